@@ -1,0 +1,19 @@
+/* Private declarations shared by the Go and the C half of the library. */
+#ifndef HRM_BRIDGE_H
+#define HRM_BRIDGE_H
+
+#include <stdlib.h>
+#include "../include/hot_reload_manager.h"
+
+typedef const char hrm_cchar; /* cgo emits no const of its own */
+
+/* invoke.c: Go cannot call C function pointers itself. */
+void hrmc_call_reload(uintptr_t fn, const char *id, uintptr_t user_data);
+void hrmc_call_event(uintptr_t fn, uintptr_t user_data, int32_t kind, uint64_t sequence, int64_t timestamp_ns,
+                     int64_t first_seen_ns, const char *id, const char *path, uint64_t generation, int32_t health,
+                     const char *message);
+/* hrm_wakeup_fn and hrm_destroy_fn have one shape. */
+void hrmc_call_plain(uintptr_t fn, uintptr_t user_data);
+void hrmc_name_thread(void);
+
+#endif

@@ -1,0 +1,80 @@
+package main
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/qtforge/hotreload/core"
+)
+
+type handleError struct {
+	h   uintptr
+	why string
+}
+
+func (e handleError) Error() string {
+	if e.h == 0 {
+		return "the manager handle is NULL"
+	}
+	return fmt.Sprintf("the manager handle %#x %s", e.h, e.why)
+}
+
+var codeOfKind = []struct {
+	kind error
+	code C.int32_t
+}{
+	{core.ErrFileNotFound, C.HRM_ERR_FILE_NOT_FOUND},
+	{core.ErrInvalidPath, C.HRM_ERR_INVALID_PATH},
+	{core.ErrAlreadyExists, C.HRM_ERR_ALREADY_EXISTS},
+	{core.ErrPermissionDenied, C.HRM_ERR_PERMISSION_DENIED},
+	{core.ErrInvalidArgument, C.HRM_ERR_INVALID_ARGUMENT},
+	{core.ErrClosed, C.HRM_ERR_INVALID_HANDLE},
+	{core.ErrNotSupported, C.HRM_ERR_NOT_SUPPORTED},
+	{core.ErrPanic, C.HRM_ERR_PANIC},
+	{core.ErrNoMemory, C.HRM_ERR_NO_MEMORY},
+	{core.ErrIO, C.HRM_ERR_IO},
+}
+
+// code turns an error into its code and, if out is not nil, describes it there.
+func code(err error, out *C.hrm_error) C.int32_t {
+	if err == nil {
+		return C.HRM_OK
+	}
+	c := C.int32_t(C.HRM_ERR_IO)
+	if _, ok := err.(handleError); ok {
+		c = C.HRM_ERR_INVALID_HANDLE
+	}
+	for _, k := range codeOfKind {
+		if errors.Is(err, k.kind) {
+			c = k.code
+			break
+		}
+	}
+	if out != nil {
+		describe(out, c, err)
+	}
+	return c
+}
+
+func describe(out *C.hrm_error, c C.int32_t, err error) {
+	out.code = c
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		out.os_error = C.int32_t(errno)
+	}
+	msg := err.Error()
+	if limit := len(out.message) - 1; len(msg) > limit {
+		for limit > 0 && !utf8.RuneStart(msg[limit]) {
+			limit--
+		}
+		msg = msg[:limit]
+	}
+	to := unsafe.Slice((*byte)(unsafe.Pointer(&out.message[0])), len(out.message))
+	to[copy(to, msg)] = 0
+}

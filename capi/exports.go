@@ -1,0 +1,185 @@
+package main
+
+// #cgo CFLAGS: -std=c11 -Wall -fvisibility=hidden
+// #include "bridge.h"
+import "C"
+
+import (
+	"fmt"
+	"math"
+	"time"
+	"unsafe"
+
+	"github.com/qtforge/hotreload/core"
+)
+
+//export hrmgo_bad_size
+func hrmgo_bad_size(size C.uint32_t, name *C.char, err *C.hrm_error) {
+	describe(err, C.HRM_ERR_INVALID_ARGUMENT, fmt.Errorf("%s.struct_size is %d; set it to sizeof(%[1]s)", C.GoString(name), uint32(size)))
+}
+
+//export hrmgo_create
+func hrmgo_create(o *C.hrm_options, out *C.uintptr_t, err *C.hrm_error) (result C.int32_t) {
+	defer guard(nil, &result, err)
+	const known = C.HRM_CHECK_IMAGE | C.HRM_IGNORE_UNCHANGED_CONTENT | C.HRM_FORCE_POLLING
+	if bad := o.flags &^ known; bad != 0 {
+		return code(&core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_options.flags has bits %#x that this version does not know", uint32(bad))}, err)
+	}
+	m, e := core.New(core.Options{
+		Dispatch:               core.DispatchMode(o.dispatch_mode),
+		Quiet:                  quiet(o.quiet_ms),
+		MaxDelay:               milliseconds(o.max_delay_ms),
+		PollInterval:           milliseconds(o.poll_interval_ms),
+		CheckImage:             o.flags&C.HRM_CHECK_IMAGE != 0,
+		IgnoreUnchangedContent: o.flags&C.HRM_IGNORE_UNCHANGED_CONTENT != 0,
+		ForcePolling:           o.flags&C.HRM_FORCE_POLLING != 0,
+		ThreadStart:            func() { C.hrmc_name_thread() },
+	})
+	if e != nil {
+		return code(e, err)
+	}
+	*out = C.uintptr_t(newHandle(m))
+	return C.HRM_OK
+}
+
+func milliseconds(ms C.int32_t) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+func quiet(ms C.int32_t) time.Duration {
+	if ms == C.HRM_NO_QUIET {
+		return core.NoQuiet
+	}
+	return milliseconds(ms)
+}
+
+//export hrmgo_destroy
+func hrmgo_destroy(h C.uintptr_t) (result C.int32_t) {
+	var m *core.Manager
+	defer guard(&m, &result, nil)
+	m, e := bury(uintptr(h))
+	if e == nil {
+		m.Close()
+	}
+	return code(e, nil)
+}
+
+//export hrmgo_enable
+func hrmgo_enable(h C.uintptr_t, id, path *C.hrm_cchar, o *C.hrm_enable_options, err *C.hrm_error) (result C.int32_t) {
+	m, e := lookup(uintptr(h))
+	defer guard(&m, &result, err)
+	if e != nil {
+		return code(e, err)
+	}
+	if bad := o.flags &^ C.HRM_ENABLE_ALLOW_MISSING; bad != 0 {
+		return code(&core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_enable_options.flags has bits %#x that this version does not know", uint32(bad))}, err)
+	}
+	return code(m.Enable(C.GoString(id), C.GoString(path), core.EnableOptions{
+		Quiet:        quiet(o.quiet_ms),
+		AllowMissing: o.flags&C.HRM_ENABLE_ALLOW_MISSING != 0,
+	}), err)
+}
+
+// answer turns the result of a question about a manager into its code.
+func answer[T any](h C.uintptr_t, err *C.hrm_error, ask func(*core.Manager) (T, error), value func(T) C.int32_t) (result C.int32_t) {
+	m, e := lookup(uintptr(h))
+	defer guard(&m, &result, err)
+	if e != nil {
+		return code(e, err)
+	}
+	v, e := ask(m)
+	if e != nil {
+		return code(e, err)
+	}
+	return value(v)
+}
+
+func boolean(b bool) C.int32_t {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func count(n int) C.int32_t { return C.int32_t(min(n, math.MaxInt32)) }
+
+//export hrmgo_disable
+func hrmgo_disable(h C.uintptr_t, id *C.hrm_cchar) C.int32_t {
+	return answer(h, nil, func(m *core.Manager) (bool, error) { return m.Disable(C.GoString(id)) }, boolean)
+}
+
+//export hrmgo_is_enabled
+func hrmgo_is_enabled(h C.uintptr_t, id *C.hrm_cchar) C.int32_t {
+	return answer(h, nil, func(m *core.Manager) (bool, error) { return m.IsEnabled(C.GoString(id)) }, boolean)
+}
+
+//export hrmgo_clear
+func hrmgo_clear(h C.uintptr_t) C.int32_t {
+	return answer(h, nil, (*core.Manager).Clear, count)
+}
+
+//export hrmgo_set_global
+func hrmgo_set_global(h C.uintptr_t, on C.int32_t) C.int32_t {
+	return answer(h, nil, func(m *core.Manager) (bool, error) { return false, m.SetGlobalEnabled(on != 0) }, boolean)
+}
+
+//export hrmgo_is_global
+func hrmgo_is_global(h C.uintptr_t) C.int32_t {
+	return answer(h, nil, (*core.Manager).IsGlobalEnabled, boolean)
+}
+
+//export hrmgo_event_fd
+func hrmgo_event_fd(h C.uintptr_t) C.int32_t { return answer(h, nil, (*core.Manager).EventFD, count) }
+
+//export hrmgo_dispatch
+func hrmgo_dispatch(h C.uintptr_t, limit, timeout C.int32_t, err *C.hrm_error) C.int32_t {
+	return answer(h, err, func(m *core.Manager) (int, error) {
+		return m.Dispatch(int(limit), milliseconds(max(timeout, -1)))
+	}, count)
+}
+
+//export hrmgo_list
+func hrmgo_list(h C.uintptr_t, buf *C.char, size *C.uint64_t) C.int32_t {
+	return answer(h, nil, (*core.Manager).Plugins, func(ids []string) C.int32_t {
+		capacity, need := uint64(*size), uint64(0)
+		for _, id := range ids {
+			need += uint64(len(id)) + 1
+		}
+		*size = C.uint64_t(need)
+		if buf == nil {
+			return count(len(ids))
+		}
+		if need > capacity {
+			return C.HRM_ERR_BUFFER_TOO_SMALL
+		}
+		to := unsafe.Slice((*byte)(unsafe.Pointer(buf)), need)
+		for _, id := range ids {
+			n := copy(to, id)
+			to[n] = 0
+			to = to[n+1:]
+		}
+		return count(len(ids))
+	})
+}
+
+//export hrmgo_stats
+func hrmgo_stats(h C.uintptr_t, out *C.hrm_stats_t) C.int32_t {
+	return answer(h, nil, (*core.Manager).Stats, func(s core.Stats) C.int32_t {
+		out.failed = boolean(s.Failed)
+		out.plugins = C.uint64_t(s.Plugins)
+		out.watched_directories = C.uint64_t(s.WatchedDirectories)
+		out.polled_directories = C.uint64_t(s.PolledDirectories)
+		out.pending = C.uint64_t(s.Pending)
+		out.settling = C.uint64_t(s.Settling)
+		out.being_written = C.uint64_t(s.BeingWritten)
+		out.incomplete_images = C.uint64_t(s.IncompleteImages)
+		out.notifications = C.uint64_t(s.Notifications)
+		out.overflows = C.uint64_t(s.Overflows)
+		out.deliveries = C.uint64_t(s.Deliveries)
+		out.removals = C.uint64_t(s.Removals)
+		out.unchanged = C.uint64_t(s.Unchanged)
+		out.superseded = C.uint64_t(s.Superseded)
+		if !s.LastDelivery.IsZero() {
+			out.last_delivery_ns = C.int64_t(s.LastDelivery.UnixNano())
+		}
+		return C.HRM_OK
+	})
+}

@@ -1,0 +1,46 @@
+/* Calls of the host's callbacks from Go. */
+#define _GNU_SOURCE
+#include "bridge.h"
+
+#if defined(__linux__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
+void hrmc_call_reload(uintptr_t fn, const char *id, uintptr_t user_data)
+{
+    ((hrm_reload_fn)fn)(id, (void *)user_data);
+}
+
+void hrmc_call_event(uintptr_t fn, uintptr_t user_data, int32_t kind, uint64_t sequence, int64_t timestamp_ns,
+                     int64_t first_seen_ns, const char *id, const char *path, uint64_t generation, int32_t health,
+                     const char *message)
+{
+    hrm_event ev = {
+        .struct_size = sizeof ev,
+        .kind = kind,
+        .sequence = sequence,
+        .timestamp_ns = timestamp_ns,
+        .first_seen_ns = first_seen_ns,
+        .plugin_id = id,
+        .path = path,
+        .generation = generation,
+        .health = health,
+        .message = message,
+    };
+    ((hrm_event_fn)fn)(&ev, (void *)user_data);
+}
+
+void hrmc_call_plain(uintptr_t fn, uintptr_t user_data)
+{
+    ((hrm_destroy_fn)fn)((void *)user_data);
+}
+
+/* The name under which a debugger or top shows the delivery thread. */
+void hrmc_name_thread(void)
+{
+#if defined(__linux__)
+    pthread_setname_np(pthread_self(), "hotreload");
+#elif defined(__APPLE__)
+    pthread_setname_np("hotreload");
+#endif
+}

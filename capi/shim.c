@@ -1,0 +1,277 @@
+/*
+ * The public functions. Checked here, before Go is entered: whether this is a
+ * child of a fork (Go would never return there), NULL pointers, struct sizes.
+ */
+#define HRM_BUILDING 1
+#include "bridge.h"
+#include "_cgo_export.h"
+
+#include <string.h>
+
+#if defined(_WIN32)
+#define is_forked() 0
+#else
+#include <pthread.h>
+
+static volatile int forked;
+
+static void in_child(void) { forked = 1; }
+
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+
+#define is_forked() forked
+#endif
+
+/* ---------------------------------------------------------------- codes -- */
+
+static const struct {
+    int32_t code;
+    const char *name;
+    const char *text;
+} codes[] = {
+    {HRM_OK, "HRM_OK", "success"},
+    {HRM_ERR_FILE_NOT_FOUND, "HRM_ERR_FILE_NOT_FOUND", "the plugin file does not exist"},
+    {HRM_ERR_INVALID_PATH, "HRM_ERR_INVALID_PATH", "the path is empty, too long, or does not name a regular file"},
+    {HRM_ERR_ALREADY_EXISTS, "HRM_ERR_ALREADY_EXISTS", "hot reload is enabled for this plugin already"},
+    {HRM_ERR_PERMISSION_DENIED, "HRM_ERR_PERMISSION_DENIED", "no permission to read the file or to search its directory"},
+    {HRM_ERR_INVALID_ARGUMENT, "HRM_ERR_INVALID_ARGUMENT", "an argument is NULL, malformed or out of range"},
+    {HRM_ERR_INVALID_HANDLE, "HRM_ERR_INVALID_HANDLE", "this is not a manager, or not any more"},
+    {HRM_ERR_BUFFER_TOO_SMALL, "HRM_ERR_BUFFER_TOO_SMALL", "the buffer is too small; the needed size was stored"},
+    {HRM_ERR_NOT_SUPPORTED, "HRM_ERR_NOT_SUPPORTED", "not supported in this mode, on this platform or by this version"},
+    {HRM_ERR_FORKED, "HRM_ERR_FORKED", "called in the child of a fork; create managers after fork, in a process that has exec'ed"},
+    {HRM_ERR_PANIC, "HRM_ERR_PANIC", "a fault inside the library was contained; destroy the manager"},
+    {HRM_ERR_IO, "HRM_ERR_IO", "a system call failed"},
+    {HRM_ERR_NO_MEMORY, "HRM_ERR_NO_MEMORY", "memory or file descriptors ran out"},
+};
+
+static size_t find_code(int32_t code)
+{
+    size_t i;
+    if (code >= 0)
+        return 0;
+    for (i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].code == code)
+            return i;
+    return (size_t)-1;
+}
+
+const char *HRM_CALL hrm_error_name(int32_t code)
+{
+    size_t i = find_code(code);
+    return i == (size_t)-1 ? "HRM_ERR_UNKNOWN" : codes[i].name;
+}
+
+const char *HRM_CALL hrm_strerror(int32_t code)
+{
+    size_t i = find_code(code);
+    return i == (size_t)-1 ? "unknown error code" : codes[i].text;
+}
+
+int32_t HRM_CALL hrm_version_number(void) { return HRM_VERSION_NUMBER; }
+const char *HRM_CALL hrm_version_string(void) { return HRM_VERSION_STRING; }
+
+/* ---------------------------------------------------------------- structs -- */
+
+/* Copies the error to the caller's struct, as much of it as that has room for. */
+static int32_t report(hrm_error *out, const hrm_error *e, int32_t code)
+{
+    uint32_t size;
+    if (out == NULL)
+        return code;
+    size = out->struct_size;
+    if (size > sizeof *e)
+        size = sizeof *e;
+    if (size <= sizeof out->struct_size)
+        return code;
+    memcpy((char *)out + sizeof out->struct_size, (const char *)e + sizeof out->struct_size,
+           size - sizeof out->struct_size);
+    if (size > offsetof(hrm_error, message))
+        ((char *)out)[size - 1] = 0;
+    return code;
+}
+
+static int32_t fail(hrm_error *out, int32_t code, const char *message)
+{
+    hrm_error e = HRM_ERROR_INIT;
+    e.code = code;
+    strncpy(e.message, message, sizeof e.message - 1);
+    return report(out, &e, code);
+}
+
+static int32_t fail_forked(hrm_error *out) { return fail(out, HRM_ERR_FORKED, hrm_strerror(HRM_ERR_FORKED)); }
+
+/* Reads a caller's struct of another version: a short one is padded with zeros,
+ * the unknown tail of a long one must be zero. */
+static int32_t read_struct(void *to, uint32_t size, const void *from, const char *name, hrm_error *err)
+{
+    const unsigned char *bytes = from;
+    uint32_t given, i;
+    memset(to, 0, size);
+    if (from != NULL) {
+        memcpy(&given, from, sizeof given);
+        if (given < sizeof given || given > 1u << 16) {
+            hrm_error e = HRM_ERROR_INIT;
+            hrmgo_bad_size(given, (char *)name, &e);
+            return report(err, &e, HRM_ERR_INVALID_ARGUMENT);
+        }
+        for (i = size; i < given; i++)
+            if (bytes[i] != 0)
+                return fail(err, HRM_ERR_NOT_SUPPORTED,
+                            "a struct is larger than this version of the library knows and uses fields it does not "
+                            "have; compare hrm_version_number()");
+        memcpy(to, from, given < size ? given : size);
+    }
+    memcpy(to, &size, sizeof size);
+    return HRM_OK;
+}
+
+/* ---------------------------------------------------------------- functions -- */
+
+#define HANDLE(m) ((uintptr_t)(m))
+#define CALL(out, expression)                                                                                          \
+    do {                                                                                                               \
+        hrm_error e = HRM_ERROR_INIT;                                                                                  \
+        int32_t code;                                                                                                  \
+        if (is_forked())                                                                                               \
+            return fail_forked(out);                                                                                   \
+        code = expression;                                                                                             \
+        e.code = code < 0 ? code : 0;                                                                                  \
+        return report(out, &e, code);                                                                                  \
+    } while (0)
+
+int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, hrm_error *err)
+{
+    hrm_options o;
+    hrm_error e = HRM_ERROR_INIT;
+    uintptr_t handle = 0;
+    int32_t code;
+    if (out == NULL)
+        return fail(err, HRM_ERR_INVALID_ARGUMENT, "hrm_manager_create: out is NULL; pass where to store the manager");
+    *out = NULL;
+    if (is_forked())
+        return fail_forked(err);
+    code = read_struct(&o, sizeof o, opts, "hrm_options", err);
+    if (code < 0)
+        return code;
+    code = hrmgo_create(&o, &handle, &e);
+    *out = (hrm_manager *)handle;
+    return report(err, &e, code);
+}
+
+int32_t HRM_CALL hrm_manager_destroy(hrm_manager *m)
+{
+    if (m == NULL)
+        return HRM_OK;
+    CALL(NULL, hrmgo_destroy(HANDLE(m)));
+}
+
+int32_t HRM_CALL hrm_enable_hot_reload(hrm_manager *m, const char *plugin_id, const char *file_path, hrm_error *err)
+{
+    return hrm_enable_hot_reload_ex(m, plugin_id, file_path, NULL, err);
+}
+
+int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id, const char *file_path,
+                                          const hrm_enable_options *opts, hrm_error *err)
+{
+    hrm_enable_options o;
+    int32_t code;
+    if (is_forked())
+        return fail_forked(err);
+    if (plugin_id == NULL)
+        return fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
+    if (file_path == NULL)
+        return fail(err, HRM_ERR_INVALID_ARGUMENT, "file_path is NULL");
+    code = read_struct(&o, sizeof o, opts, "hrm_enable_options", err);
+    if (code < 0)
+        return code;
+    CALL(err, hrmgo_enable(HANDLE(m), plugin_id, file_path, &o, &e));
+}
+
+int32_t HRM_CALL hrm_disable_hot_reload(hrm_manager *m, const char *plugin_id)
+{
+    if (plugin_id == NULL)
+        return is_forked() ? HRM_ERR_FORKED : HRM_ERR_INVALID_ARGUMENT;
+    CALL(NULL, hrmgo_disable(HANDLE(m), plugin_id));
+}
+
+int32_t HRM_CALL hrm_is_hot_reload_enabled(hrm_manager *m, const char *plugin_id)
+{
+    if (plugin_id == NULL)
+        return is_forked() ? HRM_ERR_FORKED : HRM_ERR_INVALID_ARGUMENT;
+    CALL(NULL, hrmgo_is_enabled(HANDLE(m), plugin_id));
+}
+
+int32_t HRM_CALL hrm_get_hot_reload_plugins(hrm_manager *m, char *buf, size_t *size)
+{
+    uint64_t n;
+    int32_t code;
+    if (is_forked())
+        return HRM_ERR_FORKED;
+    if (size == NULL)
+        return HRM_ERR_INVALID_ARGUMENT;
+    n = *size;
+    code = hrmgo_list(HANDLE(m), buf, &n);
+    *size = (size_t)n;
+    return code;
+}
+
+int32_t HRM_CALL hrm_clear(hrm_manager *m) { CALL(NULL, hrmgo_clear(HANDLE(m))); }
+
+int32_t HRM_CALL hrm_set_global_hot_reload_enabled(hrm_manager *m, int32_t enabled)
+{
+    CALL(NULL, hrmgo_set_global(HANDLE(m), enabled));
+}
+
+int32_t HRM_CALL hrm_is_global_hot_reload_enabled(hrm_manager *m) { CALL(NULL, hrmgo_is_global(HANDLE(m))); }
+
+/* In a forked child Go cannot run destroy, so that its promise is kept here. */
+#define SET_CALLBACK(which)                                                                                            \
+    do {                                                                                                               \
+        if (is_forked()) {                                                                                             \
+            if (destroy != NULL)                                                                                       \
+                destroy(user_data);                                                                                    \
+            return HRM_ERR_FORKED;                                                                                     \
+        }                                                                                                              \
+        return hrmgo_set_callback(HANDLE(m), which, (uintptr_t)fn, (uintptr_t)user_data, (uintptr_t)destroy);           \
+    } while (0)
+
+int32_t HRM_CALL hrm_set_reload_callback(hrm_manager *m, hrm_reload_fn fn, void *user_data, hrm_destroy_fn destroy)
+{
+    SET_CALLBACK(0);
+}
+
+int32_t HRM_CALL hrm_set_event_callback(hrm_manager *m, hrm_event_fn fn, void *user_data, hrm_destroy_fn destroy)
+{
+    SET_CALLBACK(1);
+}
+
+int32_t HRM_CALL hrm_set_wakeup_callback(hrm_manager *m, hrm_wakeup_fn fn, void *user_data, hrm_destroy_fn destroy)
+{
+    SET_CALLBACK(2);
+}
+
+int32_t HRM_CALL hrm_dispatch(hrm_manager *m, int32_t max, int32_t timeout_ms, hrm_error *err)
+{
+    CALL(err, hrmgo_dispatch(HANDLE(m), max, timeout_ms, &e));
+}
+
+int32_t HRM_CALL hrm_event_fd(hrm_manager *m) { CALL(NULL, hrmgo_event_fd(HANDLE(m))); }
+
+int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_stats_t *out)
+{
+    hrm_stats_t s;
+    uint32_t size;
+    int32_t code;
+    if (is_forked())
+        return HRM_ERR_FORKED;
+    if (out == NULL || out->struct_size < sizeof out->struct_size)
+        return HRM_ERR_INVALID_ARGUMENT;
+    memset(&s, 0, sizeof s);
+    code = hrmgo_stats(HANDLE(m), &s);
+    if (code < 0)
+        return code;
+    size = out->struct_size < sizeof s ? out->struct_size : (uint32_t)sizeof s;
+    s.struct_size = size;
+    memcpy(out, &s, size);
+    return HRM_OK;
+}

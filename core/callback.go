@@ -1,0 +1,115 @@
+package core
+
+// slot holds a registered callback until the last call that could see it has
+// returned, and then runs its release function, once.
+type slot[F any] struct {
+	fn       F
+	release  func()
+	refs     int // behind Manager.mu: the registration, and each call under way
+	released bool
+}
+
+// hold keeps the slot alive over a call; the caller holds Manager.mu.
+func (s *slot[F]) hold() *slot[F] {
+	if s != nil {
+		s.refs++
+	}
+	return s
+}
+
+// done gives one reference back; the caller does not hold Manager.mu.
+func (s *slot[F]) done(m *Manager) {
+	if s == nil {
+		return
+	}
+	m.mu.Lock()
+	s.refs--
+	last := s.refs == 0
+	m.mu.Unlock()
+	if !last {
+		return
+	}
+	if s.release != nil {
+		m.guard("a release function", s.release)
+	}
+	m.mu.Lock()
+	s.released = true
+	m.changed.Broadcast()
+	m.mu.Unlock()
+}
+
+// SetReloadCallback sets the function that is told that a plugin needs
+// reloading; nil removes it. While neither this nor an event callback is set,
+// changes stay pending. release, if not nil, runs exactly once: after the last
+// call of fn, also if this fails. The former function is not running any more
+// when this returns, except if it is the caller.
+func (m *Manager) SetReloadCallback(fn func(id string), release func()) error {
+	return setSlot(m, &m.reload, fn, fn == nil, release, nil)
+}
+
+// SetEventCallback sets the function that receives every event, a change just
+// before the reload callback does; otherwise as SetReloadCallback.
+func (m *Manager) SetEventCallback(fn func(Event), release func()) error {
+	return setSlot(m, &m.event, fn, fn == nil, release, nil)
+}
+
+// SetWakeup sets a function that is called when Dispatch has something to
+// deliver: once, until Dispatch has been called. It runs on a goroutine of the
+// manager and may only signal; otherwise as SetReloadCallback.
+func (m *Manager) SetWakeup(fn func(), release func()) error {
+	var err error
+	if m.opts.Dispatch != DispatchManual {
+		err = fail(ErrNotSupported, "this manager delivers on its own thread and wakes nobody; create it with manual dispatch")
+	}
+	return setSlot(m, &m.wakeup, fn, fn == nil, release, err)
+}
+
+func setSlot[F any](m *Manager, at **slot[F], fn F, none bool, release func(), err error) error {
+	s := &slot[F]{fn: fn, release: release, refs: 1}
+	m.mu.Lock()
+	if err == nil {
+		err = m.usable()
+	}
+	if err != nil {
+		m.mu.Unlock()
+		s.done(m)
+		return err
+	}
+	old := *at
+	*at = s
+	if none {
+		*at = nil
+	}
+	if m.event == nil {
+		m.queue.notes = line[note]{}
+	}
+	m.poked = false
+	m.afterChange()
+	m.kickLoop()
+	m.mu.Unlock()
+	if none {
+		s.done(m)
+	}
+	old.done(m)
+	if old != nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.awaitLocked(func() bool { return old.released })
+	}
+	return nil
+}
+
+// wakeHost calls the wakeup callback if the host does not know yet that
+// something waits. Only the loop calls it.
+func (m *Manager) wakeHost() {
+	m.mu.Lock()
+	if m.wakeup == nil || m.poked || m.closed || m.running != nil || !m.deliverable() {
+		m.mu.Unlock()
+		return
+	}
+	m.poked = true
+	s := m.wakeup.hold()
+	m.mu.Unlock()
+	m.guard("the wakeup callback", s.fn)
+	s.done(m)
+}

@@ -1,0 +1,86 @@
+package core
+
+import (
+	"crypto/sha256"
+	"io"
+	"os"
+	"time"
+)
+
+// fingerprint identifies a version of a file. The zero value means "no file".
+type fingerprint struct {
+	exists   bool
+	dev, ino uint64
+	size     int64
+	mtime    int64 // ns since 1970
+}
+
+// fileKind is what stands at a path.
+type fileKind uint8
+
+const (
+	kindMissing fileKind = iota
+	kindFile
+	kindDir
+	kindLink
+	kindOther // device, FIFO, socket
+)
+
+// fileInfo is what stat says, as far as it matters here.
+type fileInfo struct {
+	kind fileKind
+	fp   fingerprint
+	// changed is when the inode last changed (ctime), which no program can set
+	// at will; zero where the system does not tell.
+	changed time.Time
+}
+
+// verdict answers: does anybody hold the file open for writing?
+type verdict uint8
+
+const (
+	unknown verdict = iota // the system cannot tell
+	nobody
+	somebody
+)
+
+// hash is the SHA-256 of a file's content.
+type hash [sha256.Size]byte
+
+// disk is what the core asks of the file system; tests put a fake in its place.
+type disk interface {
+	// stat follows links; the error is that of the system.
+	stat(path string) (fileInfo, error)
+	lstat(path string) (fileInfo, error)
+	// readable opens the file for reading, as its host would, and closes it.
+	readable(path string) (fileInfo, error)
+	readlink(path string) (string, error)
+	writer(path string) verdict
+	hash(path string) (hash, error)
+	image(path string) error
+	// silent says why the file system at a directory sends no notifications,
+	// "" if it does.
+	silent(dir string) string
+}
+
+type osDisk struct{}
+
+func (osDisk) readable(path string) (fileInfo, error) { return readable(path) }
+func (osDisk) readlink(path string) (string, error)   { return os.Readlink(path) }
+func (osDisk) writer(path string) verdict             { return probeWriter(path) }
+func (osDisk) image(path string) error                { return checkImage(path) }
+func (osDisk) silent(dir string) string               { return silentFilesystem(dir) }
+
+func (osDisk) hash(path string) (h hash, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return h, err
+	}
+	defer f.Close()
+	s := sha256.New()
+	if _, err := io.Copy(s, f); err != nil {
+		return h, err
+	}
+	s.Sum(h[:0])
+	return h, nil
+}

@@ -1,0 +1,82 @@
+//go:build unix
+
+package core
+
+import (
+	"io/fs"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func (osDisk) stat(path string) (fileInfo, error)  { return statWith(unix.Stat, path) }
+func (osDisk) lstat(path string) (fileInfo, error) { return statWith(unix.Lstat, path) }
+
+// statWith avoids os.Stat, which allocates; this runs for every hint.
+func statWith(stat func(string, *unix.Stat_t) error, path string) (fileInfo, error) {
+	var st unix.Stat_t
+	for {
+		err := stat(path, &st)
+		if err == nil {
+			return infoOf(&st), nil
+		}
+		if err != syscall.EINTR {
+			return fileInfo{}, &fs.PathError{Op: "stat", Path: path, Err: err}
+		}
+	}
+}
+
+func infoOf(st *unix.Stat_t) fileInfo {
+	in := fileInfo{
+		kind: kindOther,
+		fp: fingerprint{exists: true, dev: uint64(st.Dev), ino: uint64(st.Ino), size: st.Size,
+			mtime: unixNano(st.Mtim)},
+		changed: time.Unix(0, unixNano(st.Ctim)),
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		in.kind = kindFile
+	case unix.S_IFDIR:
+		in.kind = kindDir
+	case unix.S_IFLNK:
+		in.kind = kindLink
+	}
+	return in
+}
+
+func unixNano(t unix.Timespec) int64 { return int64(t.Sec)*1e9 + int64(t.Nsec) }
+
+// readable opens the file as its host would, and closes it again.
+func readable(path string) (fileInfo, error) {
+	fd, err := openRead(path)
+	if err != nil {
+		return fileInfo{}, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fileInfo{}, &fs.PathError{Op: "fstat", Path: path, Err: err}
+	}
+	return infoOf(&st), nil
+}
+
+// openRead never waits: not for a FIFO's writer, not for a terminal.
+func openRead(path string) (int, error) {
+	for {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
+// workingDirectory asks the system; os.Getwd would trust $PWD.
+func workingDirectory() (string, error) {
+	buf := make([]byte, 4097)
+	n, err := unix.Getcwd(buf)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n-1]), nil
+}

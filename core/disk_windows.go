@@ -1,0 +1,57 @@
+package core
+
+import (
+	"io/fs"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
+func (osDisk) stat(path string) (fileInfo, error) { return statWith(path, 0) }
+func (osDisk) lstat(path string) (fileInfo, error) {
+	return statWith(path, windows.FILE_FLAG_OPEN_REPARSE_POINT)
+}
+
+const shareAll = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
+
+func statWith(path string, flags uint32) (fileInfo, error) {
+	return examine(path, windows.FILE_READ_ATTRIBUTES, flags)
+}
+
+// readable opens the file as its host would, and closes it again.
+func readable(path string) (fileInfo, error) { return examine(path, windows.GENERIC_READ, 0) }
+
+func examine(path string, access, flags uint32) (fileInfo, error) {
+	p, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		return fileInfo{}, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	h, err := windows.CreateFile(p, access, shareAll, nil, windows.OPEN_EXISTING, windows.FILE_FLAG_BACKUP_SEMANTICS|flags, 0)
+	if err != nil {
+		return fileInfo{}, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer windows.CloseHandle(h)
+	if t, _ := windows.GetFileType(h); t != windows.FILE_TYPE_DISK {
+		return fileInfo{kind: kindOther}, nil
+	}
+	var d windows.ByHandleFileInformation
+	if err := windows.GetFileInformationByHandle(h, &d); err != nil {
+		return fileInfo{}, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	in := fileInfo{kind: kindFile, fp: fingerprint{
+		exists: true,
+		dev:    uint64(d.VolumeSerialNumber),
+		ino:    uint64(d.FileIndexHigh)<<32 | uint64(d.FileIndexLow),
+		size:   int64(d.FileSizeHigh)<<32 | int64(d.FileSizeLow),
+		mtime:  d.LastWriteTime.Nanoseconds(),
+	}}
+	switch {
+	case d.FileAttributes&windows.FILE_ATTRIBUTE_REPARSE_POINT != 0 && flags != 0:
+		in.kind = kindLink
+	case d.FileAttributes&windows.FILE_ATTRIBUTE_DIRECTORY != 0:
+		in.kind = kindDir
+	}
+	return in, nil
+}
+
+func workingDirectory() (string, error) { return syscall.Getwd() }

@@ -1,0 +1,225 @@
+package core
+
+import (
+	"runtime"
+	"time"
+)
+
+// run is the delivery under way.
+type run struct {
+	e      *entry // nil for notes that are about no plugin
+	thread uint64
+}
+
+// verifyAfter is how long a change may have waited in the queue before its file
+// is looked at again: the host may have been busy, and the file be half-written
+// anew with the hint still on its way.
+const verifyAfter = 10 * time.Millisecond
+
+// Dispatch delivers up to max pending events (0: all) on the calling goroutine
+// and returns how many. If none is pending it waits for the first one as long
+// as timeout says (negative: for ever). From inside a callback it returns 0,
+// because callbacks do not nest.
+func (m *Manager) Dispatch(limit int, timeout time.Duration) (n int, err error) {
+	if m.opts.Dispatch != DispatchManual {
+		return 0, fail(ErrNotSupported, "this manager delivers on its own thread; create it with manual dispatch")
+	}
+	if limit < 0 {
+		return 0, fail(ErrInvalidArgument, "max %d is negative; 0 means all that is pending", limit)
+	}
+	// Which thread this is must not change between here and a callback.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return 0, errClosed()
+	}
+	if m.insideLocked() {
+		return 0, nil
+	}
+	m.poked = false
+	if !m.waitLocked(timeout) && m.failed != "" {
+		return 0, m.usable()
+	}
+	// "All that are pending" is what is so now, or an event that its own
+	// callback causes anew would keep the caller here for ever.
+	for todo := m.queue.pending(); todo > 0 && (limit == 0 || n < limit) && !m.closed && m.deliverable(); todo-- {
+		for m.running != nil {
+			m.changed.Wait()
+		}
+		if m.deliverLocked() {
+			n++
+		}
+	}
+	m.afterChange()
+	if m.wakeup != nil && m.deliverable() {
+		m.kickLoop() // which wakes the host once more
+	}
+	return n, nil
+}
+
+// EventFD returns a descriptor that polls readable while Dispatch has something
+// to deliver and is not running. The manager reads, writes and closes it.
+func (m *Manager) EventFD() (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(); err != nil {
+		return -1, err
+	}
+	if m.ready == nil || m.ready.fd < 0 {
+		return -1, fail(ErrNotSupported, "no event descriptor: the manager delivers on its own thread, or the system has none")
+	}
+	return m.ready.fd, nil
+}
+
+// dispatchThread delivers on one thread of its own.
+func (m *Manager) dispatchThread() {
+	// Never unlocked: the thread ends with the goroutine.
+	runtime.LockOSThread()
+	if m.opts.ThreadStart != nil {
+		m.opts.ThreadStart()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for m.waitLocked(-1) {
+		m.deliverLocked()
+	}
+}
+
+// waitLocked waits until something can be delivered and nothing is being
+// delivered; false when time is up, or the manager is closed or failed empty.
+func (m *Manager) waitLocked(timeout time.Duration) bool {
+	expired := timeout == 0
+	if timeout > 0 {
+		t := time.AfterFunc(timeout, func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			expired = true
+			m.changed.Broadcast()
+		})
+		defer t.Stop()
+	}
+	for !m.closed && !expired && (m.running != nil || !m.deliverable()) {
+		if m.failed != "" && m.running == nil {
+			return false
+		}
+		m.changed.Wait()
+	}
+	return !m.closed && m.running == nil && m.deliverable()
+}
+
+// deliverable reports whether an event waits that may be delivered now.
+func (m *Manager) deliverable() bool {
+	notes, changes := m.gates()
+	return (notes && m.queue.notes.len() > 0) || (changes && m.queue.live > 0)
+}
+
+func (m *Manager) gates() (notes, changes bool) {
+	return m.event != nil, !m.paused && (m.event != nil || m.reload != nil)
+}
+
+// afterChange tells waiters, the descriptor and the host what is ready now.
+func (m *Manager) afterChange() {
+	m.changed.Broadcast()
+	if m.ready != nil {
+		m.ready.update(!m.closed && m.running == nil && m.deliverable())
+	}
+}
+
+// deliverLocked delivers the next event. It reports whether a callback ran.
+func (m *Manager) deliverLocked() bool {
+	ev, c, ok := m.queue.next(m.gates())
+	if !ok {
+		return false
+	}
+	m.running = &run{thread: threadID()}
+	if c != nil {
+		m.running.e = c.e
+	}
+	defer func() {
+		m.running = nil
+		m.afterChange()
+	}()
+	m.afterChange() // not ready while running: a nested event loop must not spin
+	if c != nil && !m.confirmLocked(c) {
+		return false
+	}
+	if c != nil && c.removal && m.event == nil {
+		return false
+	}
+	event, reload := m.event.hold(), (*slot[func(string)])(nil)
+	if c != nil {
+		ev = m.changeEvent(c)
+		if !c.removal {
+			reload = m.reload.hold()
+		}
+	}
+	m.sequence++
+	ev.Sequence = m.sequence
+	m.mu.Unlock()
+	m.guard("a callback", func() {
+		if event != nil {
+			event.fn(ev)
+		}
+		if reload != nil && m.stillWanted(c.e) {
+			reload.fn(c.e.id)
+		}
+	})
+	event.done(m)
+	reload.done(m)
+	m.mu.Lock()
+	return event != nil || reload != nil
+}
+
+// stillWanted: the event callback may have disabled the plugin or closed the
+// manager, and then the reload callback must not run.
+func (m *Manager) stillWanted(e *entry) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !e.disabled && !m.closed
+}
+
+// confirmLocked looks at the file of a change that has waited once more. If it
+// is not what it was, the loop settles it anew.
+func (m *Manager) confirmLocked(c *pendingChange) bool {
+	if time.Since(c.whole) < verifyAfter {
+		return true
+	}
+	m.mu.Unlock()
+	in, err := m.opts.disk.stat(c.e.abs)
+	good := err == nil && in.fp == c.fp && m.opts.disk.writer(c.e.abs) != somebody
+	if c.removal {
+		good = err != nil
+	}
+	m.mu.Lock()
+	switch {
+	case m.closed || c.e.disabled:
+		return false
+	case good && !m.paused:
+		return true
+	case !good:
+		m.stats.Superseded++
+	}
+	m.hinted = append(m.hinted, c.e)
+	m.kickLoop()
+	return false
+}
+
+// changeEvent makes what c says the last told version.
+func (m *Manager) changeEvent(c *pendingChange) Event {
+	e := c.e
+	ev := Event{Kind: FileChanged, Time: c.whole, FirstSeen: c.first, ID: e.id, Path: e.path}
+	if c.removal {
+		e.removalTold = true
+		ev.Kind = FileRemoved
+		m.stats.Removals++
+	} else {
+		e.told, e.toldHash, e.removalTold = c.fp, c.hash, false
+		e.generation++
+		m.stats.Deliveries++
+		m.stats.LastDelivery = now()
+	}
+	ev.Generation = e.generation
+	return ev
+}

@@ -1,0 +1,380 @@
+package core
+
+import (
+	"container/heap"
+	"errors"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// loop is the goroutine that owns the watch set and the trackers. It turns
+// hints into settled changes and puts these into the manager's queue.
+type loop struct {
+	m    *Manager
+	src  Source
+	ws   *watchSet
+	disk disk
+
+	settling deadlines        // entries by the time of their next look
+	writing  int              // of these, held open for writing at the last look
+	stale    map[*folder]bool // must be resolved again
+	touched  map[*entry]bool  // must be linked again and settled
+
+	timer    *time.Timer
+	poll     *time.Timer // armed only while something is polled
+	polling  bool
+	overflow struct {
+		at      time.Time // when to compare everything; zero: no need
+		last    time.Time
+		backoff time.Duration
+	}
+}
+
+const (
+	// slice is how many looks are made before the source is asked again, so
+	// that the kernel's queue drains during a storm.
+	slice = 64
+	// A storm of overflows is answered by comparing everything ever less often.
+	minOverflowBackoff = 50 * time.Millisecond
+	maxOverflowBackoff = 5 * time.Second
+)
+
+func newLoop(m *Manager, src Source) *loop {
+	l := &loop{m: m, src: src, disk: m.opts.disk, ws: newWatchSet(src, m.opts.disk, m.opts.ForcePolling),
+		stale: map[*folder]bool{}, touched: map[*entry]bool{}, timer: time.NewTimer(time.Hour), poll: time.NewTimer(time.Hour)}
+	l.timer.Stop()
+	l.poll.Stop()
+	l.ws.report = l.reportDirectory
+	l.ws.stale = func(f *folder) { l.stale[f] = true }
+	l.ws.leaf = func(e *entry) { l.touched[e] = true }
+	return l
+}
+
+func (l *loop) run() {
+	defer l.src.Close()
+	events, errs := l.src.Events(), l.src.Errors()
+	for {
+		select {
+		case <-l.m.done:
+			return
+		case <-l.m.kick:
+		case <-l.timer.C:
+		case <-l.poll.C:
+			l.polling = false
+			l.pollAll()
+		case e, ok := <-events:
+			if !ok {
+				events = nil
+				continue
+			}
+			l.notified(e)
+			l.drain(events)
+		case err, ok := <-errs:
+			if !ok {
+				errs = nil
+				continue
+			}
+			l.sourceError(err)
+		}
+		l.commands()
+		l.reconcile()
+		l.settle()
+		l.arm()
+		l.m.publish(len(l.ws.byID)-len(l.ws.polled), len(l.ws.polled), len(l.settling), l.writing)
+		l.m.wakeHost()
+	}
+}
+
+// drain takes what else the source has ready, up to a bound.
+func (l *loop) drain(events <-chan fsnotify.Event) {
+	for range 4 * slice {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				return
+			}
+			l.notified(e)
+		default:
+			return
+		}
+	}
+}
+
+func (l *loop) notified(e fsnotify.Event) {
+	l.m.notifications.Add(1)
+	replaced := e.Has(fsnotify.Create) || e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename)
+	l.ws.hint(e.Name, replaced, e.Has(fsnotify.Chmod))
+}
+
+func (l *loop) sourceError(err error) {
+	if !errors.Is(err, fsnotify.ErrEventOverflow) {
+		return // about a watch that is gone already; the disk tells
+	}
+	now := time.Now()
+	o := &l.overflow
+	if !o.last.IsZero() && now.Sub(o.last) < 4*o.backoff {
+		o.backoff = min(2*o.backoff, maxOverflowBackoff)
+	} else {
+		o.backoff = minOverflowBackoff
+	}
+	o.last = now
+	if o.at.IsZero() {
+		o.at = now.Add(o.backoff - minOverflowBackoff)
+	}
+	l.m.overflowed()
+}
+
+// commands takes over what callers have asked for meanwhile.
+func (l *loop) commands() {
+	added, removed, hinted := l.m.takeCommands()
+	now := time.Now()
+	for _, e := range added {
+		if !l.m.enabled(e) {
+			continue
+		}
+		l.ws.link(e)
+		e.watched, e.polled = true, e.baseline
+		// The first look compares with what Enable saw: a change in between, or
+		// a file that was being written then, is told.
+		e.tracker.hint(now, e.timing)
+		e.tracker.firstTime, e.tracker.due = true, now
+		l.schedule(e)
+	}
+	for _, e := range removed {
+		if e.watched {
+			l.ws.remove(e)
+			e.watched = false
+		}
+		l.unschedule(e)
+		delete(l.touched, e)
+	}
+	for _, e := range hinted {
+		if e.watched {
+			l.hint(e, now)
+		}
+	}
+}
+
+// reconcile brings the watch set up to date with the disk and settles every
+// file that may have changed. Notifications, polling and overflow all end here.
+func (l *loop) reconcile() {
+	now := time.Now()
+	if o := &l.overflow; !o.at.IsZero() && !now.Before(o.at) {
+		o.at = time.Time{}
+		for _, f := range l.ws.folders {
+			l.stale[f] = true
+		}
+	}
+	for len(l.stale) > 0 {
+		for f := range l.stale {
+			delete(l.stale, f)
+			if f.refs == 0 {
+				continue
+			}
+			l.ws.resolve(f)
+			f.entries(l.ws.leaf)
+		}
+	}
+	for e := range l.touched {
+		delete(l.touched, e)
+		if !e.watched {
+			continue
+		}
+		l.ws.link(e)
+		l.hint(e, now)
+	}
+}
+
+// hint notes that an entry's file may have changed. A delivery of it that still
+// waits in the queue is taken back: the file may be half-written again.
+func (l *loop) hint(e *entry, now time.Time) {
+	first := l.m.takeBack(e)
+	e.tracker.hint(now, e.timing)
+	if !first.IsZero() && first.Before(e.tracker.first) {
+		e.tracker.first = first
+	}
+	l.schedule(e)
+}
+
+func (l *loop) schedule(e *entry) {
+	if e.heapIndex > 0 {
+		heap.Fix(&l.settling, e.heapIndex-1)
+		return
+	}
+	heap.Push(&l.settling, e)
+}
+
+func (l *loop) unschedule(e *entry) {
+	if e.heapIndex > 0 {
+		heap.Remove(&l.settling, e.heapIndex-1)
+	}
+	l.countWriting(e, func() { e.tracker.idle() })
+}
+
+// settle looks at the files whose time has come.
+func (l *loop) settle() {
+	for range slice {
+		now := time.Now()
+		if len(l.settling) == 0 || l.settling[0].tracker.due.After(now) {
+			return
+		}
+		e := l.settling[0]
+		l.countWriting(e, func() { l.examine(e, now) })
+		if e.tracker.settling {
+			heap.Fix(&l.settling, 0)
+		} else {
+			heap.Pop(&l.settling)
+		}
+	}
+}
+
+// countWriting keeps l.writing true across a step of e's tracker.
+func (l *loop) countWriting(e *entry, step func()) {
+	before := e.tracker.writing
+	step()
+	switch after := e.tracker.writing; {
+	case after && !before:
+		l.writing++
+	case before && !after:
+		l.writing--
+	}
+}
+
+// examine looks at one file and acts on what its tracker makes of it.
+func (l *loop) examine(e *entry, now time.Time) {
+	t := &e.tracker
+	told, toldHash := l.m.toldOf(e)
+	in, err := l.disk.stat(e.abs)
+	if err != nil {
+		in = fileInfo{} // out of reach is as good as missing
+	}
+	first := t.firstTime
+	d := t.look(now, in, told, e.timing)
+	if d == probe {
+		var h *hash
+		f := findings{writer: l.disk.writer(e.abs)}
+		if first && f.writer == somebody && in.fp == told {
+			told = fingerprint{}
+			l.m.distrust(e) // the host may have loaded a half-written version
+		}
+		if f.writer != somebody {
+			f.image, h = l.inspect(e, in.fp != told)
+			f.same = h != nil && toldHash != nil && *h == *toldHash && told.exists
+		}
+		f.after, _ = l.disk.stat(e.abs)
+		switch d = t.conclude(time.Now(), f, told, e.timing); {
+		case d == refuse:
+			l.m.imageRefused(e, f.image)
+		case d == tell:
+			l.m.enqueueChange(e, t.seen, h, t.first)
+		case d == unchanged && in.kind == kindFile:
+			l.m.adopt(e, in.fp, h) // identical content, or the baseline's hash
+		}
+	}
+	switch d {
+	case gone:
+		l.m.enqueueRemoval(e)
+	case unchanged:
+		l.m.nothingToTell()
+	}
+}
+
+// inspect reads the file's content, as far as options ask for it.
+func (l *loop) inspect(e *entry, fresh bool) (image error, h *hash) {
+	o := &l.m.opts
+	if o.CheckImage && fresh {
+		if image = l.disk.image(e.abs); image != nil {
+			return image, nil
+		}
+	}
+	if o.IgnoreUnchangedContent {
+		if sum, err := l.disk.hash(e.abs); err == nil {
+			h = &sum
+		}
+	}
+	return nil, h
+}
+
+// pollAll compares what sends no notifications, and tries to watch again what
+// is polled only for want of room.
+func (l *loop) pollAll() {
+	folders := map[*folder]bool{}
+	for w := range l.ws.polled {
+		for _, f := range w.users() {
+			folders[f] = true
+		}
+		l.ws.retry(w)
+	}
+	for f := range folders {
+		if l.ws.resolve(f) {
+			f.entries(l.ws.leaf)
+			continue
+		}
+		f.entries(func(e *entry) {
+			in, err := l.disk.stat(e.abs)
+			if err != nil {
+				in = fileInfo{}
+			}
+			if in.fp != e.polled {
+				e.polled = in.fp
+				l.touched[e] = true
+			}
+		})
+	}
+}
+
+// arm sets the timers for what is due next; idle, neither runs.
+func (l *loop) arm() {
+	var due time.Time
+	if len(l.settling) > 0 {
+		due = l.settling[0].tracker.due
+	}
+	if at := l.overflow.at; !at.IsZero() && (due.IsZero() || at.Before(due)) {
+		due = at
+	}
+	if due.IsZero() {
+		l.timer.Stop()
+	} else {
+		l.timer.Reset(max(0, time.Until(due)))
+	}
+	if want := len(l.ws.polled) > 0; want != l.polling {
+		l.polling = want
+		if want {
+			l.poll.Reset(l.m.opts.PollInterval)
+		} else {
+			l.poll.Stop()
+		}
+	}
+}
+
+func (l *loop) reportDirectory(code HealthCode, dir, why string) {
+	msg := "watching the directory again"
+	if code == HealthPolling {
+		msg = "polling the directory: " + why
+	}
+	l.m.health(code, "", dir, msg)
+}
+
+// deadlines is a heap of entries by the time of their next look.
+type deadlines []*entry
+
+func (d deadlines) Len() int           { return len(d) }
+func (d deadlines) Less(i, j int) bool { return d[i].tracker.due.Before(d[j].tracker.due) }
+func (d deadlines) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].heapIndex, d[j].heapIndex = i+1, j+1
+}
+func (d *deadlines) Push(x any) {
+	e := x.(*entry)
+	*d = append(*d, e)
+	e.heapIndex = len(*d)
+}
+func (d *deadlines) Pop() any {
+	old := *d
+	e := old[len(old)-1]
+	old[len(old)-1] = nil
+	*d = old[:len(old)-1]
+	e.heapIndex = 0
+	return e
+}

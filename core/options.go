@@ -1,0 +1,88 @@
+package core
+
+import "time"
+
+// DispatchMode says where callbacks run.
+type DispatchMode int32
+
+// The dispatch modes.
+const (
+	DispatchThread DispatchMode = 0 // on one goroutine locked to its own thread
+	DispatchManual DispatchMode = 1 // inside Manager.Dispatch only
+)
+
+// Defaults and limits of the options.
+const (
+	DefaultQuiet        = 100 * time.Millisecond
+	DefaultMaxDelay     = 2 * time.Second
+	DefaultPollInterval = time.Second
+	// NoQuiet, as a quiet period: deliver as soon as the file is whole.
+	NoQuiet time.Duration = -1
+
+	maxQuiet    = time.Hour
+	maxInterval = 24 * time.Hour
+	maxIDLen    = 255
+)
+
+// Options configure a manager. The zero value means all defaults.
+type Options struct {
+	Dispatch     DispatchMode
+	Quiet        time.Duration // how long a file must be left alone; 0 = DefaultQuiet, or NoQuiet
+	MaxDelay     time.Duration // when a file rewritten without pause is told all the same
+	PollInterval time.Duration // for what must be polled
+
+	CheckImage             bool // tell only whole ELF, PE and Mach-O images for this machine
+	IgnoreUnchangedContent bool // tell neither a touch nor a byte-identical rewrite
+	ForcePolling           bool // compare files every PollInterval, use no notifications
+
+	// ThreadStart, if set, runs first on the thread of DispatchThread.
+	ThreadStart func()
+
+	// Seams for tests: where hints come from, and the disk.
+	newSource func() (Source, error)
+	disk      disk
+}
+
+// EnableOptions configure one plugin. The zero value means all defaults.
+type EnableOptions struct {
+	Quiet        time.Duration // 0 = the manager's, or NoQuiet
+	AllowMissing bool          // a file that does not exist yet is not an error
+}
+
+func (o *Options) normalize() error {
+	if o.Dispatch != DispatchThread && o.Dispatch != DispatchManual {
+		return fail(ErrInvalidArgument, "dispatch mode %d is neither 0 (thread) nor 1 (manual)", o.Dispatch)
+	}
+	if err := checkQuiet(o.Quiet); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		d    *time.Duration
+		def  time.Duration
+	}{{"max_delay", &o.MaxDelay, DefaultMaxDelay}, {"poll_interval", &o.PollInterval, DefaultPollInterval}} {
+		if *f.d == 0 {
+			*f.d = f.def
+		}
+		if *f.d < 0 || *f.d > maxInterval {
+			return fail(ErrInvalidArgument, "%s %v is out of range: 0 (default) or 1ms to %v", f.name, *f.d, maxInterval)
+		}
+	}
+	if o.Quiet == 0 {
+		o.Quiet = DefaultQuiet
+	}
+	if o.newSource == nil {
+		o.newSource = newFsnotifySource
+	}
+	if o.disk == nil {
+		o.disk = osDisk{}
+	}
+	return nil
+}
+
+func checkQuiet(d time.Duration) error {
+	if d != NoQuiet && (d < 0 || d > maxQuiet) {
+		return fail(ErrInvalidArgument, "quiet period %v is out of range: 0 (default), none (-1), or 1ms to %v", d, maxQuiet)
+	}
+	return nil
+}

@@ -1,0 +1,8 @@
+package core
+
+// readiness has no descriptor here: Windows hosts use the wakeup callback.
+type readiness struct{ fd int }
+
+func newReadiness() (*readiness, error) { return &readiness{fd: -1}, nil }
+func (r *readiness) update(bool)        {}
+func (r *readiness) close()             {}

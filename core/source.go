@@ -1,0 +1,49 @@
+package core
+
+import "github.com/fsnotify/fsnotify"
+
+// Source turns the system's notifications into hints. A manager's loop is its
+// only user. Events of a directory are sent from the moment that Add returns.
+// An event named like a watched directory may concern that directory itself or
+// its entry in its parent; the loop takes it for both.
+type Source interface {
+	Events() <-chan fsnotify.Event
+	// Errors delivers fsnotify.ErrEventOverflow when events were dropped.
+	Errors() <-chan error
+	// Add watches the directory at path (absolute, without links). Adding it
+	// again does nothing.
+	Add(path string) error
+	Remove(path string)
+	Close()
+}
+
+// sourceBuffer lets the kernel's queue drain while the loop examines files.
+const sourceBuffer = 1024
+
+type fsnotifySource struct{ w *fsnotify.Watcher }
+
+func newFsnotifySource() (Source, error) {
+	w, err := fsnotify.NewBufferedWatcher(sourceBuffer)
+	if err != nil {
+		return nil, err
+	}
+	return fsnotifySource{w}, nil
+}
+
+func (s fsnotifySource) Events() <-chan fsnotify.Event { return s.w.Events }
+func (s fsnotifySource) Errors() <-chan error          { return s.w.Errors }
+func (s fsnotifySource) Add(path string) error         { return s.w.Add(path) }
+
+// Remove may find that the system dropped the watch already: that is its aim.
+func (s fsnotifySource) Remove(path string) { _ = s.w.Remove(path) }
+func (s fsnotifySource) Close()             { _ = s.w.Close() }
+
+// noSource stands in where the system has no room for another source: nothing
+// can be added to it, so everything is polled.
+type noSource struct{ err error }
+
+func (noSource) Events() <-chan fsnotify.Event { return nil }
+func (noSource) Errors() <-chan error          { return nil }
+func (s noSource) Add(string) error            { return s.err }
+func (noSource) Remove(string)                 {}
+func (noSource) Close()                        {}

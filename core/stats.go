@@ -1,0 +1,36 @@
+package core
+
+import "time"
+
+// Stats are a manager's figures at one moment. The counters only grow.
+type Stats struct {
+	Failed             bool      // after a contained fault
+	Plugins            int       // enabled ids
+	WatchedDirectories int       // with a notification watch
+	PolledDirectories  int       // compared every PollInterval instead
+	Pending            int       // events waiting to be delivered
+	Settling           int       // changed, not yet quiet and whole
+	BeingWritten       int       // of these, held open for writing
+	IncompleteImages   int       // of these, refused by CheckImage so far
+	Notifications      uint64    // read from the source
+	Overflows          uint64    // times the system dropped notifications
+	Deliveries         uint64    // changes told
+	Removals           uint64    // removals told
+	Unchanged          uint64    // settled without anything to tell
+	Superseded         uint64    // versions replaced before they were told
+	LastDelivery       time.Time // zero if none
+}
+
+// Stats returns the present figures. It works after a fault too.
+func (m *Manager) Stats() (Stats, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return Stats{}, errClosed()
+	}
+	s := m.stats
+	s.Failed = m.failed != ""
+	s.Plugins = len(m.entries)
+	s.Pending = m.queue.pending()
+	return s, nil
+}

@@ -1,0 +1,172 @@
+package core
+
+import "time"
+
+// tracker settles one file: it decides when a change is complete. It is a pure
+// state machine; the loop feeds it hints and what it sees on the disk, and asks
+// again when due says so.
+//
+//	idle ──hint──► settling ──quiet, nobody writes, stable──► told, gone or idle
+//	                 ▲    │
+//	                 └────┘ a new hint, a writer, another fingerprint
+type tracker struct {
+	settling  bool
+	writing   bool        // somebody held it open for writing at the last look
+	refused   fingerprint // the version that was no whole image
+	first     time.Time   // first hint of this change
+	last      time.Time   // the latest sign of activity
+	wrote     time.Time   // when somebody was last seen holding it open for writing
+	due       time.Time   // when to look again, while settling
+	seen      fingerprint // at the last look; zero before the first
+	backoff   time.Duration
+	firstTime bool // the first look after enabling: is the baseline itself whole?
+}
+
+// timing is what a plugin's options say to its tracker.
+type timing struct {
+	quiet    time.Duration // 0: none
+	maxDelay time.Duration
+	hold     time.Duration // how long a file must be gone to count as removed
+}
+
+const (
+	minBackoff = time.Millisecond
+	maxBackoff = 100 * time.Millisecond
+)
+
+// decision is what a look led to.
+type decision uint8
+
+const (
+	wait      decision = iota // look again at due
+	probe                     // so far fit to be told: examine the file itself, then call conclude
+	tell                      // the present version is complete and new
+	gone                      // the file is gone
+	unchanged                 // nothing to tell
+	refuse                    // not a whole image; wait for the next hint
+)
+
+// hint notes a sign of activity.
+func (t *tracker) hint(now time.Time, tm timing) {
+	t.last = now
+	if !t.settling {
+		t.settling, t.first, t.seen, t.backoff, t.writing = true, now, fingerprint{}, 0, false
+		t.wrote = time.Time{}
+		t.due = now.Add(tm.quiet)
+		return
+	}
+	due := now.Add(tm.quiet)
+	if end := t.first.Add(tm.maxDelay); due.After(end) {
+		due = end
+	}
+	// Beyond the maximum delay the retries of wait are under way already.
+	if due.After(t.due) {
+		t.due = due
+	}
+}
+
+func (t *tracker) idle() { t.settling, t.writing, t.firstTime = false, false, false }
+
+// again waits with back-off: for a writer, or for a stable moment.
+func (t *tracker) again(now time.Time) decision {
+	t.backoff = min(max(2*t.backoff, minBackoff), maxBackoff)
+	t.due = now.Add(t.backoff)
+	return wait
+}
+
+// look takes what stat said. told is the version last told.
+func (t *tracker) look(now time.Time, in fileInfo, told fingerprint, tm timing) decision {
+	if in.kind == kindMissing {
+		if end := t.last.Add(max(tm.hold, tm.quiet)); now.Before(end) {
+			t.due = end
+			return wait
+		}
+		t.idle()
+		return gone
+	}
+	if in.kind != kindFile {
+		// A directory or device in its place is not a version of a plugin.
+		t.idle()
+		return unchanged
+	}
+	if in.fp == told && !t.firstTime {
+		t.idle()
+		return unchanged
+	}
+	if in.fp == t.refused {
+		t.idle()
+		return refuse
+	}
+	if in.fp != told && tm.quiet > 0 {
+		if in.fp != t.seen && !(in.leftAlone(now, tm.quiet)) {
+			t.seen, t.last = in.fp, now
+		}
+		// At the maximum delay a file that is rewritten without pause need not
+		// be quiet; but one that was just let go by its writer gets a moment,
+		// because the next tool in the chain may open it again at once.
+		end := t.last.Add(tm.quiet)
+		if limit := later(t.first.Add(tm.maxDelay), t.wrote.Add(tm.quiet/2)); end.After(limit) {
+			end = limit
+		}
+		if now.Before(end) {
+			t.due = end
+			return wait
+		}
+	}
+	t.seen = in.fp
+	return probe
+}
+
+// findings are what examining the file itself brought, after look said probe.
+type findings struct {
+	writer verdict
+	after  fileInfo // stat after the probe
+	image  error    // not nil: not a whole image
+	same   bool     // byte-identical with what was last told
+}
+
+// conclude ends a look that led to probe.
+func (t *tracker) conclude(now time.Time, f findings, told fingerprint, tm timing) decision {
+	if f.writer == somebody {
+		t.writing, t.wrote, t.last = true, now, now
+		return t.again(now)
+	}
+	if t.writing {
+		t.writing = false
+		if tm.quiet > 0 {
+			// Quiet is counted from the end of writing: a linker's output is
+			// often opened again at once by strip and its like.
+			t.wrote, t.last, t.backoff = now, now, 0
+			t.due = now.Add(tm.quiet)
+			return wait
+		}
+	}
+	if f.after.fp != t.seen {
+		t.last = now
+		return t.again(now)
+	}
+	if t.seen == told || f.same {
+		t.idle()
+		return unchanged
+	}
+	if f.image != nil {
+		t.refused = t.seen
+		t.idle()
+		return refuse
+	}
+	t.idle()
+	return tell
+}
+
+// leftAlone reports whether the inode's own clock says that nothing touched it
+// for d; otherwise two looks a quiet period apart must agree.
+func (in *fileInfo) leftAlone(now time.Time, d time.Duration) bool {
+	return !in.changed.IsZero() && !in.changed.After(now.Add(-d))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,406 @@
+package core
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+)
+
+// watchSet knows which directories must be watched for which plugins, and whom
+// a notification concerns. Watched is the path as a path: for every directory
+// and link on the way to a file, the directory that holds its name. Only the
+// loop uses it.
+//
+//	entry ──► places: (folder, name) for its own name and each link it goes through
+//	folder: a directory as spelled, shared by all plugins in it ──► steps: (watch, name)
+//	watch: a real directory, one per inode, shared by all folders
+type watchSet struct {
+	src     Source
+	disk    disk
+	polling bool               // poll everything
+	folders map[string]*folder // by path as spelled
+	byPath  map[string]*watch  // by the path given to the source
+	byID    map[fileID]*watch
+	polled  map[*watch]bool
+
+	// report is told when a directory begins or ceases to be polled.
+	report func(code HealthCode, dir, why string)
+	// stale is told of a folder that must be resolved again, leaf of an entry
+	// whose file may have changed; both only take note.
+	stale func(*folder)
+	leaf  func(*entry)
+}
+
+type fileID struct{ dev, ino uint64 }
+
+func (in *fileInfo) id() fileID { return fileID{in.fp.dev, in.fp.ino} }
+
+// watch is one real directory.
+type watch struct {
+	path     string
+	id       fileID
+	refs     int
+	why      string // why it is polled; "" if it is watched
+	fleeting bool
+	dead     bool // the directory has left its path; the source has dropped it
+	names    map[string][]*folder
+	here     []*folder // folders that are this directory
+}
+
+// folder is a directory as it was spelled, links and all.
+type folder struct {
+	spelled string
+	refs    int
+	real    *watch // nil while it cannot be reached
+	path    string // the way to real without links
+	steps   []step
+	leaves  map[string][]*entry
+}
+
+// step is one name on the way to a folder.
+type step struct {
+	w    *watch
+	name string
+}
+
+// place is a name in a folder that an entry's path goes through: its own, and
+// one more for every link that stands there.
+type place struct {
+	f    *folder
+	name string
+}
+
+const maxLinks = 40 // as the Linux kernel has it
+
+func newWatchSet(src Source, d disk, polling bool) *watchSet {
+	return &watchSet{src: src, disk: d, polling: polling,
+		folders: map[string]*folder{}, byPath: map[string]*watch{}, byID: map[fileID]*watch{}, polled: map[*watch]bool{}}
+}
+
+// remove ends the watching of an entry's path, which link began.
+func (s *watchSet) remove(e *entry) {
+	for _, p := range e.places {
+		s.leave(p, e)
+	}
+	e.places = nil
+}
+
+// link follows the entry's path through its links and takes the places that it
+// goes through now in exchange for the former ones.
+func (s *watchSet) link(e *entry) {
+	var places []place
+	path := e.abs
+	for range maxLinks {
+		dir, name := splitPath(path)
+		f := s.folder(dir)
+		if len(places) < len(e.places) && e.places[len(places)] == (place{f, name}) {
+			f.refs-- // folder counted it again
+		} else {
+			f.leaves[name] = append(f.leaves[name], e)
+		}
+		places = append(places, place{f, name})
+		if f.real == nil {
+			break
+		}
+		target, ok := s.linkAt(joinPath(f.path, name))
+		if !ok {
+			break
+		}
+		path = resolveLink(f.path, target)
+	}
+	for i, p := range e.places {
+		if i >= len(places) || places[i] != p {
+			s.leave(p, e)
+		}
+	}
+	e.places = places
+}
+
+func (s *watchSet) linkAt(path string) (target string, ok bool) {
+	in, err := s.disk.lstat(path)
+	if err != nil || in.kind != kindLink {
+		return "", false
+	}
+	target, err = s.disk.readlink(path)
+	return target, err == nil && target != ""
+}
+
+func (s *watchSet) leave(p place, e *entry) {
+	if rest := without(p.f.leaves[p.name], e); len(rest) > 0 {
+		p.f.leaves[p.name] = rest
+	} else {
+		delete(p.f.leaves, p.name)
+	}
+	s.releaseFolder(p.f)
+}
+
+// folder returns the folder spelled so, with one more reference.
+func (s *watchSet) folder(spelled string) *folder {
+	f := s.folders[spelled]
+	if f == nil {
+		f = &folder{spelled: spelled, leaves: map[string][]*entry{}}
+		s.folders[spelled] = f
+		s.resolve(f)
+	}
+	f.refs++
+	return f
+}
+
+func (s *watchSet) releaseFolder(f *folder) {
+	if f.refs--; f.refs > 0 {
+		return
+	}
+	delete(s.folders, f.spelled)
+	s.drop(f, f.steps, f.real)
+	f.steps, f.real = nil, nil
+}
+
+// resolve walks from the root to the folder, watching each directory before it
+// looks a name up in it, so that no change after the look goes unseen. It
+// reports whether the folder is another directory than before, or has come
+// within or out of reach.
+func (s *watchSet) resolve(f *folder) (changed bool) {
+	oldSteps, oldReal := f.steps, f.real
+	f.steps, f.real = nil, nil
+	root, todo := splitRoot(f.spelled)
+	cur, ok := root, true
+	links := 0
+	for len(todo) > 0 && ok {
+		name := todo[0]
+		todo = todo[1:]
+		if name == ".." {
+			cur = filepath.Dir(cur)
+			continue
+		}
+		w := s.acquire(cur)
+		if w == nil {
+			ok = false
+			break
+		}
+		w.names[name] = append(w.names[name], f)
+		f.steps = append(f.steps, step{w, name})
+		next := joinPath(cur, name)
+		in, err := s.disk.lstat(next)
+		switch {
+		case err != nil:
+			ok = false
+		case in.kind == kindDir:
+			cur = next
+		case in.kind == kindLink:
+			target, err := s.disk.readlink(next)
+			if links++; err != nil || target == "" || links > maxLinks {
+				ok = false
+				break
+			}
+			var parts []string
+			cur, parts = splitRoot(resolveLink(cur, target))
+			todo = append(parts, todo...)
+		default:
+			ok = false
+		}
+	}
+	if ok {
+		if f.real, f.path = s.acquire(cur), cur; f.real != nil {
+			f.real.here = append(f.real.here, f)
+		}
+	}
+	s.drop(f, oldSteps, oldReal)
+	return f.real != oldReal
+}
+
+// drop gives back what a folder held.
+func (s *watchSet) drop(f *folder, steps []step, real *watch) {
+	for _, st := range steps {
+		if rest := without(st.w.names[st.name], f); len(rest) > 0 {
+			st.w.names[st.name] = rest
+		} else {
+			delete(st.w.names, st.name)
+		}
+		s.release(st.w)
+	}
+	if real != nil {
+		real.here = without(real.here, f)
+		s.release(real)
+	}
+}
+
+// acquire returns the watch on the real directory at path with one more
+// reference, nil if there is no directory.
+func (s *watchSet) acquire(path string) *watch {
+	in, err := s.disk.lstat(path)
+	if err != nil || in.kind != kindDir {
+		return nil
+	}
+	if w := s.byID[in.id()]; w != nil {
+		w.refs++
+		return w
+	}
+	if w := s.byPath[path]; w != nil {
+		s.lost(w) // another directory stood here
+	}
+	w := &watch{path: path, id: in.id(), refs: 1, names: map[string][]*folder{}}
+	s.byPath[path], s.byID[w.id] = w, w
+	s.begin(w)
+	return w
+}
+
+// begin has the source watch w, or else marks it for polling.
+func (s *watchSet) begin(w *watch) {
+	switch {
+	case s.polling:
+		w.why = "polling was asked for"
+	default:
+		if kind := s.disk.silent(w.path); kind != "" {
+			w.why = kind + " sends no notifications"
+		} else if err := s.src.Add(w.path); err != nil {
+			w.why = err.Error()
+			w.fleeting = errors.Is(err, fs.ErrNotExist) // gone since lstat: a hint will follow
+		}
+	}
+	if w.why != "" {
+		s.polled[w] = true
+		if !s.polling && !w.fleeting {
+			s.report(HealthPolling, w.path, w.why)
+		}
+	}
+}
+
+// retry tries again to watch what had to be polled for want of room.
+func (s *watchSet) retry(w *watch) {
+	if s.polling || w.dead || s.disk.silent(w.path) != "" || s.src.Add(w.path) != nil {
+		return
+	}
+	w.why = ""
+	delete(s.polled, w)
+	if !w.fleeting {
+		s.report(HealthWatching, w.path, "")
+	}
+}
+
+func (s *watchSet) release(w *watch) {
+	if w.refs--; w.refs == 0 {
+		s.bury(w)
+	}
+}
+
+// bury takes w out of the tables: nobody needs it, or its directory has left
+// its path. Folders that still hold it find another when they are resolved.
+func (s *watchSet) bury(w *watch) {
+	if w.dead {
+		return
+	}
+	w.dead = true
+	if w.why == "" {
+		s.src.Remove(w.path)
+	}
+	delete(s.polled, w)
+	if s.byPath[w.path] == w {
+		delete(s.byPath, w.path)
+	}
+	if s.byID[w.id] == w {
+		delete(s.byID, w.id)
+	}
+}
+
+// hint passes on to stale and leaf whom a notification about path concerns.
+// replaced: a name appeared or went; attrib: only its attributes changed.
+func (s *watchSet) hint(path string, replaced, attrib bool) {
+	if w := s.byPath[path]; w != nil && replaced {
+		s.lost(w)
+	}
+	dir, name := splitPath(path)
+	w := s.byPath[dir]
+	if w == nil {
+		return
+	}
+	for _, f := range w.names[name] {
+		if replaced || (attrib && f.real == nil) {
+			s.stale(f)
+		}
+	}
+	for _, f := range w.here {
+		for _, e := range f.leaves[name] {
+			s.leaf(e)
+		}
+	}
+}
+
+// lost buries a watch whose directory may have left its path, in which case the
+// source has dropped it, and has its users look for what is there now.
+func (s *watchSet) lost(w *watch) {
+	s.bury(w)
+	for _, f := range w.users() {
+		s.stale(f)
+	}
+}
+
+// users are all folders whose way leads through w.
+func (w *watch) users() []*folder {
+	users := append([]*folder(nil), w.here...)
+	for _, fs := range w.names {
+		users = append(users, fs...)
+	}
+	return users
+}
+
+// entries are those whose path goes through the folder.
+func (f *folder) entries(visit func(*entry)) {
+	for _, es := range f.leaves {
+		for _, e := range es {
+			visit(e)
+		}
+	}
+}
+
+func without[T comparable](s []T, x T) []T {
+	for i, y := range s {
+		if y == x {
+			s[i] = s[len(s)-1]
+			return s[:len(s)-1]
+		}
+	}
+	return s
+}
+
+// splitRoot separates an absolute path into its root ("/", `C:\`) and names.
+func splitRoot(path string) (root string, names []string) {
+	v := len(filepath.VolumeName(path))
+	root = path[:v] + string(filepath.Separator)
+	for _, n := range strings.FieldsFunc(path[v:], isSeparator) {
+		if n != "." {
+			names = append(names, n)
+		}
+	}
+	return root, names
+}
+
+// splitPath separates the last name from an absolute path.
+func splitPath(path string) (dir, name string) {
+	i := len(path) - 1
+	for i >= 0 && !isSeparator(rune(path[i])) {
+		i--
+	}
+	dir, name = path[:i+1], path[i+1:]
+	if v := len(filepath.VolumeName(path)); len(dir) > v+1 {
+		dir = dir[:len(dir)-1]
+	}
+	return dir, name
+}
+
+func isSeparator(c rune) bool { return c == '/' || c == filepath.Separator }
+
+func joinPath(dir, name string) string {
+	if isSeparator(rune(dir[len(dir)-1])) {
+		return dir + name
+	}
+	return dir + string(filepath.Separator) + name
+}
+
+// resolveLink is where a link with this text in the real directory dir leads.
+func resolveLink(dir, text string) string {
+	if filepath.IsAbs(text) {
+		return text
+	}
+	return joinPath(dir, text)
+}
