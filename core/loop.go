@@ -16,10 +16,10 @@ type loop struct {
 	ws   *watchSet
 	disk disk
 
-	settling deadlines        // entries by the time of their next look
-	writing  int              // of these, held open for writing at the last look
-	stale    map[*folder]bool // must be resolved again
-	touched  map[*entry]bool  // must be linked again and settled
+	settling deadlines // entries by the time of their next look
+	writing  int       // of these, held open for writing at the last look
+	stale    []*folder // must be resolved again
+	touched  []*entry  // must be linked again and settled
 
 	timer    *time.Timer
 	poll     *time.Timer // armed only while something is polled
@@ -42,13 +42,27 @@ const (
 
 func newLoop(m *Manager, src Source) *loop {
 	l := &loop{m: m, src: src, disk: m.opts.disk, ws: newWatchSet(src, m.opts.disk, m.opts.ForcePolling),
-		stale: map[*folder]bool{}, touched: map[*entry]bool{}, timer: time.NewTimer(time.Hour), poll: time.NewTimer(time.Hour)}
+		timer: time.NewTimer(time.Hour), poll: time.NewTimer(time.Hour)}
 	l.timer.Stop()
 	l.poll.Stop()
 	l.ws.report = l.reportDirectory
-	l.ws.stale = func(f *folder) { l.stale[f] = true }
-	l.ws.leaf = func(e *entry) { l.touched[e] = true }
+	l.ws.stale = l.markStale
+	l.ws.leaf = l.touch
 	return l
+}
+
+func (l *loop) markStale(f *folder) {
+	if !f.stale {
+		f.stale = true
+		l.stale = append(l.stale, f)
+	}
+}
+
+func (l *loop) touch(e *entry) {
+	if !e.touched {
+		e.touched = true
+		l.touched = append(l.touched, e)
+	}
 }
 
 func (l *loop) run() {
@@ -147,7 +161,6 @@ func (l *loop) commands() {
 			e.watched = false
 		}
 		l.unschedule(e)
-		delete(l.touched, e)
 	}
 	for _, e := range hinted {
 		if e.watched {
@@ -163,27 +176,29 @@ func (l *loop) reconcile() {
 	if o := &l.overflow; !o.at.IsZero() && !now.Before(o.at) {
 		o.at = time.Time{}
 		for _, f := range l.ws.folders {
-			l.stale[f] = true
+			l.markStale(f)
 		}
 	}
-	for len(l.stale) > 0 {
-		for f := range l.stale {
-			delete(l.stale, f)
-			if f.refs == 0 {
-				continue
+	for len(l.stale) > 0 { // resolving may find further folders to be stale
+		todo := l.stale
+		l.stale = nil
+		for _, f := range todo {
+			f.stale = false
+			if f.refs > 0 {
+				l.ws.resolve(f)
+				f.entries(l.touch)
 			}
-			l.ws.resolve(f)
-			f.entries(l.ws.leaf)
 		}
 	}
-	for e := range l.touched {
-		delete(l.touched, e)
-		if !e.watched {
-			continue
+	for _, e := range l.touched {
+		e.touched = false
+		if e.watched {
+			l.ws.link(e)
+			l.hint(e, now)
 		}
-		l.ws.link(e)
-		l.hint(e, now)
 	}
+	clear(l.touched)
+	l.touched = l.touched[:0]
 }
 
 // hint notes that an entry's file may have changed. A delivery of it that still
@@ -276,7 +291,7 @@ func (l *loop) examine(e *entry, now time.Time) {
 	case gone:
 		l.m.enqueueRemoval(e)
 	case unchanged:
-		l.m.nothingToTell()
+		l.m.nothingToTell(e)
 	}
 }
 
@@ -308,7 +323,7 @@ func (l *loop) pollAll() {
 	}
 	for f := range folders {
 		if l.ws.resolve(f) {
-			f.entries(l.ws.leaf)
+			f.entries(l.touch)
 			continue
 		}
 		f.entries(func(e *entry) {
@@ -318,7 +333,7 @@ func (l *loop) pollAll() {
 			}
 			if in.fp != e.polled {
 				e.polled = in.fp
-				l.touched[e] = true
+				l.touch(e)
 			}
 		})
 	}

@@ -60,6 +60,7 @@ type entry struct {
 
 	// The loop's own.
 	watched   bool
+	touched   bool // noted for reconcile
 	places    []place
 	tracker   tracker
 	heapIndex int // in the loop's heap, from 1; 0: not in it

@@ -52,7 +52,6 @@ func (m *Manager) adopt(e *entry, fp fingerprint, h *hash) {
 func (m *Manager) takeBack(e *entry) (first time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.forgetRefusal(e)
 	if c := m.queue.takeBack(e); c != nil {
 		first = c.first
 		m.stats.Superseded++
@@ -67,6 +66,7 @@ func (m *Manager) enqueueChange(e *entry, fp fingerprint, h *hash, first time.Ti
 	if e.disabled || m.closed {
 		return
 	}
+	m.forgetRefusal(e)
 	m.queue.addChange(&pendingChange{e: e, fp: fp, hash: h, first: first, whole: now()})
 	m.afterChange()
 }
@@ -75,6 +75,7 @@ func (m *Manager) enqueueChange(e *entry, fp fingerprint, h *hash, first time.Ti
 func (m *Manager) enqueueRemoval(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.forgetRefusal(e)
 	if e.disabled || m.closed || m.event == nil || e.removalTold || !e.told.exists {
 		return
 	}
@@ -83,9 +84,10 @@ func (m *Manager) enqueueRemoval(e *entry) {
 	m.afterChange()
 }
 
-func (m *Manager) nothingToTell() {
+func (m *Manager) nothingToTell(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.forgetRefusal(e)
 	m.stats.Unchanged++
 }
 

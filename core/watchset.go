@@ -56,6 +56,7 @@ type folder struct {
 	path    string // the way to real without links
 	steps   []step
 	leaves  map[string][]*entry
+	stale   bool // noted as such by the loop
 }
 
 // step is one name on the way to a folder.

@@ -1,0 +1,325 @@
+package core
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// fakeDisk is a file system in memory that is its own notification source. Use
+// it inside a synctest bubble: its clock is time.Now.
+type fakeDisk struct {
+	mu      sync.Mutex
+	nodes   map[string]*fakeNode
+	ino     uint64
+	watched map[string]bool
+	events  chan fsnotify.Event
+	errs    chan error
+	mute    bool // notifications are lost
+	addErr  error
+	noProbe bool // the probe cannot tell
+}
+
+type fakeNode struct {
+	info    fileInfo
+	link    string
+	content string
+	writers int
+	bad     error // what the image check says
+}
+
+func newFakeDisk() *fakeDisk {
+	d := &fakeDisk{nodes: map[string]*fakeNode{}, watched: map[string]bool{},
+		events: make(chan fsnotify.Event, 10000), errs: make(chan error, 10)}
+	d.put("/", kindDir, "")
+	return d
+}
+
+func (d *fakeDisk) put(path string, kind fileKind, content string) *fakeNode {
+	d.ino++
+	n := &fakeNode{content: content}
+	n.info = fileInfo{kind: kind, fp: fingerprint{exists: true, dev: 1, ino: d.ino}}
+	d.nodes[path] = n
+	n.touch()
+	return n
+}
+
+func (n *fakeNode) touch() {
+	n.info.fp.size = int64(len(n.content))
+	n.info.fp.mtime = time.Now().UnixNano()
+	n.info.changed = time.Now()
+}
+
+func (d *fakeDisk) notify(path string, op fsnotify.Op) {
+	if !d.mute && d.watched[filepath.Dir(path)] {
+		d.events <- fsnotify.Event{Name: path, Op: op}
+	}
+}
+
+func (d *fakeDisk) mkdir(path string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.put(path, kindDir, "")
+	d.notify(path, fsnotify.Create)
+}
+
+// replace puts a new file in place, as rename(2) does.
+func (d *fakeDisk) replace(path, content string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.put(path, kindFile, content)
+	d.notify(path, fsnotify.Create)
+}
+
+// write changes the file in place.
+func (d *fakeDisk) write(path, content string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := d.nodes[path]
+	n.content = content
+	n.touch()
+	d.notify(path, fsnotify.Write)
+}
+
+func (d *fakeDisk) chmod(path string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.nodes[path].info.changed = time.Now()
+	d.notify(path, fsnotify.Chmod)
+}
+
+func (d *fakeDisk) remove(path string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.nodes, path)
+	d.notify(path, fsnotify.Remove)
+}
+
+func (d *fakeDisk) open(path string) (closeIt func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := d.nodes[path]
+	n.writers++
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		n.writers--
+	}
+}
+
+func (d *fakeDisk) setImage(path string, bad error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.nodes[path].bad = bad
+}
+
+func (d *fakeDisk) overflow(lost func()) {
+	d.mu.Lock()
+	d.mute = true
+	d.mu.Unlock()
+	lost()
+	d.mu.Lock()
+	d.mute = false
+	d.mu.Unlock()
+	d.errs <- fsnotify.ErrEventOverflow
+}
+
+func (d *fakeDisk) node(path string) (*fakeNode, error) {
+	if n := d.nodes[path]; n != nil {
+		return n, nil
+	}
+	return nil, &fs.PathError{Op: "stat", Path: path, Err: syscall.ENOENT}
+}
+
+func (d *fakeDisk) lstat(path string) (fileInfo, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.node(path)
+	if err != nil {
+		return fileInfo{}, err
+	}
+	return n.info, nil
+}
+
+func (d *fakeDisk) stat(path string) (fileInfo, error)     { return d.lstat(path) }
+func (d *fakeDisk) readable(path string) (fileInfo, error) { return d.lstat(path) }
+func (d *fakeDisk) readlink(path string) (string, error)   { return "", syscall.EINVAL }
+func (d *fakeDisk) silent(dir string) string {
+	if strings.HasPrefix(dir, "/net") {
+		return "NFS"
+	}
+	return ""
+}
+
+func (d *fakeDisk) writer(path string) verdict {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := d.nodes[path]
+	switch {
+	case n == nil || d.noProbe:
+		return unknown
+	case n.writers > 0:
+		return somebody
+	}
+	return nobody
+}
+
+func (d *fakeDisk) hash(path string) (h hash, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.node(path)
+	if err == nil {
+		copy(h[:], n.content)
+	}
+	return h, err
+}
+
+func (d *fakeDisk) image(path string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.node(path)
+	if err != nil {
+		return err
+	}
+	return n.bad
+}
+
+func (d *fakeDisk) Events() <-chan fsnotify.Event { return d.events }
+func (d *fakeDisk) Errors() <-chan error          { return d.errs }
+func (d *fakeDisk) Close()                        {}
+func (d *fakeDisk) Add(path string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.addErr != nil {
+		return d.addErr
+	}
+	d.watched[path] = true
+	return nil
+}
+
+func (d *fakeDisk) Remove(path string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.watched, path)
+}
+
+// host records what a manager tells.
+type host struct {
+	t    *testing.T
+	disk *fakeDisk
+	m    *Manager
+	mu   sync.Mutex
+	told []string // "id=content" for changes, "-id" for removals
+	ev   []Event
+}
+
+const plugin = "/plugins/a.so"
+
+// inBubble runs test with simulated time, a file at plugin and a manager.
+func inBubble(t *testing.T, o Options, test func(h *host)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, o)
+		h.m.SetReloadCallback(h.reload, nil)
+		h.m.SetEventCallback(h.event, nil)
+		h.enable("a", plugin)
+		defer h.m.Close()
+		test(h)
+	})
+}
+
+func newHost(t *testing.T, o Options) *host {
+	h := &host{t: t, disk: newFakeDisk()}
+	h.disk.mkdir("/plugins")
+	h.disk.replace(plugin, "v0")
+	time.Sleep(time.Hour) // long before
+	o.disk = h.disk
+	if o.newSource == nil {
+		o.newSource = func() (Source, error) { return h.disk, nil }
+	}
+	m, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.m = m
+	return h
+}
+
+func (h *host) enable(id, path string) {
+	h.t.Helper()
+	if err := h.m.Enable(id, path, EnableOptions{}); err != nil {
+		h.t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func (h *host) content(path string) string {
+	h.disk.mu.Lock()
+	defer h.disk.mu.Unlock()
+	n, err := h.disk.node(path)
+	if err != nil {
+		return "missing"
+	}
+	return n.content
+}
+
+func (h *host) reload(id string) {
+	c := h.content(plugin)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.told = append(h.told, id+"="+c)
+}
+
+func (h *host) event(e Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ev = append(h.ev, e)
+	if e.Kind == FileRemoved {
+		h.told = append(h.told, "-"+e.ID)
+	}
+}
+
+// expect checks what has been told since the last call, after d; the order among
+// plugins is not promised.
+func (h *host) expect(d time.Duration, want ...string) {
+	h.t.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	slices.Sort(h.told)
+	if got := strings.Join(h.told, " "); got != strings.Join(want, " ") {
+		h.t.Fatalf("told %q, want %q", got, strings.Join(want, " "))
+	}
+	h.told = nil
+}
+
+func (h *host) healthCodes() (codes []HealthCode) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.ev {
+		if e.Kind == Health {
+			codes = append(codes, e.Health)
+		}
+	}
+	return codes
+}
+
+func (h *host) stats() Stats {
+	s, err := h.m.Stats()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+var errBadImage = errors.New("truncated")

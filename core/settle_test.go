@@ -1,0 +1,402 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const ms = time.Millisecond
+
+func TestReplacementIsToldOnceAfterTheQuietPeriod(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		for i := range 20 {
+			v := fmt.Sprint("v", i+1)
+			h.disk.replace(plugin, v)
+			h.expect(99 * ms)
+			h.expect(2*ms, "a="+v)
+			h.expect(time.Minute)
+		}
+	})
+}
+
+func TestBurstIsToldOnceWithTheLastVersion(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		for i := range 15 {
+			h.disk.write(plugin, fmt.Sprint("part", i))
+			time.Sleep(50 * ms)
+		}
+		h.expect(time.Minute, "a=part14")
+	})
+}
+
+func TestNoQuietTellsAtOnce(t *testing.T) {
+	inBubble(t, Options{Quiet: NoQuiet}, func(h *host) {
+		h.disk.replace(plugin, "v1")
+		h.expect(0, "a=v1")
+	})
+}
+
+func TestQuietPerPlugin(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		if err := h.m.Enable("slow", plugin, EnableOptions{Quiet: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		h.disk.replace(plugin, "v1")
+		h.expect(500*ms, "a=v1")
+		h.expect(600*ms, "slow=v1")
+	})
+}
+
+func TestSlowWriterIsWaitedForHoweverLong(t *testing.T) {
+	for _, quiet := range []time.Duration{0, NoQuiet} {
+		inBubble(t, Options{Quiet: quiet}, func(h *host) {
+			closeIt := h.disk.open(plugin)
+			for i := range 5 {
+				h.disk.write(plugin, fmt.Sprint("half", i))
+				h.expect(time.Minute)
+			}
+			if s := h.stats(); s.BeingWritten != 1 || s.Settling != 1 {
+				t.Fatalf("being written %d, settling %d; want 1 and 1", s.BeingWritten, s.Settling)
+			}
+			h.disk.write(plugin, "whole")
+			closeIt()
+			h.expect(time.Minute, "a=whole")
+			if s := h.stats(); s.BeingWritten != 0 || s.Settling != 0 {
+				t.Fatalf("afterwards: being written %d, settling %d", s.BeingWritten, s.Settling)
+			}
+		})
+	}
+}
+
+func TestLinkerThenStripIsToldOnce(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		closeIt := h.disk.open(plugin)
+		h.disk.write(plugin, "linking")
+		time.Sleep(10 * time.Second)
+		h.disk.write(plugin, "linked")
+		closeIt()
+		time.Sleep(60 * ms) // strip starts
+		closeIt = h.disk.open(plugin)
+		h.disk.write(plugin, "strip")
+		time.Sleep(300 * ms)
+		h.disk.write(plugin, "stripped")
+		closeIt()
+		h.expect(time.Minute, "a=stripped")
+	})
+}
+
+// Without the probe the quiet period alone decides, and still twice the same
+// fingerprint is needed.
+func TestUnknownWriterFallsBackToQuiet(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.noProbe = true
+		closeIt := h.disk.open(plugin)
+		for i := range 10 {
+			h.disk.write(plugin, fmt.Sprint("half", i))
+			time.Sleep(80 * ms)
+		}
+		h.disk.write(plugin, "whole")
+		closeIt()
+		h.expect(time.Minute, "a=whole")
+	})
+}
+
+func TestRewrittenWithoutPauseIsToldAtMaxDelay(t *testing.T) {
+	inBubble(t, Options{MaxDelay: time.Second}, func(h *host) {
+		start := time.Now()
+		for time.Since(start) < 10*time.Second {
+			closeIt := h.disk.open(plugin)
+			h.disk.write(plugin, "torn")
+			time.Sleep(20*ms + 1) // never at the very instant of a look
+			h.disk.write(plugin, "whole")
+			closeIt()
+			time.Sleep(20*ms + 1)
+		}
+		time.Sleep(time.Minute)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if n := len(h.told); n < 5 || n > 11 {
+			t.Fatalf("told %d times in 10 s of rewriting with a maximum delay of 1 s", n)
+		}
+		for _, v := range h.told {
+			if v != "a=whole" {
+				t.Fatalf("told %q", h.told)
+			}
+		}
+	})
+}
+
+func TestDeleteAndRecreateIsOneChange(t *testing.T) {
+	for _, quiet := range []time.Duration{0, NoQuiet} {
+		inBubble(t, Options{Quiet: quiet}, func(h *host) {
+			for i := range 5 {
+				h.disk.remove(plugin)
+				time.Sleep(50 * ms)
+				v := fmt.Sprint("new", i)
+				h.disk.replace(plugin, v)
+				h.expect(time.Minute, "a="+v)
+			}
+		})
+	}
+}
+
+func TestRemovalIsToldOnceAndTheReturnToo(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.remove(plugin)
+		h.expect(time.Minute, "-a")
+		h.disk.replace(plugin, "v0")
+		h.expect(time.Minute, "a=v0")
+	})
+}
+
+func TestChmodReadersAndSiblingsTellNothing(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.chmod(plugin)
+		h.disk.replace("/plugins/sibling.so", "x")
+		h.disk.remove("/plugins/sibling.so")
+		h.expect(time.Minute)
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Second, "a=v1")
+	})
+}
+
+func TestIgnoreUnchangedContent(t *testing.T) {
+	inBubble(t, Options{IgnoreUnchangedContent: true}, func(h *host) {
+		h.disk.write(plugin, "v0") // touch
+		h.expect(time.Minute)
+		h.disk.replace(plugin, "v0") // identical file
+		h.expect(time.Minute)
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Minute, "a=v1")
+		h.disk.replace(plugin, "v0")
+		h.expect(time.Minute, "a=v0")
+	})
+}
+
+func TestTouchIsTold(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.write(plugin, "v0")
+		h.expect(time.Minute, "a=v0")
+	})
+}
+
+func TestIncompleteImageIsRefusedOnceAndWaitedFor(t *testing.T) {
+	inBubble(t, Options{CheckImage: true}, func(h *host) {
+		h.disk.setImage(plugin, errBadImage)
+		h.disk.write(plugin, "cut off")
+		h.expect(time.Minute)
+		h.disk.chmod(plugin)
+		h.expect(time.Minute)
+		if s := h.stats(); s.IncompleteImages != 1 {
+			t.Fatalf("incomplete images %d, want 1", s.IncompleteImages)
+		}
+		h.disk.setImage(plugin, nil)
+		h.disk.write(plugin, "whole image")
+		h.expect(time.Minute, "a=whole image")
+		if s := h.stats(); s.IncompleteImages != 0 {
+			t.Fatalf("afterwards: incomplete images %d", s.IncompleteImages)
+		}
+		if got := h.healthCodes(); !slices.Equal(got, []HealthCode{HealthImageIncomplete}) {
+			t.Fatalf("health events %v, want one HealthImageIncomplete", got)
+		}
+	})
+}
+
+func TestTwoIDsOnOneFileBothHear(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.enable("b", plugin)
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Second, "a=v1", "b=v1")
+		if _, err := h.m.Disable("a"); err != nil {
+			t.Fatal(err)
+		}
+		h.disk.replace(plugin, "v2")
+		h.expect(time.Second, "b=v2")
+	})
+}
+
+func TestPauseHoldsBackAndResumeTellsOnce(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.enable("b", plugin)
+		if err := h.m.SetGlobalEnabled(false); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			h.disk.replace(plugin, fmt.Sprint("v", i))
+			h.expect(time.Minute)
+		}
+		h.m.SetGlobalEnabled(true)
+		h.expect(time.Second, "a=v4", "b=v4")
+		h.m.SetGlobalEnabled(false)
+		h.m.SetGlobalEnabled(true)
+		h.expect(time.Second)
+	})
+}
+
+func TestResumeInTheMiddleOfAChangeWaitsForIt(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.m.SetGlobalEnabled(false)
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Minute)
+		closeIt := h.disk.open(plugin)
+		h.disk.write(plugin, "half")
+		h.m.SetGlobalEnabled(true)
+		h.expect(time.Minute)
+		h.disk.write(plugin, "whole")
+		closeIt()
+		h.expect(time.Minute, "a=whole")
+	})
+}
+
+// The notification of the new writing is lost or late: the look just before the
+// callback catches it.
+func TestWhatWaitedIsLookedAtOnceMore(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.m.SetGlobalEnabled(false)
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Minute)
+		closeIt := h.disk.open(plugin)
+		h.disk.mute = true
+		h.disk.write(plugin, "half")
+		h.m.SetGlobalEnabled(true)
+		h.expect(time.Minute)
+		h.disk.write(plugin, "whole")
+		closeIt()
+		h.expect(time.Minute, "a=whole")
+	})
+}
+
+func TestChangesDuringALongCallbackAreToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, Options{})
+		defer h.m.Close()
+		h.m.SetReloadCallback(func(id string) {
+			h.reload(id)
+			time.Sleep(10 * time.Second)
+		}, nil)
+		h.enable("a", plugin)
+		h.disk.replace(plugin, "v1")
+		time.Sleep(time.Second)
+		for i := range 10 {
+			h.disk.replace(plugin, fmt.Sprint("w", i))
+			time.Sleep(300 * ms)
+		}
+		h.expect(time.Minute, "a=v1", "a=w9")
+	})
+}
+
+func TestOverflowComparesEverything(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.overflow(func() { h.disk.replace(plugin, "v1") })
+		h.expect(time.Minute, "a=v1")
+		if s := h.stats(); s.Overflows != 1 {
+			t.Fatalf("overflows %d, want 1", s.Overflows)
+		}
+		if got := h.healthCodes(); !slices.Equal(got, []HealthCode{HealthOverflow}) {
+			t.Fatalf("health events %v", got)
+		}
+		h.disk.overflow(func() {})
+		h.expect(time.Minute)
+	})
+}
+
+func TestPollingTellsToo(t *testing.T) {
+	inBubble(t, Options{ForcePolling: true}, func(h *host) {
+		h.disk.mute = true
+		for i := range 3 {
+			v := fmt.Sprint("v", i+1)
+			h.disk.replace(plugin, v)
+			h.expect(3*time.Second, "a="+v)
+		}
+		h.disk.remove(plugin)
+		h.expect(3*time.Second, "-a")
+		if s := h.stats(); s.PolledDirectories != 2 || s.WatchedDirectories != 0 {
+			t.Fatalf("polled %d, watched %d; want / and /plugins polled", s.PolledDirectories, s.WatchedDirectories)
+		}
+	})
+}
+
+func TestDirectoriesWithoutRoomArePolledAndWatchedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, Options{})
+		defer h.m.Close()
+		h.disk.addErr = fmt.Errorf("no space left on device")
+		h.m.SetReloadCallback(h.reload, nil)
+		h.m.SetEventCallback(h.event, nil)
+		h.enable("a", plugin)
+		h.disk.replace(plugin, "v1")
+		h.expect(3*time.Second, "a=v1")
+		h.disk.mu.Lock()
+		h.disk.addErr = nil
+		h.disk.mu.Unlock()
+		h.expect(3 * time.Second)
+		if s := h.stats(); s.PolledDirectories != 0 || s.WatchedDirectories != 2 {
+			t.Fatalf("polled %d, watched %d; want all watched again", s.PolledDirectories, s.WatchedDirectories)
+		}
+		h.disk.replace(plugin, "v2")
+		h.expect(150*ms, "a=v2")
+		want := []HealthCode{HealthPolling, HealthPolling, HealthWatching, HealthWatching}
+		if got := h.healthCodes(); !slices.Equal(got, want) {
+			t.Fatalf("health events %v, want %v", got, want)
+		}
+	})
+}
+
+func TestNetworkFileSystemIsPolled(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.mkdir("/net")
+		h.disk.replace("/net/n.so", "n0")
+		h.enable("n", "/net/n.so")
+		if s := h.stats(); s.PolledDirectories != 1 || s.WatchedDirectories != 2 {
+			t.Fatalf("polled %d, watched %d; want only /net polled", s.PolledDirectories, s.WatchedDirectories)
+		}
+		h.disk.replace("/net/n.so", "n1")
+		h.expect(3*time.Second, "n=v0") // reload reads plugin's content
+	})
+}
+
+func TestEnabledInTheMiddleOfWritingIsToldWhenWhole(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.replace("/plugins/b.so", "half")
+		closeIt := h.disk.open("/plugins/b.so")
+		h.enable("b", "/plugins/b.so")
+		h.expect(time.Minute)
+		closeIt() // nothing written since: only the probe knows
+		h.expect(time.Second, "b=v0")
+		h.expect(time.Minute)
+	})
+}
+
+func TestMissingFileMayBeWaitedFor(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		if err := h.m.Enable("b", "/plugins/sub/dir/b.so", EnableOptions{AllowMissing: true}); err != nil {
+			t.Fatal(err)
+		}
+		h.expect(time.Minute)
+		h.disk.mkdir("/plugins/sub")
+		h.expect(time.Minute)
+		h.disk.mkdir("/plugins/sub/dir")
+		h.expect(time.Minute)
+		h.disk.replace("/plugins/sub/dir/b.so", "b0")
+		h.expect(time.Minute, "b=v0")
+		h.disk.replace("/plugins/sub/dir/b.so", "b1")
+		h.expect(time.Minute, "b=v0")
+	})
+}
+
+func TestIdleArmsNoTimer(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Second, "a=v1")
+		before := h.stats()
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if after := h.stats(); after != before {
+			t.Fatalf("a day of idleness changed the stats from %+v to %+v", before, after)
+		}
+	})
+}
