@@ -1,6 +1,10 @@
 package core
 
-import "github.com/fsnotify/fsnotify"
+import (
+	"errors"
+
+	"github.com/fsnotify/fsnotify"
+)
 
 // Source turns the system's notifications into hints. A manager's loop is its
 // only user. Events of a directory are sent from the moment that Add returns.
@@ -20,23 +24,42 @@ type Source interface {
 // sourceBuffer lets the kernel's queue drain while the loop examines files.
 const sourceBuffer = 1024
 
-type fsnotifySource struct{ w *fsnotify.Watcher }
+type fsnotifySource struct {
+	w    *fsnotify.Watcher
+	errs chan error
+}
 
 func newFsnotifySource() (Source, error) {
 	w, err := fsnotify.NewBufferedWatcher(sourceBuffer)
 	if err != nil {
 		return nil, err
 	}
-	return fsnotifySource{w}, nil
+	s := &fsnotifySource{w: w, errs: make(chan error, 1)}
+	go s.drain()
+	return s, nil
 }
 
-func (s fsnotifySource) Events() <-chan fsnotify.Event { return s.w.Events }
-func (s fsnotifySource) Errors() <-chan error          { return s.w.Errors }
-func (s fsnotifySource) Add(path string) error         { return s.w.Add(path) }
+// drain always takes errors at once: fsnotify 1.10 sends some of them with its
+// lock held, and Add or Remove in the loop would wait for that lock for ever.
+// Only the overflow matters, and one is as good as many.
+func (s *fsnotifySource) drain() {
+	for err := range s.w.Errors {
+		if errors.Is(err, fsnotify.ErrEventOverflow) {
+			select {
+			case s.errs <- err:
+			default:
+			}
+		}
+	}
+}
+
+func (s *fsnotifySource) Events() <-chan fsnotify.Event { return s.w.Events }
+func (s *fsnotifySource) Errors() <-chan error          { return s.errs }
+func (s *fsnotifySource) Add(path string) error         { return s.w.Add(path) }
 
 // Remove may find that the system dropped the watch already: that is its aim.
-func (s fsnotifySource) Remove(path string) { _ = s.w.Remove(path) }
-func (s fsnotifySource) Close()             { _ = s.w.Close() }
+func (s *fsnotifySource) Remove(path string) { _ = s.w.Remove(path) }
+func (s *fsnotifySource) Close()             { _ = s.w.Close() }
 
 // noSource stands in where the system has no room for another source: nothing
 // can be added to it, so everything is polled.
