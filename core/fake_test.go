@@ -195,6 +195,7 @@ func (d *fakeDisk) image(path string) error {
 
 func (d *fakeDisk) Events() <-chan fsnotify.Event { return d.events }
 func (d *fakeDisk) Errors() <-chan error          { return d.errs }
+func (d *fakeDisk) Mounts() <-chan struct{}       { return nil }
 func (d *fakeDisk) Close()                        {}
 func (d *fakeDisk) Add(path string) error {
 	d.mu.Lock()

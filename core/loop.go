@@ -66,8 +66,7 @@ func (l *loop) touch(e *entry) {
 }
 
 func (l *loop) run() {
-	defer l.src.Close()
-	events, errs := l.src.Events(), l.src.Errors()
+	defer func() { l.src.Close() }()
 	for {
 		select {
 		case <-l.m.done:
@@ -77,19 +76,15 @@ func (l *loop) run() {
 		case <-l.poll.C:
 			l.polling = false
 			l.pollAll()
-		case e, ok := <-events:
-			if !ok {
-				events = nil
-				continue
-			}
+		case e := <-l.src.Events():
 			l.notified(e)
-			l.drain(events)
-		case err, ok := <-errs:
-			if !ok {
-				errs = nil
-				continue
-			}
+			l.drain()
+		case err := <-l.src.Errors():
 			l.sourceError(err)
+		case <-l.src.Mounts():
+			for _, f := range l.ws.folders {
+				l.compare(f)
+			}
 		}
 		l.commands()
 		l.reconcile()
@@ -101,13 +96,10 @@ func (l *loop) run() {
 }
 
 // drain takes what else the source has ready, up to a bound.
-func (l *loop) drain(events <-chan fsnotify.Event) {
+func (l *loop) drain() {
 	for range 4 * slice {
 		select {
-		case e, ok := <-events:
-			if !ok {
-				return
-			}
+		case e := <-l.src.Events():
 			l.notified(e)
 		default:
 			return
@@ -148,7 +140,7 @@ func (l *loop) commands() {
 			continue
 		}
 		l.ws.link(e)
-		e.watched, e.polled = true, e.baseline
+		e.watched, e.examined = true, e.baseline
 		// The first look compares with what Enable saw: a change in between, or
 		// a file that was being written then, is told.
 		e.tracker.hint(now, e.timing)
@@ -264,6 +256,7 @@ func (l *loop) examine(e *entry, now time.Time) {
 	if err != nil {
 		in = fileInfo{} // out of reach is as good as missing
 	}
+	e.examined = in.fp
 	first := t.firstTime
 	d := t.look(now, in, told, e.timing)
 	if d == probe {
@@ -314,6 +307,11 @@ func (l *loop) inspect(e *entry, fresh bool) (image error, h *hash) {
 // pollAll compares what sends no notifications, and tries to watch again what
 // is polled only for want of room.
 func (l *loop) pollAll() {
+	if s, ok := l.src.(noSource); ok && s.err != nil {
+		if renewed, err := l.m.opts.newSource(); err == nil {
+			l.src, l.ws.src = renewed, renewed
+		}
+	}
 	folders := map[*folder]bool{}
 	for w := range l.ws.polled {
 		for _, f := range w.users() {
@@ -322,21 +320,23 @@ func (l *loop) pollAll() {
 		l.ws.retry(w)
 	}
 	for f := range folders {
-		if l.ws.resolve(f) {
-			f.entries(l.touch)
-			continue
-		}
-		f.entries(func(e *entry) {
-			in, err := l.disk.stat(e.abs)
-			if err != nil {
-				in = fileInfo{}
-			}
-			if in.fp != e.polled {
-				e.polled = in.fp
-				l.touch(e)
-			}
-		})
+		l.compare(f)
 	}
+}
+
+// compare finds out without a notification what of a folder has changed.
+func (l *loop) compare(f *folder) {
+	if l.ws.resolve(f) {
+		f.entries(l.touch)
+		return
+	}
+	f.entries(func(e *entry) {
+		in, _ := l.disk.stat(e.abs) // out of reach is as good as missing
+		if in.fp != e.examined {
+			e.examined = in.fp
+			l.touch(e)
+		}
+	})
 }
 
 // arm sets the timers for what is due next; idle, neither runs.

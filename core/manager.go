@@ -63,8 +63,8 @@ type entry struct {
 	touched   bool // noted for reconcile
 	places    []place
 	tracker   tracker
-	heapIndex int // in the loop's heap, from 1; 0: not in it
-	polled    fingerprint
+	heapIndex int         // in the loop's heap, from 1; 0: not in it
+	examined  fingerprint // at the last look
 }
 
 // New returns a manager that watches nothing yet. Close it.

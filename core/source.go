@@ -14,6 +14,8 @@ type Source interface {
 	Events() <-chan fsnotify.Event
 	// Errors delivers fsnotify.ErrEventOverflow when events were dropped.
 	Errors() <-chan error
+	// Mounts signals that a file system was mounted or unmounted somewhere.
+	Mounts() <-chan struct{}
 	// Add watches the directory at path (absolute, without links). Adding it
 	// again does nothing.
 	Add(path string) error
@@ -25,8 +27,9 @@ type Source interface {
 const sourceBuffer = 1024
 
 type fsnotifySource struct {
-	w    *fsnotify.Watcher
-	errs chan error
+	w      *fsnotify.Watcher
+	errs   chan error
+	mounts *mountWatcher
 }
 
 func newFsnotifySource() (Source, error) {
@@ -34,7 +37,7 @@ func newFsnotifySource() (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &fsnotifySource{w: w, errs: make(chan error, 1)}
+	s := &fsnotifySource{w: w, errs: make(chan error, 1), mounts: newMountWatcher()}
 	go s.drain()
 	return s, nil
 }
@@ -55,11 +58,15 @@ func (s *fsnotifySource) drain() {
 
 func (s *fsnotifySource) Events() <-chan fsnotify.Event { return s.w.Events }
 func (s *fsnotifySource) Errors() <-chan error          { return s.errs }
+func (s *fsnotifySource) Mounts() <-chan struct{}       { return s.mounts.channel() }
 func (s *fsnotifySource) Add(path string) error         { return s.w.Add(path) }
 
 // Remove may find that the system dropped the watch already: that is its aim.
 func (s *fsnotifySource) Remove(path string) { _ = s.w.Remove(path) }
-func (s *fsnotifySource) Close()             { _ = s.w.Close() }
+func (s *fsnotifySource) Close() {
+	_ = s.w.Close()
+	s.mounts.close()
+}
 
 // noSource stands in where the system has no room for another source: nothing
 // can be added to it, so everything is polled.
@@ -67,6 +74,7 @@ type noSource struct{ err error }
 
 func (noSource) Events() <-chan fsnotify.Event { return nil }
 func (noSource) Errors() <-chan error          { return nil }
+func (noSource) Mounts() <-chan struct{}       { return nil }
 func (s noSource) Add(string) error            { return s.err }
 func (noSource) Remove(string)                 {}
 func (noSource) Close()                        {}

@@ -1,0 +1,61 @@
+package core
+
+import "os"
+
+// mountWatcher reports when a file system is mounted or unmounted: a mount over
+// a directory on a plugin's way puts another directory in its place and sends
+// no notification about that. The kernel marks /proc/self/mountinfo as readable
+// anew at each change (proc(5)).
+type mountWatcher struct {
+	file    *os.File
+	changes chan struct{}
+}
+
+// newMountWatcher returns nil where there is no /proc; mounts then go unnoticed
+// until something else is.
+func newMountWatcher() *mountWatcher {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil
+	}
+	w := &mountWatcher{file: f, changes: make(chan struct{}, 1)}
+	go w.watch()
+	return w
+}
+
+func (w *mountWatcher) watch() {
+	conn, err := w.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	for {
+		waited := false
+		err := conn.Read(func(uintptr) bool {
+			if waited {
+				return true
+			}
+			waited = true
+			return false // wait until the kernel marks it
+		})
+		if err != nil {
+			return // closed
+		}
+		select {
+		case w.changes <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (w *mountWatcher) channel() <-chan struct{} {
+	if w == nil {
+		return nil
+	}
+	return w.changes
+}
+
+func (w *mountWatcher) close() {
+	if w != nil {
+		_ = w.file.Close()
+	}
+}

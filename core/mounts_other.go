@@ -1,0 +1,11 @@
+//go:build !linux
+
+package core
+
+// mountWatcher: these systems report mounts as changes of the directory, or not
+// at all.
+type mountWatcher struct{}
+
+func newMountWatcher() *mountWatcher           { return nil }
+func (*mountWatcher) channel() <-chan struct{} { return nil }
+func (*mountWatcher) close()                   {}
