@@ -61,6 +61,8 @@ type disk interface {
 	// silent says why the file system at a directory sends no notifications,
 	// "" if it does.
 	silent(dir string) string
+	// newCloseWatcher returns nil where there is none.
+	newCloseWatcher() *closeWatcher
 }
 
 type osDisk struct{}
@@ -70,6 +72,8 @@ func (osDisk) readlink(path string) (string, error)   { return os.Readlink(path)
 func (osDisk) writer(path string) verdict             { return probeWriter(path) }
 func (osDisk) image(path string) error                { return checkImage(path) }
 func (osDisk) silent(dir string) string               { return silentFilesystem(dir) }
+
+func (osDisk) newCloseWatcher() *closeWatcher { return newCloseWatcher() }
 
 func (osDisk) hash(path string) (h hash, err error) {
 	f, err := os.Open(path)

@@ -153,6 +153,7 @@ func (d *fakeDisk) lstat(path string) (fileInfo, error) {
 func (d *fakeDisk) stat(path string) (fileInfo, error)     { return d.lstat(path) }
 func (d *fakeDisk) readable(path string) (fileInfo, error) { return d.lstat(path) }
 func (d *fakeDisk) readlink(path string) (string, error)   { return "", syscall.EINVAL }
+func (d *fakeDisk) newCloseWatcher() *closeWatcher         { return nil }
 func (d *fakeDisk) silent(dir string) string {
 	if strings.HasPrefix(dir, "/net") {
 		return "NFS"

@@ -16,6 +16,8 @@ type loop struct {
 	ws   *watchSet
 	disk disk
 
+	closes *closeWatcher // made when the first file is found being written
+
 	settling deadlines // entries by the time of their next look
 	writing  int       // of these, held open for writing at the last look
 	stale    []*folder // must be resolved again
@@ -66,7 +68,10 @@ func (l *loop) touch(e *entry) {
 }
 
 func (l *loop) run() {
-	defer func() { l.src.Close() }()
+	defer func() {
+		l.src.Close()
+		l.closes.close()
+	}()
 	for {
 		select {
 		case <-l.m.done:
@@ -81,6 +86,11 @@ func (l *loop) run() {
 			l.drain()
 		case err := <-l.src.Errors():
 			l.sourceError(err)
+		case e := <-l.closes.events():
+			if e.tracker.settling {
+				e.tracker.due = time.Now()
+				l.schedule(e)
+			}
 		case <-l.src.Mounts():
 			for _, f := range l.ws.folders {
 				l.compare(f)
@@ -245,6 +255,7 @@ func (l *loop) countWriting(e *entry, step func()) {
 		l.writing++
 	case before && !after:
 		l.writing--
+		l.closes.disarm(e)
 	}
 }
 
@@ -270,6 +281,9 @@ func (l *loop) examine(e *entry, now time.Time) {
 			f.image, h = l.inspect(e, in.fp != told)
 			f.same = h != nil && toldHash != nil && *h == *toldHash && told.exists
 		}
+		if f.writer == somebody {
+			l.awaitClose(e)
+		}
 		f.after, _ = l.disk.stat(e.abs)
 		switch d = t.conclude(time.Now(), f, told, e.timing); {
 		case d == refuse:
@@ -285,6 +299,19 @@ func (l *loop) examine(e *entry, now time.Time) {
 		l.m.enqueueRemoval(e)
 	case unchanged:
 		l.m.nothingToTell(e)
+	}
+}
+
+// awaitClose has the system say when the file's writer closes it.
+func (l *loop) awaitClose(e *entry) {
+	if l.m.opts.ForcePolling {
+		return
+	}
+	if l.closes == nil {
+		l.closes = l.disk.newCloseWatcher()
+	}
+	if l.closes != nil {
+		l.closes.arm(e)
 	}
 }
 
