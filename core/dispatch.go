@@ -218,7 +218,7 @@ func (m *Manager) changeEvent(c *pendingChange) Event {
 		e.told, e.toldHash, e.removalTold = c.fp, c.hash, false
 		e.generation++
 		m.stats.Deliveries++
-		m.stats.LastDelivery = now()
+		m.stats.LastDelivery = time.Now()
 	}
 	ev.Generation = e.generation
 	return ev

@@ -5,6 +5,7 @@ import (
 	"debug/macho"
 	"debug/pe"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -55,6 +56,14 @@ func within(what string, off, n, size uint64) error {
 	return nil
 }
 
+// unreadable says what it means that the headers cannot be read.
+func unreadable(format string, err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%s: the file ends before what its header announces: it is truncated or being written", format)
+	}
+	return fmt.Errorf("%s: %w", format, err)
+}
+
 var elfMachines = map[string]elf.Machine{
 	"amd64": elf.EM_X86_64, "386": elf.EM_386, "arm64": elf.EM_AARCH64, "arm": elf.EM_ARM, "riscv64": elf.EM_RISCV,
 	"ppc64": elf.EM_PPC64, "ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390, "loong64": elf.EM_LOONGARCH,
@@ -64,7 +73,7 @@ var elfMachines = map[string]elf.Machine{
 func checkELF(r io.ReaderAt, size uint64) error {
 	f, err := elf.NewFile(r)
 	if err != nil {
-		return fmt.Errorf("ELF: %w", err)
+		return unreadable("ELF", err)
 	}
 	if want, ok := elfMachines[runtime.GOARCH]; ok && f.Machine != want {
 		return fmt.Errorf("ELF: made for %v, this machine is %v", f.Machine, want)
@@ -115,7 +124,7 @@ var peMachines = map[string]uint16{
 func checkPE(r io.ReaderAt, size uint64) error {
 	f, err := pe.NewFile(r)
 	if err != nil {
-		return fmt.Errorf("PE: %w", err)
+		return unreadable("PE", err)
 	}
 	if want, ok := peMachines[runtime.GOARCH]; ok && f.Machine != want {
 		return fmt.Errorf("PE: made for machine %#x, this one is %#x", f.Machine, want)
@@ -138,7 +147,7 @@ func isMacho(magic uint32) bool { return magic == macho.Magic32 || magic == mach
 func checkMacho(r io.ReaderAt, size uint64) error {
 	f, err := macho.NewFile(r)
 	if err != nil {
-		return fmt.Errorf("Mach-O: %w", err)
+		return unreadable("Mach-O", err)
 	}
 	if want, ok := machoCPUs[runtime.GOARCH]; ok && f.Cpu != want {
 		return fmt.Errorf("Mach-O: made for %v, this machine is %v", f.Cpu, want)
@@ -160,7 +169,7 @@ func machoSegments(f *macho.File, size uint64) error {
 func checkFat(r io.ReaderAt, size uint64) error {
 	f, err := macho.NewFatFile(r)
 	if err != nil {
-		return fmt.Errorf("Mach-O: %w", err)
+		return unreadable("Mach-O", err)
 	}
 	want, known := machoCPUs[runtime.GOARCH]
 	found := !known

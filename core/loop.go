@@ -88,7 +88,7 @@ func (l *loop) run() {
 			l.sourceError(err)
 		case e := <-l.closes.events():
 			if e.tracker.settling {
-				e.tracker.due = time.Now()
+				l.countWriting(e, func() { e.tracker.closed(time.Now(), e.timing) })
 				l.schedule(e)
 			}
 		case <-l.src.Mounts():

@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unicode/utf8"
 )
 
@@ -120,6 +119,9 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 		return err
 	}
 	e := &entry{id: id, path: path, abs: abs, baseline: in.fp, told: in.fp, timing: m.timing(o)}
+	if m.opts.IgnoreUnchangedContent && in.kind == kindFile {
+		e.toldHash = m.hashOf(abs, in.fp)
+	}
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -214,6 +216,18 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 		return "", in, e
 	}
 	return abs, in, nil
+}
+
+// hashOf is the hash of the file's version fp; nil if the file changed meanwhile.
+func (m *Manager) hashOf(path string, fp fingerprint) *hash {
+	h, err := m.opts.disk.hash(path)
+	if err != nil {
+		return nil
+	}
+	if in, _ := m.opts.disk.stat(path); in.fp != fp {
+		return nil
+	}
+	return &h
 }
 
 // Disable ends the watching of id and drops what is pending for it. It reports
@@ -404,5 +418,3 @@ func (m *Manager) awaitLocked(ok func() bool) {
 		m.changed.Wait()
 	}
 }
-
-func now() time.Time { return time.Now() }

@@ -65,7 +65,7 @@ func (o *Options) normalize() error {
 			*f.d = f.def
 		}
 		if *f.d < 0 || *f.d > maxInterval {
-			return fail(ErrInvalidArgument, "%s %v is out of range: 0 (default) or 1ms to %v", f.name, *f.d, maxInterval)
+			return fail(ErrInvalidArgument, "%s of %d ms is out of range: 0 (default) or 1 to %d ms", f.name, f.d.Milliseconds(), maxInterval.Milliseconds())
 		}
 	}
 	if o.Quiet == 0 {
@@ -82,7 +82,7 @@ func (o *Options) normalize() error {
 
 func checkQuiet(d time.Duration) error {
 	if d != NoQuiet && (d < 0 || d > maxQuiet) {
-		return fail(ErrInvalidArgument, "quiet period %v is out of range: 0 (default), none (-1), or 1ms to %v", d, maxQuiet)
+		return fail(ErrInvalidArgument, "a quiet period of %d ms is out of range: 0 (default), -1 (none), or 1 to %d ms", d.Milliseconds(), maxQuiet.Milliseconds())
 	}
 	return nil
 }

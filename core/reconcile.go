@@ -67,7 +67,7 @@ func (m *Manager) enqueueChange(e *entry, fp fingerprint, h *hash, first time.Ti
 		return
 	}
 	m.forgetRefusal(e)
-	m.queue.addChange(&pendingChange{e: e, fp: fp, hash: h, first: first, whole: now()})
+	m.queue.addChange(&pendingChange{e: e, fp: fp, hash: h, first: first, whole: time.Now()})
 	m.afterChange()
 }
 
@@ -79,7 +79,7 @@ func (m *Manager) enqueueRemoval(e *entry) {
 	if e.disabled || m.closed || m.event == nil || e.removalTold || !e.told.exists {
 		return
 	}
-	t := now()
+	t := time.Now()
 	m.queue.addChange(&pendingChange{e: e, removal: true, first: t, whole: t})
 	m.afterChange()
 }
@@ -135,7 +135,7 @@ func (m *Manager) noteLocked(ev Event) {
 	if m.event == nil || m.closed {
 		return
 	}
-	ev.Time = now()
+	ev.Time = time.Now()
 	ev.FirstSeen = ev.Time
 	m.queue.addNote(ev)
 	m.afterChange()

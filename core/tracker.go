@@ -65,6 +65,13 @@ func (t *tracker) hint(now time.Time, tm timing) {
 	}
 }
 
+// closed notes that a writer has let the file go. Quiet is counted from then: a
+// linker's output is often opened again at once by strip and its like.
+func (t *tracker) closed(now time.Time, tm timing) {
+	t.writing, t.wrote, t.last, t.backoff = false, now, now, 0
+	t.due = now.Add(tm.quiet)
+}
+
 func (t *tracker) idle() { t.settling, t.writing, t.firstTime = false, false, false }
 
 // again waits with back-off: for a writer, or for a stable moment.
@@ -132,12 +139,8 @@ func (t *tracker) conclude(now time.Time, f findings, told fingerprint, tm timin
 		return t.again(now)
 	}
 	if t.writing {
-		t.writing = false
+		t.closed(now, tm)
 		if tm.quiet > 0 {
-			// Quiet is counted from the end of writing: a linker's output is
-			// often opened again at once by strip and its like.
-			t.wrote, t.last, t.backoff = now, now, 0
-			t.due = now.Add(tm.quiet)
 			return wait
 		}
 	}

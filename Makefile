@@ -1,0 +1,79 @@
+# Needs Go, a C compiler and make; whatever else a target needs, it asks .ci/need for.
+BUILD      ?= build
+LIBDIR     := $(BUILD)/lib
+CC         ?= cc
+CFLAGS     ?= -O1 -g
+GO         ?= go
+PYTHON     ?= python3
+RELOADS    ?= 3
+VENV       := $(BUILD)/venv-python
+CTESTS     := api paths changes settle delivery manual process
+EXAMPLES   := $(BUILD)/examples
+
+C_FLAGS    := -std=c99 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror -Iinclude $(CFLAGS)
+C_LIBS     := -L$(LIBDIR) -Wl,-rpath,$(abspath $(LIBDIR)) -lhotreload -lpthread -ldl
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help lib lib-release demo examples test test-core test-capi test-qt test-python test-examples lint race clean ci
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+lib: ## the shared library with debug information, in build/lib
+	@.ci/need cc
+	$(GO) run ./capi/mklib -out $(LIBDIR)
+
+lib-release: ## the shared library, stripped
+	@.ci/need cc
+	$(GO) run ./capi/mklib -out $(LIBDIR) -release
+
+demo: lib ## a host, a plugin, a compiler: see a reload happen
+	@mkdir -p $(BUILD)/demo
+	$(CC) $(C_FLAGS) examples/demo/*.c -o $(BUILD)/demo/demo $(C_LIBS)
+	$(BUILD)/demo/demo $(BUILD)/demo/scratch
+
+examples: lib ## the C example, in build/examples
+	@mkdir -p $(EXAMPLES)
+	$(CC) $(C_FLAGS) examples/c/host.c -o $(EXAMPLES)/host $(C_LIBS)
+	$(CC) $(C_FLAGS) -fPIC -shared examples/c/plugin.c -o $(EXAMPLES)/plugin.so
+
+test: test-core test-capi test-examples test-python test-qt ## all tests
+
+test-core: ## the Go tests, with the race detector
+	@.ci/need cc
+	$(GO) test -race -shuffle=on ./core/... ./capi/...
+
+test-capi: lib ## the C tests, plain and under AddressSanitizer
+	@.ci/need cc nm
+	capi/tests/run $(BUILD) plain $(CTESTS)
+	capi/tests/run $(BUILD) asan $(CTESTS)
+
+test-examples: examples demo ## the C example and the demo, to the end
+	examples/c/check $(EXAMPLES) $(RELOADS)
+
+test-qt: lib ## the Qt class and its tests
+	@.ci/need cmake g++ qt6
+	.ci/cmake -S . -B $(BUILD)/qt
+	cmake --build $(BUILD)/qt
+	QT_QPA_PLATFORM=offscreen ctest --test-dir $(BUILD)/qt --output-on-failure
+
+test-python: ## the Python package and its tests, in a fresh virtual environment
+	@.ci/need cc python-venv
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet './python[test]'
+	$(VENV)/bin/pytest python/tests -W error
+
+lint: ## formatting, vet for every system, the header under every standard, forbidden calls
+	@.ci/need cc g++
+	.ci/lint
+
+race: ## the Go tests, ten times over, with the race detector
+	@.ci/need cc
+	$(GO) test -race -shuffle=on -count=10 ./core/... ./capi/...
+
+clean: ## removes what was built
+	rm -rf $(BUILD)
+
+ci: lint test ## what the pipeline runs

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// names are the file names of the library on one system.
+type names struct {
+	file  string // what the linker writes
+	id    string // SONAME or install name; "" if the format has none
+	links []link // made in this order, each pointing to something that exists
+}
+
+type link struct{ name, target string }
+
+func namesFor(goos string, v version) names {
+	major := fmt.Sprint(v.major)
+	switch goos {
+	case "windows":
+		return names{file: "hotreload.dll"}
+	case "darwin", "ios":
+		file := "libhotreload." + major + ".dylib"
+		return names{
+			file:  file,
+			id:    "@rpath/" + file,
+			links: []link{{"libhotreload.dylib", file}},
+		}
+	default:
+		soname := "libhotreload.so." + major
+		file := "libhotreload.so." + v.String()
+		return names{
+			file:  file,
+			id:    soname,
+			links: []link{{soname, file}, {"libhotreload.so", soname}},
+		}
+	}
+}
+
+// linkerFlags are the flags for the system's linker, given through the C
+// compiler. It writes the list of exports into scratch.
+func linkerFlags(c config, n names, scratch string) ([]string, error) {
+	// Only the header's functions are exported; Go's own exports and the C part
+	// of its runtime are default-visible otherwise.
+	switch c.goos {
+	case "windows":
+		// The functions carry dllexport.
+		return []string{"-Wl,--dynamicbase,--nxcompat,--high-entropy-va"}, nil
+	case "darwin", "ios":
+		list := filepath.Join(scratch, "exports.txt")
+		if err := os.WriteFile(list, []byte("_hrm_*\n"), 0o644); err != nil {
+			return nil, err
+		}
+		return []string{
+			"-Wl,-exported_symbols_list," + list,
+			"-Wl,-install_name," + n.id,
+		}, nil
+	default:
+		list := filepath.Join(scratch, "exports.map")
+		if err := os.WriteFile(list, []byte("{ global: hrm_*; local: *; };\n"), 0o644); err != nil {
+			return nil, err
+		}
+		// Go adds -z nodelete itself: its runtime cannot be unloaded.
+		return []string{
+			"-Wl,--version-script=" + list,
+			"-Wl,-soname," + n.id,
+			"-Wl,-z,relro,-z,now,-z,noexecstack",
+			"-Wl,--build-id=sha1",
+		}, nil
+	}
+}
+
+// quote makes one argument of several for -ldflags, which splits at spaces and
+// understands single and double quotes but no escapes. A path with a space is
+// then cut by the linker's own splitting of -extldflags, so it is quoted, too.
+func quote(flags []string) string {
+	parts := make([]string, len(flags))
+	for i, f := range flags {
+		parts[i] = f
+		if strings.ContainsAny(f, " \t") {
+			parts[i] = `"` + f + `"`
+		}
+	}
+	return "'" + strings.Join(parts, " ") + "'"
+}

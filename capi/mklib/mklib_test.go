@@ -1,0 +1,53 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestReadVersion(t *testing.T) {
+	v, err := readVersion(filepath.Join("..", "..", "include", "hot_reload_manager.h"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.major < 1 {
+		t.Errorf("version %v, want at least 1.0.0", v)
+	}
+}
+
+func TestParseVersion(t *testing.T) {
+	good := "#define HRM_VERSION_MAJOR 2\n#define HRM_VERSION_MINOR 30\n#define HRM_VERSION_PATCH 4\n"
+	for _, tc := range []struct{ text, want, err string }{
+		{good + "#define HRM_VERSION_STRING \"2.30.4\"\n", "2.30.4", ""},
+		{good + "#define HRM_VERSION_STRING \"2.31.4\"\n", "", "HRM_VERSION_MINOR is 30"},
+		{good, "", "no HRM_VERSION_STRING"},
+		{"#define HRM_VERSION_STRING \"1.0.0\"\n", "", "no HRM_VERSION_MAJOR"},
+	} {
+		v, err := parseVersion("test.h", []byte(tc.text))
+		switch {
+		case tc.err == "" && (err != nil || v.String() != tc.want):
+			t.Errorf("parseVersion(%q) = %v, %v; want %s", tc.text, v, err, tc.want)
+		case tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)):
+			t.Errorf("parseVersion(%q): error %v, want one with %q", tc.text, err, tc.err)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	v := version{1, 2, 3}
+	for goos, want := range map[string]string{
+		"linux":   "libhotreload.so.1.2.3 libhotreload.so.1 libhotreload.so.1>libhotreload.so.1.2.3 libhotreload.so>libhotreload.so.1",
+		"darwin":  "libhotreload.1.dylib @rpath/libhotreload.1.dylib libhotreload.dylib>libhotreload.1.dylib",
+		"windows": "hotreload.dll ",
+	} {
+		n := namesFor(goos, v)
+		got := n.file + " " + n.id
+		for _, l := range n.links {
+			got += " " + l.name + ">" + l.target
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", goos, got, want)
+		}
+	}
+}
