@@ -1,0 +1,132 @@
+/**
+ * @file plugin_hot_reload_manager.hpp
+ * @brief Tells a Qt host that the file of a plugin has a new, complete version.
+ */
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <QtCore/QObject>
+#include <QtCore/QString>
+#include <QtCore/QtGlobal>
+
+#include <qtplugin/utils/error_handling.hpp>
+#include <qtplugin/utils/expected.hpp>
+
+#if defined(QTPLUGIN_STATIC)
+#define QTPLUGIN_EXPORT
+#elif defined(QTPLUGIN_BUILDING)
+#define QTPLUGIN_EXPORT Q_DECL_EXPORT
+#else
+#define QTPLUGIN_EXPORT Q_DECL_IMPORT
+#endif
+
+namespace qtplugin {
+
+/** Interface of hot reload managers. */
+class IPluginHotReloadManager {
+public:
+    virtual ~IPluginHotReloadManager() = default;
+
+    /**
+     * Begins to watch @p file_path under the name @p plugin_id. The version that is there now counts as known.
+     * A relative path is resolved now. Two ids may watch one file.
+     *
+     * Errors: FileNotFound, InvalidPath (empty, too long, a directory, device or FIFO), AlreadyExists (the id is
+     * enabled, with whatever path), PermissionDenied, InvalidParameters (a bad id), SystemError, InvalidState.
+     */
+    virtual qtplugin::expected<void, PluginError> enable_hot_reload(const std::string& plugin_id,
+                                                                    const std::filesystem::path& file_path) = 0;
+
+    /**
+     * Ends the watching of @p plugin_id and drops what is pending for it; an unknown id is ignored. When it returns,
+     * no change of the plugin is being delivered, except to a caller that is itself inside that delivery.
+     */
+    virtual void disable_hot_reload(const std::string& plugin_id) = 0;
+
+    /** Whether @p plugin_id is enabled. */
+    virtual bool is_hot_reload_enabled(const std::string& plugin_id) const = 0;
+
+    /**
+     * Sets the function that is told that a plugin needs reloading; an empty one removes it. The former function is
+     * kept until a call of it that is under way has returned.
+     */
+    virtual void set_reload_callback(std::function<void(const std::string&)> callback) = 0;
+
+    /** The enabled ids, in the order of enabling. */
+    virtual std::vector<std::string> get_hot_reload_plugins() const = 0;
+
+    /** Disables every plugin. */
+    virtual void clear() = 0;
+
+    /**
+     * Pauses or resumes the delivery of changes. Plugins stay enabled; after resuming, each plugin that changed
+     * meanwhile is told once.
+     */
+    virtual void set_global_hot_reload_enabled(bool enabled) = 0;
+
+    /** Whether delivery is not paused. */
+    virtual bool is_global_hot_reload_enabled() const = 0;
+};
+
+/**
+ * @brief The hot reload manager of libhotreload.
+ *
+ * A change is told exactly once, when the file is complete: by the signal plugin_file_changed and then by the reload
+ * callback, both on this object's thread() and from its event loop, with no lock held. Without an event loop nothing
+ * is told. moveToThread() moves the delivery too. One event is delivered per turn of the event loop; inside a nested
+ * event loop of a slot or callback nothing further is delivered, it follows when that slot has returned.
+ *
+ * All methods are thread-safe. In slots and in the callback every method may be called, and the object may be deleted.
+ * An exception that leaves a callback or a slot is caught and logged (category "qtplugin.hotreload").
+ *
+ * In the child of a fork() without exec() the object is unusable; see hot_reload_manager.h.
+ */
+class QTPLUGIN_EXPORT PluginHotReloadManager : public QObject, public IPluginHotReloadManager {
+    Q_OBJECT
+    Q_DISABLE_COPY(PluginHotReloadManager)
+
+public:
+    /** Does not fail: why the manager could not be made is told by every enable_hot_reload(), and by is_valid(). */
+    explicit PluginHotReloadManager(QObject* parent = nullptr);
+    ~PluginHotReloadManager() override;
+
+    /** A new manager without a parent. */
+    static std::shared_ptr<PluginHotReloadManager> create();
+
+    /** Whether the manager could be made. */
+    bool is_valid() const noexcept;
+
+    qtplugin::expected<void, PluginError> enable_hot_reload(const std::string& plugin_id,
+                                                            const std::filesystem::path& file_path) override;
+    void disable_hot_reload(const std::string& plugin_id) override;
+    bool is_hot_reload_enabled(const std::string& plugin_id) const override;
+    void set_reload_callback(std::function<void(const std::string&)> callback) override;
+    std::vector<std::string> get_hot_reload_plugins() const override;
+    void clear() override;
+    void set_global_hot_reload_enabled(bool enabled) override;
+    bool is_global_hot_reload_enabled() const override;
+
+Q_SIGNALS:
+    /** The file of @p plugin_id has a new, complete version. @p file_path is as it was registered. */
+    void plugin_file_changed(const QString& plugin_id, const QString& file_path);
+
+    /**
+     * Hot reload was enabled. Like the next signal it is emitted before the method returns if that is called on this
+     * object's thread, else through the event loop.
+     */
+    void hot_reload_enabled(const QString& plugin_id);
+
+    /** Hot reload was disabled, by disable_hot_reload() or clear(). */
+    void hot_reload_disabled(const QString& plugin_id);
+
+private:
+    class Private;
+    std::unique_ptr<Private> d;
+};
+
+}  // namespace qtplugin
