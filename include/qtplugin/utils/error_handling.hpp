@@ -46,6 +46,23 @@ constexpr PluginErrorCode plugin_error_code(std::int32_t hrm_code) noexcept
     }
 }
 
+/**
+ * A sentence for people: a std::string that can also be streamed to qDebug() and its like, which take no std::string
+ * before Qt 6.5.
+ */
+class ErrorMessage : public std::string {
+public:
+    explicit ErrorMessage(std::string text) : std::string(std::move(text)) {}
+
+    /** For QDebug, recognised by noquote(), so that this header needs no Qt. */
+    template <class Debug, class = decltype(std::declval<Debug&>().noquote())>
+    friend Debug operator<<(Debug debug, const ErrorMessage& message)
+    {
+        debug << message.c_str();
+        return debug;
+    }
+};
+
 /** What went wrong, for the program (code()) and for people (message()). Copyable; immutable. */
 class PluginError {
 public:
@@ -56,7 +73,7 @@ public:
 
     PluginErrorCode code() const noexcept { return m_code; }
     /** One sentence in English that names the offending value. UTF-8. */
-    const std::string& message() const noexcept { return m_message; }
+    const ErrorMessage& message() const noexcept { return m_message; }
     /** The plugin concerned; empty if none. */
     const std::string& plugin_id() const noexcept { return m_plugin_id; }
     /** errno (POSIX) or GetLastError() (Windows) of the failed system call; 0 if none. */
@@ -68,7 +85,7 @@ public:
 private:
     PluginErrorCode m_code;
     int m_os_error;
-    std::string m_message;
+    ErrorMessage m_message;
     std::string m_plugin_id;
 };
 
