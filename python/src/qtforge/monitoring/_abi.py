@@ -1,0 +1,117 @@
+"""The C interface as ctypes sees it. The only place that names the library's symbols."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from typing import Any
+
+OK = 0
+ERR_INVALID_HANDLE = -6
+ERR_BUFFER_TOO_SMALL = -7
+ERR_NOT_SUPPORTED = -8
+
+DISPATCH_MANUAL = 1
+NO_QUIET = -1
+CHECK_IMAGE = 1
+IGNORE_UNCHANGED_CONTENT = 2
+FORCE_POLLING = 4
+ENABLE_ALLOW_MISSING = 1
+VERSION_MAJOR = 1
+
+
+class Error(Structure):
+    _fields_ = [("struct_size", c_uint32), ("code", c_int32), ("os_error", c_int32), ("message", c_char * 512)]
+
+    def __init__(self) -> None:
+        super().__init__(struct_size=ctypes.sizeof(Error))
+
+
+class Options(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("dispatch_mode", c_int32),
+        ("quiet_ms", c_int32),
+        ("max_delay_ms", c_int32),
+        ("poll_interval_ms", c_int32),
+        ("flags", c_uint32),
+    ]
+
+
+class EnableOptions(Structure):
+    _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("quiet_ms", c_int32)]
+
+
+class EventStruct(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_int32),
+        ("sequence", c_uint64),
+        ("timestamp_ns", c_int64),
+        ("first_seen_ns", c_int64),
+        ("plugin_id", c_char_p),
+        ("path", c_char_p),
+        ("generation", c_uint64),
+        ("health", c_int32),
+        ("message", c_char_p),
+    ]
+
+
+class StatsStruct(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("failed", c_int32),
+        ("plugins", c_uint64),
+        ("watched_directories", c_uint64),
+        ("polled_directories", c_uint64),
+        ("pending", c_uint64),
+        ("settling", c_uint64),
+        ("being_written", c_uint64),
+        ("incomplete_images", c_uint64),
+        ("notifications", c_uint64),
+        ("overflows", c_uint64),
+        ("deliveries", c_uint64),
+        ("removals", c_uint64),
+        ("unchanged", c_uint64),
+        ("superseded", c_uint64),
+        ("last_delivery_ns", c_int64),
+    ]
+
+
+class ManagerStruct(Structure):
+    """Incomplete for ever: a handle is a key."""
+
+
+Handle = POINTER(ManagerStruct)
+EventFn = CFUNCTYPE(None, POINTER(EventStruct), c_void_p)
+ReloadFn = CFUNCTYPE(None, c_char_p, c_void_p)
+PlainFn = CFUNCTYPE(None, c_void_p)
+
+_PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+    "hrm_manager_create": (c_int32, [POINTER(Options), POINTER(Handle), POINTER(Error)]),
+    "hrm_manager_destroy": (c_int32, [Handle]),
+    "hrm_enable_hot_reload_ex": (c_int32, [Handle, c_char_p, c_char_p, POINTER(EnableOptions), POINTER(Error)]),
+    "hrm_disable_hot_reload": (c_int32, [Handle, c_char_p]),
+    "hrm_is_hot_reload_enabled": (c_int32, [Handle, c_char_p]),
+    "hrm_get_hot_reload_plugins": (c_int32, [Handle, c_void_p, POINTER(c_size_t)]),
+    "hrm_clear": (c_int32, [Handle]),
+    "hrm_set_global_hot_reload_enabled": (c_int32, [Handle, c_int32]),
+    "hrm_is_global_hot_reload_enabled": (c_int32, [Handle]),
+    "hrm_set_reload_callback": (c_int32, [Handle, ReloadFn, c_void_p, PlainFn]),
+    "hrm_set_event_callback": (c_int32, [Handle, EventFn, c_void_p, PlainFn]),
+    "hrm_set_wakeup_callback": (c_int32, [Handle, PlainFn, c_void_p, PlainFn]),
+    "hrm_dispatch": (c_int32, [Handle, c_int32, c_int32, POINTER(Error)]),
+    "hrm_event_fd": (c_int32, [Handle]),
+    "hrm_stats": (c_int32, [Handle, POINTER(StatsStruct)]),
+    "hrm_strerror": (c_char_p, [c_int32]),
+    "hrm_version_number": (c_int32, []),
+    "hrm_version_string": (c_char_p, []),
+}
+
+
+def declare(library: ctypes.CDLL) -> None:
+    """Gives every function its types; AttributeError names one that is missing."""
+    for name, (result, arguments) in _PROTOTYPES.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments

@@ -1,0 +1,66 @@
+"""The functions that the native library calls.
+
+They are made once and live for ever: a collected ctypes callback crashes its caller. What they concern is found
+through a token, a plain number, so that a late call finds nothing instead of a freed object.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from . import _abi
+
+_tokens = itertools.count(1)
+_lock = threading.Lock()
+_targets: dict[int, Callable[..., None]] = {}
+
+
+def register(target: Callable[..., None]) -> int:
+    """A token for target, valid until the library calls :data:`on_destroy` with it."""
+    token = next(_tokens)
+    with _lock:
+        _targets[token] = target
+    return token
+
+
+def registered() -> int:
+    """How many tokens are in use."""
+    with _lock:
+        return len(_targets)
+
+
+def _find(token: int | None) -> Callable[..., None] | None:
+    with _lock:
+        return _targets.get(token or 0)
+
+
+def _event(event: Any, token: int | None) -> None:
+    target = _find(token)
+    if target is not None:
+        target(event.contents)
+
+
+def _reload(plugin_id: bytes, token: int | None) -> None:
+    target = _find(token)
+    if target is not None:
+        target(plugin_id.decode())
+
+
+def _wakeup(token: int | None) -> None:
+    target = _find(token)
+    if target is not None:
+        target()
+
+
+def _destroy(token: int | None) -> None:
+    with _lock:
+        _targets.pop(token or 0, None)
+
+
+on_event = _abi.EventFn(_event)
+on_reload = _abi.ReloadFn(_reload)
+on_wakeup = _abi.PlainFn(_wakeup)
+on_destroy = _abi.PlainFn(_destroy)

@@ -1,0 +1,59 @@
+"""Finds, loads and checks the native library, once, when it is first needed."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import _abi
+
+VARIABLE = "QTFORGE_MONITORING_LIBRARY"
+
+_lock = threading.Lock()
+_loaded: ctypes.CDLL | None = None
+
+
+def _candidates() -> Iterator[str]:
+    named = os.environ.get(VARIABLE)
+    if named:
+        yield named
+        return  # who names one wants that one
+    names = {"darwin": "libhotreload.dylib", "win32": "hotreload.dll"}
+    yield str(Path(__file__).parent / "_lib" / names.get(sys.platform, "libhotreload.so"))
+    system = ctypes.util.find_library("hotreload")
+    if system:
+        yield system
+
+
+def load() -> ctypes.CDLL:
+    """The library. Raises ImportError that lists what was tried."""
+    global _loaded
+    with _lock:
+        if _loaded is not None:
+            return _loaded
+        tried = []
+        for path in _candidates():
+            try:
+                # CDLL releases the GIL during calls; PyDLL would deadlock.
+                library = ctypes.CDLL(path)
+                _abi.declare(library)
+            except (OSError, AttributeError) as error:
+                tried.append(f"{path}: {error}")
+                continue
+            number = library.hrm_version_number()
+            if number // 1_000_000 != _abi.VERSION_MAJOR:
+                version = library.hrm_version_string().decode()
+                tried.append(f"{path}: version {version}, but {_abi.VERSION_MAJOR}.x is needed")
+                continue
+            _loaded = library
+            return library
+        raise ImportError(
+            "libhotreload could not be loaded. Tried:\n  "
+            + "\n  ".join(tried)
+            + f"\nReinstall qtforge-monitoring, or name the library in {VARIABLE}."
+        )

@@ -1,0 +1,173 @@
+"""One native manager: the C functions with Python values, exceptions instead of codes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from . import _abi, _callbacks, _library
+from .errors import from_native
+from .events import Event, EventKind, Health, Stats
+
+
+class NativeManager:
+    """A handle of the C library in HRM_DISPATCH_MANUAL. Thread-safe as the library is."""
+
+    def __init__(self, *, quiet_ms: int, max_delay_ms: int, poll_interval_ms: int, flags: int) -> None:
+        self._library = _library.load()
+        options = _abi.Options(
+            ctypes.sizeof(_abi.Options), _abi.DISPATCH_MANUAL, quiet_ms, max_delay_ms, poll_interval_ms, flags
+        )
+        self._handle = _abi.Handle()
+        error = _abi.Error()
+        code = self._library.hrm_manager_create(
+            ctypes.byref(options), ctypes.byref(self._handle), ctypes.byref(error)
+        )
+        self._check(code, error)
+
+    def _check(self, code: int, error: _abi.Error | None = None, plugin_id: str = "") -> int:
+        if code >= 0:
+            return code
+        if error is not None and error.code == code:
+            message = error.message.decode("utf-8", "replace")
+            raise from_native(code, message, plugin_id, error.os_error)
+        message = self._library.hrm_strerror(code).decode()
+        raise from_native(code, message, plugin_id)
+
+    def destroy(self) -> None:
+        self._library.hrm_manager_destroy(self._handle)
+
+    def enable(self, plugin_id: bytes, path: bytes, *, quiet_ms: int, flags: int) -> None:
+        options = _abi.EnableOptions(ctypes.sizeof(_abi.EnableOptions), flags, quiet_ms)
+        error = _abi.Error()
+        code = self._library.hrm_enable_hot_reload_ex(
+            self._handle, plugin_id, path, ctypes.byref(options), ctypes.byref(error)
+        )
+        self._check(code, error, plugin_id.decode())
+
+    def disable(self, plugin_id: bytes) -> bool:
+        return self._check(self._library.hrm_disable_hot_reload(self._handle, plugin_id)) == 1
+
+    def is_enabled(self, plugin_id: bytes) -> bool:
+        return self._check(self._library.hrm_is_hot_reload_enabled(self._handle, plugin_id)) == 1
+
+    def plugins(self) -> list[str]:
+        size = ctypes.c_size_t(0)
+        self._check(self._library.hrm_get_hot_reload_plugins(self._handle, None, ctypes.byref(size)))
+        while True:  # another thread may enable more in between
+            buffer = ctypes.create_string_buffer(size.value + 1)
+            size.value += 1
+            code = self._library.hrm_get_hot_reload_plugins(self._handle, buffer, ctypes.byref(size))
+            if code != _abi.ERR_BUFFER_TOO_SMALL:
+                self._check(code)
+                return [p.decode() for p in buffer.raw[: size.value].split(b"\0")[:-1]]
+
+    def clear(self) -> int:
+        return self._check(self._library.hrm_clear(self._handle))
+
+    def set_global(self, enabled: bool) -> None:
+        self._check(self._library.hrm_set_global_hot_reload_enabled(self._handle, int(enabled)))
+
+    def is_global(self) -> bool:
+        return self._check(self._library.hrm_is_global_hot_reload_enabled(self._handle)) == 1
+
+    def set_reload_callback(self, target: Callable[[str], None] | None) -> None:
+        """target receives the plugin's id; None removes it."""
+        self._set(self._library.hrm_set_reload_callback, _abi.ReloadFn, _callbacks.on_reload, target)
+
+    def set_event_callback(self, target: Callable[[Any], None] | None) -> None:
+        """target receives the C struct; None removes it."""
+        self._set(self._library.hrm_set_event_callback, _abi.EventFn, _callbacks.on_event, target)
+
+    def _set(self, setter: Any, kind: Any, trampoline: Any, target: Callable[..., None] | None) -> None:
+        if target is None:
+            self._check(setter(self._handle, kind(), None, _abi.PlainFn()))  # null functions
+        else:
+            self._check(setter(self._handle, trampoline, _callbacks.register(target), _callbacks.on_destroy))
+
+    def set_wakeup(self, target: Callable[[], None]) -> None:
+        """target is called on a thread of the library and may only signal."""
+        self._check(
+            self._library.hrm_set_wakeup_callback(
+                self._handle, _callbacks.on_wakeup, _callbacks.register(target), _callbacks.on_destroy
+            )
+        )
+
+    def dispatch(self, limit: int = 0, timeout_ms: int = 0) -> int:
+        error = _abi.Error()
+        code = self._library.hrm_dispatch(self._handle, limit, timeout_ms, ctypes.byref(error))
+        return self._check(code, error)
+
+    def event_fd(self) -> int:
+        return self._check(self._library.hrm_event_fd(self._handle))
+
+    def event_fd_copy(self) -> int | None:
+        """A descriptor of our own that polls as the library's does; None where there is none."""
+        code = self._library.hrm_event_fd(self._handle)
+        if code == _abi.ERR_NOT_SUPPORTED:
+            return None
+        return os.dup(self._check(code))
+
+    def stats(self) -> Stats:
+        out = _abi.StatsStruct(ctypes.sizeof(_abi.StatsStruct))
+        self._check(self._library.hrm_stats(self._handle, ctypes.byref(out)))
+        fields = {name: getattr(out, name) for name in (f[0] for f in _abi.StatsStruct._fields_[1:])}
+        fields["failed"] = bool(fields["failed"])
+        return Stats(**fields)
+
+
+def event_of(raw: Any) -> Event:
+    """The C struct, valid only during the callback, as an Event."""
+    return Event(
+        kind=EventKind(raw.kind),
+        sequence=raw.sequence,
+        timestamp_ns=raw.timestamp_ns,
+        first_seen_ns=raw.first_seen_ns,
+        plugin_id=raw.plugin_id.decode(),
+        path=os.fsdecode(raw.path),
+        generation=raw.generation,
+        health=Health(raw.health),
+        message=raw.message.decode("utf-8", "replace"),
+    )
+
+
+class Waiter:
+    """Waits for a descriptor to become readable, or to be closed by another thread. Ctrl-C interrupts it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._ends: tuple[int, int] | None = os.pipe()  # its closing wakes the waiting
+
+    def wait(self, fd: int, timeout: float | None) -> None:
+        with self._lock:
+            if self._ends is None or self._ends[1] < 0:
+                return
+            self._users += 1
+            end = self._ends[0]
+        try:
+            poller = select.poll()
+            poller.register(fd, select.POLLIN)
+            poller.register(end, 0)  # hang-up is always reported
+            poller.poll(None if timeout is None else max(0, int(timeout * 1000 + 0.999)))
+        finally:
+            with self._lock:
+                self._users -= 1
+                self._drop()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._ends is not None and self._ends[1] >= 0:
+                os.close(self._ends[1])
+                self._ends = (self._ends[0], -1)
+            self._drop()
+
+    def _drop(self) -> None:
+        """Closes the reading end once nobody polls it."""
+        if self._ends is not None and self._ends[1] < 0 and self._users == 0:
+            os.close(self._ends[0])
+            self._ends = None

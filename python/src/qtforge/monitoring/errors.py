@@ -1,0 +1,127 @@
+"""What can go wrong, as codes, exceptions and results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class PluginErrorCode(IntEnum):
+    """Why an operation failed. Names and numbers are those of the C++ interface."""
+
+    Success = 0
+    FileNotFound = 100
+    InvalidParameters = 302
+    InvalidPath = 303
+    AlreadyExists = 307
+    NotSupported = 308
+    PermissionDenied = 401
+    ResourceUnavailable = 500
+    SystemError = 501
+    InvalidState = 502
+
+
+class HotReloadError(Exception):
+    """Base of all errors of this package.
+
+    Attributes: ``code``, ``message`` (names the offending value), ``plugin_id`` ("" if none is concerned), and
+    ``os_error`` (errno of the failed system call, 0 if none).
+    """
+
+    code: PluginErrorCode = PluginErrorCode.SystemError
+
+    def __init__(
+        self, message: str, *, code: PluginErrorCode | None = None, plugin_id: str = "", os_error: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.plugin_id = plugin_id
+        self.os_error = os_error
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class PluginFileNotFoundError(HotReloadError, FileNotFoundError):
+    """The plugin's file does not exist."""
+
+    code = PluginErrorCode.FileNotFound
+
+
+class InvalidPathError(HotReloadError, ValueError):
+    """The path is empty, too long, or does not name a regular file."""
+
+    code = PluginErrorCode.InvalidPath
+
+
+class AlreadyExistsError(HotReloadError, FileExistsError):
+    """Hot reload is enabled for the plugin already."""
+
+    code = PluginErrorCode.AlreadyExists
+
+
+class PluginPermissionError(HotReloadError, PermissionError):
+    """The file is unreadable or its directory not searchable."""
+
+    code = PluginErrorCode.PermissionDenied
+
+
+class InvalidArgumentError(HotReloadError, ValueError):
+    """An id or option is malformed or out of range."""
+
+    code = PluginErrorCode.InvalidParameters
+
+
+class ClosedError(HotReloadError, RuntimeError):
+    """The manager was closed."""
+
+    code = PluginErrorCode.InvalidState
+
+
+class ForkedProcessError(HotReloadError, RuntimeError):
+    """The manager was made before a fork, and this is the child."""
+
+    code = PluginErrorCode.InvalidState
+
+
+# HRM_ERR_* of hot_reload_manager.h.
+_BY_NATIVE_CODE: dict[int, tuple[type[HotReloadError], PluginErrorCode]] = {
+    -1: (PluginFileNotFoundError, PluginErrorCode.FileNotFound),
+    -2: (InvalidPathError, PluginErrorCode.InvalidPath),
+    -3: (AlreadyExistsError, PluginErrorCode.AlreadyExists),
+    -4: (PluginPermissionError, PluginErrorCode.PermissionDenied),
+    -5: (InvalidArgumentError, PluginErrorCode.InvalidParameters),
+    -6: (ClosedError, PluginErrorCode.InvalidState),
+    -7: (HotReloadError, PluginErrorCode.SystemError),
+    -8: (HotReloadError, PluginErrorCode.NotSupported),
+    -9: (ForkedProcessError, PluginErrorCode.InvalidState),
+    -10: (HotReloadError, PluginErrorCode.InvalidState),
+    -11: (HotReloadError, PluginErrorCode.SystemError),
+    -12: (HotReloadError, PluginErrorCode.ResourceUnavailable),
+}
+
+
+def from_native(code: int, message: str, plugin_id: str = "", os_error: int = 0) -> HotReloadError:
+    """The exception for an HRM_ERR_* code."""
+    kind, plugin_code = _BY_NATIVE_CODE.get(code, (HotReloadError, PluginErrorCode.SystemError))
+    error = kind(message, code=plugin_code, plugin_id=plugin_id, os_error=os_error)
+    if isinstance(error, OSError) and os_error:
+        error.errno = os_error
+    return error
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Outcome of an operation: true on success; else ``error`` says why."""
+
+    error: HotReloadError | None = None
+
+    def __bool__(self) -> bool:
+        return self.error is None
+
+    def raise_for_error(self) -> None:
+        """Raises ``error`` if there is one."""
+        if self.error is not None:
+            raise self.error

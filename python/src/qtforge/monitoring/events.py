@@ -1,0 +1,73 @@
+"""What a manager tells: events and figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class EventKind(IntEnum):
+    """What an event is about."""
+
+    FILE_CHANGED = 1
+    """The file has a new, complete version."""
+    ENABLED = 2
+    """Hot reload was enabled."""
+    DISABLED = 3
+    """Hot reload was disabled; the last event of its plugin."""
+    FILE_REMOVED = 4
+    """The file is gone."""
+    HEALTH = 5
+    """The library degraded or recovered; ``Event.message`` says how."""
+
+
+class Health(IntEnum):
+    """What an event of kind HEALTH is about."""
+
+    NONE = 0
+    OVERFLOW = 1
+    POLLING = 2
+    WATCHING = 3
+    IMAGE_INCOMPLETE = 4
+    PANIC = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. Times are nanoseconds since 1970 UTC, as ``time.time_ns()``."""
+
+    kind: EventKind
+    sequence: int
+    """1, 2, … per manager, in the order of delivery."""
+    timestamp_ns: int
+    """When this was decided; for a change, when the file was whole."""
+    first_seen_ns: int
+    """For a change: when its first sign was noticed."""
+    plugin_id: str
+    path: str
+    """As it was registered; undecodable bytes as surrogates (``os.fsencode`` restores them)."""
+    generation: int
+    """For a change: how many versions of this plugin were told, from 1."""
+    health: Health
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Figures of a manager at one moment; see ``hrm_stats_t`` in the C header."""
+
+    failed: bool
+    plugins: int
+    watched_directories: int
+    polled_directories: int
+    pending: int
+    settling: int
+    being_written: int
+    incomplete_images: int
+    notifications: int
+    overflows: int
+    deliveries: int
+    removals: int
+    unchanged: int
+    superseded: int
+    last_delivery_ns: int

@@ -1,0 +1,73 @@
+"""The ctypes mirror against what a C compiler makes of the header."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from qtforge.monitoring import PluginErrorCode, _abi, _library
+from qtforge.monitoring.errors import _BY_NATIVE_CODE, from_native
+
+HEADER = Path(__file__).resolve().parents[2] / "include" / "hot_reload_manager.h"
+STRUCTS = {
+    "hrm_error": _abi.Error,
+    "hrm_options": _abi.Options,
+    "hrm_enable_options": _abi.EnableOptions,
+    "hrm_event": _abi.EventStruct,
+    "hrm_stats_t": _abi.StatsStruct,
+}
+
+
+def test_struct_layouts(tmp_path: Path) -> None:
+    lines, want = [], []
+    for name, mirror in STRUCTS.items():
+        lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
+        want.append(f"{name} {ctypes.sizeof(mirror)}")
+        for field in mirror._fields_:
+            lines.append(f'printf("{name}.{field[0]} %zu\\n", offsetof({name}, {field[0]}));')
+            want.append(f"{name}.{field[0]} {getattr(mirror, field[0]).offset}")
+    source = tmp_path / "layout.c"
+    source.write_text(f'#include <stdio.h>\n#include "{HEADER}"\nint main(void) {{ {" ".join(lines)} return 0; }}\n')
+    compiler = os.environ.get("CC") or shutil.which("cc") or "gcc"
+    subprocess.run([compiler, str(source), "-o", str(tmp_path / "layout")], check=True)
+    out = subprocess.run([str(tmp_path / "layout")], check=True, capture_output=True, text=True).stdout
+    assert out.splitlines() == want
+
+
+def test_every_code_of_the_header_has_an_exception() -> None:
+    codes = {int(n) for n in re.findall(r"#define HRM_ERR_\w+ \((-\d+)\)", HEADER.read_text())}
+    assert codes == set(_BY_NATIVE_CODE)
+    for code in codes:
+        error = from_native(code, "message")
+        assert isinstance(error.code, PluginErrorCode) and error.code is not PluginErrorCode.Success
+    assert from_native(-999, "unknown").code is PluginErrorCode.SystemError
+
+
+def test_constants() -> None:
+    text = HEADER.read_text()
+    for name in ("CHECK_IMAGE", "IGNORE_UNCHANGED_CONTENT", "FORCE_POLLING", "ENABLE_ALLOW_MISSING", "DISPATCH_MANUAL",
+                 "VERSION_MAJOR", "ERR_INVALID_HANDLE", "ERR_BUFFER_TOO_SMALL", "ERR_NOT_SUPPORTED", "NO_QUIET"):
+        found = re.search(rf"#define HRM_{name} \(?(-?\d+)u?\)?", text)
+        assert found and int(found.group(1)) == getattr(_abi, name), name
+
+
+def test_versions_agree() -> None:
+    from importlib.metadata import version
+
+    found = re.search(r'#define HRM_VERSION_STRING "([^"]+)"', HEADER.read_text())
+    assert found
+    assert _library.load().hrm_version_string().decode() == version("qtforge-monitoring") == found.group(1)
+
+
+def test_the_installed_package_is_what_is_tested() -> None:
+    import qtforge
+
+    assert "site-packages" in qtforge.__file__, "install the wheel; the source tree is not what users get"
+    with pytest.raises(ImportError):
+        __import__("qtforge.nothing")

@@ -1,0 +1,175 @@
+"""Bad input: the documented code, and a message that names the value."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Host
+
+from qtforge.monitoring import (
+    AlreadyExistsError,
+    ClosedError,
+    HotReloadError,
+    InvalidArgumentError,
+    PluginErrorCode,
+    PluginHotReloadManager,
+    Result,
+)
+
+
+def refused(result: Result, code: str, value: str) -> None:
+    assert not result
+    assert result.error is not None
+    assert result.error.code is PluginErrorCode[code]
+    assert result.error.code.name == code
+    assert value in result.error.message
+    assert result.error.message == str(result.error)
+    with pytest.raises(HotReloadError):
+        result.raise_for_error()
+
+
+def test_paths(host: Host, tmp_path: Path) -> None:
+    enable = host.manager.enable_hot_reload
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "fifo")
+    refused(enable("x", tmp_path / "missing.so"), "FileNotFound", "missing.so")
+    refused(enable("x", tmp_path / "dangling"), "FileNotFound", "dangling")
+    refused(enable("x", tmp_path / "loop"), "InvalidPath", "loop")
+    refused(enable("x", ""), "InvalidPath", "empty")
+    refused(enable("x", tmp_path), "InvalidPath", str(tmp_path))
+    refused(enable("x", tmp_path / "fifo"), "InvalidPath", "fifo")
+    refused(enable("x", "/dev/null"), "InvalidPath", "/dev/null")
+    refused(enable("x", "nul\0byte"), "InvalidPath", r"nul\x00byte")
+    refused(enable("x", b"nul\0byte"), "InvalidPath", r"nul\x00byte")
+    refused(enable("x", "long/" * 1000), "InvalidPath", "5000")
+    refused(enable("x", None), "InvalidPath", "None")  # type: ignore[arg-type]
+    refused(enable("x", 7), "InvalidPath", "7")  # type: ignore[arg-type]
+    refused(enable("p", tmp_path / "missing.so"), "AlreadyExists", "'p'".replace("'", '"'))
+    host.quiet()
+
+
+def test_ids(host: Host) -> None:
+    for bad, shown in (("", "empty"), ("a\0b", r"a\x00b"), ("\ud800", r"\ud800"), ("x" * 256, "256"), ("a\nb", r"a\nb")):
+        refused(host.manager.enable_hot_reload(bad, host.file), "InvalidParameters", shown)
+    for none in (None, 5, b"bytes"):
+        refused(host.manager.enable_hot_reload(none, host.file), "InvalidParameters", repr(none))  # type: ignore[arg-type]
+        with pytest.raises(InvalidArgumentError, match="no str"):
+            host.manager.disable_hot_reload(none)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="no str"):
+            host.manager.is_hot_reload_enabled(none)  # type: ignore[arg-type]
+    assert host.manager.disable_hot_reload("unknown") is False
+
+
+def test_bytes_and_undecodable_paths_work(host: Host, tmp_path: Path) -> None:
+    raw = os.fsencode(tmp_path) + b"/pl\xffug\xfein.so"
+    with open(raw, "w") as f:
+        f.write("v0")
+    host.manager.clear()
+    paths: list[str] = []
+    host.manager.set_event_callback(lambda e: paths.append(e.path))
+    assert host.manager.enable_hot_reload("p", raw)
+    host.file = Path(os.fsdecode(raw))
+    host.quiet()
+    assert os.fsencode(paths[-1]) == raw
+
+
+def test_raise_on_error(tmp_path: Path) -> None:
+    file = tmp_path / "p"
+    file.write_text("x")
+    with PluginHotReloadManager(raise_on_error=True) as manager:
+        with pytest.raises(FileNotFoundError, match="missing") as caught:
+            manager.enable_hot_reload("p", tmp_path / "missing")
+        assert caught.value.errno == 2
+        with pytest.raises(ValueError, match="directory"):
+            manager.enable_hot_reload("p", tmp_path)
+        assert manager.enable_hot_reload("p", file)
+        with pytest.raises(AlreadyExistsError):
+            manager.enable_hot_reload("p", file)
+        with pytest.raises(FileExistsError):
+            manager.enable_hot_reload("p", file)
+
+
+def test_options() -> None:
+    for bad, shown in (({"quiet_ms": -2}, "-2"), ({"max_delay_ms": -1}, "-1"), ({"quiet_ms": 2**40}, str(2**40))):
+        with pytest.raises(InvalidArgumentError, match=shown):
+            PluginHotReloadManager(**bad)
+    with pytest.raises(ValueError, match="'nowhere'"):
+        PluginHotReloadManager(dispatch="nowhere")
+    with pytest.raises(TypeError, match="'100'"):
+        PluginHotReloadManager(quiet_ms="100")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="7"):
+        PluginHotReloadManager(on_error=7)  # type: ignore[arg-type]
+
+
+def test_callback_must_be_callable(host: Host) -> None:
+    with pytest.raises(TypeError, match="'text'"):
+        host.manager.set_reload_callback("text")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="7"):
+        host.manager.set_event_callback(7)  # type: ignore[arg-type]
+    host.quiet()
+
+
+def test_after_close(host: Host) -> None:
+    host.manager.close()
+    host.manager.close()
+    assert host.manager.closed
+    refused(host.manager.enable_hot_reload("x", host.file), "InvalidState", "closed")
+    for call in (
+        host.manager.get_hot_reload_plugins,
+        host.manager.clear,
+        host.manager.stats,
+        host.manager.fileno,
+        host.manager.process_events,
+        host.manager.wait,
+        host.manager.is_global_hot_reload_enabled,
+        lambda: host.manager.set_global_hot_reload_enabled(True),
+        lambda: host.manager.set_reload_callback(None),
+        lambda: host.manager.set_event_callback(print),
+        lambda: host.manager.disable_hot_reload("p"),
+        lambda: host.manager.is_hot_reload_enabled("p"),
+    ):
+        with pytest.raises(ClosedError):
+            call()
+    host.manager.run()  # there is nothing to wait for
+
+
+PERMISSION = """
+import os, sys
+import qtforge
+from qtforge.monitoring import _library
+_library.load()  # the interpreter's own files may be out of reach afterwards
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+with qtforge.monitoring.PluginHotReloadManager() as manager:
+    for path in sys.argv[1:]:
+        result = manager.enable_hot_reload("p", path)
+        assert not result, path
+        assert result.error.code.name == "PermissionDenied", result.error
+        assert path in result.error.message
+print("denied")
+"""
+
+
+def test_permission_denied_to_an_ordinary_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        unreadable, closed = Path(name) / "unreadable.so", Path(name) / "closed"
+        unreadable.write_text("x")
+        unreadable.chmod(0)
+        closed.mkdir()
+        (closed / "plugin.so").write_text("x")
+        closed.chmod(0)
+        done = subprocess.run(
+            [sys.executable, "-c", PERMISSION, str(unreadable), str(closed / "plugin.so")],
+            capture_output=True, text=True, cwd="/",
+        )
+        closed.chmod(0o700)
+        assert done.stdout == "denied\n", done.stderr
