@@ -1,0 +1,5 @@
+"""The plugin. Change the answer while the host runs."""
+
+
+def answer() -> int:
+    return 1
