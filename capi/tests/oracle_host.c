@@ -1,0 +1,72 @@
+/*
+ * A host for the oracle of core/oracle_unix_test.go: does what it is told on
+ * standard input, and writes what it is told by the library, with the checksum
+ * of what it could load then, on standard output.
+ *
+ *   oracle_host QUIET_MS MAX_DELAY_MS POLL_INTERVAL_MS FLAGS
+ *   E id path   enable        G 0|1   pause, resume       end of input: destroy
+ *   answers:    R code        events: T id timestamp_ns crc32
+ */
+#include "../../include/hot_reload_manager.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t crc32_of(FILE *f)
+{
+    uint32_t crc = 0xffffffffu;
+    int c, bit;
+    while ((c = getc(f)) != EOF) {
+        crc ^= (uint32_t)c;
+        for (bit = 0; bit < 8; bit++)
+            crc = crc & 1 ? crc >> 1 ^ 0xedb88320u : crc >> 1;
+    }
+    return ~crc;
+}
+
+static void on_event(const hrm_event *ev, void *user_data)
+{
+    FILE *f;
+    uint32_t crc = 0;
+    (void)user_data;
+    if (ev->kind != HRM_EVENT_FILE_CHANGED)
+        return;
+    f = fopen(ev->path, "rb");
+    if (f != NULL) {
+        crc = crc32_of(f);
+        fclose(f);
+    }
+    printf("T %s %lld %08x\n", ev->plugin_id, (long long)ev->timestamp_ns, (unsigned)crc);
+}
+
+int main(int argc, char **argv)
+{
+    hrm_options o = HRM_OPTIONS_INIT;
+    hrm_manager *m = NULL;
+    char line[8192];
+    if (argc != 5)
+        return 2;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    o.quiet_ms = atoi(argv[1]);
+    o.max_delay_ms = atoi(argv[2]);
+    o.poll_interval_ms = atoi(argv[3]);
+    o.flags = (uint32_t)atoi(argv[4]);
+    if (hrm_manager_create(&o, &m, NULL) < 0 || hrm_set_event_callback(m, on_event, NULL, NULL) < 0)
+        return 3;
+    printf("R 0\n");
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        char *end = strchr(line, '\n'), *path;
+        if (end != NULL)
+            *end = 0;
+        if (line[0] == 'E' && (path = strchr(line + 2, ' ')) != NULL) {
+            *path++ = 0;
+            printf("R %d\n", (int)hrm_enable_hot_reload(m, line + 2, path, NULL));
+        } else if (line[0] == 'G') {
+            printf("R %d\n", (int)hrm_set_global_hot_reload_enabled(m, line[2] == '1'));
+        } else {
+            printf("R -1000\n");
+        }
+    }
+    return hrm_manager_destroy(m) == HRM_OK ? 0 : 4;
+}
