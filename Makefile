@@ -6,6 +6,10 @@ CFLAGS     ?= -O1 -g
 GO         ?= go
 PYTHON     ?= python3
 RELOADS    ?= 3
+FUZZTIME   ?= 5m
+# 400 sequences of 250 operations are 100,000.
+SOAKRUNS   ?= 400
+SOAKSTEPS  ?= 250
 VENV       := $(BUILD)/venv-python
 CTESTS     := api paths changes settle delivery manual process
 EXAMPLES   := $(BUILD)/examples
@@ -15,7 +19,8 @@ C_LIBS     := -L$(LIBDIR) -Wl,-rpath,$(abspath $(LIBDIR)) -lhotreload -lpthread 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lib lib-release demo examples test test-core test-capi test-qt test-python test-examples lint race clean ci
+.PHONY: help lib lib-release demo examples test test-core test-capi test-qt test-python test-examples lint race soak \
+        fuzz clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +53,11 @@ test-capi: lib ## the C tests, plain and under AddressSanitizer
 	@.ci/need cc nm
 	capi/tests/run $(BUILD) plain $(CTESTS)
 	capi/tests/run $(BUILD) asan $(CTESTS)
+	$(MAKE) --no-print-directory $(BUILD)/oracle_host
+	$(GO) test -count=1 -run TestOracle ./core -args -oracle.host=$(abspath $(BUILD)/oracle_host)
+
+$(BUILD)/oracle_host: capi/tests/oracle_host.c include/hot_reload_manager.h | lib
+	$(CC) $(C_FLAGS) $< -o $@ $(C_LIBS)
 
 test-examples: examples demo ## the C example and the demo, to the end
 	examples/c/check $(EXAMPLES) $(RELOADS)
@@ -72,6 +82,15 @@ lint: ## formatting, vet for every system, the header under every standard, forb
 race: ## the Go tests, ten times over, with the race detector
 	@.ci/need cc
 	$(GO) test -race -shuffle=on -count=10 ./core/... ./capi/...
+
+soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on the C library in a stopped and starved process
+	$(GO) test -count=1 -timeout 0 -parallel 16 -run 'TestModel' ./core -args -model.runs=20000
+	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS)
+	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS) \
+	    -oracle.host=$(abspath $(BUILD)/oracle_host)
+
+fuzz: ## the path walk against the system's own, for FUZZTIME
+	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core
 
 clean: ## removes what was built
 	rm -rf $(BUILD)
