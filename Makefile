@@ -69,7 +69,7 @@ test-qt: lib ## the Qt class and its tests
 	QT_QPA_PLATFORM=offscreen ctest --test-dir $(BUILD)/qt --output-on-failure
 
 test-python: ## the Python package and its tests, in a fresh virtual environment
-	@.ci/need cc python-venv
+	@.ci/need cc python-venv glib
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet './python[test]'
