@@ -1,0 +1,130 @@
+// How plugin files change, and what a host hears of it.
+#include "host.hpp"
+
+class Changes : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void replacedFileIsToldOnceEach()
+    {
+        Host h;
+        QSignalSpy spy(&h.manager, &PluginHotReloadManager::plugin_file_changed);
+        for (int i = 1; i <= 5; ++i) {
+            const QByteArray v = "v" + QByteArray::number(i);
+            h.replace(v);
+            QVERIFY(h.tells(v));
+            QCOMPARE(spy.count(), i);
+            QCOMPARE(spy.last().at(0).toString(), QStringLiteral("p"));
+            QCOMPARE(spy.last().at(1).toString(), h.file);
+        }
+        QVERIFY(h.isQuiet());
+    }
+
+    void rewrittenInPlace()
+    {
+        Host h;
+        for (int i = 1; i <= 3; ++i) {
+            const QByteArray v = QByteArray("v" + QByteArray::number(i)).repeated(100000);
+            h.put(v);
+            QVERIFY(h.tells(v));
+        }
+        QVERIFY(h.isQuiet());
+    }
+
+    void slowWriterIsToldOnceAndWhole()
+    {
+        Host h;
+        QFile f(h.file);
+        QVERIFY(f.open(QIODevice::WriteOnly | QIODevice::Unbuffered));
+        for (int i = 0; i < 4; ++i) {
+            f.write("part ");
+            QElapsedTimer pause;
+            pause.start();
+            // Longer than the quiet period; the event loop runs meanwhile.
+            QVERIFY(QTest::qWaitFor([&] { return pause.elapsed() > 200; }, bound));
+            QVERIFY2(h.told.isEmpty(), "told of a file that is held open for writing");
+        }
+        f.write("end");
+        f.close();
+        QVERIFY(h.tells("part part part part end"));
+        QVERIFY(h.isQuiet());
+    }
+
+    void deletedAndRecreated()
+    {
+        Host h;
+        for (int i = 1; i <= 3; ++i) {
+            QVERIFY(QFile::remove(h.file));
+            const QByteArray v = "new " + QByteArray::number(i);
+            h.put(v);
+            QVERIFY(h.tells(v));
+        }
+        QVERIFY(h.isQuiet());
+    }
+
+    void permissionsReadersAndSiblingsTellNothing()
+    {
+        Host h;
+        QVERIFY(QFile::setPermissions(h.file, QFile::ReadOwner | QFile::WriteOwner));
+        QCOMPARE(h.content(), QByteArray("v0"));
+        Host::put(h.at("sibling.so"), "x");
+        QVERIFY(QFile::remove(h.at("sibling.so")));
+        QVERIFY(h.isQuiet());
+    }
+
+    void twoIdsOnOneFile()
+    {
+        Host h;
+        QStringList ids;
+        QVERIFY(h.manager.enable_hot_reload("q", h.file.toStdString()));
+        connect(&h.manager, &PluginHotReloadManager::plugin_file_changed,
+                [&](const QString& id, const QString&) { ids.append(id); });
+        h.replace("v1");
+        QTRY_COMPARE_WITH_TIMEOUT(int(ids.size()), 2, bound);
+        ids.sort();
+        QCOMPARE(ids, QStringList({QStringLiteral("p"), QStringLiteral("q")}));
+    }
+
+    void pausedAndResumedTellsOnce()
+    {
+        Host h;
+        QVERIFY(h.manager.is_global_hot_reload_enabled());
+        h.manager.set_global_hot_reload_enabled(false);
+        QVERIFY(!h.manager.is_global_hot_reload_enabled());
+        // A second manager shows that the change has been noticed.
+        PluginHotReloadManager other;
+        QSignalSpy noticed(&other, &PluginHotReloadManager::plugin_file_changed);
+        QVERIFY(other.enable_hot_reload("p", h.file.toStdString()));
+        for (int i = 1; i <= 3; ++i) {
+            h.replace("v" + QByteArray::number(i));
+            QTRY_COMPARE_WITH_TIMEOUT(int(noticed.count()), i, bound);
+        }
+        QVERIFY(h.told.isEmpty());
+        h.manager.set_global_hot_reload_enabled(true);
+        QVERIFY(h.tells("v3"));
+        QVERIFY(h.isQuiet());
+    }
+
+    void disabledIsNotTold()
+    {
+        Host h;
+        h.manager.disable_hot_reload("p");
+        QVERIFY(!h.manager.is_hot_reload_enabled("p"));
+        h.replace("unheard");
+        QVERIFY(h.manager.enable_hot_reload("p", h.file.toStdString()));
+        QVERIFY(h.isQuiet());
+    }
+
+    void manyRapidReplacementsEndWithTheLast()
+    {
+        Host h;
+        for (int i = 0; i < 200; ++i)
+            h.replace("rapid " + QByteArray::number(i));
+        QTRY_VERIFY_WITH_TIMEOUT(!h.told.isEmpty() && h.told.last() == "rapid 199", bound);
+        h.told.clear();
+        QVERIFY(h.isQuiet());
+    }
+};
+
+QTEST_GUILESS_MAIN(Changes)
+#include "tst_changes.moc"

@@ -1,0 +1,149 @@
+// expected, PluginError, and deriving from the class and the interface.
+#include "host.hpp"
+
+#include <memory>
+#include <sstream>
+
+#include <hot_reload_manager.h>
+
+using Text = expected<std::string, PluginError>;
+using Nothing = expected<void, PluginError>;
+
+class Fake : public IPluginHotReloadManager {
+public:
+    expected<void, PluginError> enable_hot_reload(const std::string& id, const std::filesystem::path&) override
+    {
+        if (id.empty())
+            return make_unexpected(PluginError(PluginErrorCode::InvalidParameters, "empty"));
+        ids.push_back(id);
+        return {};
+    }
+    void disable_hot_reload(const std::string&) override { ids.clear(); }
+    bool is_hot_reload_enabled(const std::string&) const override { return !ids.empty(); }
+    void set_reload_callback(std::function<void(const std::string&)>) override {}
+    std::vector<std::string> get_hot_reload_plugins() const override { return ids; }
+    void clear() override { ids.clear(); }
+    void set_global_hot_reload_enabled(bool) override {}
+    bool is_global_hot_reload_enabled() const override { return true; }
+
+    std::vector<std::string> ids;
+};
+
+class Derived : public PluginHotReloadManager {
+    Q_OBJECT
+public:
+    using PluginHotReloadManager::PluginHotReloadManager;
+    expected<void, PluginError> enable_hot_reload(const std::string& id, const std::filesystem::path& path) override
+    {
+        ++calls;
+        return PluginHotReloadManager::enable_hot_reload(id, path);
+    }
+    int calls = 0;
+};
+
+class Types : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void valueOrError()
+    {
+        const Text good(std::string("yes"));
+        QVERIFY(good && good.has_value());
+        QCOMPARE(good.value(), std::string("yes"));
+        QCOMPARE(good->size(), std::size_t(3));
+        QCOMPARE(good.value_or("no"), std::string("yes"));
+        const Text bad = make_unexpected(PluginError(PluginErrorCode::FileNotFound, "gone", "p", 2));
+        QVERIFY(!bad);
+        QCOMPARE(bad.value_or("no"), std::string("no"));
+        QCOMPARE(bad.error().code(), PluginErrorCode::FileNotFound);
+        QCOMPARE(bad.error().plugin_id(), std::string("p"));
+        QCOMPARE(bad.error().os_error(), 2);
+        QVERIFY(bad.error() == PluginErrorCode::FileNotFound);
+        bool thrown = false;
+        try {
+            (void)bad.value();
+        } catch (const bad_expected_access<PluginError>& e) {
+            thrown = e.error().message() == "gone";
+        }
+        QVERIFY(thrown);
+    }
+
+    void noValue()
+    {
+        const Nothing good;
+        QVERIFY(good);
+        good.value();
+        const Nothing bad = make_unexpected(PluginError(PluginErrorCode::SystemError, "io"));
+        QVERIFY_EXCEPTION_THROWN(bad.value(), bad_expected_access<PluginError>);
+    }
+
+    void chains()
+    {
+        const auto twice = [](const std::string& s) { return Text(s + s); };
+        QCOMPARE(Text(std::string("a")).and_then(twice).and_then(twice).value(), std::string("aaaa"));
+        const Text bad = make_unexpected(PluginError(PluginErrorCode::InvalidPath, "bad"));
+        QCOMPARE(bad.and_then(twice).error().code(), PluginErrorCode::InvalidPath);
+        QCOMPARE(bad.or_else([](const PluginError& e) { return Text(std::string(e.message())); }).value(), std::string("bad"));
+        QCOMPARE(bad.transform_error([](const PluginError& e) { return int(e.code()); }).error(), 303);
+        QVERIFY(Nothing().and_then([] { return Nothing(); }));
+        QCOMPARE(Nothing(make_unexpected(PluginError(PluginErrorCode::InvalidPath, "bad")))
+                     .transform_error([](const PluginError& e) { return int(e.code()); })
+                     .error(),
+                 303);
+    }
+
+    void messageStreams()
+    {
+        const PluginError error(PluginErrorCode::FileNotFound, "no such file");
+        QString text;
+        QDebug(&text) << error.message();
+        QVERIFY(text.contains(QStringLiteral("no such file")));
+        std::ostringstream out;
+        out << error.message();
+        QCOMPARE(out.str(), std::string("no such file"));
+    }
+
+    void everyCodeOfTheLibraryIsMapped()
+    {
+        for (std::int32_t code = -1; std::string(hrm_error_name(code)) != "HRM_ERR_UNKNOWN"; --code)
+            QVERIFY2(plugin_error_code(code) != PluginErrorCode::Success, hrm_error_name(code));
+        QCOMPARE(plugin_error_code(HRM_ERR_NO_MEMORY), PluginErrorCode::ResourceUnavailable);  // the last one
+        QCOMPARE(plugin_error_code(0), PluginErrorCode::Success);
+        QCOMPARE(plugin_error_code(7), PluginErrorCode::Success);
+        QCOMPARE(plugin_error_code(-1000), PluginErrorCode::SystemError);
+        QCOMPARE(int(PluginErrorCode::FileNotFound), 100);
+        QCOMPARE(int(PluginErrorCode::AlreadyExists), 307);
+        QCOMPARE(int(PluginErrorCode::PermissionDenied), 401);
+    }
+
+    void throughTheInterface()
+    {
+        Host h;
+        std::vector<std::unique_ptr<IPluginHotReloadManager>> managers;
+        managers.push_back(std::make_unique<Fake>());
+        managers.push_back(std::make_unique<PluginHotReloadManager>());
+        managers.push_back(std::make_unique<Derived>());
+        for (const auto& m : managers) {
+            QVERIFY(m->enable_hot_reload("p", h.file.toStdString()));
+            QVERIFY(!m->enable_hot_reload("", h.file.toStdString()));
+            QVERIFY(m->is_hot_reload_enabled("p"));
+            QCOMPARE(m->get_hot_reload_plugins(), std::vector<std::string>{"p"});
+            m->clear();
+            QVERIFY(!m->is_hot_reload_enabled("p"));
+        }
+        QCOMPARE(static_cast<Derived&>(*managers.back()).calls, 2);
+    }
+
+    void derivedClassIsTold()
+    {
+        Host h;
+        Derived manager;
+        QSignalSpy spy(&manager, &PluginHotReloadManager::plugin_file_changed);
+        QVERIFY(manager.enable_hot_reload("p", h.file.toStdString()));
+        h.replace("v1");
+        QVERIFY(spy.wait(bound));
+    }
+};
+
+QTEST_GUILESS_MAIN(Types)
+#include "tst_types.moc"
