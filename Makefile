@@ -89,8 +89,9 @@ soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS) \
 	    -oracle.host=$(abspath $(BUILD)/oracle_host)
 
-fuzz: ## the path walk against the system's own, for FUZZTIME
+fuzz: ## the path walk against the system's own, and malformed images, for FUZZTIME each
 	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core
+	$(GO) test -run '^$$' -fuzz FuzzImage -fuzztime $(FUZZTIME) ./core
 
 clean: ## removes what was built
 	rm -rf $(BUILD)

@@ -10,40 +10,48 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 )
 
 // checkImage says why the file is not a structurally whole ELF, PE or Mach-O
 // image for this machine; nil if it is one.
-func checkImage(path string) (err error) {
+func checkImage(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return examineImage(f, st.Size())
+}
+
+func examineImage(r io.ReaderAt, length int64) (err error) {
 	// The readers of debug/* are written for files that are whole.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the image is malformed: %v", r)
 		}
 	}()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	var magic [4]byte
-	if _, err := io.ReadFull(f, magic[:]); err != nil {
-		return fmt.Errorf("only %d bytes: too short for an image", st.Size())
+	if n, err := r.ReadAt(magic[:], 0); n < len(magic) {
+		if err != io.EOF {
+			return err
+		}
+		return fmt.Errorf("only %d bytes: too short for an image", n)
 	}
-	size := uint64(st.Size())
+	size := uint64(length)
 	switch {
 	case string(magic[:]) == elf.ELFMAG:
-		return checkELF(f, size)
+		return checkELF(r, size)
 	case magic[0] == 'M' && magic[1] == 'Z':
-		return checkPE(f, size)
+		return checkPE(r, size)
 	case isMacho(binary.LittleEndian.Uint32(magic[:])):
-		return checkMacho(f, size)
+		return checkMacho(r, size)
 	case binary.BigEndian.Uint32(magic[:]) == macho.MagicFat:
-		return checkFat(f, size)
+		return checkFat(r, size)
 	}
 	return fmt.Errorf("neither an ELF, a PE nor a Mach-O image (it begins with % x)", magic)
 }
@@ -78,6 +86,10 @@ func checkELF(r io.ReaderAt, size uint64) error {
 	if want, ok := elfMachines[runtime.GOARCH]; ok && f.Machine != want {
 		return fmt.Errorf("ELF: made for %v, this machine is %v", f.Machine, want)
 	}
+	// ppc64 and ppc64le, x86-64 and its x32 are one machine number each.
+	if class, order := nativeELF(); f.Class != class || f.Data != order {
+		return fmt.Errorf("ELF: made for %v, %v; this machine is %v, %v", f.Class, f.Data, class, order)
+	}
 	if len(f.Progs) == 0 {
 		return fmt.Errorf("ELF: no program headers: not a loadable image")
 	}
@@ -101,6 +113,17 @@ func checkELF(r io.ReaderAt, size uint64) error {
 		}
 	}
 	return nil
+}
+
+func nativeELF() (elf.Class, elf.Data) {
+	class, order := elf.ELFCLASS64, elf.ELFDATA2LSB
+	if strconv.IntSize == 32 {
+		class = elf.ELFCLASS32
+	}
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		order = elf.ELFDATA2MSB
+	}
+	return class, order
 }
 
 // elfSectionTable reads e_shoff, e_shentsize and e_shnum, which debug/elf keeps
@@ -137,7 +160,23 @@ func checkPE(r io.ReaderAt, size uint64) error {
 			return err
 		}
 	}
+	if d, ok := peCertificates(f); ok {
+		// The one directory that is not mapped: its address is an offset into the file.
+		return within("PE: the signature", uint64(d.VirtualAddress), uint64(d.Size), size)
+	}
 	return nil
+}
+
+// peCertificates is where the image's signature lies, behind all sections.
+func peCertificates(f *pe.File) (pe.DataDirectory, bool) {
+	var d pe.DataDirectory
+	switch h := f.OptionalHeader.(type) {
+	case *pe.OptionalHeader32:
+		d = h.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_SECURITY]
+	case *pe.OptionalHeader64:
+		d = h.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_SECURITY]
+	}
+	return d, d.Size > 0
 }
 
 var machoCPUs = map[string]macho.Cpu{"amd64": macho.CpuAmd64, "arm64": macho.CpuArm64, "386": macho.Cpu386, "arm": macho.CpuArm}
