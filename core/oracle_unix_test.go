@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -30,7 +31,8 @@ var (
 
 // watcher is what the oracle examines: the core, or a host on the C library.
 type watcher interface {
-	enable(id, path string) error
+	enable(id, path string) error // also if the file is missing
+	disable(id string) error
 	setGlobal(on bool) error
 	// stall stops the watching process, if it is another one, and returns what
 	// lets it go on.
@@ -42,11 +44,19 @@ type watcher interface {
 // inProcess is the core itself.
 type inProcess struct{ m *Manager }
 
-func (w inProcess) enable(id, path string) error { return w.m.Enable(id, path, EnableOptions{}) }
-func (w inProcess) setGlobal(on bool) error      { return w.m.SetGlobalEnabled(on) }
-func (w inProcess) stall() func()                { return func() {} }
-func (w inProcess) close()                       { w.m.Close() }
-func (w inProcess) describe() string             { s, err := w.m.Stats(); return fmt.Sprintf("%+v %v", s, err) }
+func (w inProcess) enable(id, path string) error {
+	return w.m.Enable(id, path, EnableOptions{AllowMissing: true})
+}
+func (w inProcess) disable(id string) error {
+	if was, err := w.m.Disable(id); err != nil || !was {
+		return fmt.Errorf("disable %s: %v, %v", id, was, err)
+	}
+	return nil
+}
+func (w inProcess) setGlobal(on bool) error { return w.m.SetGlobalEnabled(on) }
+func (w inProcess) stall() func()           { return func() {} }
+func (w inProcess) close()                  { w.m.Close() }
+func (w inProcess) describe() string        { s, err := w.m.Stats(); return fmt.Sprintf("%+v %v", s, err) }
 
 // tinyQueue makes the kernel's queue of the next manager as small as can be, if
 // this process may; the limit is read when an inotify instance is made.
@@ -107,6 +117,7 @@ type subject struct {
 	told   int
 	loaded uint32    // checksum of what the host read at the last delivery
 	torn   time.Time // since when the file is half-written; zero if it is whole
+	off    bool      // disabled
 	bad    string    // the first violation
 }
 
@@ -123,7 +134,8 @@ func newOracle(t *testing.T, seed uint64, o Options, tiny bool) *oracle {
 	})
 	// plain/a, plain/b: two plugins in one directory, and two ids on one file
 	// rel-1, rel-2, current: a deployed release
-	// store, links/l: a link to a file elsewhere
+	// store, links/l: a link to a link to a file elsewhere
+	// absent/for/now/m: a file with its directories is made and removed as a whole
 	for _, d := range []string{"plain", "deep/er", "rel-1", "rel-2", "store", "links"} {
 		c.must(os.MkdirAll(c.at(d), 0o755))
 	}
@@ -131,7 +143,8 @@ func newOracle(t *testing.T, seed uint64, o Options, tiny bool) *oracle {
 		c.must(os.WriteFile(c.at(f), []byte(c.version()), 0o644))
 	}
 	c.must(os.Symlink("rel-1", c.at("current")))
-	c.must(os.Symlink(c.at("store/1"), c.at("links/l")))
+	c.must(os.Symlink("hop", c.at("links/l")))
+	c.must(os.Symlink(c.at("store/1"), c.at("links/hop")))
 
 	start := func() {
 		if *oracleHost != "" {
@@ -149,17 +162,15 @@ func newOracle(t *testing.T, seed uint64, o Options, tiny bool) *oracle {
 		start()
 	}
 	t.Cleanup(c.w.close)
-	for id, path := range map[string]string{"a": "plain/a", "a2": "plain/a", "b": "plain/b", "d": "deep/er/d", "r": "current/r", "l": "links/l"} {
+	for id, path := range map[string]string{"a": "plain/a", "a2": "plain/a", "b": "plain/b", "d": "deep/er/d", "r": "current/r", "l": "links/l", "m": "absent/for/now/m"} {
 		s := &subject{path: c.at(path)}
-		b, err := os.ReadFile(s.path)
-		c.must(err)
-		s.loaded = crc32.ChecksumIEEE(b)
+		s.loaded = checksum(s.path)
 		c.subj[id] = s
 	}
 	for id, s := range c.subj {
 		c.must(c.w.enable(id, s.path))
 	}
-	c.ids = []string{"a", "b", "d", "r", "l"}
+	c.ids = []string{"a", "b", "d", "r", "l", "m"}
 	return c
 }
 
@@ -191,11 +202,16 @@ func (c *oracle) event(e Event) {
 	if e.Kind != FileChanged {
 		return
 	}
-	b, err := os.ReadFile(e.Path)
+	c.told(e.ID, e.Time, checksum(e.Path))
+}
+
+// checksum is that of the file's content; a missing file counts as empty.
+func checksum(path string) uint32 {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		b = nil
 	}
-	c.told(e.ID, e.Time, crc32.ChecksumIEEE(b))
+	return crc32.ChecksumIEEE(b)
 }
 
 // told notes one delivery: decided when, and what the host could load at it.
@@ -205,6 +221,9 @@ func (c *oracle) told(id string, when time.Time, loaded uint32) {
 	s := c.subj[id]
 	s.told++
 	s.loaded = loaded
+	if s.off && s.bad == "" {
+		s.bad = "told although disabled"
+	}
 	// A stopped process may notice only afterwards that time has passed.
 	stalled := !c.cont.IsZero() && s.torn.Before(c.cont) && when.Sub(c.cont) < 10*slack
 	if !s.torn.IsZero() && when.Sub(s.torn) > slack && !stalled && s.bad == "" {
@@ -242,6 +261,10 @@ func (c *oracle) run(steps int) {
 		}
 	}
 	c.must(c.w.setGlobal(true))
+	if m := c.subj["m"].path; checksum(m) == 0 {
+		c.cause(m)
+		c.appear(m)
+	}
 	c.check()
 }
 
@@ -254,6 +277,11 @@ func (c *oracle) step() {
 	id := c.ids[c.r.IntN(len(c.ids))]
 	path := c.subj[id].path
 	c.cause(path)
+	if _, err := os.Stat(path); err != nil { // only absent/ can be
+		c.note("appear", id)
+		c.appear(path)
+		return
+	}
 	ops := []struct {
 		name string
 		do   func()
@@ -261,6 +289,7 @@ func (c *oracle) step() {
 		{"replace", func() { c.replace(path) }},
 		{"rewrite", func() { c.rewrite(path, 0) }},
 		{"rewrite slowly", func() { c.rewrite(path, 1+c.r.IntN(3)) }},
+		{"write through a mapping", func() { c.rewriteMapped(path) }},
 		{"delete and re-create", func() {
 			c.must(os.Remove(path))
 			c.pause(12)
@@ -278,7 +307,18 @@ func (c *oracle) step() {
 			c.must(os.Remove(path + ".noise"))
 		}},
 		{"deploy", func() { c.swapLink("current", []string{"rel-1", "rel-2"}, c.subj["r"].path) }},
-		{"retarget", func() { c.swapLink("links/l", []string{c.at("store/1"), c.at("store/2")}, c.subj["l"].path) }},
+		{"retarget", func() { c.swapLink("links/l", []string{"hop", c.at("store/1"), c.at("store/2")}, c.subj["l"].path) }},
+		{"retarget the middle", func() { c.swapLink("links/hop", []string{c.at("store/1"), "../store/2"}, c.subj["l"].path) }},
+		{"remove with its directories", func() { c.must(os.RemoveAll(c.at("absent"))) }},
+		{"disable and enable", func() {
+			c.must(c.w.disable(id))
+			c.setOff(id, true)
+			if c.r.IntN(2) == 0 {
+				c.replace(path)
+			}
+			c.setOff(id, false)
+			c.must(c.w.enable(id, path))
+		}},
 		{"swap parent", func() {
 			c.cause(c.subj["d"].path)
 			c.swapDirectory("deep/er", "d")
@@ -306,17 +346,39 @@ func (c *oracle) step() {
 		}},
 	}
 	op := ops[c.r.IntN(len(ops))]
-	c.log = append(c.log, fmt.Sprintf("%s %s %s", time.Now().Format("05.000000"), op.name, id))
+	c.note(op.name, id)
 	op.do()
+}
+
+func (c *oracle) note(operation, id string) {
+	c.log = append(c.log, fmt.Sprintf("%s %s %s", time.Now().Format("05.000000"), operation, id))
+}
+
+// setOff notes that a plugin was disabled, or is about to be enabled again with
+// what is there now.
+func (c *oracle) setOff(id string, off bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.subj[id]
+	s.off = off
+	if !off {
+		s.loaded = checksum(s.path)
+	}
+}
+
+func (c *oracle) appear(path string) {
+	c.must(os.MkdirAll(filepath.Dir(path), 0o755))
+	c.pause(3)
+	c.replace(path)
 }
 
 func (c *oracle) replace(path string) {
 	c.must(os.WriteFile(path+".tmp", []byte(c.version()), 0o644))
-	if at, err := os.Readlink(path); err == nil { // a careful tool writes through the link
-		c.must(os.Rename(path+".tmp", at))
-		return
+	at, err := filepath.EvalSymlinks(path) // a careful tool writes through links
+	if err != nil {
+		at = path
 	}
-	c.must(os.Rename(path+".tmp", path))
+	c.must(os.Rename(path+".tmp", at))
 }
 
 // rewrite writes in place, with pauses in which the file is half-written.
@@ -332,6 +394,23 @@ func (c *oracle) rewrite(path string, pauses int) {
 	}
 	_, err = f.WriteString(v[pauses*len(v)/(pauses+1):])
 	c.must(err)
+	c.setTorn(path, time.Time{})
+	c.must(f.Close())
+}
+
+// rewriteMapped writes as linkers do that lay out their output in memory.
+func (c *oracle) rewriteMapped(path string) {
+	v := c.version()
+	c.setTorn(path, time.Now())
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_TRUNC, 0o644)
+	c.must(err)
+	c.must(f.Truncate(int64(len(v))))
+	b, err := syscall.Mmap(int(f.Fd()), 0, len(v), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	c.must(err)
+	copy(b, v[:len(v)/2])
+	c.pause(30)
+	copy(b[len(v)/2:], v[len(v)/2:])
+	c.must(syscall.Munmap(b))
 	c.setTorn(path, time.Time{})
 	c.must(f.Close())
 }

@@ -88,6 +88,8 @@ func (h *hostProcess) command(format string, args ...any) error {
 
 func (h *hostProcess) enable(id, path string) error { return h.command("E %s %s", id, path) }
 
+func (h *hostProcess) disable(id string) error { return h.command("D %s", id) }
+
 func (h *hostProcess) setGlobal(on bool) error {
 	n := 0
 	if on {

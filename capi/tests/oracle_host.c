@@ -4,7 +4,8 @@
  * of what it could load then, on standard output.
  *
  *   oracle_host QUIET_MS MAX_DELAY_MS POLL_INTERVAL_MS FLAGS
- *   E id path   enable        G 0|1   pause, resume       end of input: destroy
+ *   E id path   enable, the file may be missing          D id   disable
+ *   G 0|1       pause, resume                            end of input: destroy
  *   answers:    R code        events: T id timestamp_ns crc32
  */
 #include "../../include/hot_reload_manager.h"
@@ -43,6 +44,7 @@ static void on_event(const hrm_event *ev, void *user_data)
 int main(int argc, char **argv)
 {
     hrm_options o = HRM_OPTIONS_INIT;
+    hrm_enable_options may_be_missing = HRM_ENABLE_OPTIONS_INIT;
     hrm_manager *m = NULL;
     char line[8192];
     if (argc != 5)
@@ -52,6 +54,7 @@ int main(int argc, char **argv)
     o.max_delay_ms = atoi(argv[2]);
     o.poll_interval_ms = atoi(argv[3]);
     o.flags = (uint32_t)atoi(argv[4]);
+    may_be_missing.flags = HRM_ENABLE_ALLOW_MISSING;
     if (hrm_manager_create(&o, &m, NULL) < 0 || hrm_set_event_callback(m, on_event, NULL, NULL) < 0)
         return 3;
     printf("R 0\n");
@@ -61,7 +64,9 @@ int main(int argc, char **argv)
             *end = 0;
         if (line[0] == 'E' && (path = strchr(line + 2, ' ')) != NULL) {
             *path++ = 0;
-            printf("R %d\n", (int)hrm_enable_hot_reload(m, line + 2, path, NULL));
+            printf("R %d\n", (int)hrm_enable_hot_reload_ex(m, line + 2, path, &may_be_missing, NULL));
+        } else if (line[0] == 'D') {
+            printf("R %d\n", (int)hrm_disable_hot_reload(m, line + 2) - 1); /* it was enabled */
         } else if (line[0] == 'G') {
             printf("R %d\n", (int)hrm_set_global_hot_reload_enabled(m, line[2] == '1'));
         } else {
