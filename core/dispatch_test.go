@@ -291,6 +291,24 @@ func TestPanicInACallbackFailsTheManagerOnly(t *testing.T) {
 	})
 }
 
+func TestClearDisablesEveryPlugin(t *testing.T) {
+	manual(t, func(h *host) {
+		for i := range 100 {
+			h.enable(fmt.Sprint("p", i), plugin)
+		}
+		if n, err := h.m.Clear(); n != 101 || err != nil {
+			t.Fatalf("cleared %d, %v; want 101", n, err)
+		}
+		if got, _ := h.m.Plugins(); len(got) != 0 {
+			t.Fatalf("left after clear: %v", got)
+		}
+		h.enable("p0", plugin)
+		if got, _ := h.m.Plugins(); !slices.Equal(got, []string{"p0"}) {
+			t.Fatalf("enabled after clear: %v", got)
+		}
+	})
+}
+
 func TestPluginsAreListedInOrderOfEnabling(t *testing.T) {
 	manual(t, func(h *host) {
 		var want []string

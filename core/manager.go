@@ -243,7 +243,11 @@ func (m *Manager) Disable(id string) (bool, error) {
 	if e == nil {
 		return false, nil
 	}
+	m.order[e.index] = nil
 	m.dropLocked(e)
+	if len(m.order) > 32 && len(m.entries) < len(m.order)/2 {
+		m.compactLocked()
+	}
 	m.afterChange()
 	m.kickLoop()
 	m.awaitLocked(func() bool { return m.running == nil || m.running.e != e })
@@ -263,18 +267,16 @@ func (m *Manager) Clear() (int, error) {
 			m.dropLocked(e)
 		}
 	}
+	m.order = nil
 	m.afterChange()
 	m.kickLoop()
 	m.awaitLocked(func() bool { return m.running == nil || m.running.e == nil || !m.running.e.disabled })
 	return n, nil
 }
 
+// dropLocked ends everything about e except its place in m.order.
 func (m *Manager) dropLocked(e *entry) {
 	delete(m.entries, e.id)
-	m.order[e.index] = nil
-	if len(m.order) > 32 && len(m.entries) < len(m.order)/2 {
-		m.compactLocked()
-	}
 	e.disabled = true
 	m.queue.takeBack(e)
 	m.removed = append(m.removed, e)
@@ -282,6 +284,7 @@ func (m *Manager) dropLocked(e *entry) {
 	m.noteLocked(Event{Kind: Disabled, ID: e.id, Path: e.path})
 }
 
+// compactLocked closes the gaps in m.order.
 func (m *Manager) compactLocked() {
 	kept := m.order[:0]
 	for _, e := range m.order {
