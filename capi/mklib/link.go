@@ -11,17 +11,20 @@ import (
 type names struct {
 	file  string // what the linker writes
 	id    string // SONAME or install name; "" if the format has none
+	node  string // the symbols' version on ELF: two majors can live in one process
 	links []link // made in this order, each pointing to something that exists
 }
 
 type link struct{ name, target string }
 
-func namesFor(goos string, v version) names {
+func namesFor(goos string, static bool, v version) names {
 	major := fmt.Sprint(v.major)
-	switch goos {
-	case "windows":
+	switch {
+	case static:
+		return names{file: "libhotreload.a"}
+	case goos == "windows":
 		return names{file: "hotreload.dll"}
-	case "darwin", "ios":
+	case goos == "darwin" || goos == "ios":
 		file := "libhotreload." + major + ".dylib"
 		return names{
 			file:  file,
@@ -34,6 +37,7 @@ func namesFor(goos string, v version) names {
 		return names{
 			file:  file,
 			id:    soname,
+			node:  "HOTRELOAD_" + major,
 			links: []link{{soname, file}, {"libhotreload.so", soname}},
 		}
 	}
@@ -59,7 +63,7 @@ func linkerFlags(c config, n names, scratch string) ([]string, error) {
 		}, nil
 	default:
 		list := filepath.Join(scratch, "exports.map")
-		if err := os.WriteFile(list, []byte("{ global: hrm_*; local: *; };\n"), 0o644); err != nil {
+		if err := os.WriteFile(list, []byte(n.node+" { global: hrm_*; local: *; };\n"), 0o644); err != nil {
 			return nil, err
 		}
 		// Go adds -z nodelete itself: its runtime cannot be unloaded.
@@ -70,6 +74,43 @@ func linkerFlags(c config, n names, scratch string) ([]string, error) {
 			"-Wl,--build-id=sha1",
 		}, nil
 	}
+}
+
+// hideSymbols leaves an archive only the header's functions as global symbols:
+// it becomes one object in which everything else is local. Otherwise the names
+// of Go's runtime would meet those of the program and of other Go archives.
+// The tools of other systems cannot do it.
+func hideSymbols(c config, archive string) error {
+	if c.goos != "linux" {
+		return nil
+	}
+	object := strings.TrimSuffix(archive, ".a") + ".o"
+	cc, err := goEnv(c.root, "CC") // may carry arguments
+	if err != nil {
+		return err
+	}
+	words := strings.Fields(cc)
+	// -d gives common symbols their place; objcopy cannot make them local before.
+	args := append(words[1:], "-r", "-nostdlib", "-Wl,-d", "-o", object,
+		"-Wl,--whole-archive", archive, "-Wl,--no-whole-archive")
+	if err := command(c, words[0], args...); err != nil {
+		return err
+	}
+	if err := command(c, tool("OBJCOPY", "objcopy"), "--wildcard", "--keep-global-symbol=hrm_*", object); err != nil {
+		return err
+	}
+	if err := os.Remove(archive); err != nil {
+		return err
+	}
+	// D: no times and owners, so that the same source gives the same bytes.
+	return command(c, tool("AR", "ar"), "rcsD", archive, object)
+}
+
+func tool(variable, name string) string {
+	if t := os.Getenv(variable); t != "" {
+		return t
+	}
+	return name
 }
 
 // quote makes one argument of several for -ldflags, which splits at spaces and

@@ -1,11 +1,12 @@
-// Command mklib builds the shared library from the capi package. It is the only
-// place that knows how: the Makefile, CMake and the Python build all call it.
+// Command mklib builds the library from the capi package. It is the only place
+// that knows how: the Makefile, CMake and the Python build all call it.
 //
-//	go run ./capi/mklib -out build/lib [-release] [-asan] [-q]
+//	go run ./capi/mklib -out build/lib [-release] [-static] [-asan] [-race] [-tags list] [-q]
 //
 // On Linux it writes libhotreload.so.X.Y.Z with the links libhotreload.so.X and
 // libhotreload.so, on macOS libhotreload.X.dylib with the link libhotreload.dylib,
-// on Windows hotreload.dll. The version comes from include/hot_reload_manager.h.
+// on Windows hotreload.dll; with -static libhotreload.a. The version comes from
+// include/hot_reload_manager.h.
 // GOOS, GOARCH, CC and GOFLAGS of the environment are honoured.
 package main
 
@@ -17,7 +18,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -26,25 +26,31 @@ type config struct {
 	out     string // where the library goes, absolute
 	pkg     string // the package to build
 	goos    string // the target, not the machine mklib runs on
+	tags    string // build tags; the tests' own
 	release bool
+	static  bool
 	asan    bool
+	race    bool
 	quiet   bool
 }
 
 func main() {
 	out := flag.String("out", "build/lib", "directory the library is written to")
 	release := flag.Bool("release", false, "strip symbols and debug information")
+	static := flag.Bool("static", false, "make a static archive instead of a shared library")
 	asan := flag.Bool("asan", false, "instrument for AddressSanitizer (the host must be, too)")
+	race := flag.Bool("race", false, "build with Go's race detector")
+	tags := flag.String("tags", "", "build tags, as go build takes them")
 	pkg := flag.String("pkg", "./capi", "package to build, as go build takes it from the module's root")
 	quiet := flag.Bool("q", false, "do not print the path of what was built")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./capi/mklib [-out dir] [-release] [-asan] [-q]")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run ./capi/mklib [-out dir] [-release] [-static] [-asan] [-race] [-tags list] [-q]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
 	err := fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	if flag.NArg() == 0 {
-		err = run(config{out: *out, pkg: *pkg, release: *release, asan: *asan, quiet: *quiet}, os.Stdout)
+		err = run(config{out: *out, pkg: *pkg, tags: *tags, release: *release, static: *static, asan: *asan, race: *race, quiet: *quiet}, os.Stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mklib:", err)
@@ -57,7 +63,7 @@ func run(c config, stdout io.Writer) error {
 	if c.root, err = moduleRoot(); err != nil {
 		return err
 	}
-	if c.goos, err = targetOS(c.root); err != nil {
+	if c.goos, err = goEnv(c.root, "GOOS"); err != nil {
 		return err
 	}
 	if c.out, err = filepath.Abs(c.out); err != nil {
@@ -70,7 +76,7 @@ func run(c config, stdout io.Writer) error {
 	if err := os.MkdirAll(c.out, 0o755); err != nil {
 		return err
 	}
-	n := namesFor(c.goos, v)
+	n := namesFor(c.goos, c.static, v)
 	if err := build(c, n); err != nil {
 		return err
 	}
@@ -95,13 +101,16 @@ func build(c config, n names) error {
 	}
 	defer os.RemoveAll(scratch)
 
-	ext, err := linkerFlags(c, n, scratch)
-	if err != nil {
-		return err
-	}
 	// Go's own build ID depends on these flags and with them on directories;
 	// without it the same source gives the same bytes everywhere.
-	ld := []string{"-buildid=", "-extldflags", quote(ext)}
+	ld, mode := []string{"-buildid="}, "-buildmode=c-archive"
+	if !c.static {
+		ext, err := linkerFlags(c, n, scratch)
+		if err != nil {
+			return err
+		}
+		ld, mode = append(ld, "-extldflags", quote(ext)), "-buildmode=c-shared"
+	}
 	if c.release {
 		ld = append([]string{"-s", "-w"}, ld...)
 	}
@@ -111,22 +120,43 @@ func build(c config, n names) error {
 	if c.asan {
 		args = append(args, "-asan")
 	}
+	if c.race {
+		args = append(args, "-race")
+	}
+	if c.tags != "" {
+		args = append(args, "-tags="+c.tags)
+	}
 	tmp := filepath.Join(scratch, n.file)
-	args = append(args, "-ldflags="+strings.Join(ld, " "), "-buildmode=c-shared", "-o", tmp, c.pkg)
+	args = append(args, "-ldflags="+strings.Join(ld, " "), mode, "-o", tmp, c.pkg)
 
-	cmd := exec.Command("go", args...)
+	if err := command(c, "go", args...); err != nil {
+		return err
+	}
+	mask := os.FileMode(0o755)
+	if c.static {
+		mask = 0o644
+		if err := hideSymbols(c, tmp); err != nil {
+			return err
+		}
+	}
+	// go build also writes a C header; the hand-written one is the contract and
+	// that one goes away with the scratch directory.
+	if err := os.Chmod(tmp, mask); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(c.out, n.file))
+}
+
+// command runs a tool in the module's root.
+func command(c config, name string, args ...string) error {
+	cmd := exec.Command(name, args...)
 	cmd.Dir = c.root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+		return fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
 	}
-	// go build also writes a C header; the hand-written one is the contract and
-	// that one goes away with the scratch directory.
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return err
-	}
-	return os.Rename(tmp, filepath.Join(c.out, n.file))
+	return nil
 }
 
 // symlink points link at target, replacing what is there in one step.
@@ -158,15 +188,18 @@ func moduleRoot() (string, error) {
 	return filepath.Dir(mod), nil
 }
 
-func targetOS(root string) (string, error) {
-	cmd := exec.Command("go", "env", "GOOS")
+// goEnv is what the Go command takes for a variable: the environment's value,
+// the one set by go env -w, or the default.
+func goEnv(root, name string) (string, error) {
+	cmd := exec.Command("go", "env", name)
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("go env GOOS: %w", err)
+		return "", fmt.Errorf("go env %s: %w", name, err)
 	}
-	if s := strings.TrimSpace(string(out)); s != "" {
-		return s, nil
+	s := strings.TrimSpace(string(out))
+	if s == "" {
+		return "", fmt.Errorf("go env %s says nothing", name)
 	}
-	return runtime.GOOS, nil
+	return s, nil
 }

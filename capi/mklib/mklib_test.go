@@ -41,7 +41,10 @@ func TestNames(t *testing.T) {
 		"darwin":  "libhotreload.1.dylib @rpath/libhotreload.1.dylib libhotreload.dylib>libhotreload.1.dylib",
 		"windows": "hotreload.dll ",
 	} {
-		n := namesFor(goos, v)
+		if got := namesFor(goos, true, v); got.file != "libhotreload.a" || got.id != "" || got.links != nil {
+			t.Errorf("%s, static: %+v, want libhotreload.a alone", goos, got)
+		}
+		n := namesFor(goos, false, v)
 		got := n.file + " " + n.id
 		for _, l := range n.links {
 			got += " " + l.name + ">" + l.target
