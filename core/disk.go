@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"io"
 	"os"
-	"time"
 )
 
 // fingerprint identifies a version of a file. The zero value means "no file".
@@ -30,9 +29,9 @@ const (
 type fileInfo struct {
 	kind fileKind
 	fp   fingerprint
-	// changed is when the inode last changed (ctime), which no program can set
-	// at will; zero where the system does not tell.
-	changed time.Time
+	// changed is when the inode last changed (ctime, ns since 1970), which no
+	// program can set at will; 0 where the system does not tell.
+	changed int64
 }
 
 // verdict answers: does anybody hold the file open for writing?
@@ -61,8 +60,6 @@ type disk interface {
 	// silent says why the file system at a directory sends no notifications,
 	// "" if it does.
 	silent(dir string) string
-	// newCloseWatcher returns nil where there is none.
-	newCloseWatcher() *closeWatcher
 }
 
 type osDisk struct{}
@@ -72,8 +69,6 @@ func (osDisk) readlink(path string) (string, error)   { return os.Readlink(path)
 func (osDisk) writer(path string) verdict             { return probeWriter(path) }
 func (osDisk) image(path string) error                { return checkImage(path) }
 func (osDisk) silent(dir string) string               { return silentFilesystem(dir) }
-
-func (osDisk) newCloseWatcher() *closeWatcher { return newCloseWatcher() }
 
 func (osDisk) hash(path string) (h hash, err error) {
 	f, err := os.Open(path)

@@ -5,7 +5,6 @@ package core
 import (
 	"io/fs"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,7 +31,7 @@ func infoOf(st *unix.Stat_t) fileInfo {
 		kind: kindOther,
 		fp: fingerprint{exists: true, dev: uint64(st.Dev), ino: uint64(st.Ino), size: st.Size,
 			mtime: unixNano(st.Mtim)},
-		changed: time.Unix(0, unixNano(st.Ctim)),
+		changed: unixNano(st.Ctim),
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:

@@ -188,7 +188,7 @@ func (m *Manager) confirmLocked(c *pendingChange) bool {
 	}
 	m.mu.Unlock()
 	in, err := m.opts.disk.stat(c.e.abs)
-	good := err == nil && in.fp == c.fp && m.opts.disk.writer(c.e.abs) != somebody
+	good := err == nil && in.fp == c.info.fp && m.opts.disk.writer(c.e.abs) != somebody
 	if c.removal {
 		good = err != nil
 	}
@@ -215,7 +215,7 @@ func (m *Manager) changeEvent(c *pendingChange) Event {
 		ev.Kind = FileRemoved
 		m.stats.Removals++
 	} else {
-		e.told, e.toldHash, e.removalTold = c.fp, c.hash, false
+		e.told, e.toldHash, e.removalTold = c.info, c.hash, false
 		e.generation++
 		m.stats.Deliveries++
 		m.stats.LastDelivery = time.Now()

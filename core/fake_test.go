@@ -56,7 +56,7 @@ func (d *fakeDisk) put(path string, kind fileKind, content string) *fakeNode {
 func (n *fakeNode) touch() {
 	n.info.fp.size = int64(len(n.content))
 	n.info.fp.mtime = time.Now().UnixNano()
-	n.info.changed = time.Now()
+	n.info.changed = time.Now().UnixNano()
 }
 
 func (d *fakeDisk) notify(path string, op fsnotify.Op) {
@@ -93,7 +93,7 @@ func (d *fakeDisk) write(path, content string) {
 func (d *fakeDisk) chmod(path string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.nodes[path].info.changed = time.Now()
+	d.nodes[path].info.changed = time.Now().UnixNano()
 	d.notify(path, fsnotify.Chmod)
 }
 
@@ -153,7 +153,6 @@ func (d *fakeDisk) lstat(path string) (fileInfo, error) {
 func (d *fakeDisk) stat(path string) (fileInfo, error)     { return d.lstat(path) }
 func (d *fakeDisk) readable(path string) (fileInfo, error) { return d.lstat(path) }
 func (d *fakeDisk) readlink(path string) (string, error)   { return "", syscall.EINVAL }
-func (d *fakeDisk) newCloseWatcher() *closeWatcher         { return nil }
 func (d *fakeDisk) silent(dir string) string {
 	if strings.HasPrefix(dir, "/net") {
 		return "NFS"

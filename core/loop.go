@@ -16,12 +16,10 @@ type loop struct {
 	ws   *watchSet
 	disk disk
 
-	closes *closeWatcher // made when the first file is found being written
-
 	settling deadlines // entries by the time of their next look
 	writing  int       // of these, held open for writing at the last look
 	stale    []*folder // must be resolved again
-	touched  []*entry  // must be linked again and settled
+	touched  []*entry  // may have changed
 
 	timer    *time.Timer
 	poll     *time.Timer // armed only while something is polled
@@ -60,18 +58,18 @@ func (l *loop) markStale(f *folder) {
 	}
 }
 
-func (l *loop) touch(e *entry) {
-	if !e.touched {
-		e.touched = true
+func (l *loop) touch(e *entry, why signs) {
+	if e.touched == 0 {
 		l.touched = append(l.touched, e)
 	}
+	e.touched |= why
 }
 
+// moved notes that another file may stand at the entry's path.
+func (l *loop) moved(e *entry) { l.touch(e, replaced) }
+
 func (l *loop) run() {
-	defer func() {
-		l.src.Close()
-		l.closes.close()
-	}()
+	defer func() { l.src.Close() }() // it may be another one by then
 	for {
 		select {
 		case <-l.m.done:
@@ -86,11 +84,6 @@ func (l *loop) run() {
 			l.drain()
 		case err := <-l.src.Errors():
 			l.sourceError(err)
-		case e := <-l.closes.events():
-			if e.tracker.settling {
-				l.countWriting(e, func() { e.tracker.closed(time.Now(), e.timing) })
-				l.schedule(e)
-			}
 		case <-l.src.Mounts():
 			for _, f := range l.ws.folders {
 				l.compare(f)
@@ -119,8 +112,23 @@ func (l *loop) drain() {
 
 func (l *loop) notified(e fsnotify.Event) {
 	l.m.notifications.Add(1)
-	replaced := e.Has(fsnotify.Create) || e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename)
-	l.ws.hint(e.Name, replaced, e.Has(fsnotify.Chmod))
+	l.ws.hint(e.Name, signsOf(e.Op))
+}
+
+func signsOf(op fsnotify.Op) (why signs) {
+	if op.Has(fsnotify.Create | fsnotify.Remove | fsnotify.Rename) {
+		why |= replaced
+	}
+	if op.Has(fsnotify.Write) {
+		why |= written
+	}
+	if op.Has(closeWrite) {
+		why |= closed
+	}
+	if op.Has(fsnotify.Chmod) {
+		why |= attributes
+	}
+	return why
 }
 
 func (l *loop) sourceError(err error) {
@@ -153,7 +161,7 @@ func (l *loop) commands() {
 		e.watched, e.examined = true, e.baseline
 		// The first look compares with what Enable saw: a change in between, or
 		// a file that was being written then, is told.
-		e.tracker.hint(now, e.timing)
+		e.tracker.hint(now, 0, e.timing)
 		e.tracker.firstTime, e.tracker.due = true, now
 		l.schedule(e)
 	}
@@ -166,7 +174,7 @@ func (l *loop) commands() {
 	}
 	for _, e := range hinted {
 		if e.watched {
-			l.hint(e, now)
+			l.hint(e, 0, now)
 		}
 	}
 }
@@ -179,6 +187,8 @@ func (l *loop) reconcile() {
 		o.at = time.Time{}
 		for _, f := range l.ws.folders {
 			l.markStale(f)
+			// Among what was lost may be that a file was written.
+			f.entries(func(e *entry) { l.touch(e, written) })
 		}
 	}
 	for len(l.stale) > 0 { // resolving may find further folders to be stale
@@ -188,16 +198,20 @@ func (l *loop) reconcile() {
 			f.stale = false
 			if f.refs > 0 {
 				l.ws.resolve(f)
-				f.entries(l.touch)
+				f.entries(l.moved)
 			}
 		}
 	}
 	for _, e := range l.touched {
-		e.touched = false
-		if e.watched {
-			l.ws.link(e)
-			l.hint(e, now)
+		why := e.touched
+		e.touched = 0
+		if !e.watched {
+			continue
 		}
+		if why&replaced != 0 {
+			l.ws.link(e)
+		}
+		l.hint(e, why, now)
 	}
 	clear(l.touched)
 	l.touched = l.touched[:0]
@@ -205,9 +219,9 @@ func (l *loop) reconcile() {
 
 // hint notes that an entry's file may have changed. A delivery of it that still
 // waits in the queue is taken back: the file may be half-written again.
-func (l *loop) hint(e *entry, now time.Time) {
+func (l *loop) hint(e *entry, why signs, now time.Time) {
 	first := l.m.takeBack(e)
-	e.tracker.hint(now, e.timing)
+	l.countWriting(e, func() { e.tracker.hint(now, why, e.timing) })
 	if !first.IsZero() && first.Before(e.tracker.first) {
 		e.tracker.first = first
 	}
@@ -255,7 +269,6 @@ func (l *loop) countWriting(e *entry, step func()) {
 		l.writing++
 	case before && !after:
 		l.writing--
-		l.closes.disarm(e)
 	}
 }
 
@@ -267,31 +280,28 @@ func (l *loop) examine(e *entry, now time.Time) {
 	if err != nil {
 		in = fileInfo{} // out of reach is as good as missing
 	}
-	e.examined = in.fp
+	e.examined = in
 	first := t.firstTime
-	d := t.look(now, in, told, e.timing)
+	d := t.look(now, in, told, e.timing, l.m.opts.IgnoreUnchangedContent)
 	if d == probe {
 		var h *hash
 		f := findings{writer: l.disk.writer(e.abs)}
-		if first && f.writer == somebody && in.fp == told {
-			told = fingerprint{}
+		if first && f.writer == somebody && in.fp == told.fp {
+			told = fileInfo{}
 			l.m.distrust(e) // the host may have loaded a half-written version
 		}
 		if f.writer != somebody {
-			f.image, h = l.inspect(e, in.fp != told)
-			f.same = h != nil && toldHash != nil && *h == *toldHash && told.exists
-		}
-		if f.writer == somebody {
-			l.awaitClose(e)
+			f.image, h = l.inspect(e, !t.known)
+			f.same = h != nil && toldHash != nil && *h == *toldHash && told.fp.exists
 		}
 		f.after, _ = l.disk.stat(e.abs)
-		switch d = t.conclude(time.Now(), f, told, e.timing); {
+		switch d = t.conclude(time.Now(), f, e.timing); {
 		case d == refuse:
 			l.m.imageRefused(e, f.image)
 		case d == tell:
-			l.m.enqueueChange(e, t.seen, h, t.first)
-		case d == unchanged && in.kind == kindFile:
-			l.m.adopt(e, in.fp, h) // identical content, or the baseline's hash
+			l.m.enqueueChange(e, in, h, t.first)
+		case d == unchanged:
+			l.m.adopt(e, in, h) // identical content, or the baseline's hash
 		}
 	}
 	switch d {
@@ -299,19 +309,6 @@ func (l *loop) examine(e *entry, now time.Time) {
 		l.m.enqueueRemoval(e)
 	case unchanged:
 		l.m.nothingToTell(e)
-	}
-}
-
-// awaitClose has the system say when the file's writer closes it.
-func (l *loop) awaitClose(e *entry) {
-	if l.m.opts.ForcePolling {
-		return
-	}
-	if l.closes == nil {
-		l.closes = l.disk.newCloseWatcher()
-	}
-	if l.closes != nil {
-		l.closes.arm(e)
 	}
 }
 
@@ -354,14 +351,14 @@ func (l *loop) pollAll() {
 // compare finds out without a notification what of a folder has changed.
 func (l *loop) compare(f *folder) {
 	if l.ws.resolve(f) {
-		f.entries(l.touch)
+		f.entries(l.moved)
 		return
 	}
 	f.entries(func(e *entry) {
 		in, _ := l.disk.stat(e.abs) // out of reach is as good as missing
-		if in.fp != e.examined {
-			e.examined = in.fp
-			l.touch(e)
+		if in.fp != e.examined.fp || (l.m.opts.IgnoreUnchangedContent && in != e.examined) {
+			e.examined = in
+			l.moved(e)
 		}
 	})
 }

@@ -45,12 +45,12 @@ type entry struct {
 	id, path string
 	abs      string
 	timing   timing
-	baseline fingerprint // what Enable saw
+	baseline fileInfo // what Enable saw
 
 	// Behind Manager.mu.
 	index       int // in Manager.order
 	disabled    bool
-	told        fingerprint
+	told        fileInfo
 	toldHash    *hash
 	removalTold bool // the host was told that the file is gone
 	generation  uint64
@@ -59,11 +59,11 @@ type entry struct {
 
 	// The loop's own.
 	watched   bool
-	touched   bool // noted for reconcile
+	touched   signs // noted for reconcile
 	places    []place
 	tracker   tracker
-	heapIndex int         // in the loop's heap, from 1; 0: not in it
-	examined  fingerprint // at the last look
+	heapIndex int      // in the loop's heap, from 1; 0: not in it
+	examined  fileInfo // at the last look
 }
 
 // New returns a manager that watches nothing yet. Close it.
@@ -118,7 +118,7 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	if err != nil {
 		return err
 	}
-	e := &entry{id: id, path: path, abs: abs, baseline: in.fp, told: in.fp, timing: m.timing(o)}
+	e := &entry{id: id, path: path, abs: abs, baseline: in, told: in, timing: m.timing(o)}
 	if m.opts.IgnoreUnchangedContent && in.kind == kindFile {
 		e.toldHash = m.hashOf(abs, in.fp)
 	}

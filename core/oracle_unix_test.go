@@ -96,13 +96,15 @@ func TestOracle(t *testing.T) {
 }
 
 type oracle struct {
-	t   *testing.T
-	r   *rand.Rand
-	dir string
-	w   watcher
-	on  bool // not paused
-	n   int  // versions made
-	log []string
+	t       *testing.T
+	r       *rand.Rand
+	dir     string
+	w       watcher
+	on      bool // not paused
+	polling bool
+	noQuiet bool
+	n       int // versions made
+	log     []string
 
 	mu   sync.Mutex
 	cont time.Time // when the watching process was last let go on
@@ -126,7 +128,7 @@ func newOracle(t *testing.T, seed uint64, o Options, tiny bool) *oracle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &oracle{t: t, r: rand.New(rand.NewPCG(seed, seed)), dir: dir, on: true, subj: map[string]*subject{}}
+	c := &oracle{t: t, r: rand.New(rand.NewPCG(seed, seed)), dir: dir, on: true, polling: o.ForcePolling, noQuiet: o.Quiet == NoQuiet, subj: map[string]*subject{}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("replay with -run TestOracle -oracle.seed=%d; the last operations:\n%s", seed, strings.Join(c.log[max(0, len(c.log)-15):], "\n"))
@@ -290,6 +292,8 @@ func (c *oracle) step() {
 		{"rewrite", func() { c.rewrite(path, 0) }},
 		{"rewrite slowly", func() { c.rewrite(path, 1+c.r.IntN(3)) }},
 		{"write through a mapping", func() { c.rewriteMapped(path) }},
+		{"write through nothing but a mapping", func() { c.remap(path) }},
+		{"unpack", func() { c.unpack(path) }},
 		{"delete and re-create", func() {
 			c.must(os.Remove(path))
 			c.pause(12)
@@ -413,6 +417,51 @@ func (c *oracle) rewriteMapped(path string) {
 	c.must(syscall.Munmap(b))
 	c.setTorn(path, time.Time{})
 	c.must(f.Close())
+}
+
+// sameSize makes a version as long as the present one.
+func (c *oracle) sameSize(path string) string {
+	now, err := os.ReadFile(path)
+	c.must(err)
+	c.n++
+	body := strings.Repeat(fmt.Sprintf("version %d ", c.n), len(now))[:len(now)-len("#12345678")]
+	return fmt.Sprintf("%s#%08x", body, crc32.ChecksumIEEE([]byte(body)))
+}
+
+// remap overwrites the file in place without a single write.
+func (c *oracle) remap(path string) {
+	v := c.sameSize(path)
+	c.setTorn(path, time.Now())
+	f, err := os.OpenFile(path, os.O_RDWR, 0o644)
+	c.must(err)
+	b, err := syscall.Mmap(int(f.Fd()), 0, len(v), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	c.must(err)
+	copy(b, v[:len(v)/2])
+	c.pause(30)
+	copy(b[len(v)/2:], v[len(v)/2:])
+	c.setTorn(path, time.Time{})
+	c.must(f.Close())
+	c.must(syscall.Munmap(b))
+}
+
+// unpack does as tar does, with a version that has the size and modification
+// time of the one before. Polling alone cannot tell these apart, nor can
+// anything without a quiet period if they come within milliseconds.
+func (c *oracle) unpack(path string) {
+	if c.polling || c.noQuiet {
+		c.replace(path)
+		return
+	}
+	was, err := os.Stat(path)
+	c.must(err)
+	v := c.sameSize(path)
+	at, err := filepath.EvalSymlinks(path)
+	c.must(err)
+	c.must(os.Remove(at))
+	c.setTorn(path, time.Now())
+	c.must(os.WriteFile(at, []byte(v), 0o644))
+	c.setTorn(path, time.Time{})
+	c.must(os.Chtimes(at, was.ModTime(), was.ModTime()))
 }
 
 func (c *oracle) swapLink(link string, targets []string, concerned string) {

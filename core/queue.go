@@ -21,8 +21,8 @@ type note struct {
 // pendingChange is a change, or removal, that waits to be told.
 type pendingChange struct {
 	number  uint64
-	e       *entry // nil once it was taken back
-	fp      fingerprint
+	e       *entry   // nil once it was taken back
+	info    fileInfo // the version
 	hash    *hash
 	removal bool
 	first   time.Time // first sign of the change

@@ -24,11 +24,11 @@ func (m *Manager) enabled(e *entry) bool {
 }
 
 // toldOf is what the host knows of a plugin's file.
-func (m *Manager) toldOf(e *entry) (fingerprint, *hash) {
+func (m *Manager) toldOf(e *entry) (fileInfo, *hash) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e.removalTold {
-		return fingerprint{}, nil
+		return fileInfo{}, nil
 	}
 	return e.told, e.toldHash
 }
@@ -37,14 +37,14 @@ func (m *Manager) toldOf(e *entry) (fingerprint, *hash) {
 func (m *Manager) distrust(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e.told, e.toldHash = fingerprint{}, nil
+	e.told, e.toldHash = fileInfo{}, nil
 }
 
-// adopt takes fp for what the host knows: its content is identical.
-func (m *Manager) adopt(e *entry, fp fingerprint, h *hash) {
+// adopt takes in for what the host knows: its content is identical.
+func (m *Manager) adopt(e *entry, in fileInfo, h *hash) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e.told, e.toldHash = fp, h
+	e.told, e.toldHash = in, h
 }
 
 // takeBack withdraws a change that was not told yet and returns when its first
@@ -60,14 +60,14 @@ func (m *Manager) takeBack(e *entry) (first time.Time) {
 	return first
 }
 
-func (m *Manager) enqueueChange(e *entry, fp fingerprint, h *hash, first time.Time) {
+func (m *Manager) enqueueChange(e *entry, in fileInfo, h *hash, first time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e.disabled || m.closed {
 		return
 	}
 	m.forgetRefusal(e)
-	m.queue.addChange(&pendingChange{e: e, fp: fp, hash: h, first: first, whole: time.Now()})
+	m.queue.addChange(&pendingChange{e: e, info: in, hash: h, first: first, whole: time.Now()})
 	m.afterChange()
 }
 
@@ -76,7 +76,7 @@ func (m *Manager) enqueueRemoval(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forgetRefusal(e)
-	if e.disabled || m.closed || m.event == nil || e.removalTold || !e.told.exists {
+	if e.disabled || m.closed || m.event == nil || e.removalTold || !e.told.fp.exists {
 		return
 	}
 	t := time.Now()

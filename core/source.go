@@ -59,7 +59,7 @@ func (s *fsnotifySource) drain() {
 func (s *fsnotifySource) Events() <-chan fsnotify.Event { return s.w.Events }
 func (s *fsnotifySource) Errors() <-chan error          { return s.errs }
 func (s *fsnotifySource) Mounts() <-chan struct{}       { return s.mounts.channel() }
-func (s *fsnotifySource) Add(path string) error         { return s.w.Add(path) }
+func (s *fsnotifySource) Add(path string) error         { return withCloseWrite(s.w, path) }
 
 // Remove may find that the system dropped the watch already: that is its aim.
 func (s *fsnotifySource) Remove(path string) { _ = s.w.Remove(path) }

@@ -20,6 +20,8 @@ type tracker struct {
 	seen      fingerprint // at the last look; zero before the first
 	backoff   time.Duration
 	firstTime bool // the first look after enabling: is the baseline itself whole?
+	rewritten bool // its content was written, not only its attributes
+	known     bool // at the last look it was the version last told
 }
 
 // timing is what a plugin's options say to its tracker.
@@ -32,6 +34,8 @@ type timing struct {
 const (
 	minBackoff = time.Millisecond
 	maxBackoff = 100 * time.Millisecond
+	// tail is how late the notifications of one write may come one after another.
+	tail = 10 * time.Millisecond
 )
 
 // decision is what a look led to.
@@ -47,12 +51,14 @@ const (
 )
 
 // hint notes a sign of activity.
-func (t *tracker) hint(now time.Time, tm timing) {
+func (t *tracker) hint(now time.Time, why signs, tm timing) {
 	t.last = now
 	if !t.settling {
-		t.settling, t.first, t.seen, t.backoff, t.writing = true, now, fingerprint{}, 0, false
-		t.wrote = time.Time{}
-		t.due = now.Add(tm.quiet)
+		*t = tracker{settling: true, first: now, last: now, refused: t.refused, due: now.Add(tm.quiet)}
+	}
+	t.rewritten = t.rewritten || why&written != 0
+	if t.writing && why&closed != 0 {
+		t.closed(now, tm)
 		return
 	}
 	due := now.Add(tm.quiet)
@@ -81,8 +87,9 @@ func (t *tracker) again(now time.Time) decision {
 	return wait
 }
 
-// look takes what stat said. told is the version last told.
-func (t *tracker) look(now time.Time, in fileInfo, told fingerprint, tm timing) decision {
+// look takes what stat said. told is the version last told; contents: that a
+// hash decides whether a version is new.
+func (t *tracker) look(now time.Time, in fileInfo, told fileInfo, tm timing, contents bool) decision {
 	if in.kind == kindMissing {
 		if end := t.last.Add(max(tm.hold, tm.quiet)); now.Before(end) {
 			t.due = end
@@ -96,7 +103,8 @@ func (t *tracker) look(now time.Time, in fileInfo, told fingerprint, tm timing) 
 		t.idle()
 		return unchanged
 	}
-	if in.fp == told && !t.firstTime {
+	t.known = in.fp == told.fp && !(contents && in.changed != told.changed) && !t.restored(in, told, tm)
+	if t.known && !t.firstTime {
 		t.idle()
 		return unchanged
 	}
@@ -104,7 +112,7 @@ func (t *tracker) look(now time.Time, in fileInfo, told fingerprint, tm timing) 
 		t.idle()
 		return refuse
 	}
-	if in.fp != told && tm.quiet > 0 {
+	if !t.known && tm.quiet > 0 {
 		if in.fp != t.seen && !(in.leftAlone(now, tm.quiet)) {
 			t.seen, t.last = in.fp, now
 		}
@@ -133,7 +141,7 @@ type findings struct {
 }
 
 // conclude ends a look that led to probe.
-func (t *tracker) conclude(now time.Time, f findings, told fingerprint, tm timing) decision {
+func (t *tracker) conclude(now time.Time, f findings, tm timing) decision {
 	if f.writer == somebody {
 		t.writing, t.wrote, t.last = true, now, now
 		return t.again(now)
@@ -148,7 +156,7 @@ func (t *tracker) conclude(now time.Time, f findings, told fingerprint, tm timin
 		t.last = now
 		return t.again(now)
 	}
-	if t.seen == told || f.same {
+	if t.known || f.same {
 		t.idle()
 		return unchanged
 	}
@@ -161,10 +169,24 @@ func (t *tracker) conclude(now time.Time, f findings, told fingerprint, tm timin
 	return tell
 }
 
+// restored reports whether a version with the size and modification time of the
+// one last told is new all the same: tar, package managers and reproducible
+// builds set the time. The inode's own clock has then moved on and, because
+// chmod(1) and link(2) move that too, its content was heard to be written.
+func (t *tracker) restored(in, told fileInfo, tm timing) bool {
+	after := in.changed - told.changed
+	if tm.quiet == 0 {
+		// What was heard may be the tail of the version just told, which its
+		// linker has made executable since.
+		after -= int64(tail)
+	}
+	return t.rewritten && after > 0
+}
+
 // leftAlone reports whether the inode's own clock says that nothing touched it
 // for d; otherwise two looks a quiet period apart must agree.
 func (in *fileInfo) leftAlone(now time.Time, d time.Duration) bool {
-	return !in.changed.IsZero() && !in.changed.After(now.Add(-d))
+	return in.changed != 0 && in.changed <= now.Add(-d).UnixNano()
 }
 
 func later(a, b time.Time) time.Time {

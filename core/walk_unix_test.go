@@ -72,7 +72,7 @@ func FuzzPathWalk(f *testing.F) {
 		var stale []*folder
 		s.report = func(HealthCode, string, string) {}
 		s.stale = func(f *folder) { stale = append(stale, f) }
-		s.leaf = func(*entry) {}
+		s.leaf = func(*entry, signs) {}
 		var entries []*entry
 		for i, n := range names {
 			e := &entry{id: fmt.Sprint(i), abs: filepath.Join(root, n)}

@@ -27,10 +27,20 @@ type watchSet struct {
 	// report is told when a directory begins or ceases to be polled.
 	report func(code HealthCode, dir, why string)
 	// stale is told of a folder that must be resolved again, leaf of an entry
-	// whose file may have changed; both only take note.
+	// whose file may have changed, and why; both only take note.
 	stale func(*folder)
-	leaf  func(*entry)
+	leaf  func(*entry, signs)
 }
+
+// signs are what notifications said about a name.
+type signs uint8
+
+const (
+	replaced   signs = 1 << iota // it appeared or went
+	written                      // its content was written
+	closed                       // somebody who held it open for writing closed it
+	attributes                   // nothing but its attributes changed
+)
 
 type fileID struct{ dev, ino uint64 }
 
@@ -305,9 +315,8 @@ func (s *watchSet) bury(w *watch) {
 }
 
 // hint passes on to stale and leaf whom a notification about path concerns.
-// replaced: a name appeared or went; attrib: only its attributes changed.
-func (s *watchSet) hint(path string, replaced, attrib bool) {
-	if w := s.byPath[path]; w != nil && replaced {
+func (s *watchSet) hint(path string, why signs) {
+	if w := s.byPath[path]; w != nil && why&replaced != 0 {
 		s.lost(w)
 	}
 	dir, name := splitPath(path)
@@ -316,13 +325,13 @@ func (s *watchSet) hint(path string, replaced, attrib bool) {
 		return
 	}
 	for _, f := range w.names[name] {
-		if replaced || (attrib && f.real == nil) {
+		if why&replaced != 0 || (why&attributes != 0 && f.real == nil) {
 			s.stale(f)
 		}
 	}
 	for _, f := range w.here {
 		for _, e := range f.leaves[name] {
-			s.leaf(e)
+			s.leaf(e, why)
 		}
 	}
 }

@@ -1,0 +1,94 @@
+package core
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// If this fails after an update of fsnotify, see closewrite_linux.go.
+func TestSourceReportsThatAWriterHasClosedItsFile(t *testing.T) {
+	if closeWrite == 0 {
+		t.Fatal("fsnotify has no operation named CLOSE_WRITE any more")
+	}
+	s, err := newFsnotifySource()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	dir := t.TempDir()
+	if err := s.Add(dir); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(dir, "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	var heard signs
+	for deadline := time.After(bound); heard&closed == 0; {
+		select {
+		case e := <-s.Events():
+			heard |= signsOf(e.Op)
+		case <-deadline:
+			t.Fatalf("heard only %b", heard)
+		}
+	}
+	if heard&replaced == 0 {
+		t.Error("the creation was not heard any more")
+	}
+}
+
+// Such a writer neither writes, truncates nor extends: that it closes the file
+// is the only notification.
+func TestWriterThatOnlyMapsTheExistingFile(t *testing.T) {
+	bothWays(t, func(h *realHost) {
+		for _, want := range []string{"v1", "v2", "v3"} {
+			f, err := os.OpenFile(h.file, os.O_RDWR, 0)
+			h.must(err)
+			mem, err := unix.Mmap(int(f.Fd()), 0, len(want), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+			h.must(err)
+			h.must(f.Close())
+			copy(mem, want)
+			h.must(unix.Munmap(mem))
+			h.expect(want)
+		}
+		h.quiet()
+	})
+}
+
+// What tar, package managers and reproducible builds do: every version has the
+// same modification time, and often the same size and inode number.
+func TestVersionsWithOneModificationTime(t *testing.T) {
+	epoch := time.Unix(315532800, 0)
+	unpack := func(h *realHost, v string) {
+		h.must(os.Remove(h.file))
+		h.put(h.file, v)
+		h.must(os.Chtimes(h.file, epoch, epoch))
+	}
+	inPlace := func(h *realHost, v string) {
+		h.put(h.file, v)
+		h.must(os.Chtimes(h.file, epoch, epoch))
+	}
+	test := func(h *realHost) {
+		for _, v := range []string{"v1", "v2", "v3"} {
+			unpack(h, v)
+			h.expect(v)
+		}
+		for _, v := range []string{"v4", "v5", "v6"} {
+			inPlace(h, v)
+			h.expect(v)
+		}
+		h.must(os.Chmod(h.file, 0o755)) // moves the inode's clock, too
+		h.must(os.Link(h.file, h.file+".link"))
+		h.quiet()
+	}
+	t.Run("notified", func(t *testing.T) { t.Parallel(); test(onDisk(t, Options{})) })
+	t.Run("polled, contents compared", func(t *testing.T) {
+		t.Parallel()
+		test(onDisk(t, Options{ForcePolling: true, PollInterval: 20 * ms, IgnoreUnchangedContent: true}))
+	})
+}
