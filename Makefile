@@ -1,6 +1,7 @@
 # Needs Go, a C compiler and make; whatever else a target needs, it asks .ci/need for.
 BUILD      ?= build
-LIBDIR     := $(BUILD)/lib
+LIB        := $(BUILD)/lib
+RELEASE    := $(BUILD)/release/libhotreload.so
 CC         ?= cc
 CFLAGS     ?= -O1 -g
 GO         ?= go
@@ -13,13 +14,18 @@ SOAKSTEPS  ?= 250
 VENV       := $(BUILD)/venv-python
 CTESTS     := api paths changes settle delivery manual process
 EXAMPLES   := $(BUILD)/examples
+SOURCES    := $(wildcard core/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
+# Where make install puts things; DESTDIR goes before all of them.
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 
 C_FLAGS    := -std=c99 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror -Iinclude $(CFLAGS)
-C_LIBS     := -L$(LIBDIR) -Wl,-rpath,$(abspath $(LIBDIR)) -lhotreload -lpthread -ldl
+C_LIBS     := -L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -lhotreload -lpthread -ldl
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lib lib-release demo examples test test-core test-capi test-qt test-python test-examples lint race soak \
+.PHONY: help lib lib-release lib-static install demo examples test test-core test-capi test-packaging test-qt test-python test-examples lint race soak \
         fuzz clean ci
 
 help: ## this list
@@ -27,11 +33,22 @@ help: ## this list
 
 lib: ## the shared library with debug information, in build/lib
 	@.ci/need cc
-	$(GO) run ./capi/mklib -out $(LIBDIR)
+	$(GO) run ./capi/mklib -out $(LIB)
 
-lib-release: ## the shared library, stripped
+lib-release: $(RELEASE) ## the shared library, stripped, in build/release
+
+$(RELEASE): $(SOURCES)
 	@.ci/need cc
-	$(GO) run ./capi/mklib -out $(LIBDIR) -release
+	$(GO) run ./capi/mklib -out $(dir $@) -release
+	@touch $@
+
+lib-static: ## the static library, in build/static
+	@.ci/need cc nm
+	$(GO) run ./capi/mklib -out $(BUILD)/static -static -release
+
+install: $(RELEASE) ## library, header, pkg-config and CMake files below PREFIX (also LIBDIR, INCLUDEDIR, DESTDIR)
+	PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)' \
+	    capi/packaging/install $(dir $(RELEASE))
 
 demo: lib ## a host, a plugin, a compiler: see a reload happen
 	@mkdir -p $(BUILD)/demo
@@ -43,7 +60,7 @@ examples: lib ## the C example, in build/examples
 	$(CC) $(C_FLAGS) examples/c/host.c -o $(EXAMPLES)/host $(C_LIBS)
 	$(CC) $(C_FLAGS) -fPIC -shared examples/c/plugin.c -o $(EXAMPLES)/plugin.so
 
-test: test-core test-capi test-examples test-python test-qt ## all tests
+test: test-core test-capi test-packaging test-examples test-python test-qt ## all tests
 
 test-core: ## the Go tests, with the race detector
 	@.ci/need cc
@@ -58,6 +75,10 @@ test-capi: lib ## the C tests, plain and under AddressSanitizer
 
 $(BUILD)/oracle_host: capi/tests/oracle_host.c include/hot_reload_manager.h | lib
 	$(CC) $(C_FLAGS) $< -o $@ $(C_LIBS)
+
+test-packaging: $(RELEASE) ## installs it in every way that is offered and uses each from outside the tree
+	@.ci/need cc nm cmake g++ qt6 pkg-config deb python-venv
+	capi/tests/packaging $(BUILD)
 
 test-examples: examples demo ## the C example and the demo, to the end
 	examples/c/check $(EXAMPLES) $(RELOADS)

@@ -1,0 +1,62 @@
+# What `cmake --install` puts where, in the components that a distribution would
+# make packages of: runtime (what a program needs), devel (what its build
+# needs), and both again for the Qt class.
+include(CMakePackageConfigHelpers)
+
+set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/HotReload")
+if(HOTRELOAD_STATIC)
+    install(FILES "${hotreload_library}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT devel)
+else()
+    set(permissions USE_SOURCE_PERMISSIONS)
+    if(CMAKE_INSTALL_SO_NO_EXE) # as Debian wants it
+        set(permissions FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+    endif()
+    install(DIRECTORY "${library_dir}/" DESTINATION "${CMAKE_INSTALL_LIBDIR}" ${permissions} COMPONENT runtime
+        FILES_MATCHING PATTERN "libhotreload.so.*" PATTERN "libhotreload.*.dylib" PATTERN "hotreload.dll")
+    install(DIRECTORY "${library_dir}/" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT devel
+        FILES_MATCHING PATTERN "libhotreload.so" PATTERN "libhotreload.dylib")
+endif()
+install(FILES include/hot_reload_manager.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel)
+
+if(HOTRELOAD_BUILD_QT)
+    install(TARGETS hotreload_qtplugin EXPORT HotReloadQt
+        LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-runtime NAMELINK_COMPONENT qt-devel
+        RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT qt-runtime
+        ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-devel)
+    install(DIRECTORY include/qtplugin DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT qt-devel)
+    install(EXPORT HotReloadQt FILE HotReloadQt.cmake NAMESPACE HotReload:: DESTINATION "${config_dir}" COMPONENT qt-devel)
+endif()
+
+# make install fills in the same templates.
+set(templates "${CMAKE_CURRENT_SOURCE_DIR}/capi/packaging")
+set(HOTRELOAD_FILE "${CMAKE_INSTALL_LIBDIR}/${file_name}")
+configure_package_config_file("${templates}/HotReloadConfig.cmake.in" HotReloadConfig.cmake
+    INSTALL_DESTINATION "${config_dir}"
+    PATH_VARS CMAKE_INSTALL_INCLUDEDIR HOTRELOAD_FILE
+    NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+configure_file("${templates}/HotReloadConfigVersion.cmake.in" HotReloadConfigVersion.cmake @ONLY)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/HotReloadConfig.cmake" "${CMAKE_CURRENT_BINARY_DIR}/HotReloadConfigVersion.cmake"
+    DESTINATION "${config_dir}" COMPONENT devel)
+
+# Relative to where the file lies, so that an installed tree may be moved.
+set(PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+set(PC_LIBDIR "${CMAKE_INSTALL_LIBDIR}")
+set(PC_INCLUDEDIR "${CMAKE_INSTALL_INCLUDEDIR}")
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+    set(PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+    string(REGEX REPLACE "[^/]+" ".." up "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+    set(PC_PREFIX "\${pcfiledir}/${up}")
+endif()
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+    set(PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+if(HOTRELOAD_STATIC)
+    set(PC_CFLAGS " -DHRM_STATIC")
+    set(PC_LIBS " -pthread")
+    if(HOTRELOAD_LINK_OPTIONS)
+        string(APPEND PC_LIBS " -Wl,-z,nodelete")
+    endif()
+endif()
+configure_file("${templates}/hotreload.pc.in" hotreload.pc @ONLY)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/hotreload.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT devel)
+install(FILES LICENSE CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT devel)
