@@ -26,7 +26,7 @@ C_LIBS     := -L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -lhotreload -lpthread -ldl
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help lib lib-release lib-static install demo examples test test-core test-capi test-packaging test-qt test-python test-examples lint race soak \
-        fuzz clean ci
+        fuzz bench clean ci
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -113,6 +113,11 @@ soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on
 fuzz: ## the path walk against the system's own, and malformed images, for FUZZTIME each
 	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core
 	$(GO) test -run '^$$' -fuzz FuzzImage -fuzztime $(FUZZTIME) ./core
+
+bench: ## us and the other watchers, measured on the same work: writes docs/benchmarks.md (BENCH='-part storm': one part)
+	@.ci/need cc g++ cmake qt6 peers python-venv
+	bench/peers/build $(BUILD)
+	$(GO) run ./bench -build $(BUILD) $(BENCH)
 
 clean: ## removes what was built
 	rm -rf $(BUILD)
