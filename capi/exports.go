@@ -177,6 +177,7 @@ func hrmgo_stats(h C.uintptr_t, out *C.hrm_stats_t) C.int32_t {
 		out.removals = C.uint64_t(s.Removals)
 		out.unchanged = C.uint64_t(s.Unchanged)
 		out.superseded = C.uint64_t(s.Superseded)
+		out.unreadable = C.uint64_t(s.Unreadable)
 		if !s.LastDelivery.IsZero() {
 			out.last_delivery_ns = C.int64_t(s.LastDelivery.UnixNano())
 		}

@@ -60,6 +60,26 @@ func TestWriterThatOnlyMapsTheExistingFile(t *testing.T) {
 	})
 }
 
+// A directory is removed and unpacked anew so fast that nobody watches it yet
+// when the file is written, and the file gets the inode number, size and
+// modification time of the one before.
+func TestInodeNumberGivenOutAgain(t *testing.T) {
+	epoch := time.Unix(315532800, 0)
+	bothWays(t, func(h *realHost) {
+		dir := filepath.Dir(h.file)
+		for _, v := range []string{"v1", "v2", "v3", "v4"} {
+			stage := filepath.Join(h.dir, "stage")
+			h.must(os.RemoveAll(dir))
+			h.must(os.Mkdir(stage, 0o755))
+			h.put(filepath.Join(stage, "plugin.so"), v)
+			h.must(os.Chtimes(filepath.Join(stage, "plugin.so"), epoch, epoch))
+			h.must(os.Rename(stage, dir))
+			h.expect(v)
+		}
+		h.quiet()
+	})
+}
+
 // What tar, package managers and reproducible builds do: every version has the
 // same modification time, and often the same size and inode number.
 func TestVersionsWithOneModificationTime(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 type fingerprint struct {
 	exists   bool
 	dev, ino uint64
+	born     int64 // ns since 1970; 0 where inode numbers are not given out again, or nobody knows
 	size     int64
 	mtime    int64 // ns since 1970
 }
@@ -41,6 +42,7 @@ const (
 	unknown verdict = iota // the system cannot tell
 	nobody
 	somebody
+	denied // the file cannot even be read
 )
 
 // hash is the SHA-256 of a file's content.

@@ -9,14 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func (osDisk) stat(path string) (fileInfo, error)  { return statWith(unix.Stat, path) }
-func (osDisk) lstat(path string) (fileInfo, error) { return statWith(unix.Lstat, path) }
-
-// statWith avoids os.Stat, which allocates; this runs for every hint.
-func statWith(stat func(string, *unix.Stat_t) error, path string) (fileInfo, error) {
+func statWith(path string, stat func(*unix.Stat_t) error) (fileInfo, error) {
 	var st unix.Stat_t
 	for {
-		err := stat(path, &st)
+		err := stat(&st)
 		if err == nil {
 			return infoOf(&st), nil
 		}
@@ -27,21 +23,24 @@ func statWith(stat func(string, *unix.Stat_t) error, path string) (fileInfo, err
 }
 
 func infoOf(st *unix.Stat_t) fileInfo {
-	in := fileInfo{
-		kind: kindOther,
+	return fileInfo{
+		kind: kindOf(uint32(st.Mode)),
 		fp: fingerprint{exists: true, dev: uint64(st.Dev), ino: uint64(st.Ino), size: st.Size,
 			mtime: unixNano(st.Mtim)},
 		changed: unixNano(st.Ctim),
 	}
-	switch st.Mode & unix.S_IFMT {
+}
+
+func kindOf(mode uint32) fileKind {
+	switch mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		in.kind = kindFile
+		return kindFile
 	case unix.S_IFDIR:
-		in.kind = kindDir
+		return kindDir
 	case unix.S_IFLNK:
-		in.kind = kindLink
+		return kindLink
 	}
-	return in
+	return kindOther
 }
 
 func unixNano(t unix.Timespec) int64 { return int64(t.Sec)*1e9 + int64(t.Nsec) }
@@ -53,11 +52,15 @@ func readable(path string) (fileInfo, error) {
 		return fileInfo{}, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return fileInfo{}, &fs.PathError{Op: "fstat", Path: path, Err: err}
+	return fstat(fd)
+}
+
+// unopened is the verdict on a file that cannot be opened.
+func unopened(err error) verdict {
+	if err == unix.EACCES || err == unix.EPERM {
+		return denied
 	}
-	return infoOf(&st), nil
+	return unknown
 }
 
 // openRead never waits: not for a FIFO's writer, not for a terminal.

@@ -15,13 +15,13 @@ func (osDisk) lstat(path string) (fileInfo, error) {
 const shareAll = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
 
 func statWith(path string, flags uint32) (fileInfo, error) {
-	return examine(path, windows.FILE_READ_ATTRIBUTES, flags)
+	return infoOfOpened(path, windows.FILE_READ_ATTRIBUTES, flags)
 }
 
 // readable opens the file as its host would, and closes it again.
-func readable(path string) (fileInfo, error) { return examine(path, windows.GENERIC_READ, 0) }
+func readable(path string) (fileInfo, error) { return infoOfOpened(path, windows.GENERIC_READ, 0) }
 
-func examine(path string, access, flags uint32) (fileInfo, error) {
+func infoOfOpened(path string, access, flags uint32) (fileInfo, error) {
 	p, err := windows.UTF16PtrFromString(path)
 	if err != nil {
 		return fileInfo{}, &fs.PathError{Op: "open", Path: path, Err: err}

@@ -24,6 +24,8 @@ const (
 	HealthWatching        HealthCode = 3 // a polled directory is watched again
 	HealthImageIncomplete HealthCode = 4 // CheckImage refused a version
 	HealthPanic           HealthCode = 5 // a fault was contained
+	HealthUnreadable      HealthCode = 6 // a plugin's file cannot be read, and is waited for
+	HealthReadable        HealthCode = 7 // it can be read again
 )
 
 // Event is what a callback receives.

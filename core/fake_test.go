@@ -35,6 +35,8 @@ type fakeNode struct {
 	content string
 	writers int
 	bad     error // what the image check says
+	mode000 bool
+	cached  *fileInfo // what stat says of it, if not the truth
 }
 
 func newFakeDisk() *fakeDisk {
@@ -90,9 +92,13 @@ func (d *fakeDisk) write(path, content string) {
 	d.notify(path, fsnotify.Write)
 }
 
-func (d *fakeDisk) chmod(path string) {
+func (d *fakeDisk) chmod(path string) { d.setMode(path, false) }
+
+// setMode makes the file unreadable, or its directory unsearchable, or not.
+func (d *fakeDisk) setMode(path string, mode000 bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.nodes[path].mode000 = mode000
 	d.nodes[path].info.changed = time.Now().UnixNano()
 	d.notify(path, fsnotify.Chmod)
 }
@@ -150,7 +156,21 @@ func (d *fakeDisk) lstat(path string) (fileInfo, error) {
 	return n.info, nil
 }
 
-func (d *fakeDisk) stat(path string) (fileInfo, error)     { return d.lstat(path) }
+func (d *fakeDisk) stat(path string) (fileInfo, error) {
+	in, err := d.lstat(path)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for dir := filepath.Dir(path); dir != "/"; dir = filepath.Dir(dir) {
+		if n := d.nodes[dir]; n != nil && n.mode000 {
+			return fileInfo{}, &fs.PathError{Op: "stat", Path: path, Err: syscall.EACCES}
+		}
+	}
+	if n := d.nodes[path]; n != nil && n.cached != nil {
+		return *n.cached, nil
+	}
+	return in, err
+}
+
 func (d *fakeDisk) readable(path string) (fileInfo, error) { return d.lstat(path) }
 func (d *fakeDisk) readlink(path string) (string, error)   { return "", syscall.EINVAL }
 func (d *fakeDisk) silent(dir string) string {
@@ -167,6 +187,8 @@ func (d *fakeDisk) writer(path string) verdict {
 	switch {
 	case n == nil || d.noProbe:
 		return unknown
+	case n.mode000:
+		return denied
 	case n.writers > 0:
 		return somebody
 	}

@@ -3,6 +3,8 @@ package core
 import (
 	"container/heap"
 	"errors"
+	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -276,16 +278,22 @@ func (l *loop) countWriting(e *entry, step func()) {
 func (l *loop) examine(e *entry, now time.Time) {
 	t := &e.tracker
 	told, toldHash := l.m.toldOf(e)
-	in, err := l.disk.stat(e.abs)
-	if err != nil {
-		in = fileInfo{} // out of reach is as good as missing
-	}
+	in, err := l.look(e)
 	e.examined = in
+	if err != nil && !missing(err) {
+		l.barred(e, err, now)
+		return
+	}
 	first := t.firstTime
 	d := t.look(now, in, told, e.timing, l.m.opts.IgnoreUnchangedContent)
 	if d == probe {
 		var h *hash
 		f := findings{writer: l.disk.writer(e.abs)}
+		if f.writer == denied {
+			l.barred(e, fs.ErrPermission, now)
+			return
+		}
+		l.readable(e)
 		if first && f.writer == somebody && in.fp == told.fp {
 			told = fileInfo{}
 			l.m.distrust(e) // the host may have loaded a half-written version
@@ -294,7 +302,7 @@ func (l *loop) examine(e *entry, now time.Time) {
 			f.image, h = l.inspect(e, !t.known)
 			f.same = h != nil && toldHash != nil && *h == *toldHash && told.fp.exists
 		}
-		f.after, _ = l.disk.stat(e.abs)
+		f.after, _ = l.look(e)
 		switch d = t.conclude(time.Now(), f, e.timing); {
 		case d == refuse:
 			l.m.imageRefused(e, f.image)
@@ -304,11 +312,50 @@ func (l *loop) examine(e *entry, now time.Time) {
 			l.m.adopt(e, in, h) // identical content, or the baseline's hash
 		}
 	}
+	if d != wait {
+		l.readable(e)
+	}
 	switch d {
 	case gone:
 		l.m.enqueueRemoval(e)
 	case unchanged:
 		l.m.nothingToTell(e)
+	}
+}
+
+// look says what stands at an entry's path. On a network file system stat may
+// answer from a cache for up to a minute, but opening asks the server (nfs(5),
+// close-to-open), whose clock says nothing here.
+func (l *loop) look(e *entry) (fileInfo, error) {
+	in, err := l.disk.stat(e.abs)
+	if err != nil || in.kind != kindFile || !e.remote() {
+		return in, err
+	}
+	if fresh, err := l.disk.readable(e.abs); err == nil {
+		in = fresh
+	}
+	in.changed = 0
+	return in, nil
+}
+
+// missing reports whether the error says that there is no file; any other says
+// that nobody can know at the moment.
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
+}
+
+// barred notes that an entry's file cannot be examined or read: not by its host
+// either, so that there is nothing to tell yet.
+func (l *loop) barred(e *entry, err error, now time.Time) {
+	e.tracker.barred(now, l.m.opts.PollInterval)
+	l.m.fileUnreadable(e, err)
+}
+
+// readable ends what barred began.
+func (l *loop) readable(e *entry) {
+	if e.tracker.denied {
+		e.tracker.denied = false
+		l.m.fileReadable(e)
 	}
 }
 
@@ -355,7 +402,7 @@ func (l *loop) compare(f *folder) {
 		return
 	}
 	f.entries(func(e *entry) {
-		in, _ := l.disk.stat(e.abs) // out of reach is as good as missing
+		in, _ := l.look(e) // out of reach differs from any version
 		if in.fp != e.examined.fp || (l.m.opts.IgnoreUnchangedContent && in != e.examined) {
 			e.examined = in
 			l.moved(e)

@@ -56,6 +56,7 @@ type entry struct {
 	generation  uint64
 	pending     *pendingChange
 	refused     bool
+	unreadable  bool
 
 	// The loop's own.
 	watched   bool
@@ -281,6 +282,7 @@ func (m *Manager) dropLocked(e *entry) {
 	m.queue.takeBack(e)
 	m.removed = append(m.removed, e)
 	m.forgetRefusal(e)
+	m.forgetUnreadable(e)
 	m.noteLocked(Event{Kind: Disabled, ID: e.id, Path: e.path})
 }
 

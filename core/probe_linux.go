@@ -15,7 +15,7 @@ import "golang.org/x/sys/unix"
 func probeWriter(path string) verdict {
 	fd, err := openRead(path)
 	if err != nil {
-		return unknown
+		return unopened(err)
 	}
 	defer unix.Close(fd)
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETSIG, int(unix.SIGURG)); err != nil {

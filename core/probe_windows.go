@@ -17,6 +17,8 @@ func probeWriter(path string) verdict {
 		return nobody
 	case windows.ERROR_SHARING_VIOLATION:
 		return somebody
+	case windows.ERROR_ACCESS_DENIED:
+		return denied
 	}
 	return unknown
 }

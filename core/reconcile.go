@@ -1,7 +1,9 @@
 package core
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 )
 
@@ -110,6 +112,40 @@ func (m *Manager) forgetRefusal(e *entry) {
 		e.refused = false
 		m.stats.IncompleteImages--
 	}
+}
+
+// fileUnreadable says, once, that a plugin's file cannot be read.
+func (m *Manager) fileUnreadable(e *entry, why error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e.disabled || e.unreadable {
+		return
+	}
+	e.unreadable = true
+	m.stats.Unreadable++
+	var pe *fs.PathError
+	if errors.As(why, &pe) {
+		why = pe.Err
+	}
+	m.healthLocked(HealthUnreadable, e.id, e.path, fmt.Sprintf("the file cannot be read, waiting until it can be: %v", why))
+}
+
+// fileReadable says that it can be again.
+func (m *Manager) fileReadable(e *entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.forgetUnreadable(e) {
+		m.healthLocked(HealthReadable, e.id, e.path, "the file can be read again")
+	}
+}
+
+func (m *Manager) forgetUnreadable(e *entry) bool {
+	if !e.unreadable {
+		return false
+	}
+	e.unreadable = false
+	m.stats.Unreadable--
+	return true
 }
 
 func (m *Manager) overflowed() {

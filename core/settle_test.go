@@ -359,6 +359,81 @@ func TestNetworkFileSystemIsPolled(t *testing.T) {
 	})
 }
 
+// stat on a network file system answers from a cache; opening the file does not.
+func TestNetworkFileSystemIsNotTakenFromTheCache(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.mkdir("/net")
+		h.disk.replace("/net/n.so", "n0")
+		h.enable("n", "/net/n.so")
+		h.expect(time.Minute)
+		h.disk.mu.Lock()
+		n := h.disk.nodes["/net/n.so"]
+		old := n.info
+		n.cached = &old
+		h.disk.mu.Unlock()
+		h.disk.noProbe = true
+		// The server's clock is behind: every version looks old at once.
+		for i := range 4 {
+			h.disk.write("/net/n.so", fmt.Sprint("half ", i))
+			h.disk.mu.Lock()
+			n.info.changed -= int64(time.Hour)
+			h.disk.mu.Unlock()
+			h.expect(80 * ms)
+		}
+		h.disk.write("/net/n.so", "whole")
+		h.expect(3*time.Second, "n=v0")
+		h.expect(time.Minute)
+	})
+}
+
+func TestUnreadableFileIsWaitedFor(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.setMode(plugin, true)
+		h.disk.write(plugin, "v1")
+		h.expect(time.Minute)
+		if s := h.stats(); s.Unreadable != 1 {
+			t.Fatalf("unreadable %d, want 1", s.Unreadable)
+		}
+		h.disk.chmod(plugin)
+		h.expect(150*ms, "a=v1") // heard of, not polled
+		if s := h.stats(); s.Unreadable != 0 {
+			t.Fatalf("afterwards: unreadable %d", s.Unreadable)
+		}
+		if got := h.healthCodes(); !slices.Equal(got, []HealthCode{HealthUnreadable, HealthReadable}) {
+			t.Fatalf("health events %v, want unreadable and readable once each", got)
+		}
+	})
+}
+
+// A directory that may not be searched for a while says nothing about the file.
+func TestUnsearchableDirectoryIsNoRemoval(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.mkdir("/plugins/sub")
+		h.disk.replace("/plugins/sub/b.so", "b0")
+		h.enable("b", "/plugins/sub/b.so")
+		h.expect(time.Second)
+		h.disk.setMode("/plugins/sub", true)
+		h.disk.write("/plugins/sub/b.so", "b1")
+		h.expect(time.Minute)
+		h.disk.setMode("/plugins/sub", false)
+		h.expect(3*time.Second, "b=v0")
+		h.expect(time.Minute)
+	})
+}
+
+func TestDisablingAnUnreadablePluginEndsItsHealthProblem(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.setMode(plugin, true)
+		h.disk.write(plugin, "v1")
+		h.expect(time.Second)
+		h.m.Disable("a")
+		h.expect(time.Minute)
+		if s := h.stats(); s.Unreadable != 0 || s.Settling != 0 {
+			t.Fatalf("unreadable %d, settling %d; want none", s.Unreadable, s.Settling)
+		}
+	})
+}
+
 func TestEnabledInTheMiddleOfWritingIsToldWhenWhole(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.disk.replace("/plugins/b.so", "half")

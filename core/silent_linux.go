@@ -22,8 +22,27 @@ func silentFilesystem(dir string) string {
 		return "AFS or Coda"
 	case unix.CEPH_SUPER_MAGIC:
 		return "Ceph"
+	case lustre, gpfs, gfs2, ocfs2, panfs, beegfs, orangefs:
+		return "a cluster file system"
+	case vboxsf, prlfs, vmhgfs:
+		return "a folder shared by the virtual machine's host"
 	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC:
 		return "a kernel interface"
 	}
 	return ""
 }
+
+// Magic numbers that golang.org/x/sys/unix does not have, from the sources of the
+// file systems and of stat(1) in coreutils, which calls these remote.
+const (
+	lustre   = 0x0bd00bd0
+	gpfs     = 0x47504653
+	gfs2     = 0x01161970
+	ocfs2    = 0x7461636f
+	panfs    = 0xaad7aaea
+	beegfs   = 0x19830326
+	orangefs = 0x20030528
+	vboxsf   = 0x786f4256
+	prlfs    = 0x7c7c6673
+	vmhgfs   = 0xbacbacbc
+)

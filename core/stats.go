@@ -19,6 +19,7 @@ type Stats struct {
 	Unchanged          uint64    // settled without anything to tell
 	Superseded         uint64    // versions replaced before they were told
 	LastDelivery       time.Time // zero if none
+	Unreadable         int       // plugins whose file changed and cannot be read
 }
 
 // Stats returns the present figures. It works after a fault too.

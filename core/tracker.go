@@ -22,6 +22,7 @@ type tracker struct {
 	firstTime bool // the first look after enabling: is the baseline itself whole?
 	rewritten bool // its content was written, not only its attributes
 	known     bool // at the last look it was the version last told
+	denied    bool // at the last look it could not be read
 }
 
 // timing is what a plugin's options say to its tracker.
@@ -57,6 +58,10 @@ func (t *tracker) hint(now time.Time, why signs, tm timing) {
 		*t = tracker{settling: true, first: now, last: now, refused: t.refused, due: now.Add(tm.quiet)}
 	}
 	t.rewritten = t.rewritten || why&written != 0
+	if t.denied {
+		t.due = now // its mode may have been changed
+		return
+	}
 	if t.writing && why&closed != 0 {
 		t.closed(now, tm)
 		return
@@ -167,6 +172,12 @@ func (t *tracker) conclude(now time.Time, f findings, tm timing) decision {
 	}
 	t.idle()
 	return tell
+}
+
+// barred waits until the file can be read, looking every interval and at every
+// hint.
+func (t *tracker) barred(now time.Time, interval time.Duration) {
+	t.denied, t.writing, t.last, t.due = true, false, now, now.Add(interval)
 }
 
 // restored reports whether a version with the size and modification time of the

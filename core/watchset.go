@@ -53,6 +53,7 @@ type watch struct {
 	refs     int
 	why      string // why it is polled; "" if it is watched
 	fleeting bool
+	remote   bool // its file system sends no notifications
 	dead     bool // the directory has left its path; the source has dropped it
 	names    map[string][]*folder
 	here     []*folder // folders that are this directory
@@ -72,7 +73,7 @@ type folder struct {
 // step is one name on the way to a folder.
 type step struct {
 	w    *watch
-	name string
+	name string // as nameKey has it
 }
 
 // place is a name in a folder that an entry's path goes through: its own, and
@@ -108,7 +109,7 @@ func (s *watchSet) link(e *entry) {
 		if len(places) < len(e.places) && e.places[len(places)] == (place{f, name}) {
 			f.refs-- // folder counted it again
 		} else {
-			f.leaves[name] = append(f.leaves[name], e)
+			f.leaves[nameKey(name)] = append(f.leaves[nameKey(name)], e)
 		}
 		places = append(places, place{f, name})
 		if f.real == nil {
@@ -128,6 +129,16 @@ func (s *watchSet) link(e *entry) {
 	e.places = places
 }
 
+// remote reports whether the entry's file lies on a file system that sends no
+// notifications.
+func (e *entry) remote() bool {
+	if len(e.places) == 0 {
+		return false
+	}
+	real := e.places[len(e.places)-1].f.real
+	return real != nil && real.remote
+}
+
 func (s *watchSet) linkAt(path string) (target string, ok bool) {
 	in, err := s.disk.lstat(path)
 	if err != nil || in.kind != kindLink {
@@ -138,10 +149,11 @@ func (s *watchSet) linkAt(path string) (target string, ok bool) {
 }
 
 func (s *watchSet) leave(p place, e *entry) {
-	if rest := without(p.f.leaves[p.name], e); len(rest) > 0 {
-		p.f.leaves[p.name] = rest
+	name := nameKey(p.name)
+	if rest := without(p.f.leaves[name], e); len(rest) > 0 {
+		p.f.leaves[name] = rest
 	} else {
-		delete(p.f.leaves, p.name)
+		delete(p.f.leaves, name)
 	}
 	s.releaseFolder(p.f)
 }
@@ -189,8 +201,9 @@ func (s *watchSet) resolve(f *folder) (changed bool) {
 			ok = false
 			break
 		}
-		w.names[name] = append(w.names[name], f)
-		f.steps = append(f.steps, step{w, name})
+		key := nameKey(name)
+		w.names[key] = append(w.names[key], f)
+		f.steps = append(f.steps, step{w, key})
 		next := joinPath(cur, name)
 		in, err := s.disk.lstat(next)
 		switch {
@@ -261,9 +274,10 @@ func (s *watchSet) begin(w *watch) {
 	switch {
 	case s.polling:
 		w.why = "polling was asked for"
+		w.remote = s.disk.silent(w.path) != ""
 	default:
 		if kind := s.disk.silent(w.path); kind != "" {
-			w.why = kind + " sends no notifications"
+			w.why, w.remote = kind+" sends no notifications", true
 		} else if err := s.src.Add(w.path); err != nil {
 			w.why = err.Error()
 			w.fleeting = errors.Is(err, fs.ErrNotExist) // gone since lstat: a hint will follow
@@ -279,7 +293,7 @@ func (s *watchSet) begin(w *watch) {
 
 // retry tries again to watch what had to be polled for want of room.
 func (s *watchSet) retry(w *watch) {
-	if s.polling || w.dead || s.disk.silent(w.path) != "" || s.src.Add(w.path) != nil {
+	if s.polling || w.dead || w.remote || s.src.Add(w.path) != nil {
 		return
 	}
 	w.why = ""
@@ -324,6 +338,7 @@ func (s *watchSet) hint(path string, why signs) {
 	if w == nil {
 		return
 	}
+	name = nameKey(name)
 	for _, f := range w.names[name] {
 		if why&replaced != 0 || (why&attributes != 0 && f.real == nil) {
 			s.stale(f)

@@ -178,6 +178,8 @@ typedef struct hrm_enable_options {
 #define HRM_HEALTH_WATCHING 3         /* a polled directory is watched again */
 #define HRM_HEALTH_IMAGE_INCOMPLETE 4 /* HRM_CHECK_IMAGE refused a version; it is waited for */
 #define HRM_HEALTH_PANIC 5            /* a fault was contained; destroy the manager */
+#define HRM_HEALTH_UNREADABLE 6       /* a plugin's file cannot be read at the moment; it is waited for */
+#define HRM_HEALTH_READABLE 7         /* it can be read again */
 
 typedef struct hrm_event {
     uint32_t struct_size;     /* sizeof(hrm_event) in the library: fields beyond it do not exist */
@@ -216,6 +218,7 @@ typedef struct hrm_stats_t {
     uint64_t unchanged;           /* settled without anything to tell (chmod, noise, identical content) */
     uint64_t superseded;          /* versions replaced by a newer one before they were told */
     int64_t last_delivery_ns;     /* ns since 1970 UTC, 0 if none */
+    uint64_t unreadable;          /* plugins whose file changed and cannot be read at the moment */
 } hrm_stats_t;
 
 /* ----------------------------------------------------------- life cycle -- */

@@ -75,6 +75,7 @@ class StatsStruct(Structure):
         ("unchanged", c_uint64),
         ("superseded", c_uint64),
         ("last_delivery_ns", c_int64),
+        ("unreadable", c_uint64),
     ]
 
 

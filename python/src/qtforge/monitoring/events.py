@@ -30,6 +30,8 @@ class Health(IntEnum):
     WATCHING = 3
     IMAGE_INCOMPLETE = 4
     PANIC = 5
+    UNREADABLE = 6
+    READABLE = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +73,4 @@ class Stats:
     unchanged: int
     superseded: int
     last_delivery_ns: int
+    unreadable: int
