@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func examine(b []byte) error { return examineImage(bytes.NewReader(b), int64(len(b))) }
+func examineBytes(b []byte) error { return examineImage(bytes.NewReader(b), int64(len(b))) }
 
 func built(t *testing.T, path string, cmd *exec.Cmd) []byte {
 	t.Helper()
@@ -56,14 +56,14 @@ func program(t *testing.T, goos, goarch string, flags ...string) []byte {
 // the first and last kilobytes.
 func refusesTruncations(t *testing.T, whole []byte, step int) {
 	t.Helper()
-	if err := examine(whole); err != nil {
+	if err := examineBytes(whole); err != nil {
 		t.Fatalf("the whole image: %v", err)
 	}
 	for n := range whole {
 		if n%step != 0 && n > 2048 && n < len(whole)-2048 {
 			continue
 		}
-		if examine(whole[:n]) == nil {
+		if examineBytes(whole[:n]) == nil {
 			t.Fatalf("cut to %d of %d bytes: not refused", n, len(whole))
 		}
 	}
@@ -100,11 +100,11 @@ func TestImagesForAnotherMachineAreRefused(t *testing.T) {
 		t.Run(goos, func(t *testing.T) {
 			t.Parallel()
 			image := program(t, goos, other)
-			if err := examine(image); err == nil || !strings.Contains(err.Error(), "made for") {
+			if err := examineBytes(image); err == nil || !strings.Contains(err.Error(), "made for") {
 				t.Errorf("made for %s: %v", other, err)
 			}
 			if goos == "darwin" {
-				if err := examine(universal(image)); err == nil || !strings.Contains(err.Error(), "none of its images") {
+				if err := examineBytes(universal(image)); err == nil || !strings.Contains(err.Error(), "none of its images") {
 					t.Errorf("universal, but only for %s: %v", other, err)
 				}
 			}
@@ -113,7 +113,7 @@ func TestImagesForAnotherMachineAreRefused(t *testing.T) {
 	own := program(t, "linux", runtime.GOARCH)
 	class := bytes.Clone(own)
 	class[4] ^= 3 // 32 and 64 bits
-	if examine(class) == nil {
+	if examineBytes(class) == nil {
 		t.Error("another word size: not refused")
 	}
 }
@@ -161,7 +161,7 @@ func TestWhatIsNoImageIsRefused(t *testing.T) {
 		"MZ and no more":      append([]byte("MZ"), make([]byte, 9000)...),
 		"Mach-O and no more":  append([]byte("\xcf\xfa\xed\xfe"), make([]byte, 9000)...),
 	} {
-		if examine(b) == nil {
+		if examineBytes(b) == nil {
 			t.Errorf("%s: not refused", name)
 		}
 	}
@@ -172,5 +172,5 @@ func FuzzImage(f *testing.F) {
 	f.Add([]byte("MZ"))
 	f.Add([]byte("\xcf\xfa\xed\xfe"))
 	f.Add(universal())
-	f.Fuzz(func(t *testing.T, b []byte) { _ = examine(b) })
+	f.Fuzz(func(t *testing.T, b []byte) { _ = examineBytes(b) })
 }
