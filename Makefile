@@ -11,6 +11,7 @@ FUZZTIME   ?= 5m
 # 400 sequences of 250 operations are 100,000.
 SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
+comma      := ,
 VENV       := $(BUILD)/venv-python
 CTESTS     := api paths changes settle delivery manual process
 EXAMPLES   := $(BUILD)/examples
@@ -60,7 +61,7 @@ examples: lib ## the C example, in build/examples
 	$(CC) $(C_FLAGS) examples/c/host.c -o $(EXAMPLES)/host $(C_LIBS)
 	$(CC) $(C_FLAGS) -fPIC -shared examples/c/plugin.c -o $(EXAMPLES)/plugin.so
 
-test: test-core test-capi test-packaging test-examples test-python test-qt ## all tests
+test: test-core test-capi test-packaging test-examples test-python test-cpp test-qt ## all tests
 
 test-core: ## the Go tests, with the race detector
 	@.ci/need cc
@@ -83,11 +84,26 @@ test-packaging: $(RELEASE) ## installs it in every way that is offered and uses 
 test-examples: examples demo ## the C example and the demo, to the end
 	examples/c/check $(EXAMPLES) $(RELOADS)
 
-test-qt: lib ## the Qt class and its tests
+.PHONY: test-cpp test-qt6 test-qt5
+test-cpp: lib ## the C++ face without Qt and its tests, under AddressSanitizer
+	@.ci/need cc g++
+	capi/cpp/run $(BUILD)
+
+test-qt: test-qt6 test-qt5 ## the Qt class, its tests and examples: Qt 6 under AddressSanitizer, Qt 5
+
+QT_TEST = .ci/cmake -DHOTRELOAD_QT=$(1) -DHOTRELOAD_LIBRARY=$(abspath $(LIB)/libhotreload.so) \
+	    -DHOTRELOAD_SANITIZE=$(2) -S . -B $(BUILD)/qt$(1) && \
+	cmake --build $(BUILD)/qt$(1) && \
+	LSAN_OPTIONS=suppressions=$(abspath capi/qt/autotests/lsan.supp) QT_QPA_PLATFORM=offscreen \
+	    ctest --test-dir $(BUILD)/qt$(1) --output-on-failure
+
+test-qt6: lib
 	@.ci/need cmake g++ qt6
-	.ci/cmake -S . -B $(BUILD)/qt
-	cmake --build $(BUILD)/qt
-	QT_QPA_PLATFORM=offscreen ctest --test-dir $(BUILD)/qt --output-on-failure
+	$(call QT_TEST,6,address$(comma)undefined)
+
+test-qt5: lib
+	@.ci/need cmake g++ qt5
+	$(call QT_TEST,5,)
 
 test-python: ## the Python package and its tests, in a fresh virtual environment
 	@.ci/need cc python-venv glib

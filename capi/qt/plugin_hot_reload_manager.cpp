@@ -2,9 +2,7 @@
 
 #include <exception>
 #include <mutex>
-#include <optional>
 
-#include <QtCore/QByteArray>
 #include <QtCore/QFile>
 #include <QtCore/QLoggingCategory>
 #include <QtCore/QMetaObject>
@@ -13,7 +11,7 @@
 
 #include <hot_reload_manager.h>
 
-Q_LOGGING_CATEGORY(hotReloadLog, "qtplugin.hotreload")
+#include <qtplugin/hotreload.hpp>
 
 namespace qtplugin {
 
@@ -34,6 +32,8 @@ static_assert(plugin_error_code(HRM_ERR_NO_MEMORY) == PluginErrorCode::ResourceU
 
 namespace {
 
+Q_LOGGING_CATEGORY(hotReloadLog, "qtplugin.hotreload")
+
 using Callback = std::function<void(const std::string&)>;
 
 /** Runs user code; an exception must not reach the C library. */
@@ -50,26 +50,12 @@ void guarded(const char* what, const std::string& plugin_id, F&& f)
     }
 }
 
-/** A string with the bytes that cannot be shown as \xNN. */
-std::string shown(const std::string& s)
-{
-    std::string out;
-    for (const unsigned char c : s) {
-        static const char digits[] = "0123456789abcdef";
-        if (c >= 0x20 && c < 0x7f)
-            out += static_cast<char>(c);
-        else
-            out += {'\\', 'x', digits[c >> 4], digits[c & 15]};
-    }
-    return out;
-}
-
-std::string bytes_of(const std::filesystem::path& path)
+QString path_of(const hotreload::Event& event)
 {
 #if defined(_WIN32)
-    return path.u8string();
+    return QString::fromStdWString(event.path.native());
 #else
-    return path.native();
+    return QFile::decodeName(event.path.c_str());
 #endif
 }
 
@@ -84,72 +70,52 @@ public:
     struct Link {
         std::mutex mutex;
         PluginHotReloadManager* object = nullptr;  // null once it is being destroyed
-        hrm_manager* manager = nullptr;
+        hrm_manager* manager = nullptr;            // a key: harmless after its destruction
         std::shared_ptr<const Callback> callback;
-        bool posted = false;      // a turn is in the event queue
-        bool dispatching = false; // a turn is under way
-        bool missed = false;      // another turn came up inside it
+        bool posted = false;       // a turn is in the event queue
+        bool dispatching = false;  // a turn is under way
+        bool missed = false;       // another turn came up inside it
     };
     using LinkPtr = std::shared_ptr<Link>;
 
-    explicit Private(PluginHotReloadManager* object);
+    Private(PluginHotReloadManager* object, const hotreload::Options& options);
     ~Private();
-
-    bool valid() const noexcept { return link->manager != nullptr; }
 
     /** Emits @p signal now if this is the object's thread, else through its event loop. */
     template <class Signal>
     static void announce(PluginHotReloadManager* q, Signal signal, const std::string& plugin_id);
 
-    LinkPtr link = std::make_shared<Link>();
-    std::optional<PluginError> failure;
+    // Destroyed last: its destruction waits for a running callback.
+    hotreload::expected<hotreload::Manager> manager;
+    const LinkPtr link = std::make_shared<Link>();
 
 private:
     static void post(const LinkPtr& link);
     static void turn(const LinkPtr& link);
-    static void deliver(const LinkPtr& link, const std::string& plugin_id, const QString& path);
-
-    // For the C library; user_data is a LinkPtr of its own.
-    static void HRM_CALL on_wakeup(void* user_data) { post(*static_cast<LinkPtr*>(user_data)); }
-    static void HRM_CALL on_event(const hrm_event* event, void* user_data);
-    static void HRM_CALL on_destroy(void* user_data) { delete static_cast<LinkPtr*>(user_data); }
+    static void deliver(const LinkPtr& link, const hotreload::Event& event);
 };
 
-PluginHotReloadManager::Private::Private(PluginHotReloadManager* object)
+PluginHotReloadManager::Private::Private(PluginHotReloadManager* object, const hotreload::Options& options)
+    : manager(hotreload::Manager::create(options, hotreload::Delivery::manual))
 {
     link->object = object;
-    hrm_options options = HRM_OPTIONS_INIT;
-    options.dispatch_mode = HRM_DISPATCH_MANUAL;
-    hrm_error error = HRM_ERROR_INIT;
-    std::int32_t code = HRM_OK;
-    if (hrm_version_number() / 1000000 != HRM_VERSION_MAJOR) {
-        failure.emplace(PluginErrorCode::NotSupported, std::string("libhotreload ") + hrm_version_string() +
-                                                           " was loaded, but this program was built for " +
-                                                           HRM_VERSION_STRING);
-        return;
+    if (manager) {
+        link->manager = manager->native_handle();
+        const auto done = manager->set_event_callback([l = link](const hotreload::Event& event) { deliver(l, event); })
+                              .and_then([this] { return manager->set_wakeup_callback([l = link] { post(l); }); });
+        if (!done)
+            manager = unexpected(done.error());
     }
-    code = hrm_manager_create(&options, &link->manager, &error);
-    if (code >= 0)
-        code = hrm_set_event_callback(link->manager, &on_event, new LinkPtr(link), &on_destroy);
-    if (code >= 0)
-        code = hrm_set_wakeup_callback(link->manager, &on_wakeup, new LinkPtr(link), &on_destroy);
-    if (code < 0) {
-        hrm_manager_destroy(link->manager);
-        link->manager = nullptr;
-        failure.emplace(plugin_error_code(code), error.code < 0 ? error.message : hrm_strerror(code), std::string(),
-                        error.os_error);
-        qCWarning(hotReloadLog, "cannot create the hot reload manager: %s", failure->message().c_str());
-    }
+    if (!manager)
+        qCWarning(hotReloadLog, "cannot create the hot reload manager: %s", manager.error().message().c_str());
 }
 
 PluginHotReloadManager::Private::~Private()
 {
-    {
-        const std::lock_guard<std::mutex> lock(link->mutex);
-        link->object = nullptr;
-        link->callback.reset();
-    }
-    hrm_manager_destroy(link->manager);  // accepts null
+    std::shared_ptr<const Callback> former;  // destroyed without the lock: its captures may call us
+    const std::lock_guard<std::mutex> lock(link->mutex);
+    link->object = nullptr;
+    former.swap(link->callback);
 }
 
 /** Puts a turn into the event queue of the object's thread. Called on any thread. */
@@ -190,43 +156,38 @@ void PluginHotReloadManager::Private::turn(const LinkPtr& link)
         post(link);
 }
 
-void HRM_CALL PluginHotReloadManager::Private::on_event(const hrm_event* event, void* user_data)
+void PluginHotReloadManager::Private::deliver(const LinkPtr& link, const hotreload::Event& event)
 {
     // hot_reload_enabled and _disabled come from the methods themselves, at once.
-    if (event->kind == HRM_EVENT_HEALTH) {
-        qCInfo(hotReloadLog, "%s: %s", event->path, event->message);
+    if (event.kind == hotreload::EventKind::enabled || event.kind == hotreload::EventKind::disabled)
         return;
-    }
-    if (event->kind != HRM_EVENT_FILE_CHANGED)
-        return;
-    const LinkPtr link = *static_cast<LinkPtr*>(user_data);
-    try {
-        deliver(link, event->plugin_id, QFile::decodeName(event->path));
-    } catch (...) {  // out of memory
-        qCWarning(hotReloadLog, "a change could not be delivered");
-    }
-}
-
-void PluginHotReloadManager::Private::deliver(const LinkPtr& link, const std::string& plugin_id, const QString& path)
-{
+    if (event.kind == hotreload::EventKind::health)
+        qCInfo(hotReloadLog, "%s: %s", qPrintable(path_of(event)), event.message.c_str());
     const auto object = [&link] {
         const std::lock_guard<std::mutex> lock(link->mutex);
         return link->object;
     };
+    // A slot may delete the object, or disable the plugin.
+    const auto goes_on = [&] {
+        return object() != nullptr && hrm_is_hot_reload_enabled(link->manager, event.plugin_id.c_str()) == 1;
+    };
     PluginHotReloadManager* const q = object();
     if (q == nullptr)
         return;
-    guarded("a slot of plugin_file_changed", plugin_id,
-            [&] { Q_EMIT q->plugin_file_changed(QString::fromStdString(plugin_id), path); });
-    if (object() == nullptr || hrm_is_hot_reload_enabled(link->manager, plugin_id.c_str()) != 1)
-        return;  // a slot has deleted the object, or disabled the plugin
+    guarded("a slot of hot_reload_event", event.plugin_id, [&] { Q_EMIT q->hot_reload_event(event); });
+    if (event.kind != hotreload::EventKind::file_changed || !goes_on())
+        return;
+    guarded("a slot of plugin_file_changed", event.plugin_id,
+            [&] { Q_EMIT q->plugin_file_changed(QString::fromStdString(event.plugin_id), path_of(event)); });
+    if (!goes_on())
+        return;
     std::shared_ptr<const Callback> callback;
     {
         const std::lock_guard<std::mutex> lock(link->mutex);
         callback = link->callback;
     }
     if (callback != nullptr)
-        guarded("the reload callback", plugin_id, [&] { (*callback)(plugin_id); });
+        guarded("the reload callback", event.plugin_id, [&] { (*callback)(event.plugin_id); });
 }
 
 template <class Signal>
@@ -239,7 +200,16 @@ void PluginHotReloadManager::Private::announce(PluginHotReloadManager* q, Signal
         QMetaObject::invokeMethod(q, [q, signal, id] { Q_EMIT(q->*signal)(id); }, Qt::QueuedConnection);
 }
 
-PluginHotReloadManager::PluginHotReloadManager(QObject* parent) : QObject(parent), d(std::make_unique<Private>(this)) {}
+PluginHotReloadManager::PluginHotReloadManager(QObject* parent) : PluginHotReloadManager(hotreload::Options(), parent)
+{
+}
+
+PluginHotReloadManager::PluginHotReloadManager(const hotreload::Options& options, QObject* parent)
+    : QObject(parent), d(std::make_unique<Private>(this, options))
+{
+    // For queued connections that name the signal as a string.
+    qRegisterMetaType<hotreload::Event>("hotreload::Event");
+}
 
 PluginHotReloadManager::~PluginHotReloadManager() = default;
 
@@ -248,41 +218,42 @@ std::shared_ptr<PluginHotReloadManager> PluginHotReloadManager::create()
     return std::make_shared<PluginHotReloadManager>();
 }
 
-bool PluginHotReloadManager::is_valid() const noexcept { return d->valid(); }
+std::shared_ptr<PluginHotReloadManager> PluginHotReloadManager::create(const hotreload::Options& options)
+{
+    return std::make_shared<PluginHotReloadManager>(options);
+}
+
+bool PluginHotReloadManager::is_valid() const noexcept { return d->manager.has_value(); }
+
+hotreload::Stats PluginHotReloadManager::stats() const { return d->manager ? d->manager->stats() : hotreload::Stats(); }
 
 expected<void, PluginError> PluginHotReloadManager::enable_hot_reload(const std::string& plugin_id,
                                                                       const std::filesystem::path& file_path)
 {
-    if (!d->valid())
-        return make_unexpected(*d->failure);
-    // A C string would end at the NUL, and name something else.
-    if (plugin_id.find('\0') != std::string::npos)
-        return make_unexpected(PluginError(PluginErrorCode::InvalidParameters,
-                                           "the plugin id \"" + shown(plugin_id) + "\" contains a NUL byte"));
-    const std::string path = bytes_of(file_path);
-    if (path.find('\0') != std::string::npos)
-        return make_unexpected(PluginError(PluginErrorCode::InvalidPath,
-                                           "plugin \"" + plugin_id + "\": the path \"" + shown(path) +
-                                               "\" contains a NUL byte",
-                                           plugin_id));
-    hrm_error error = HRM_ERROR_INIT;
-    const std::int32_t code = hrm_enable_hot_reload(d->link->manager, plugin_id.c_str(), path.c_str(), &error);
-    if (code < 0)
-        return make_unexpected(PluginError(plugin_error_code(code), error.message, plugin_id, error.os_error));
-    Private::announce(this, &PluginHotReloadManager::hot_reload_enabled, plugin_id);
-    return {};
+    return enable_hot_reload(plugin_id, file_path, {});
+}
+
+expected<void, PluginError> PluginHotReloadManager::enable_hot_reload(const std::string& plugin_id,
+                                                                      const std::filesystem::path& file_path,
+                                                                      const hotreload::EnableOptions& options)
+{
+    if (!d->manager)
+        return make_unexpected(d->manager.error());
+    auto result = d->manager->enable_hot_reload(plugin_id, file_path, options);
+    if (result)
+        Private::announce(this, &PluginHotReloadManager::hot_reload_enabled, plugin_id);
+    return result;
 }
 
 void PluginHotReloadManager::disable_hot_reload(const std::string& plugin_id)
 {
-    if (plugin_id.find('\0') == std::string::npos && hrm_disable_hot_reload(d->link->manager, plugin_id.c_str()) == 1)
+    if (d->manager && d->manager->disable_hot_reload(plugin_id))
         Private::announce(this, &PluginHotReloadManager::hot_reload_disabled, plugin_id);
 }
 
 bool PluginHotReloadManager::is_hot_reload_enabled(const std::string& plugin_id) const
 {
-    return plugin_id.find('\0') == std::string::npos &&
-           hrm_is_hot_reload_enabled(d->link->manager, plugin_id.c_str()) == 1;
+    return d->manager && d->manager->is_hot_reload_enabled(plugin_id);
 }
 
 void PluginHotReloadManager::set_reload_callback(std::function<void(const std::string&)> callback)
@@ -295,24 +266,7 @@ void PluginHotReloadManager::set_reload_callback(std::function<void(const std::s
 
 std::vector<std::string> PluginHotReloadManager::get_hot_reload_plugins() const
 {
-    std::vector<std::string> ids;
-    std::string buffer;
-    std::size_t size = 0;
-    std::int32_t count = hrm_get_hot_reload_plugins(d->link->manager, nullptr, &size);
-    // Another thread may enable more in between.
-    while (count >= 0) {
-        buffer.resize(size + 1);
-        size = buffer.size();
-        count = hrm_get_hot_reload_plugins(d->link->manager, &buffer[0], &size);
-        if (count != HRM_ERR_BUFFER_TOO_SMALL)
-            break;
-        count = 0;
-    }
-    for (const char* at = buffer.data(); count > 0; --count) {
-        ids.emplace_back(at);
-        at += ids.back().size() + 1;
-    }
-    return ids;
+    return d->manager ? d->manager->get_hot_reload_plugins() : std::vector<std::string>();
 }
 
 void PluginHotReloadManager::clear()
@@ -320,7 +274,7 @@ void PluginHotReloadManager::clear()
     // One by one, so that each signal stands for a plugin that this call disabled, whatever other threads do.
     std::vector<std::string> disabled;
     for (std::string& id : get_hot_reload_plugins())
-        if (hrm_disable_hot_reload(d->link->manager, id.c_str()) == 1)
+        if (d->manager->disable_hot_reload(id))
             disabled.push_back(std::move(id));
     const QPointer<PluginHotReloadManager> alive(this);
     for (const std::string& id : disabled) {
@@ -332,12 +286,13 @@ void PluginHotReloadManager::clear()
 
 void PluginHotReloadManager::set_global_hot_reload_enabled(bool enabled)
 {
-    hrm_set_global_hot_reload_enabled(d->link->manager, enabled ? 1 : 0);
+    if (d->manager)
+        d->manager->set_global_hot_reload_enabled(enabled);
 }
 
 bool PluginHotReloadManager::is_global_hot_reload_enabled() const
 {
-    return hrm_is_global_hot_reload_enabled(d->link->manager) == 1;
+    return d->manager && d->manager->is_global_hot_reload_enabled();
 }
 
 }  // namespace qtplugin

@@ -8,14 +8,18 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include <QtCore/QDebug>  // for whoever streams an error's message, with this header alone
+#include <QtCore/QMetaType>
 #include <QtCore/QObject>
 #include <QtCore/QString>
 #include <QtCore/QtGlobal>
 
 #include <qtplugin/utils/error_handling.hpp>
 #include <qtplugin/utils/expected.hpp>
+#include <qtplugin/utils/hot_reload_types.hpp>
 
 #if defined(QTPLUGIN_STATIC)
 #define QTPLUGIN_EXPORT
@@ -93,13 +97,23 @@ class QTPLUGIN_EXPORT PluginHotReloadManager : public QObject, public IPluginHot
 public:
     /** Does not fail: why the manager could not be made is told by every enable_hot_reload(), and by is_valid(). */
     explicit PluginHotReloadManager(QObject* parent = nullptr);
+    explicit PluginHotReloadManager(const hotreload::Options& options, QObject* parent = nullptr);
     ~PluginHotReloadManager() override;
 
     /** A new manager without a parent. */
     static std::shared_ptr<PluginHotReloadManager> create();
+    static std::shared_ptr<PluginHotReloadManager> create(const hotreload::Options& options);
 
     /** Whether the manager could be made. */
     bool is_valid() const noexcept;
+
+    /** How it is doing: what is pending, being written, polled, and how much was told. */
+    hotreload::Stats stats() const;
+
+    /** As below, with options for this plugin. */
+    qtplugin::expected<void, PluginError> enable_hot_reload(const std::string& plugin_id,
+                                                            const std::filesystem::path& file_path,
+                                                            const hotreload::EnableOptions& options);
 
     qtplugin::expected<void, PluginError> enable_hot_reload(const std::string& plugin_id,
                                                             const std::filesystem::path& file_path) override;
@@ -124,9 +138,29 @@ Q_SIGNALS:
     /** Hot reload was disabled, by disable_hot_reload() or clear(). */
     void hot_reload_disabled(const QString& plugin_id);
 
+    /**
+     * A change, with its generation and times, just before plugin_file_changed; a removal; or news of the library's
+     * health. Never EventKind::enabled or ::disabled: the two signals above tell of these.
+     */
+    void hot_reload_event(const hotreload::Event& event);
+
 private:
     class Private;
     std::unique_ptr<Private> d;
 };
 
+/**
+ * QObject::connect for a receiver that is no QObject, as in the DevelopmentEnvironment of the reference. The slot runs
+ * on the manager's thread; the receiver must live as long as the connection.
+ */
+template <class Sender, class... Args, class Receiver, class Result>
+std::enable_if_t<!std::is_base_of_v<QObject, Receiver>, QMetaObject::Connection> connect(
+    const PluginHotReloadManager* sender, void (Sender::*signal)(Args...), Receiver* receiver,
+    Result (Receiver::*slot)(Args...))
+{
+    return QObject::connect(sender, signal, [receiver, slot](Args... args) { (receiver->*slot)(args...); });
+}
+
 }  // namespace qtplugin
+
+Q_DECLARE_METATYPE(hotreload::Event)

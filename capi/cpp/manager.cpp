@@ -1,0 +1,316 @@
+// hotreload::Manager: what C++ adds to the C library.
+#include <qtplugin/hotreload.hpp>
+
+#include <atomic>
+#include <optional>
+#include <stdexcept>
+
+extern "C" {
+#include "../tests/support.h"
+}
+
+using namespace hotreload;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto patience = std::chrono::milliseconds(PATIENCE);
+
+Options quick()
+{
+    Options o;
+    o.quiet = std::chrono::milliseconds(QUIET);
+    return o;
+}
+
+bool becomes(const std::function<bool()>& holds)
+{
+    return wait_until([](void* f) { return int((*static_cast<const std::function<bool()>*>(f))()); },
+                      const_cast<std::function<bool()>*>(&holds), PATIENCE) != 0;
+}
+
+/** A watched file in a fresh directory. */
+struct Plugin {
+    explicit Plugin(Manager& m) { CHECK(m.enable_hot_reload("p", path).has_value()); }
+    const char* path = put(in(scratch(), "plugin.so"));
+
+    static const char* put(const char* path)
+    {
+        write_version(path, 0);
+        return path;
+    }
+};
+
+/** Pumps m until holds; what an exception leaves pending is pumped by the next call. */
+bool pumped(Manager& m, const std::function<bool()>& holds)
+{
+    for (const auto end = std::chrono::steady_clock::now() + patience; !holds();)
+        if (std::chrono::steady_clock::now() > end || !m.dispatch(1, 100ms))
+            return false;
+    return true;
+}
+
+void tells_once_on_the_library_thread()
+{
+    std::atomic<int> reloads{0}, changes{0};
+    std::atomic<std::uint64_t> generation{0};
+    std::thread::id on;
+    Manager m(quick());
+    CHECK(m.set_event_callback([&](const Event& e) {
+               if (e.kind != EventKind::file_changed)
+                   return;
+               CHECK(e.plugin_id == "p" && e.path.filename() == "plugin.so" && e.first_seen <= e.decided);
+               CHECK(std::chrono::system_clock::now() - e.decided < patience);
+               generation = e.generation;
+               ++changes;
+           }).has_value());
+    CHECK(m.set_reload_callback([&](const std::string& id) {
+               CHECK(id == "p");
+               on = std::this_thread::get_id();
+               ++reloads;
+           }).has_value());
+    const Plugin p(m);
+    for (int i = 1; i <= 3; ++i) {
+        replace_version(p.path, i);
+        CHECK(becomes([&] { return reloads == i; }));
+        CHECK_INT(changes.load(), i);
+        CHECK_INT(generation.load(), i);
+    }
+    CHECK(on != std::this_thread::get_id());
+    CHECK(!m.dispatch() && m.dispatch().error() == ErrorCode::NotSupported);
+    CHECK(!m.event_fd());
+    CHECK_INT(m.stats().deliveries, 3);
+    CHECK_INT(m.stats().plugins, 1);
+    CHECK(m.stats().last_delivery > Event::Time());
+}
+
+void tells_the_thread_that_dispatches()
+{
+    int reloads = 0;
+    std::atomic<int> woken{0};
+    Manager m(quick(), Delivery::manual);
+    CHECK(m.set_reload_callback([&](const std::string&) { ++reloads; }).has_value());
+    CHECK(m.set_wakeup_callback([&] { ++woken; }).has_value());
+    const Plugin p(m);
+    CHECK(m.dispatch().value() <= 1);  // that it was enabled
+    const int fd = m.event_fd().value();
+    pollfd poll_fd = {fd, POLLIN, 0};
+    CHECK_INT(poll(&poll_fd, 1, 0), 0);
+    replace_version(p.path, 1);
+    CHECK_INT(poll(&poll_fd, 1, PATIENCE), 1);
+    CHECK(becomes([&] { return woken > 0; }));
+    CHECK_INT(reloads, 0);
+    CHECK_INT(m.dispatch().value(), 1);
+    CHECK_INT(reloads, 1);
+    CHECK_INT(m.dispatch(0, 0ms).value(), 0);
+    CHECK_INT(poll(&poll_fd, 1, 0), 0);
+}
+
+bool refused(const expected<void>& result, ErrorCode code, const char* names)
+{
+    if (result)
+        return false;
+    CHECK_HAS(result.error().message().c_str(), names);
+    return result.error().code() == code;
+}
+
+void bad_input()
+{
+    Manager m;
+    const std::filesystem::path dir = scratch();
+    CHECK(refused(m.enable_hot_reload("x", dir / "missing"), ErrorCode::FileNotFound, "missing"));
+    CHECK(refused(m.enable_hot_reload("x", dir), ErrorCode::InvalidPath, "directory"));
+    CHECK(refused(m.enable_hot_reload("x", ""), ErrorCode::InvalidPath, "empty"));
+    CHECK(refused(m.enable_hot_reload("x", std::string(5000, 'l')), ErrorCode::InvalidPath, "5000"));
+    CHECK(refused(m.enable_hot_reload("x", std::string("nul\0byte", 8)), ErrorCode::InvalidPath, "nul\\x00byte"));
+    CHECK(refused(m.enable_hot_reload("", "x"), ErrorCode::InvalidParameters, "empty"));
+    CHECK(refused(m.enable_hot_reload(std::string("a\0b", 3), "x"), ErrorCode::InvalidParameters, "a\\x00b"));
+    CHECK(refused(m.enable_hot_reload("\xff", "x"), ErrorCode::InvalidParameters, "xff"));
+    EnableOptions never;
+    never.quiet = std::chrono::hours(24 * 365 * 100);
+    CHECK(refused(m.enable_hot_reload("x", "x", never), ErrorCode::InvalidParameters, "out of range"));
+    const Plugin p(m);
+    CHECK(refused(m.enable_hot_reload("p", dir / "missing"), ErrorCode::AlreadyExists, "\"p\""));
+    CHECK(!m.is_hot_reload_enabled(std::string("p\0q", 3)) && !m.disable_hot_reload(std::string("p\0q", 3)));
+
+    Options bad;
+    bad.poll_interval = -5ms;
+    const auto result = Manager::create(bad);
+    CHECK(!result);
+    CHECK_HAS(result.error().message().c_str(), "-5");
+    bool thrown = false;
+    try {
+        const Manager made(bad);
+    } catch (const qtplugin::bad_expected_access<Error>& e) {
+        thrown = e.error() == ErrorCode::InvalidParameters;
+    }
+    CHECK(thrown);
+}
+
+void lists_disables_and_pauses()
+{
+    Manager m(quick(), Delivery::manual);
+    int reloads = 0;
+    CHECK(m.set_reload_callback([&](const std::string&) { ++reloads; }).has_value());
+    const Plugin p(m);
+    for (const char* id : {"z", "a"})
+        CHECK(m.enable_hot_reload(id, p.path).has_value());
+    CHECK((m.get_hot_reload_plugins() == std::vector<std::string>{"p", "z", "a"}));
+    CHECK(m.disable_hot_reload("z") && !m.disable_hot_reload("z") && m.is_hot_reload_enabled("a"));
+    m.set_global_hot_reload_enabled(false);
+    CHECK(!m.is_global_hot_reload_enabled());
+    replace_version(p.path, 1);
+    CHECK(becomes([&] { return m.stats().notifications > 0; }));
+    m.set_global_hot_reload_enabled(true);
+    CHECK(pumped(m, [&] { return reloads == 2; }));
+    CHECK_INT(m.clear(), 2);
+    CHECK(m.get_hot_reload_plugins().empty());
+}
+
+void waits_for_a_missing_file()
+{
+    Manager m(quick(), Delivery::manual);
+    int reloads = 0;
+    CHECK(m.set_reload_callback([&](const std::string&) { ++reloads; }).has_value());
+    const char* path = in(scratch(), "later.so");
+    EnableOptions missing;
+    missing.allow_missing = true;
+    CHECK(m.enable_hot_reload("later", path, missing).has_value());
+    write_version(path, 1);
+    CHECK(pumped(m, [&] { return reloads == 1; }));
+}
+
+void callbacks_live_exactly_as_long_as_needed()
+{
+    const auto token = std::make_shared<int>();
+    {
+        Manager m(quick());
+        CHECK(m.set_reload_callback([token](const std::string&) {}).has_value());
+        CHECK(m.set_event_callback([token](const Event&) {}).has_value());
+        CHECK_INT(token.use_count(), 3);
+        CHECK(m.set_reload_callback([](const std::string&) {}).has_value());
+        CHECK(m.set_event_callback({}).has_value());
+        CHECK(becomes([&] { return token.use_count() == 1; }));
+        CHECK(m.set_reload_callback([token](const std::string&) {}).has_value());
+        // Refused in this mode: deleted all the same.
+        CHECK(!m.set_wakeup_callback([token] {}));
+    }
+    CHECK(becomes([&] { return token.use_count() == 1; }));
+}
+
+void moves()
+{
+    int reloads = 0;
+    Manager first(quick(), Delivery::manual);
+    CHECK(first.set_reload_callback([&](const std::string&) { ++reloads; }).has_value());
+    const Plugin p(first);
+    Manager second(std::move(first));
+    Manager third(quick(), Delivery::manual);
+    third = std::move(second);
+    for (Manager* gone : {&first, &second}) {
+        CHECK(gone->native_handle() == nullptr);
+        CHECK(refused(gone->enable_hot_reload("x", p.path), ErrorCode::InvalidState, ""));
+        CHECK(gone->dispatch().error() == ErrorCode::InvalidState);
+        CHECK(gone->get_hot_reload_plugins().empty() && gone->clear() == 0 && !gone->is_global_hot_reload_enabled());
+        gone->set_exception_handler({});
+    }
+    replace_version(p.path, 1);
+    CHECK(pumped(third, [&] { return reloads == 1; }));
+}
+
+void destroyed_inside_its_callback()
+{
+    for (const Delivery delivery : {Delivery::thread, Delivery::manual}) {
+        std::atomic<int> reloads{0};
+        std::optional<Manager> m;
+        m.emplace(quick(), delivery);
+        CHECK(m->set_reload_callback([&](const std::string&) {
+                   m.reset();
+                   ++reloads;
+               }).has_value());
+        const Plugin p(*m);
+        CHECK(m->enable_hot_reload("q", p.path).has_value());
+        replace_version(p.path, 1);
+        if (delivery == Delivery::thread)
+            CHECK(becomes([&] { return reloads > 0; }));
+        for (const auto end = std::chrono::steady_clock::now() + patience;
+             delivery == Delivery::manual && m && std::chrono::steady_clock::now() < end;)
+            (void)m->dispatch(0, 100ms);
+        CHECK_INT(reloads.load(), 1);
+        CHECK(!m);
+    }
+}
+
+void an_exception_leaves_dispatch_and_the_rest_pending()
+{
+    Manager m(quick(), Delivery::manual);
+    std::vector<std::string> told;
+    CHECK(m.set_event_callback([&](const Event& e) {
+               if (e.kind == EventKind::file_changed)
+                   throw std::runtime_error("event " + e.plugin_id);
+           }).has_value());
+    CHECK(m.set_reload_callback([&](const std::string& id) {
+               told.push_back(id);
+               throw std::runtime_error("reload " + id);
+           }).has_value());
+    const Plugin p(m);
+    CHECK(m.enable_hot_reload("q", p.path).has_value());
+    replace_version(p.path, 1);
+    std::vector<std::string> thrown;
+    CHECK(becomes([&] {
+        try {
+            (void)m.dispatch();
+        } catch (const std::runtime_error& e) {
+            thrown.emplace_back(e.what());
+            CHECK_INT(told.size(), thrown.size());
+        }
+        return thrown.size() == 2;
+    }));
+    // The first of the two that each event throws, and none of them again.
+    CHECK((thrown == std::vector<std::string>{"event p", "event q"}));
+    CHECK_INT(m.dispatch().value(), 0);
+}
+
+void an_exception_on_the_library_thread_goes_to_the_handler()
+{
+    Manager m(quick());
+    std::atomic<int> handled{0}, reloads{0};
+    CHECK(m.set_reload_callback([&](const std::string&) {
+               ++reloads;
+               throw 7;
+           }).has_value());
+    const Plugin p(m);
+    replace_version(p.path, 1);  // nobody to tell
+    CHECK(becomes([&] { return reloads == 1; }));
+    m.set_exception_handler([&](const std::string& id, const std::exception_ptr& exception) {
+        try {
+            std::rethrow_exception(exception);
+        } catch (int value) {
+            CHECK(value == 7 && id == "p");
+            ++handled;
+        }
+        throw std::runtime_error("from the handler");
+    });
+    for (int i = 2; i <= 3; ++i) {
+        replace_version(p.path, i);
+        CHECK(becomes([&] { return handled == i - 1; }));
+    }
+    CHECK_INT(reloads.load(), 3);
+}
+
+}  // namespace
+
+int main()
+{
+    RUN(tells_once_on_the_library_thread);
+    RUN(tells_the_thread_that_dispatches);
+    RUN(bad_input);
+    RUN(lists_disables_and_pauses);
+    RUN(waits_for_a_missing_file);
+    RUN(callbacks_live_exactly_as_long_as_needed);
+    RUN(moves);
+    RUN(destroyed_inside_its_callback);
+    RUN(an_exception_leaves_dispatch_and_the_rest_pending);
+    RUN(an_exception_on_the_library_thread_goes_to_the_handler);
+    DONE();
+}

@@ -1,0 +1,427 @@
+/**
+ * @file hotreload.hpp
+ * @brief hotreload::Manager: the C library in the dress of C++17, header-only and without Qt.
+ *
+ * Link with libhotreload. hot_reload_manager.h is the manual; here is said only what C++ adds.
+ */
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <hot_reload_manager.h>
+
+#include <qtplugin/utils/error_handling.hpp>
+#include <qtplugin/utils/expected.hpp>
+#include <qtplugin/utils/hot_reload_types.hpp>
+
+namespace hotreload {
+
+template <class T>
+using expected = qtplugin::expected<T, qtplugin::PluginError>;
+using Error = qtplugin::PluginError;
+using ErrorCode = qtplugin::PluginErrorCode;
+
+/** Where callbacks run. */
+enum class Delivery : std::int32_t {
+    thread = HRM_DISPATCH_THREAD,  ///< on one thread of the library per manager
+    manual = HRM_DISPATCH_MANUAL,  ///< on the thread that calls Manager::dispatch()
+};
+
+namespace detail {
+
+/** A string with the bytes that cannot be shown as \xNN. */
+inline std::string shown(const std::string& s)
+{
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string out;
+    for (const char c : s) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte < 0x7f)
+            out += c;
+        else
+            out += {'\\', 'x', digits[byte >> 4U], digits[byte & 15U]};
+    }
+    return out;
+}
+
+/** A path as the C library takes it: UTF-8 on Windows, elsewhere the bytes that the kernel has. */
+inline std::string bytes_of(const std::filesystem::path& path)
+{
+#if defined(_WIN32)
+    const auto utf8 = path.u8string();  // of char8_t since C++20
+    return std::string(utf8.begin(), utf8.end());
+#else
+    return path.native();
+#endif
+}
+
+inline Event::Time time_of(std::int64_t ns)
+{
+    return Event::Time(std::chrono::duration_cast<Event::Time::duration>(std::chrono::nanoseconds(ns)));
+}
+
+inline std::int32_t ms(std::chrono::milliseconds value)
+{
+    // What does not fit is out of range for the library too.
+    constexpr std::chrono::milliseconds::rep most = INT32_MAX;
+    return value.count() < -most ? INT32_MIN : static_cast<std::int32_t>(value.count() > most ? most : value.count());
+}
+
+inline Event event_of(const hrm_event& e)
+{
+    Event event;
+    event.kind = static_cast<EventKind>(e.kind);
+    event.health = static_cast<Health>(e.health);
+    event.plugin_id = e.plugin_id;
+#if defined(_WIN32)
+    event.path = std::filesystem::u8path(e.path);
+#else
+    event.path = e.path;
+#endif
+    event.sequence = e.sequence;
+    event.generation = e.generation;
+    event.first_seen = time_of(e.first_seen_ns);
+    event.decided = time_of(e.timestamp_ns);
+    event.message = e.message;
+    return event;
+}
+
+inline Error error_of(std::int32_t code, const hrm_error& error, const std::string& plugin_id = {})
+{
+    return Error(qtplugin::plugin_error_code(code), error.code < 0 ? error.message : hrm_strerror(code), plugin_id,
+                 error.os_error);
+}
+
+inline hrm_error no_error()
+{
+    hrm_error error = HRM_ERROR_INIT;
+    return error;
+}
+
+using ExceptionHandler = std::function<void(const std::string& plugin_id, std::exception_ptr)>;
+
+/** What the callbacks of a manager share; they may outlive it by the rest of a call. */
+struct Shared {
+    std::mutex mutex;
+    std::shared_ptr<const ExceptionHandler> handler;
+    bool rethrow = false;  // dispatch() does
+    std::vector<std::pair<std::thread::id, std::exception_ptr>> thrown;
+
+    /** Takes an exception, which must not reach the C library. */
+    void failed(const std::string& plugin_id, const std::exception_ptr& exception) noexcept
+    {
+        try {
+            std::unique_lock<std::mutex> lock(mutex);
+            const auto h = handler;
+            if (h == nullptr) {
+                if (rethrow)
+                    thrown.emplace_back(std::this_thread::get_id(), exception);
+                return;
+            }
+            lock.unlock();
+            (*h)(plugin_id, exception);
+        } catch (...) {  // the handler's own, or out of memory
+        }
+    }
+
+    /** The first of what callbacks on this thread have thrown since the last call; null if there is none. */
+    std::exception_ptr take()
+    {
+        const std::lock_guard<std::mutex> lock(mutex);
+        std::exception_ptr first;
+        for (auto at = thrown.begin(); at != thrown.end();) {
+            if (at->first == std::this_thread::get_id()) {
+                if (first == nullptr)
+                    first = at->second;
+                at = thrown.erase(at);
+            } else {
+                ++at;
+            }
+        }
+        return first;
+    }
+};
+
+/** A callback, owned by the C library, which deletes it after the last call. */
+template <class F>
+struct Slot {
+    F function;
+    std::shared_ptr<Shared> shared;
+
+    static void HRM_CALL destroy(void* slot) { delete static_cast<Slot*>(slot); }
+    template <class... Args>
+    void call(const char* plugin_id, Args&&... args) noexcept
+    {
+        try {
+            function(std::forward<Args>(args)...);
+        } catch (...) {
+            shared->failed(plugin_id, std::current_exception());
+        }
+    }
+};
+
+}  // namespace detail
+
+/**
+ * @brief Owner of an hrm_manager.
+ *
+ * Every method may be called from any thread and inside callbacks; destruction and moving are as for any object, only
+ * that the manager may be destroyed inside its own callback. A moved-from manager answers ErrorCode::InvalidState.
+ *
+ * An exception that leaves a callback goes to the exception handler. Without one it leaves dispatch() if that runs the
+ * callback, with what was still pending left pending; on the library's thread it is dropped.
+ */
+class Manager {
+public:
+    using ReloadCallback = std::function<void(const std::string& plugin_id)>;
+    using EventCallback = std::function<void(const Event&)>;
+    using WakeupCallback = std::function<void()>;
+    using ExceptionHandler = detail::ExceptionHandler;
+
+    /** Throws qtplugin::bad_expected_access<Error> where create() returns an error. */
+    explicit Manager(const Options& options = {}, Delivery delivery = Delivery::thread)
+        : Manager(create(options, delivery).value())
+    {
+    }
+    static expected<Manager> create(const Options& options = {}, Delivery delivery = Delivery::thread)
+    {
+        if (hrm_version_number() / 1000000 != HRM_VERSION_MAJOR)
+            return qtplugin::unexpected(Error(ErrorCode::NotSupported,
+                                              std::string("libhotreload ") + hrm_version_string() +
+                                                  " was loaded, but this program was built for " + HRM_VERSION_STRING));
+        hrm_options o = HRM_OPTIONS_INIT;
+        o.dispatch_mode = static_cast<std::int32_t>(delivery);
+        o.quiet_ms = detail::ms(options.quiet);
+        o.max_delay_ms = detail::ms(options.max_delay);
+        o.poll_interval_ms = detail::ms(options.poll_interval);
+        o.flags = (options.check_image ? HRM_CHECK_IMAGE : 0U) |
+                  (options.ignore_unchanged_content ? HRM_IGNORE_UNCHANGED_CONTENT : 0U) |
+                  (options.force_polling ? HRM_FORCE_POLLING : 0U);
+        hrm_error error = detail::no_error();
+        hrm_manager* handle = nullptr;
+        const std::int32_t code = hrm_manager_create(&o, &handle, &error);
+        if (code < 0)
+            return qtplugin::unexpected(detail::error_of(code, error));
+        return Manager(handle, delivery);
+    }
+
+    Manager(Manager&& other) noexcept
+        : m_handle(std::exchange(other.m_handle, nullptr)), m_shared(std::move(other.m_shared))
+    {
+    }
+    Manager& operator=(Manager&& other) noexcept
+    {
+        if (this != &other) {
+            hrm_manager_destroy(m_handle);
+            m_handle = std::exchange(other.m_handle, nullptr);
+            m_shared = std::move(other.m_shared);
+        }
+        return *this;
+    }
+    Manager(const Manager&) = delete;
+    Manager& operator=(const Manager&) = delete;
+    ~Manager() { hrm_manager_destroy(m_handle); }  // accepts null
+
+    expected<void> enable_hot_reload(const std::string& plugin_id, const std::filesystem::path& file_path,
+                                     const EnableOptions& options = {})
+    {
+        // A C string would end at the NUL, and name something else.
+        if (plugin_id.find('\0') != std::string::npos)
+            return qtplugin::unexpected(Error(ErrorCode::InvalidParameters, "the plugin id \"" +
+                                                                                detail::shown(plugin_id) +
+                                                                                "\" contains a NUL byte"));
+        const std::string path = detail::bytes_of(file_path);
+        if (path.find('\0') != std::string::npos)
+            return qtplugin::unexpected(Error(ErrorCode::InvalidPath,
+                                              "plugin \"" + plugin_id + "\": the path \"" + detail::shown(path) +
+                                                  "\" contains a NUL byte",
+                                              plugin_id));
+        hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
+        o.flags = options.allow_missing ? HRM_ENABLE_ALLOW_MISSING : 0U;
+        o.quiet_ms = detail::ms(options.quiet);
+        hrm_error error = detail::no_error();
+        const std::int32_t code = hrm_enable_hot_reload_ex(m_handle, plugin_id.c_str(), path.c_str(), &o, &error);
+        if (code < 0)
+            return qtplugin::unexpected(detail::error_of(code, error, plugin_id));
+        return {};
+    }
+
+    /** Whether it was enabled. */
+    bool disable_hot_reload(const std::string& plugin_id)
+    {
+        return is_c_string(plugin_id) && hrm_disable_hot_reload(m_handle, plugin_id.c_str()) == 1;
+    }
+
+    bool is_hot_reload_enabled(const std::string& plugin_id) const
+    {
+        return is_c_string(plugin_id) && hrm_is_hot_reload_enabled(m_handle, plugin_id.c_str()) == 1;
+    }
+
+    /** The enabled ids, in the order of enabling. */
+    std::vector<std::string> get_hot_reload_plugins() const
+    {
+        std::string buffer;
+        std::size_t size = 0;
+        std::int32_t count = hrm_get_hot_reload_plugins(m_handle, nullptr, &size);
+        while (count >= 0) {
+            buffer.resize(size + 1);
+            size = buffer.size();
+            count = hrm_get_hot_reload_plugins(m_handle, &buffer[0], &size);
+            if (count != HRM_ERR_BUFFER_TOO_SMALL)
+                break;
+            count = 0;  // another thread has enabled more in between
+        }
+        std::vector<std::string> ids;
+        for (const char* at = buffer.data(); count > 0; --count) {
+            ids.emplace_back(at);
+            at += ids.back().size() + 1;
+        }
+        return ids;
+    }
+
+    /** Disables every plugin; returns how many there were. */
+    std::size_t clear()
+    {
+        const std::int32_t count = hrm_clear(m_handle);
+        return count > 0 ? static_cast<std::size_t>(count) : 0;
+    }
+
+    void set_global_hot_reload_enabled(bool enabled) { hrm_set_global_hot_reload_enabled(m_handle, enabled ? 1 : 0); }
+    bool is_global_hot_reload_enabled() const { return hrm_is_global_hot_reload_enabled(m_handle) == 1; }
+
+    /** An empty function removes it; as for the two below. */
+    expected<void> set_reload_callback(ReloadCallback callback)
+    {
+        return set(hrm_set_reload_callback, std::move(callback), [](const char* plugin_id, void* slot) {
+            static_cast<detail::Slot<ReloadCallback>*>(slot)->call(plugin_id, plugin_id);
+        });
+    }
+    expected<void> set_event_callback(EventCallback callback)
+    {
+        return set(hrm_set_event_callback, std::move(callback), [](const hrm_event* event, void* slot) {
+            // Wrapped once more since the conversion allocates.
+            auto* const s = static_cast<detail::Slot<EventCallback>*>(slot);
+            try {
+                s->call(event->plugin_id, detail::event_of(*event));
+            } catch (...) {
+                s->shared->failed(event->plugin_id, std::current_exception());
+            }
+        });
+    }
+    /** Called on a library thread when there is something to dispatch(); may only signal the host's loop. */
+    expected<void> set_wakeup_callback(WakeupCallback callback)
+    {
+        return set(hrm_set_wakeup_callback, std::move(callback),
+                   [](void* slot) { static_cast<detail::Slot<WakeupCallback>*>(slot)->call(""); });
+    }
+
+    /** For exceptions that leave callbacks; runs where the callback ran. An empty function removes it. */
+    void set_exception_handler(ExceptionHandler handler)
+    {
+        if (m_shared == nullptr)
+            return;
+        auto fresh = handler ? std::make_shared<const ExceptionHandler>(std::move(handler)) : nullptr;
+        const std::lock_guard<std::mutex> lock(m_shared->mutex);
+        m_shared->handler.swap(fresh);
+    }
+
+    /**
+     * Delivery::manual: runs the callbacks of up to @p max pending events (0: of all), waiting up to @p timeout for
+     * the first (negative: for ever). Returns how many events there were.
+     */
+    expected<std::size_t> dispatch(std::size_t max = 0, std::chrono::milliseconds timeout = {})
+    {
+        const std::shared_ptr<detail::Shared> shared = m_shared;
+        hrm_manager* const handle = m_handle;
+        std::size_t delivered = 0;
+        std::int32_t wait = detail::ms(timeout);
+        do {
+            // One by one, so that an exception leaves the rest pending.
+            hrm_error error = detail::no_error();
+            const std::int32_t code = hrm_dispatch(handle, 1, wait, &error);
+            // In a callback that runs inside this call the manager may have been moved or destroyed.
+            if (const auto exception = shared != nullptr ? shared->take() : nullptr)
+                std::rethrow_exception(exception);
+            if (code < 0 && delivered == 0)
+                return qtplugin::unexpected(detail::error_of(code, error));
+            if (code <= 0)
+                break;
+            ++delivered;
+            wait = 0;
+        } while (max == 0 || delivered < max);
+        return delivered;
+    }
+
+    /** Delivery::manual, POSIX: polls readable while dispatch() has something to deliver. Only poll it. */
+    expected<int> event_fd() const
+    {
+        const std::int32_t fd = hrm_event_fd(m_handle);
+        if (fd < 0)
+            return qtplugin::unexpected(detail::error_of(fd, detail::no_error()));
+        return static_cast<int>(fd);
+    }
+
+    Stats stats() const
+    {
+        hrm_stats_t s = {};
+        s.struct_size = sizeof(s);
+        hrm_stats(m_handle, &s);
+        Stats out;
+        out.failed = s.failed != 0;
+        out.plugins = s.plugins;
+        out.watched_directories = s.watched_directories;
+        out.polled_directories = s.polled_directories;
+        out.pending = s.pending;
+        out.settling = s.settling;
+        out.being_written = s.being_written;
+        out.incomplete_images = s.incomplete_images;
+        out.notifications = s.notifications;
+        out.overflows = s.overflows;
+        out.deliveries = s.deliveries;
+        out.removals = s.removals;
+        out.unchanged = s.unchanged;
+        out.superseded = s.superseded;
+        out.last_delivery = detail::time_of(s.last_delivery_ns);
+        return out;
+    }
+
+    /** For functions of the C header that are not wrapped. Null in a moved-from manager. */
+    hrm_manager* native_handle() const noexcept { return m_handle; }
+
+private:
+    Manager(hrm_manager* handle, Delivery delivery) : m_handle(handle), m_shared(std::make_shared<detail::Shared>())
+    {
+        m_shared->rethrow = delivery == Delivery::manual;
+    }
+
+    static bool is_c_string(const std::string& s) noexcept { return s.find('\0') == std::string::npos; }
+
+    template <class Setter, class F, class Trampoline>
+    expected<void> set(Setter setter, F function, Trampoline trampoline)
+    {
+        std::int32_t code = 0;
+        if (function) {
+            // The library deletes the slot also when it refuses it.
+            auto slot = std::make_unique<detail::Slot<F>>(detail::Slot<F>{std::move(function), m_shared});
+            code = setter(m_handle, trampoline, slot.release(), &detail::Slot<F>::destroy);
+        } else {
+            code = setter(m_handle, nullptr, nullptr, nullptr);
+        }
+        if (code < 0)
+            return qtplugin::unexpected(detail::error_of(code, detail::no_error()));
+        return {};
+    }
+
+    hrm_manager* m_handle = nullptr;
+    std::shared_ptr<detail::Shared> m_shared;
+};
+
+}  // namespace hotreload
