@@ -33,6 +33,7 @@ type fileInfo struct {
 	// changed is when the inode last changed (ctime, ns since 1970), which no
 	// program can set at will; 0 where the system does not tell.
 	changed int64
+	linked  bool // it has several names (hard links)
 }
 
 // verdict answers: does anybody hold the file open for writing?

@@ -51,6 +51,7 @@ func infoOfStatx(st *unix.Statx_t) fileInfo {
 		fp: fingerprint{exists: true, dev: unix.Mkdev(st.Dev_major, st.Dev_minor), ino: st.Ino, size: int64(st.Size),
 			mtime: nanoseconds(st.Mtime)},
 		changed: nanoseconds(st.Ctime),
+		linked:  st.Nlink > 1,
 	}
 	// ext4 and xfs give a number to the next file as soon as it is free; the birth
 	// time tells the two apart. Those on no block device do not (btrfs, tmpfs), or

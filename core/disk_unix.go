@@ -28,6 +28,7 @@ func infoOf(st *unix.Stat_t) fileInfo {
 		fp: fingerprint{exists: true, dev: uint64(st.Dev), ino: uint64(st.Ino), size: st.Size,
 			mtime: unixNano(st.Mtim)},
 		changed: unixNano(st.Ctim),
+		linked:  st.Nlink > 1,
 	}
 }
 

@@ -44,7 +44,7 @@ func infoOfOpened(path string, access, flags uint32) (fileInfo, error) {
 		ino:    uint64(d.FileIndexHigh)<<32 | uint64(d.FileIndexLow),
 		size:   int64(d.FileSizeHigh)<<32 | int64(d.FileSizeLow),
 		mtime:  d.LastWriteTime.Nanoseconds(),
-	}}
+	}, linked: d.NumberOfLinks > 1}
 	switch {
 	case d.FileAttributes&windows.FILE_ATTRIBUTE_REPARSE_POINT != 0 && flags != 0:
 		in.kind = kindLink

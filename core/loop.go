@@ -18,10 +18,11 @@ type loop struct {
 	ws   *watchSet
 	disk disk
 
-	settling deadlines // entries by the time of their next look
-	writing  int       // of these, held open for writing at the last look
-	stale    []*folder // must be resolved again
-	touched  []*entry  // may have changed
+	settling deadlines           // entries by the time of their next look
+	linked   map[fileID][]*entry // by file, if it has several names
+	writing  int                 // of these, held open for writing at the last look
+	stale    []*folder           // must be resolved again
+	touched  []*entry            // may have changed
 
 	timer    *time.Timer
 	poll     *time.Timer // armed only while something is polled
@@ -43,7 +44,7 @@ const (
 )
 
 func newLoop(m *Manager, src Source) *loop {
-	l := &loop{m: m, src: src, disk: m.opts.disk, ws: newWatchSet(src, m.opts.disk, m.opts.ForcePolling),
+	l := &loop{m: m, linked: map[fileID][]*entry{}, src: src, disk: m.opts.disk, ws: newWatchSet(src, m.opts.disk, m.opts.ForcePolling),
 		timer: time.NewTimer(time.Hour), poll: time.NewTimer(time.Hour)}
 	l.timer.Stop()
 	l.poll.Stop()
@@ -160,7 +161,8 @@ func (l *loop) commands() {
 			continue
 		}
 		l.ws.link(e)
-		e.watched, e.examined = true, e.baseline
+		e.watched = true
+		l.examined(e, e.baseline)
 		// The first look compares with what Enable saw: a change in between, or
 		// a file that was being written then, is told.
 		e.tracker.hint(now, 0, e.timing)
@@ -170,6 +172,7 @@ func (l *loop) commands() {
 	for _, e := range removed {
 		if e.watched {
 			l.ws.remove(e)
+			l.examined(e, fileInfo{})
 			e.watched = false
 		}
 		l.unschedule(e)
@@ -214,6 +217,14 @@ func (l *loop) reconcile() {
 			l.ws.link(e)
 		}
 		l.hint(e, why, now)
+		if e.examined.linked && why&(written|closed) != 0 {
+			// Its directory does not hear of what is written under another name.
+			for _, other := range l.linked[e.examined.id()] {
+				if other != e {
+					l.hint(other, why, now)
+				}
+			}
+		}
 	}
 	clear(l.touched)
 	l.touched = l.touched[:0]
@@ -279,7 +290,7 @@ func (l *loop) examine(e *entry, now time.Time) {
 	t := &e.tracker
 	told, toldHash := l.m.toldOf(e)
 	in, err := l.look(e)
-	e.examined = in
+	l.examined(e, in)
 	if err != nil && !missing(err) {
 		l.barred(e, err, now)
 		return
@@ -336,6 +347,25 @@ func (l *loop) look(e *entry) (fileInfo, error) {
 	}
 	in.changed = 0
 	return in, nil
+}
+
+// examined notes what a look found.
+func (l *loop) examined(e *entry, in fileInfo) {
+	was := e.examined
+	e.examined = in
+	if was.linked == in.linked && was.id() == in.id() {
+		return
+	}
+	if was.linked {
+		if rest := without(l.linked[was.id()], e); len(rest) > 0 {
+			l.linked[was.id()] = rest
+		} else {
+			delete(l.linked, was.id())
+		}
+	}
+	if in.linked {
+		l.linked[in.id()] = append(l.linked[in.id()], e)
+	}
 }
 
 // missing reports whether the error says that there is no file; any other says
@@ -403,8 +433,8 @@ func (l *loop) compare(f *folder) {
 	}
 	f.entries(func(e *entry) {
 		in, _ := l.look(e) // out of reach differs from any version
-		if in.fp != e.examined.fp || (l.m.opts.IgnoreUnchangedContent && in != e.examined) {
-			e.examined = in
+		if in.fp != e.examined.fp || (l.m.opts.IgnoreUnchangedContent && in.changed != e.examined.changed) {
+			l.examined(e, in)
 			l.moved(e)
 		}
 	})

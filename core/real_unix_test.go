@@ -192,6 +192,24 @@ func TestChmodReadersAndSiblings(t *testing.T) {
 	})
 }
 
+// Notifications of a directory speak of its own names only.
+func TestFileWrittenUnderAnotherOfItsNames(t *testing.T) {
+	bothWays(t, func(h *realHost) {
+		alias := filepath.Join(h.dir, "alias.so")
+		h.must(os.Link(h.file, alias))
+		h.must(h.m.Enable("alias", alias, EnableOptions{}))
+		for i := range 3 {
+			v := fmt.Sprint("v", i+1)
+			h.put([]string{alias, h.file}[i%2], v)
+			h.expect(v)
+			h.expect(v) // both ids
+		}
+		h.replace(h.file, "alone") // the other name keeps the old file
+		h.expect("alone")
+		h.quiet()
+	})
+}
+
 func TestParentRenamedAwayAndAnotherInItsPlace(t *testing.T) {
 	bothWays(t, func(h *realHost) {
 		for i := range 3 {
