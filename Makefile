@@ -26,7 +26,7 @@ C_LIBS     := -L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -lhotreload -lpthread -ldl
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lib lib-release lib-static install demo examples test test-core test-capi test-packaging test-qt test-python test-examples lint race soak \
+.PHONY: help lib lib-release lib-static install demo examples test test-core test-capi test-abi abi-record test-packaging test-qt test-python test-examples lint race soak \
         fuzz bench clean ci
 
 help: ## this list
@@ -61,14 +61,14 @@ examples: lib ## the C example, in build/examples
 	$(CC) $(C_FLAGS) examples/c/host.c -o $(EXAMPLES)/host $(C_LIBS)
 	$(CC) $(C_FLAGS) -fPIC -shared examples/c/plugin.c -o $(EXAMPLES)/plugin.so
 
-test: test-core test-capi test-packaging test-examples test-python test-cpp test-qt ## all tests
+test: test-core test-capi test-abi test-packaging test-examples test-python test-cpp test-qt ## all tests
 
 test-core: ## the Go tests, with the race detector
 	@.ci/need cc
 	$(GO) test -race -shuffle=on ./core/... ./capi/...
 
 test-capi: lib ## the C tests, plain and under AddressSanitizer
-	@.ci/need cc nm
+	@.ci/need cc
 	capi/tests/run $(BUILD) plain $(CTESTS)
 	capi/tests/run $(BUILD) asan $(CTESTS)
 	$(MAKE) --no-print-directory $(BUILD)/oracle_host
@@ -76,6 +76,14 @@ test-capi: lib ## the C tests, plain and under AddressSanitizer
 
 $(BUILD)/oracle_host: capi/tests/oracle_host.c include/hot_reload_manager.h | lib
 	$(CC) $(C_FLAGS) $< -o $@ $(C_LIBS)
+
+test-abi: lib $(RELEASE) ## exports, struct layouts, older and newer callers, hardening, the header under every standard
+	@.ci/need cc g++ clang nm abigail
+	capi/tests/abi $(BUILD)
+
+abi-record: lib $(RELEASE) ## writes capi/abi anew, after functions or fields were appended
+	@.ci/need cc nm abigail
+	capi/tests/abi $(BUILD) --record
 
 test-packaging: $(RELEASE) ## installs it in every way that is offered and uses each from outside the tree
 	@.ci/need cc nm cmake g++ qt6 pkg-config deb python-venv

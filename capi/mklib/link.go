@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -90,6 +91,9 @@ func hideSymbols(c config, archive string) error {
 		return err
 	}
 	words := strings.Fields(cc)
+	if len(words) == 0 {
+		return errors.New("go env CC names no C compiler")
+	}
 	// -d gives common symbols their place; objcopy cannot make them local before.
 	args := append(words[1:], "-r", "-nostdlib", "-Wl,-d", "-o", object,
 		"-Wl,--whole-archive", archive, "-Wl,--no-whole-archive")

@@ -11,6 +11,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 
 type config struct {
 	root    string // the module's root directory
+	header  string // the public header
 	out     string // where the library goes, absolute
 	pkg     string // the package to build
 	goos    string // the target, not the machine mklib runs on
@@ -69,7 +71,8 @@ func run(c config, stdout io.Writer) error {
 	if c.out, err = filepath.Abs(c.out); err != nil {
 		return err
 	}
-	v, err := readVersion(filepath.Join(c.root, "include", "hot_reload_manager.h"))
+	c.header = filepath.Join(c.root, "include", "hot_reload_manager.h")
+	v, err := readVersion(c.header)
 	if err != nil {
 		return err
 	}
@@ -149,14 +152,33 @@ func build(c config, n names) error {
 
 // command runs a tool in the module's root.
 func command(c config, name string, args ...string) error {
+	flags, err := cgoFlags(c)
+	if err != nil {
+		return err
+	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir = c.root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "CGO_CFLAGS="+flags)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
 	}
 	return nil
+}
+
+// cgoFlags are the flags of the C compiler with the header's digest among them:
+// Go's build cache does not see files that C includes from other directories,
+// and would go on using what was compiled with a former header.
+func cgoFlags(c config) (string, error) {
+	flags, err := goEnv(c.root, "CGO_CFLAGS")
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(c.header)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s -DHRM_HEADER_DIGEST=%x", flags, sha256.Sum256(text)), nil
 }
 
 // symlink points link at target, replacing what is there in one step.
@@ -197,9 +219,5 @@ func goEnv(root, name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("go env %s: %w", name, err)
 	}
-	s := strings.TrimSpace(string(out))
-	if s == "" {
-		return "", fmt.Errorf("go env %s says nothing", name)
-	}
-	return s, nil
+	return strings.TrimSpace(string(out)), nil
 }
