@@ -7,4 +7,9 @@ require (
 	golang.org/x/sys v0.49.0
 )
 
-require github.com/mattn/go-pointer v0.0.1
+require (
+	github.com/jedisct1/go-minisign v0.0.0-20260527172527-a09352b57a22
+	github.com/mattn/go-pointer v0.0.1
+)
+
+require golang.org/x/crypto v0.52.0 // indirect

@@ -187,8 +187,8 @@ func (m *Manager) confirmLocked(c *pendingChange) bool {
 		return true
 	}
 	m.mu.Unlock()
-	in, err := m.opts.disk.stat(c.e.abs)
-	good := err == nil && in.fp == c.info.fp && m.opts.disk.writer(c.e.abs) != somebody
+	in, err := m.statOf(c.e)
+	good := err == nil && in.fp == c.info.fp && m.writerOf(c.e) != somebody
 	if c.removal {
 		good = err != nil
 	}
@@ -201,6 +201,7 @@ func (m *Manager) confirmLocked(c *pendingChange) bool {
 	case !good:
 		m.stats.Superseded++
 	}
+	m.discardLocked(c.snap)
 	m.hinted = append(m.hinted, c.e)
 	m.kickLoop()
 	return false
@@ -221,5 +222,8 @@ func (m *Manager) changeEvent(c *pendingChange) Event {
 		m.stats.LastDelivery = time.Now()
 	}
 	ev.Generation = e.generation
+	if c.snap != nil {
+		m.offered(e, c, &ev)
+	}
 	return ev
 }

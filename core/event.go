@@ -12,6 +12,8 @@ const (
 	Disabled    Kind = 3 // Disable or Clear; the last event of its id
 	FileRemoved Kind = 4 // the file is gone
 	Health      Kind = 5 // the library degraded or recovered
+	Rejected    Kind = 6 // validation refused a version
+	Rollback    Kind = 7 // a version failed in the host; this is what to go back to
 )
 
 // HealthCode says what a [Health] event is about.
@@ -26,6 +28,8 @@ const (
 	HealthPanic           HealthCode = 5 // a fault was contained
 	HealthUnreadable      HealthCode = 6 // a plugin's file cannot be read, and is waited for
 	HealthReadable        HealthCode = 7 // it can be read again
+	HealthSnapshotFailed  HealthCode = 8 // no snapshot could be made; it is tried again
+	HealthNoReport        HealthCode = 9 // the host did not report in time
 )
 
 // Event is what a callback receives.
@@ -39,4 +43,10 @@ type Event struct {
 	Generation uint64    // for a change: how many versions were told, from 1
 	Health     HealthCode
 	Message    string
+
+	// With safe reload, of a change: the snapshot, and of a Rollback: the last
+	// good one (Generation is 0 if there is none).
+	Snapshot     string
+	SnapshotSize int64
+	SnapshotHash string // SHA-256 in hexadecimal; also of what was Rejected
 }

@@ -87,6 +87,8 @@ func (l *loop) run() {
 			l.drain()
 		case err := <-l.src.Errors():
 			l.sourceError(err)
+		case j := <-l.m.vetted:
+			l.vetted(j)
 		case <-l.src.Mounts():
 			for _, f := range l.ws.folders {
 				l.compare(f)
@@ -160,21 +162,19 @@ func (l *loop) commands() {
 		if !l.m.enabled(e) {
 			continue
 		}
-		l.ws.link(e)
-		e.watched = true
+		l.watch(e)
 		l.examined(e, e.baseline)
 		// The first look compares with what Enable saw: a change in between, or
 		// a file that was being written then, is told.
 		e.tracker.hint(now, 0, e.timing)
 		e.tracker.firstTime, e.tracker.due = true, now
+		if e.present {
+			e.tracker.last = time.Time{} // it may have been quiet for long
+		}
 		l.schedule(e)
 	}
 	for _, e := range removed {
-		if e.watched {
-			l.ws.remove(e)
-			l.examined(e, fileInfo{})
-			e.watched = false
-		}
+		l.unwatch(e)
 		l.unschedule(e)
 	}
 	for _, e := range hinted {
@@ -233,7 +233,13 @@ func (l *loop) reconcile() {
 // hint notes that an entry's file may have changed. A delivery of it that still
 // waits in the queue is taken back: the file may be half-written again.
 func (l *loop) hint(e *entry, why signs, now time.Time) {
+	if e.safe != nil && e.safe.leader != nil {
+		e = e.safe.leader // one of its further files
+	}
 	first := l.m.takeBack(e)
+	if e.safe != nil && first.IsZero() {
+		first = l.overtake(e)
+	}
 	l.countWriting(e, func() { e.tracker.hint(now, why, e.timing) })
 	if !first.IsZero() && first.Before(e.tracker.first) {
 		e.tracker.first = first
@@ -299,7 +305,7 @@ func (l *loop) examine(e *entry, now time.Time) {
 	d := t.look(now, in, told, e.timing, l.m.opts.IgnoreUnchangedContent)
 	if d == probe {
 		var h *hash
-		f := findings{writer: l.disk.writer(e.abs)}
+		f := findings{writer: l.m.writerOf(e)}
 		if f.writer == denied {
 			l.barred(e, fs.ErrPermission, now)
 			return
@@ -317,8 +323,12 @@ func (l *loop) examine(e *entry, now time.Time) {
 		switch d = t.conclude(time.Now(), f, e.timing); {
 		case d == refuse:
 			l.m.imageRefused(e, f.image)
+		case d == tell && e.safe != nil:
+			l.vetVersion(e, in, t.first)
 		case d == tell:
 			l.m.enqueueChange(e, in, h, t.first)
+		case d == unchanged && e.safe != nil:
+			l.m.adopt(e, in, toldHash)
 		case d == unchanged:
 			l.m.adopt(e, in, h) // identical content, or the baseline's hash
 		}
@@ -340,13 +350,13 @@ func (l *loop) examine(e *entry, now time.Time) {
 func (l *loop) look(e *entry) (fileInfo, error) {
 	in, err := l.disk.stat(e.abs)
 	if err != nil || in.kind != kindFile || !e.remote() {
-		return in, err
+		return l.m.withRest(e, in), err
 	}
 	if fresh, err := l.disk.readable(e.abs); err == nil {
 		in = fresh
 	}
 	in.changed = 0
-	return in, nil
+	return l.m.withRest(e, in), nil
 }
 
 // examined notes what a look found.
@@ -392,6 +402,9 @@ func (l *loop) readable(e *entry) {
 // inspect reads the file's content, as far as options ask for it.
 func (l *loop) inspect(e *entry, fresh bool) (image error, h *hash) {
 	o := &l.m.opts
+	if e.safe != nil {
+		return nil, nil // of its snapshot instead
+	}
 	if o.CheckImage && fresh {
 		if image = l.disk.image(e.abs); image != nil {
 			return image, nil

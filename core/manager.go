@@ -17,6 +17,7 @@ type Manager struct {
 	goroutines sync.WaitGroup // the loop and the dispatching goroutine
 
 	notifications atomic.Uint64
+	vetted        chan *vetJob // from the worker to the loop
 
 	mu      sync.Mutex
 	changed sync.Cond // any change of what waiters wait for
@@ -29,15 +30,17 @@ type Manager struct {
 	removed []*entry
 	hinted  []*entry
 
-	queue    queue
-	running  *run // the delivery under way
-	sequence uint64
-	reload   *slot[func(string)]
-	event    *slot[func(Event)]
-	wakeup   *slot[func()]
-	ready    *readiness // DispatchManual only
-	poked    bool       // the host knows that something waits
-	stats    Stats
+	queue     queue
+	running   *run // the delivery under way
+	sequence  uint64
+	reload    *slot[func(string)]
+	event     *slot[func(Event)]
+	wakeup    *slot[func()]
+	ready     *readiness // DispatchManual only
+	validator *slot[Validator]
+	vet       vetter
+	poked     bool // the host knows that something waits
+	stats     Stats
 }
 
 // entry is one enabled plugin.
@@ -55,10 +58,12 @@ type entry struct {
 	removalTold bool // the host was told that the file is gone
 	generation  uint64
 	pending     *pendingChange
+	safe        *safeState // nil without safe reload
 	refused     bool
 	unreadable  bool
 
 	// The loop's own.
+	present   bool // the version that Enable saw is to be told too
 	watched   bool
 	touched   signs // noted for reconcile
 	places    []place
@@ -72,7 +77,7 @@ func New(opts Options) (*Manager, error) {
 	if err := opts.normalize(); err != nil {
 		return nil, err
 	}
-	m := &Manager{opts: opts, done: make(chan struct{}), kick: make(chan struct{}, 1), entries: map[string]*entry{}}
+	m := &Manager{opts: opts, done: make(chan struct{}), kick: make(chan struct{}, 1), vetted: make(chan *vetJob), entries: map[string]*entry{}}
 	m.changed.L = &m.mu
 	if opts.Dispatch == DispatchManual {
 		r, err := newReadiness()
@@ -119,9 +124,15 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	if err != nil {
 		return err
 	}
-	e := &entry{id: id, path: path, abs: abs, baseline: in, told: in, timing: m.timing(o)}
-	if m.opts.IgnoreUnchangedContent && in.kind == kindFile {
-		e.toldHash = m.hashOf(abs, in.fp)
+	e := &entry{id: id, path: path, abs: abs, baseline: in, timing: m.timing(o)}
+	if err := m.makeSafe(e, o); err != nil {
+		return err
+	}
+	if e.present = o.DeliverPresent && in.kind == kindFile; !e.present {
+		e.told = e.baseline
+		if m.opts.IgnoreUnchangedContent && in.kind == kindFile {
+			e.toldHash = m.hashOf(e)
+		}
 	}
 
 	m.mu.Lock()
@@ -219,13 +230,19 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 	return abs, in, nil
 }
 
-// hashOf is the hash of the file's version fp; nil if the file changed meanwhile.
-func (m *Manager) hashOf(path string, fp fingerprint) *hash {
-	h, err := m.opts.disk.hash(path)
+// hashOf is the hash of the version that Enable saw; nil if it changed meanwhile.
+func (m *Manager) hashOf(e *entry) *hash {
+	var h hash
+	var err error
+	if e.safe != nil {
+		h, err = sumOf(e.safe.files)
+	} else {
+		h, err = m.opts.disk.hash(e.abs)
+	}
 	if err != nil {
 		return nil
 	}
-	if in, _ := m.opts.disk.stat(path); in.fp != fp {
+	if in, _ := m.statOf(e); in.fp != e.baseline.fp {
 		return nil
 	}
 	return &h
@@ -251,7 +268,7 @@ func (m *Manager) Disable(id string) (bool, error) {
 	}
 	m.afterChange()
 	m.kickLoop()
-	m.awaitLocked(func() bool { return m.running == nil || m.running.e != e })
+	m.awaitLocked(func() bool { return !m.busyWith(func(x *entry) bool { return x == e }) })
 	return true, nil
 }
 
@@ -271,7 +288,7 @@ func (m *Manager) Clear() (int, error) {
 	m.order = nil
 	m.afterChange()
 	m.kickLoop()
-	m.awaitLocked(func() bool { return m.running == nil || m.running.e == nil || !m.running.e.disabled })
+	m.awaitLocked(func() bool { return !m.busyWith(func(x *entry) bool { return x.disabled }) })
 	return n, nil
 }
 
@@ -279,7 +296,12 @@ func (m *Manager) Clear() (int, error) {
 func (m *Manager) dropLocked(e *entry) {
 	delete(m.entries, e.id)
 	e.disabled = true
-	m.queue.takeBack(e)
+	if c := m.queue.takeBack(e); c != nil {
+		m.discardLocked(c.snap)
+	}
+	if e.safe != nil {
+		m.dropSafe(e.safe)
+	}
 	m.removed = append(m.removed, e)
 	m.forgetRefusal(e)
 	m.forgetUnreadable(e)
@@ -361,8 +383,13 @@ func (m *Manager) Close() {
 	close(m.done)
 	m.queue.clear()
 	m.afterChange()
-	reload, event, wakeup := m.reload, m.event, m.wakeup
-	m.reload, m.event, m.wakeup = nil, nil, nil
+	reload, event, wakeup, validator := m.reload, m.event, m.wakeup, m.validator
+	m.reload, m.event, m.wakeup, m.validator = nil, nil, nil, nil
+	for _, e := range m.entries {
+		if e.safe != nil {
+			m.dropSafe(e.safe)
+		}
+	}
 	inside := m.insideLocked()
 	if !inside {
 		m.awaitLocked(func() bool { return m.running == nil })
@@ -371,6 +398,7 @@ func (m *Manager) Close() {
 	reload.done(m)
 	event.done(m)
 	wakeup.done(m)
+	validator.done(m)
 	finish := func() {
 		m.goroutines.Wait()
 		m.mu.Lock()
@@ -378,6 +406,7 @@ func (m *Manager) Close() {
 		for m.running != nil {
 			m.changed.Wait()
 		}
+		m.vet.store.close()
 		if m.ready != nil {
 			m.ready.close()
 			m.ready = nil
@@ -412,7 +441,19 @@ func (m *Manager) kickLoop() {
 }
 
 // insideLocked reports whether the caller is inside a callback of this manager.
-func (m *Manager) insideLocked() bool { return m.running != nil && m.running.thread == threadID() }
+func (m *Manager) insideLocked() bool {
+	if m.running == nil && m.vet.asking == nil {
+		return false
+	}
+	id := threadID()
+	return m.running != nil && m.running.thread == id || m.vet.asking != nil && m.vet.asking.thread == id
+}
+
+// busyWith reports whether a callback about such an entry is running.
+func (m *Manager) busyWith(about func(*entry) bool) bool {
+	r, a := m.running, m.vet.asking
+	return r != nil && r.e != nil && about(r.e) || a != nil && about(a.e)
+}
 
 // awaitLocked waits until ok, unless called from inside a callback.
 func (m *Manager) awaitLocked(ok func() bool) {

@@ -35,18 +35,24 @@ type Options struct {
 	IgnoreUnchangedContent bool // tell neither a touch nor a byte-identical rewrite
 	ForcePolling           bool // compare files every PollInterval, use no notifications
 
+	Safe        *Safe  // safe reload for every plugin; nil = none
+	SnapshotDir string // absolute; "" = a directory of the user's own
+
 	// ThreadStart, if set, runs first on the thread of DispatchThread.
 	ThreadStart func()
 
 	// Seams for tests: where hints come from, and the disk.
 	newSource func() (Source, error)
+	step      func(string) // called by the worker between its steps
 	disk      disk
 }
 
 // EnableOptions configure one plugin. The zero value means all defaults.
 type EnableOptions struct {
-	Quiet        time.Duration // 0 = the manager's, or NoQuiet
-	AllowMissing bool          // a file that does not exist yet is not an error
+	Quiet          time.Duration // 0 = the manager's, or NoQuiet
+	AllowMissing   bool          // a file that does not exist yet is not an error
+	DeliverPresent bool          // the present version is told too, as the first change
+	Safe           *Safe         // nil = the manager's
 }
 
 func (o *Options) normalize() error {
@@ -66,6 +72,14 @@ func (o *Options) normalize() error {
 		}
 		if *f.d < 0 || *f.d > maxInterval {
 			return fail(ErrInvalidArgument, "%s of %d ms is out of range: 0 (default) or 1 to %d ms", f.name, f.d.Milliseconds(), maxInterval.Milliseconds())
+		}
+	}
+	if o.Safe != nil {
+		if err := o.Safe.check(); err != nil {
+			return err
+		}
+		if len(o.Safe.Files) > 0 || o.Safe.Signature != "" {
+			return fail(ErrInvalidArgument, "files and signature belong to one plugin; give them when enabling it")
 		}
 	}
 	if o.Quiet == 0 {

@@ -27,6 +27,8 @@ type pendingChange struct {
 	removal bool
 	first   time.Time // first sign of the change
 	whole   time.Time // when it was found complete
+	snap    *snapshot // with safe reload: what the host will load
+	payload fileInfo
 }
 
 func (q *queue) pending() int { return q.notes.len() + q.live }

@@ -56,6 +56,7 @@ func (m *Manager) takeBack(e *entry) (first time.Time) {
 	defer m.mu.Unlock()
 	if c := m.queue.takeBack(e); c != nil {
 		first = c.first
+		m.discardLocked(c.snap)
 		m.stats.Superseded++
 		m.afterChange()
 	}

@@ -20,6 +20,19 @@ type Stats struct {
 	Superseded         uint64    // versions replaced before they were told
 	LastDelivery       time.Time // zero if none
 	Unreadable         int       // plugins whose file changed and cannot be read
+
+	// Of safe reload.
+	Snapshots        int    // on the disk
+	SnapshotBytes    int64  // of these
+	Validating       int    // versions being copied or validated
+	Rejected         uint64 // versions that validation refused
+	ReloadsOK        uint64 // reported
+	ReloadsFailed    uint64 // reported
+	Rollbacks        uint64 // failures after which there was a good version
+	Suppressed       uint64 // versions not told because their content is known to fail
+	Retries          uint64 // failed versions offered again
+	Unreported       uint64 // generations not reported in time
+	SnapshotFailures uint64 // attempts
 }
 
 // Stats returns the present figures. It works after a fault too.
@@ -33,5 +46,6 @@ func (m *Manager) Stats() (Stats, error) {
 	s.Failed = m.failed != ""
 	s.Plugins = len(m.entries)
 	s.Pending = m.queue.pending()
+	s.Snapshots, s.SnapshotBytes, s.Validating = m.vet.live, m.vet.bytes, m.vet.busy
 	return s, nil
 }

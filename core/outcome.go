@@ -1,0 +1,246 @@
+package core
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// This file is what follows a delivery with safe reload: the host's report, what
+// is kept to go back to, what is not offered again.
+
+// ReportReload says how the host's loading of a told generation went.
+func (m *Manager) ReportReload(id string, generation uint64, outcome Outcome, message string) error {
+	if outcome < ReloadOK || outcome > ReloadReleased {
+		return fail(ErrInvalidArgument, "the result %d is neither 1 (ok), 2 (failed) nor 3 (released)", outcome)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(); err != nil {
+		return err
+	}
+	e := m.entries[id]
+	switch {
+	case e == nil:
+		return fail(ErrInvalidArgument, "plugin %q is not enabled", id)
+	case e.safe == nil:
+		return fail(ErrNotSupported, "plugin %q is enabled without safe reload; give it safe options", id)
+	}
+	o := e.safe.offer(generation)
+	if o == nil {
+		return fail(ErrInvalidArgument, "plugin %q: generation %d is not known (any more); the latest is %d", id, generation, e.generation)
+	}
+	o.stopWatchdog()
+	switch outcome {
+	case ReloadOK:
+		if !o.good {
+			o.good = true
+			m.stats.ReloadsOK++
+		}
+		m.prune(e.safe)
+	case ReloadFailed:
+		m.stats.ReloadsFailed++
+		e.safe.forget(o)
+		m.discardLocked(o.snap)
+		if m.forgetMissing(e.safe); !e.disabled && !m.closed {
+			m.failedLocked(e, o, message)
+		}
+	case ReloadReleased:
+		e.safe.forget(o)
+		m.discardLocked(o.snap)
+	}
+	return nil
+}
+
+// failedLocked remembers the bytes and offers the last good version.
+func (m *Manager) failedLocked(e *entry, o *offer, message string) {
+	s := e.safe
+	f := s.failed(o.snap.sum)
+	f.times++
+	what := fmt.Sprintf("generation %d failed", o.generation)
+	if message != "" {
+		what += ": " + message
+	}
+	if f.times <= s.o.Retries {
+		delay := s.o.RetryDelay
+		if delay == 0 {
+			delay = DefaultRetryDelay
+		}
+		delay = min(delay<<min(f.times-1, 20), maxInterval)
+		m.stats.Retries++
+		if o.generation == e.generation { // otherwise a newer one is there already
+			e.told, e.toldHash = fileInfo{}, nil
+			m.lookAgainLocked(e, delay)
+			what += fmt.Sprintf("; it is offered again in %v", delay)
+		}
+	}
+	ev := Event{Kind: Rollback, ID: e.id, Path: e.path, Message: what + "; there is no earlier version to go back to"}
+	if last := s.lastGood(); last != nil {
+		ev.Message = fmt.Sprintf("%s; generation %d is the last good one", what, last.generation)
+		ev.snapshot(last)
+		m.stats.Rollbacks++
+	}
+	m.noteLocked(ev)
+}
+
+// snapshot makes the event name an offer's snapshot.
+func (ev *Event) snapshot(o *offer) {
+	ev.Generation = o.generation
+	ev.Snapshot, ev.SnapshotSize = o.snap.paths[0], o.snap.size
+	ev.SnapshotHash = hex.EncodeToString(o.snap.hash[:])
+}
+
+// lookAgainLocked has the loop look at an entry later.
+func (m *Manager) lookAgainLocked(e *entry, delay time.Duration) {
+	s := e.safe
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timer = time.AfterFunc(delay, func() {
+		m.guard("a timer", func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if !e.disabled && !m.closed {
+				m.hinted = append(m.hinted, e)
+				m.kickLoop()
+			}
+		})
+	})
+}
+
+func (s *safeState) offer(generation uint64) *offer {
+	for _, o := range s.offers {
+		if o.generation == generation {
+			return o
+		}
+	}
+	return nil
+}
+
+func (s *safeState) forget(o *offer) {
+	s.offers = slices.DeleteFunc(s.offers, func(x *offer) bool { return x == o })
+}
+
+func (s *safeState) lastGood() *offer {
+	for _, o := range slices.Backward(s.offers) {
+		if o.good {
+			return o
+		}
+	}
+	return nil
+}
+
+// failed is the record of a content that failed.
+func (s *safeState) failed(sum hash) *failure {
+	for i := range s.failures {
+		if s.failures[i].sum == sum {
+			return &s.failures[i]
+		}
+	}
+	if len(s.failures) == maxFailures {
+		s.failures = slices.Delete(s.failures, 0, 1)
+	}
+	s.failures = append(s.failures, failure{sum: sum})
+	return &s.failures[len(s.failures)-1]
+}
+
+// bad reports whether a content is not to be offered.
+func (s *safeState) bad(sum hash) bool {
+	for _, f := range s.failures {
+		if f.sum == sum {
+			return f.times > s.o.Retries
+		}
+	}
+	return false
+}
+
+// offered makes a delivered change one that can be reported on.
+func (m *Manager) offered(e *entry, c *pendingChange, ev *Event) {
+	s := e.safe
+	o := &offer{generation: e.generation, snap: c.snap}
+	s.offers = append(s.offers, o)
+	s.payload = c.payload
+	ev.snapshot(o)
+	if d := s.o.ReportTimeout; d > 0 {
+		o.watchdog = time.AfterFunc(d, func() {
+			m.guard("a timer", func() {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				if o.watchdog == nil || e.disabled || m.closed {
+					return
+				}
+				o.watchdog = nil
+				m.stats.Unreported++
+				m.healthLocked(HealthNoReport, e.id, e.path, fmt.Sprintf("no report on generation %d within %v; it is not taken for good", o.generation, d))
+			})
+		})
+	}
+	m.prune(s)
+}
+
+func (o *offer) stopWatchdog() {
+	if o.watchdog != nil {
+		o.watchdog.Stop()
+		o.watchdog = nil
+	}
+}
+
+// prune removes the snapshots that nobody goes back to: what came before the
+// good one, but for Keep good ones; of what nobody reported on, the newest two stay.
+func (m *Manager) prune(s *safeState) {
+	keep := s.o.Keep
+	switch keep {
+	case 0:
+		keep = 1
+	case KeepNone:
+		keep = 0
+	}
+	good, unreported := keep+1, 2
+	kept := []*offer{}
+	for _, o := range slices.Backward(s.offers) {
+		switch {
+		case o.good && good > 0:
+			good--
+			unreported = 0 // what came before was superseded
+		case !o.good && unreported > 0:
+			unreported--
+		default:
+			o.stopWatchdog()
+			m.discardLocked(o.snap)
+			continue
+		}
+		kept = append(kept, o)
+	}
+	slices.Reverse(kept)
+	s.offers = kept
+}
+
+// dropSafe ends everything about an entry that is disabled.
+func (m *Manager) dropSafe(s *safeState) {
+	s.discarded = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	for _, o := range s.offers {
+		o.stopWatchdog()
+		m.discardLocked(o.snap)
+	}
+	s.offers = nil
+}
+
+// forgetMissing gives up good generations whose snapshot somebody has removed.
+// It lets the lock go meanwhile.
+func (m *Manager) forgetMissing(s *safeState) {
+	for last := s.lastGood(); last != nil; last = s.lastGood() {
+		m.mu.Unlock()
+		_, err := os.Lstat(last.snap.paths[0])
+		m.mu.Lock()
+		if err == nil {
+			return
+		}
+		s.forget(last)
+		m.discardLocked(last.snap)
+	}
+}

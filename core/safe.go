@@ -1,0 +1,307 @@
+package core
+
+import (
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/jedisct1/go-minisign"
+)
+
+// Safe asks for safe reload: the host is told of snapshots that were validated,
+// and reports how their loading went.
+type Safe struct {
+	Files       []string // what else belongs to the plugin, relative to its directory
+	Image       bool     // refuse what is no whole image for this machine
+	Symbols     []string // that the image must export
+	AllowList   string   // a file of SHA-256 sums
+	PublicKeys  []string // minisign's; one of them must have signed
+	Signature   string   // "" = the plugin's path + ".minisig"
+	StrictModes bool     // nobody else may be able to exchange the file
+
+	ValidatorTimeout time.Duration // 0 = none
+	AcceptOnTimeout  bool          // what a timeout means; otherwise the version is refused
+	ReportTimeout    time.Duration // when a missing report is noted; 0 = never
+	Retries          int           // how often a failed version is offered again
+	RetryDelay       time.Duration // before the first retry, then doubling; 0 = DefaultRetryDelay
+	Keep             int           // good generations kept beside the present one; 0 = 1, KeepNone
+}
+
+// Defaults and limits of Safe.
+const (
+	DefaultRetryDelay = time.Second
+	KeepNone          = -1
+
+	signatureSuffix = ".minisig"
+	maxKeep         = 1000
+	maxRetries      = 1000
+	maxFailures     = 32 // contents that are remembered as bad, per plugin
+	minAgain        = time.Second
+	maxAgain        = time.Minute
+)
+
+// Outcome is what a host reports of a generation. The values are those of the C
+// header.
+type Outcome int32
+
+// The outcomes.
+const (
+	ReloadOK       Outcome = 1 // loaded; it is the good one now
+	ReloadFailed   Outcome = 2 // it does not work
+	ReloadReleased Outcome = 3 // its snapshot is needed no more
+)
+
+// safeState is what an entry with safe reload has beside the others.
+type safeState struct {
+	leader *entry // this entry only stands for a further file of that one
+
+	o          *Safe
+	keys       []minisign.PublicKey
+	files      []member // the plugin's own first
+	signatures []string // of each of them
+	evidence   []string // signatures and allow-list: their change is a reason to look again
+	companions []*entry // watched for files and evidence
+	job        *vetJob  // the loop's own: what is being vetted
+
+	// Behind Manager.mu.
+	offers    []*offer // told generations whose snapshots exist, oldest first
+	payload   fileInfo // of the version last told, without the evidence
+	failures  []failure
+	rejected  string // the latest refusal, told already
+	trouble   string // the latest failure to make a snapshot, told already
+	again     time.Duration
+	timer     *time.Timer // when to look again
+	discarded bool
+}
+
+// offer is a generation that the host was told of.
+type offer struct {
+	generation uint64
+	snap       *snapshot
+	good       bool
+	watchdog   *time.Timer
+}
+
+// failure is a content that the host could not use.
+type failure struct {
+	sum   hash
+	times int
+}
+
+func (s *Safe) check() error {
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{{"validator_timeout", s.ValidatorTimeout}, {"report_timeout", s.ReportTimeout}, {"retry_delay", s.RetryDelay}} {
+		if d.d < 0 || d.d > maxInterval {
+			return fail(ErrInvalidArgument, "%s of %d ms is out of range: 0 to %d ms", d.name, d.d.Milliseconds(), maxInterval.Milliseconds())
+		}
+	}
+	if s.Retries < 0 || s.Retries > maxRetries {
+		return fail(ErrInvalidArgument, "retries of %d is out of range: 0 to %d", s.Retries, maxRetries)
+	}
+	if s.Keep < KeepNone || s.Keep > maxKeep {
+		return fail(ErrInvalidArgument, "keep_generations of %d is out of range: -1 (none), 0 (default) or 1 to %d", s.Keep, maxKeep)
+	}
+	if slices.Contains(s.Symbols, "") {
+		return fail(ErrInvalidArgument, "symbols contains an empty name")
+	}
+	for _, k := range s.PublicKeys {
+		if _, err := parseKey(k); err != nil {
+			return err
+		}
+	}
+	if s.Signature != "" && len(s.PublicKeys) == 0 {
+		return fail(ErrInvalidArgument, "signature is %q, but there are no public_keys", s.Signature)
+	}
+	return nil
+}
+
+// makeSafe gives a new entry what safe reload needs, if it is asked for.
+func (m *Manager) makeSafe(e *entry, o EnableOptions) error {
+	policy := o.Safe
+	if policy == nil {
+		policy = m.opts.Safe
+	} else if err := policy.check(); err != nil {
+		return err
+	}
+	if policy == nil {
+		return nil
+	}
+	if err := m.startVetting(); err != nil {
+		return err
+	}
+	s, err := m.newSafeState(e.id, e.abs, policy)
+	if err != nil {
+		return err
+	}
+	s.companionsOf(e)
+	e.safe = s
+	e.baseline, s.payload = m.statAll(e), m.payloadOf(e)
+	return nil
+}
+
+// watch begins to watch an entry's file, and what else belongs to it.
+func (l *loop) watch(e *entry) {
+	l.ws.link(e)
+	e.watched = true
+	if e.safe != nil {
+		for _, c := range e.safe.companions {
+			l.watch(c)
+			l.examined(c, l.m.statFile(c.abs))
+		}
+	}
+}
+
+func (l *loop) unwatch(e *entry) {
+	if e.watched {
+		l.ws.remove(e)
+		l.examined(e, fileInfo{})
+		e.watched = false
+	}
+	if e.safe != nil && e.safe.leader == nil {
+		l.overtake(e)
+		for _, c := range e.safe.companions {
+			l.unwatch(c)
+		}
+	}
+}
+
+// newSafeState prepares safe reload of the plugin at abs; o is checked.
+func (m *Manager) newSafeState(id, abs string, o *Safe) (*safeState, error) {
+	s := &safeState{o: o}
+	paths := []string{filepath.Clean(abs)}
+	for _, f := range o.Files {
+		full := f
+		if !filepath.IsAbs(f) {
+			full = filepath.Join(filepath.Dir(abs), f)
+		}
+		full = filepath.Clean(full)
+		if in, err := m.opts.disk.stat(full); f == "" || err == nil && in.kind != kindFile {
+			return nil, fail(ErrInvalidPath, "plugin %q: %q, named as one of its files, is no file", id, f)
+		}
+		if !slices.Contains(paths, full) {
+			paths = append(paths, full)
+		}
+	}
+	var err error
+	if s.files, err = layout(paths); err != nil {
+		return nil, err
+	}
+	s.files[0].abs = abs // as it is walked: not cleaned across links
+	for _, k := range o.PublicKeys {
+		key, err := parseKey(k)
+		if err != nil {
+			return nil, err
+		}
+		s.keys = append(s.keys, key)
+	}
+	if len(s.keys) > 0 {
+		for i, f := range s.files {
+			sig := f.abs + signatureSuffix
+			if i == 0 && o.Signature != "" {
+				sig = o.Signature
+			}
+			s.signatures = append(s.signatures, sig)
+		}
+		s.evidence = append(s.evidence, s.signatures...)
+	}
+	if o.AllowList != "" {
+		s.evidence = append(s.evidence, o.AllowList)
+	}
+	for i, p := range s.evidence {
+		if !filepath.IsAbs(p) {
+			wd, err := workingDirectory()
+			if err != nil {
+				return nil, &Error{Kind: ErrIO, Msg: "cannot resolve the relative path " + abbreviate(p), Err: err}
+			}
+			s.evidence[i] = joinPath(wd, p)
+		}
+	}
+	copy(s.signatures, s.evidence)
+	return s, nil
+}
+
+// companionsOf makes the entries through which further files are watched.
+func (s *safeState) companionsOf(e *entry) {
+	for _, f := range s.files[1:] {
+		s.companions = append(s.companions, &entry{abs: f.abs, safe: &safeState{leader: e}})
+	}
+	for _, p := range s.evidence {
+		s.companions = append(s.companions, &entry{abs: p, safe: &safeState{leader: e}})
+	}
+}
+
+// statOf is the fingerprint of all that a version of the plugin consists of.
+func (m *Manager) statOf(e *entry) (fileInfo, error) {
+	in, err := m.opts.disk.stat(e.abs)
+	return m.withRest(e, in), err
+}
+
+// withRest adds a plugin's further files to what its own one looks like.
+func (m *Manager) withRest(e *entry, in fileInfo) fileInfo {
+	if e.safe != nil && in.kind == kindFile {
+		for _, c := range e.safe.companions {
+			in.fold(m.statFile(c.abs))
+		}
+	}
+	return in
+}
+
+func (m *Manager) statAll(e *entry) fileInfo {
+	in, err := m.statOf(e)
+	if err != nil {
+		return fileInfo{}
+	}
+	return in
+}
+
+// payloadOf is the same without signatures and the like.
+func (m *Manager) payloadOf(e *entry) fileInfo {
+	in := m.statFile(e.abs)
+	for _, f := range e.safe.files[1:] {
+		in.fold(m.statFile(f.abs))
+	}
+	return in
+}
+
+func (m *Manager) statFile(path string) fileInfo {
+	in, err := m.opts.disk.stat(path)
+	if err != nil {
+		return fileInfo{}
+	}
+	return in
+}
+
+// fold makes in's fingerprint that of both files.
+func (in *fileInfo) fold(other fileInfo) {
+	mix := func(h uint64, x uint64) uint64 { return (h ^ x) * 1099511628211 } // FNV-1a's step, over words
+	h := uint64(in.fp.mtime)
+	for _, x := range []uint64{other.fp.dev, other.fp.ino, uint64(other.fp.size), uint64(other.fp.mtime)} {
+		h = mix(h, x)
+	}
+	in.fp.mtime = int64(h)
+	in.changed = max(in.changed, other.changed)
+}
+
+// writerOf answers for all files of a plugin.
+func (m *Manager) writerOf(e *entry) verdict {
+	v := m.opts.disk.writer(e.abs)
+	if e.safe == nil {
+		return v
+	}
+	for _, c := range e.safe.companions {
+		if w := m.opts.disk.writer(c.abs); w == somebody {
+			return somebody
+		}
+	}
+	return v
+}
+
+// snapshotDir is where snapshots go if no option says so.
+func snapshotDir(given string) string {
+	if given != "" {
+		return given
+	}
+	return defaultSnapshotDir()
+}

@@ -1,0 +1,615 @@
+//go:build unix
+
+package core
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// safeHost is a host that loads snapshots: it reads them whole.
+type safeHost struct {
+	t         *testing.T
+	dir, file string
+	snapshots string
+	m         *Manager
+	events    chan Event
+}
+
+// newSafe starts a manager for the file plugin.so, whose present version it delivers.
+func newSafe(t *testing.T, o Options, safe Safe, content string) *safeHost {
+	t.Helper()
+	h := quietSafe(t, o)
+	h.put(h.file, content)
+	h.enable(safe)
+	return h
+}
+
+// quietSafe enables nothing yet.
+func quietSafe(t *testing.T, o Options) *safeHost {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &safeHost{t: t, dir: filepath.Join(dir, "app"), events: make(chan Event, 10000)}
+	h.file = filepath.Join(h.dir, "plugin.so")
+	h.must(os.Mkdir(h.dir, 0o755))
+	if o.SnapshotDir == "" {
+		o.SnapshotDir = filepath.Join(dir, "snapshots")
+	}
+	h.snapshots = o.SnapshotDir
+	if o.Quiet == 0 {
+		o.Quiet = 20 * ms
+	}
+	h.m, err = New(o)
+	h.must(err)
+	t.Cleanup(h.m.Close)
+	h.must(h.m.SetEventCallback(func(ev Event) {
+		if ev.Kind != Enabled && ev.Kind != Disabled {
+			h.events <- ev
+		}
+	}, nil))
+	return h
+}
+
+func (h *safeHost) enable(safe Safe) {
+	h.t.Helper()
+	h.must(h.m.Enable("p", h.file, EnableOptions{Safe: &safe, DeliverPresent: true}))
+}
+
+func (h *safeHost) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *safeHost) put(path, content string) {
+	h.t.Helper()
+	h.must(os.WriteFile(path, []byte(content), 0o644))
+}
+
+func (h *safeHost) replace(path, content string) {
+	h.t.Helper()
+	h.put(path+".tmp", content)
+	h.must(os.Rename(path+".tmp", path))
+}
+
+// next is the next event, which must be of that kind.
+func (h *safeHost) next(kind Kind) Event {
+	h.t.Helper()
+	select {
+	case ev := <-h.events:
+		if ev.Kind != kind {
+			h.t.Fatalf("event %+v, want kind %d", ev, kind)
+		}
+		return ev
+	case <-time.After(bound):
+		h.t.Fatalf("no event of kind %d within %v", kind, bound)
+	}
+	return Event{}
+}
+
+// change expects a change whose snapshot has this content.
+func (h *safeHost) change(content string) Event {
+	h.t.Helper()
+	ev := h.next(FileChanged)
+	if got := h.read(ev.Snapshot); got != content {
+		h.t.Fatalf("generation %d: the snapshot holds %.40q, want %.40q", ev.Generation, got, content)
+	}
+	return ev
+}
+
+func (h *safeHost) read(path string) string {
+	h.t.Helper()
+	b, err := os.ReadFile(path)
+	h.must(err)
+	return string(b)
+}
+
+func (h *safeHost) report(generation uint64, o Outcome) {
+	h.t.Helper()
+	h.must(h.m.ReportReload("p", generation, o, "as the test wants it"))
+}
+
+func (h *safeHost) stats() Stats {
+	h.t.Helper()
+	s, err := h.m.Stats()
+	h.must(err)
+	return s
+}
+
+// until waits for a condition.
+func (h *safeHost) until(what string, ok func() bool) {
+	h.t.Helper()
+	for end := time.Now().Add(bound); !ok(); time.Sleep(ms) {
+		if time.Now().After(end) {
+			h.t.Fatalf("not within %v: %s (%+v)", bound, what, h.stats())
+		}
+	}
+}
+
+func noFile(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+func TestSnapshotIsAPrivateCopyOfTheCheckedBytes(t *testing.T) {
+	h := newSafe(t, Options{}, Safe{}, "v1")
+	ev := h.change("v1")
+	if ev.Generation != 1 || ev.SnapshotSize != 2 || ev.SnapshotHash != "3bfc269594ef649228e9a74bab00f042efc91d5acc6fbee31a382e80d42388fe" {
+		t.Fatalf("event %+v", ev)
+	}
+	if filepath.Base(ev.Snapshot) != "plugin.so" {
+		t.Fatalf("the snapshot %s has not the plugin's name", ev.Snapshot)
+	}
+	for path, mode := range map[string]fs.FileMode{ev.Snapshot: 0o500, filepath.Dir(ev.Snapshot): 0o500 | fs.ModeDir, h.snapshots: 0o700 | fs.ModeDir} {
+		if st, err := os.Stat(path); err != nil || st.Mode() != mode {
+			t.Errorf("%s: mode %v, %v; want %v", path, st.Mode(), err, mode)
+		}
+	}
+	h.put(h.file, "v2 in place")
+	second := h.change("v2 in place")
+	if second.Snapshot == ev.Snapshot {
+		t.Error("a snapshot's name was used again")
+	}
+	if h.read(ev.Snapshot) != "v1" {
+		t.Error("the first snapshot was written to")
+	}
+	h.m.Close()
+	if list, err := os.ReadDir(h.snapshots); err != nil || len(list) != 0 {
+		t.Errorf("after Close the snapshot directory holds %v, %v", list, err)
+	}
+}
+
+func TestOnlyLaterChangesWithoutDeliverPresent(t *testing.T) {
+	h := quietSafe(t, Options{})
+	h.put(h.file, "v1")
+	h.must(h.m.Enable("p", h.file, EnableOptions{Safe: &Safe{}}))
+	h.replace(h.file, "v2")
+	h.change("v2")
+}
+
+func TestManagerWideSafeReload(t *testing.T) {
+	h := quietSafe(t, Options{Safe: &Safe{}})
+	h.put(h.file, "v1")
+	h.must(h.m.Enable("p", h.file, EnableOptions{DeliverPresent: true}))
+	h.change("v1")
+}
+
+// The attack: what was validated is exchanged, in place and by renaming, before
+// the host loads it.
+func TestNoGapBetweenCheckAndUse(t *testing.T) {
+	h := quietSafe(t, Options{Quiet: NoQuiet})
+	h.must(h.m.SetValidator(func(c Candidate) error {
+		b, err := os.ReadFile(c.Snapshot)
+		if err != nil || strings.HasPrefix(string(b), "evil") {
+			return fmt.Errorf("%q is evil (%v)", b, err)
+		}
+		if string(b) != "good 0" { // seen to be good; now the file is exchanged
+			h.put(h.file, "evil, in place")
+			h.replace(h.file, "evil, renamed after "+string(b))
+		}
+		return nil
+	}, nil))
+	h.put(h.file, "good 0")
+	h.enable(Safe{})
+	h.change("good 0")
+	for i := range 50 {
+		good := fmt.Sprint("good ", i+1)
+		h.replace(h.file, good)
+		h.until("the evil version is refused", func() bool {
+			select {
+			case ev := <-h.events:
+				if ev.Kind == FileChanged {
+					if got := h.read(ev.Snapshot); !strings.HasPrefix(got, "good") {
+						t.Fatalf("the host would have loaded %q", got)
+					}
+				}
+				return ev.Kind == Rejected
+			default:
+				return false
+			}
+		})
+	}
+}
+
+// A change at any moment of the vetting makes it void; what is told is whole.
+func TestChangeDuringVetting(t *testing.T) {
+	for _, at := range []string{"begun", "made", "opened", "copying", "copied", "sealed", "stable", "validated"} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			var h *safeHost
+			var once atomic.Bool
+			h = quietSafe(t, Options{step: func(step string) {
+				if step == at && once.CompareAndSwap(false, true) {
+					h.put(h.file, strings.Repeat("second ", 1000))
+				}
+			}})
+			h.put(h.file, "first")
+			h.enable(Safe{})
+			ev := h.next(FileChanged)
+			if got := h.read(ev.Snapshot); got == "first" { // told before the change was noticed: possible at the end only
+				if at != "validated" && at != "stable" {
+					t.Fatalf("told %q although the file changed at %q", got, at)
+				}
+				ev = h.next(FileChanged)
+			}
+			if got := h.read(ev.Snapshot); got != strings.Repeat("second ", 1000) {
+				t.Fatalf("the snapshot holds %.20q… (%d bytes)", got, len(got))
+			}
+		})
+	}
+}
+
+func TestValidatorRefusesAcceptsAndTimesOut(t *testing.T) {
+	h := quietSafe(t, Options{})
+	released := make(chan struct{})
+	block := make(chan struct{})
+	h.must(h.m.SetValidator(func(c Candidate) error {
+		b, _ := os.ReadFile(c.Snapshot)
+		switch {
+		case c.ID != "p" || c.Path != h.file || c.SnapshotSize != int64(len(b)) || len(c.SnapshotHash) != 64:
+			return fmt.Errorf("odd candidate %+v", c)
+		case strings.HasPrefix(string(b), "bad"):
+			return errors.New("it says bad")
+		case strings.HasPrefix(string(b), "slow"):
+			<-block
+		}
+		return nil
+	}, func() { close(released) }))
+	h.put(h.file, "v1")
+	h.enable(Safe{ValidatorTimeout: 50 * ms})
+	h.change("v1")
+	h.replace(h.file, "bad")
+	if ev := h.next(Rejected); ev.Message != "it says bad" || ev.SnapshotSize != 3 {
+		t.Fatalf("event %+v", ev)
+	}
+	h.replace(h.file, "slow")
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, "no verdict within 50ms") {
+		t.Fatalf("event %+v", ev)
+	}
+	h.replace(h.file, "v2") // waits until the late call has returned
+	close(block)
+	if ev := h.change("v2"); ev.Generation != 2 {
+		t.Fatalf("generation %d: what is refused must not count", ev.Generation)
+	}
+	if s := h.stats(); s.Rejected != 2 || s.Snapshots != 2 {
+		t.Fatalf("stats %+v", s)
+	}
+	h.must(h.m.SetValidator(nil, nil))
+	<-released
+	h.replace(h.file, "bad")
+	h.change("bad")
+}
+
+func TestTimeoutMayAccept(t *testing.T) {
+	h := quietSafe(t, Options{})
+	block := make(chan struct{})
+	h.must(h.m.SetValidator(func(Candidate) error { <-block; return errors.New("late") }, nil))
+	h.put(h.file, "v1")
+	h.enable(Safe{ValidatorTimeout: 20 * ms, AcceptOnTimeout: true})
+	h.change("v1")
+	close(block)
+}
+
+// Everything may be called inside the validator, Close included.
+func TestCallsInsideTheValidator(t *testing.T) {
+	h := quietSafe(t, Options{})
+	h.put(h.file, "v1")
+	done := make(chan error, 1)
+	h.must(h.m.SetValidator(func(Candidate) error {
+		_, err := h.m.Disable("p")
+		h.m.Close()
+		done <- err
+		return nil
+	}, nil))
+	h.enable(Safe{})
+	select {
+	case err := <-done:
+		h.must(err)
+	case <-time.After(bound):
+		t.Fatal("stuck")
+	}
+	h.until("the snapshot directory is empty", func() bool {
+		list, _ := os.ReadDir(h.snapshots)
+		return len(list) == 0
+	})
+}
+
+// After Disable has returned its validator call is over.
+func TestDisableWaitsForTheValidator(t *testing.T) {
+	h := quietSafe(t, Options{})
+	h.put(h.file, "v1")
+	inside, leave := make(chan struct{}), make(chan struct{})
+	var over atomic.Bool
+	h.must(h.m.SetValidator(func(Candidate) error {
+		close(inside)
+		<-leave
+		over.Store(true)
+		return nil
+	}, nil))
+	h.enable(Safe{})
+	<-inside
+	go func() {
+		time.Sleep(20 * ms)
+		close(leave)
+	}()
+	if _, err := h.m.Disable("p"); err != nil || !over.Load() {
+		t.Fatalf("Disable returned (%v) while the validator ran", err)
+	}
+}
+
+func TestReportsDecideWhatIsKept(t *testing.T) {
+	h := newSafe(t, Options{}, Safe{}, "v1")
+	var evs []Event
+	step := func(content string, o Outcome) {
+		t.Helper()
+		ev := h.change(content)
+		evs = append(evs, ev)
+		h.report(ev.Generation, o)
+	}
+	step("v1", ReloadOK)
+	for i := 2; i <= 5; i++ {
+		h.replace(h.file, fmt.Sprint("v", i))
+		step(fmt.Sprint("v", i), ReloadOK)
+	}
+	h.until("the good one and the one before it are left", func() bool {
+		return noFile(evs[0].Snapshot) && noFile(evs[1].Snapshot) && noFile(evs[2].Snapshot) && h.stats().Snapshots == 2
+	})
+	if noFile(evs[3].Snapshot) || noFile(evs[4].Snapshot) {
+		t.Fatal("a snapshot that is to be kept is gone")
+	}
+	h.report(evs[3].Generation, ReloadReleased)
+	h.until("the released one is gone", func() bool { return noFile(evs[3].Snapshot) && h.stats().SnapshotBytes == 2 })
+	err := h.m.ReportReload("p", 4, ReloadOK, "")
+	if !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), "generation 4") {
+		t.Fatalf("reporting on a released generation: %v", err)
+	}
+	if s := h.stats(); s.ReloadsOK != 5 {
+		t.Fatalf("stats %+v", s)
+	}
+}
+
+func TestAHostThatNeverReportsHasTheNewestTwo(t *testing.T) {
+	h := newSafe(t, Options{}, Safe{}, "v0")
+	h.change("v0")
+	for i := range 10 {
+		v := fmt.Sprint("v", i+1)
+		h.replace(h.file, v)
+		h.change(v)
+	}
+	h.until("two are left", func() bool { return h.stats().Snapshots == 2 })
+}
+
+func TestFailureOffersTheLastGoodVersion(t *testing.T) {
+	h := newSafe(t, Options{}, Safe{}, "good")
+	first := h.change("good")
+	h.report(1, ReloadOK)
+	h.replace(h.file, "bad")
+	bad := h.change("bad")
+	h.report(2, ReloadFailed)
+	ev := h.next(Rollback)
+	if ev.Generation != 1 || ev.Snapshot != first.Snapshot || h.read(ev.Snapshot) != "good" ||
+		!strings.Contains(ev.Message, "generation 2 failed: as the test wants it") {
+		t.Fatalf("rollback %+v", ev)
+	}
+	h.until("the bad one is gone", func() bool { return noFile(bad.Snapshot) })
+
+	// The same bytes again, by touch, by rewriting, by replacing: not told.
+	for i, again := range []func(){
+		func() { now := time.Now(); h.must(os.Chtimes(h.file, now, now)) },
+		func() { h.put(h.file, "bad") },
+		func() { h.replace(h.file, "bad") },
+	} {
+		again()
+		h.until("they are suppressed", func() bool { return h.stats().Suppressed == uint64(i+1) })
+	}
+	h.replace(h.file, "better")
+	if ev := h.change("better"); ev.Generation != 3 {
+		t.Fatalf("generation %d", ev.Generation)
+	}
+	h.report(3, ReloadOK)
+	// Good at first, bad later.
+	h.report(3, ReloadFailed)
+	if ev := h.next(Rollback); ev.Generation != 1 {
+		t.Fatalf("rollback %+v", ev)
+	}
+	h.report(1, ReloadFailed)
+	if ev := h.next(Rollback); ev.Generation != 0 || ev.Snapshot != "" {
+		t.Fatalf("rollback %+v, want none", ev)
+	}
+	if s := h.stats(); s.ReloadsFailed != 3 || s.Rollbacks != 2 || s.Deliveries != 3 {
+		t.Fatalf("stats %+v", s)
+	}
+}
+
+// Also right after enabling, with the content that was there then.
+func TestUnchangedContentOfSafePlugins(t *testing.T) {
+	h := quietSafe(t, Options{IgnoreUnchangedContent: true})
+	h.put(h.file, "v1")
+	h.must(h.m.Enable("p", h.file, EnableOptions{Safe: &Safe{}}))
+	for i := range 3 {
+		h.replace(h.file, "v1")
+		h.until("it was seen to be unchanged", func() bool { s := h.stats(); return s.Unchanged > uint64(i) && s.Validating+s.Settling == 0 })
+	}
+	h.replace(h.file, "v2")
+	h.change("v2")
+	h.put(h.file, "v2")
+	h.replace(h.file, "v3")
+	h.change("v3")
+}
+
+func TestRetriesOfferAFailedVersionAgain(t *testing.T) {
+	h := newSafe(t, Options{}, Safe{Retries: 2, RetryDelay: 10 * ms}, "flaky")
+	for g := uint64(1); g <= 3; g++ {
+		if ev := h.change("flaky"); ev.Generation != g {
+			t.Fatalf("generation %d, want %d", ev.Generation, g)
+		}
+		h.report(g, ReloadFailed)
+		h.next(Rollback)
+	}
+	h.put(h.file, "flaky")
+	h.until("it is given up", func() bool { return h.stats().Suppressed == 1 })
+	if s := h.stats(); s.Retries != 2 {
+		t.Fatalf("stats %+v", s)
+	}
+}
+
+func TestWatchdogNotesAHostThatDoesNotReport(t *testing.T) {
+	h := newSafe(t, Options{}, Safe{ReportTimeout: 30 * ms}, "v1")
+	h.change("v1")
+	if ev := h.next(Health); ev.Health != HealthNoReport || ev.ID != "p" {
+		t.Fatalf("event %+v", ev)
+	}
+	h.report(1, ReloadOK) // late, and still right
+	h.replace(h.file, "v2")
+	h.change("v2")
+	h.report(2, ReloadOK) // in time
+	h.replace(h.file, "v3")
+	h.change("v3")
+	h.next(Health)
+	if s := h.stats(); s.Unreported != 2 || s.ReloadsOK != 2 {
+		t.Fatalf("stats %+v", s)
+	}
+}
+
+func TestReportsThatMakeNoSense(t *testing.T) {
+	h := newSafe(t, Options{}, Safe{}, "v1")
+	h.change("v1")
+	h.put(filepath.Join(h.dir, "plain"), "x")
+	h.must(h.m.Enable("plain", filepath.Join(h.dir, "plain"), EnableOptions{}))
+	for _, c := range []struct {
+		id         string
+		generation uint64
+		outcome    Outcome
+		want       error
+	}{
+		{"nobody", 1, ReloadOK, ErrInvalidArgument},
+		{"plain", 1, ReloadOK, ErrNotSupported},
+		{"p", 0, ReloadOK, ErrInvalidArgument},
+		{"p", 2, ReloadOK, ErrInvalidArgument},
+		{"p", 1, 0, ErrInvalidArgument},
+		{"p", 1, 4, ErrInvalidArgument},
+	} {
+		if err := h.m.ReportReload(c.id, c.generation, c.outcome, ""); !errors.Is(err, c.want) {
+			t.Errorf("report %+v: %v", c, err)
+		}
+	}
+}
+
+func TestSeveralFilesAreOnePlugin(t *testing.T) {
+	h := quietSafe(t, Options{})
+	lib := filepath.Join(filepath.Dir(h.dir), "lib", "data.txt")
+	h.must(os.Mkdir(filepath.Dir(lib), 0o755))
+	h.put(h.file, "main 1")
+	h.put(lib, "data 1")
+	h.enable(Safe{Files: []string{"../lib/data.txt", "later.txt"}})
+	later := filepath.Join(h.dir, "later.txt")
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, later) || !strings.Contains(ev.Message, "missing") {
+		t.Fatalf("event %+v", ev)
+	}
+	h.put(later, "later 1")
+	ev := h.change("main 1")
+	at := func(rel string) string { return h.read(filepath.Join(filepath.Dir(ev.Snapshot), rel)) }
+	if at("../lib/data.txt") != "data 1" || at("later.txt") != "later 1" {
+		t.Fatal("the files are not in their places")
+	}
+	// Each file is a change of the plugin, all of them together are one.
+	h.replace(lib, "data 2")
+	if ev = h.change("main 1"); at("../lib/data.txt") != "data 2" || ev.Generation != 2 {
+		t.Fatalf("event %+v", ev)
+	}
+	h.put(h.file, "main 3")
+	h.replace(lib, "data 3")
+	h.put(later, "later 3")
+	if ev = h.change("main 3"); at("../lib/data.txt") != "data 3" || at("later.txt") != "later 3" || ev.Generation != 3 {
+		t.Fatalf("event %+v", ev)
+	}
+	if runtime.GOOS == "linux" { // a writer of any of them is waited for
+		f, err := os.OpenFile(lib, os.O_WRONLY|os.O_TRUNC, 0)
+		h.must(err)
+		h.must(os.WriteFile(later, []byte("later 4"), 0o644))
+		h.until("it is being written", func() bool { return h.stats().BeingWritten == 1 })
+		_, err = f.WriteString("data 4")
+		h.must(errors.Join(err, f.Close()))
+		if ev = h.change("main 3"); at("../lib/data.txt") != "data 4" || at("later.txt") != "later 4" {
+			t.Fatalf("event %+v", ev)
+		}
+	}
+	if _, err := h.m.Disable("p"); err != nil {
+		t.Fatal(err)
+	}
+	h.until("its snapshots are gone", func() bool { return h.stats().Snapshots == 0 && h.stats().WatchedDirectories == 0 })
+}
+
+func TestSafeOptionsThatMakeNoSense(t *testing.T) {
+	h := quietSafe(t, Options{})
+	h.put(h.file, "v1")
+	for what, s := range map[string]Safe{
+		"is no file":                 {Files: []string{"."}},
+		"no minisign public key":     {PublicKeys: []string{"RWnonsense"}},
+		"there are no public_keys":   {Signature: "x.minisig"},
+		"retries of -1":              {Retries: -1},
+		"keep_generations of -2":     {Keep: -2},
+		"report_timeout of -1 ms":    {ReportTimeout: -ms},
+		"symbols contains an empty":  {Symbols: []string{"a", ""}},
+		"validator_timeout of 86400": {ValidatorTimeout: 25 * time.Hour * 1000},
+	} {
+		if err := h.m.Enable("p", h.file, EnableOptions{Safe: &s}); err == nil || (!strings.Contains(err.Error(), what) && what[:5] != "valid") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for what, dir := range map[string]string{
+		"is no absolute path": "relative",
+		"is open to others":   h.mkdir("open", 0o755),
+		"is no directory":     h.link("link", h.mkdir("private", 0o700)),
+		"could be exchanged":  filepath.Join(h.mkdir("anybody", 0o777), "s"),
+	} {
+		m, err := New(Options{SnapshotDir: dir})
+		h.must(err)
+		err = m.Enable("p", h.file, EnableOptions{Safe: &Safe{}})
+		if err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("%s: %v", what, err)
+		}
+		m.Close()
+	}
+	if _, err := New(Options{Safe: &Safe{Files: []string{"x"}}}); !errors.Is(err, ErrInvalidArgument) {
+		t.Errorf("files for every plugin: %v", err)
+	}
+}
+
+func (h *safeHost) mkdir(name string, mode fs.FileMode) string {
+	dir := filepath.Join(filepath.Dir(h.dir), name)
+	h.must(os.Mkdir(dir, 0o700))
+	h.must(os.Chmod(dir, mode))
+	return dir
+}
+
+func (h *safeHost) link(name, to string) string {
+	at := filepath.Join(filepath.Dir(h.dir), name)
+	h.must(os.Symlink(to, at))
+	return at
+}
+
+// compile builds a shared library from C.
+func (h *safeHost) compile(to, source string) {
+	h.t.Helper()
+	c := filepath.Join(filepath.Dir(h.dir), "source.c")
+	h.put(c, source)
+	out := filepath.Join(filepath.Dir(h.dir), "built.so")
+	if b, err := exec.Command("cc", "-shared", "-fPIC", c, "-o", out).CombinedOutput(); err != nil {
+		h.t.Fatalf("%v: %s", err, b)
+	}
+	h.must(os.Rename(out, to))
+}

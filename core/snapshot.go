@@ -1,0 +1,349 @@
+package core
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// store is where a manager keeps its snapshots: a directory of its own inside
+// the user's, locked as long as the process lives, so that another process can
+// tell what a dead one has left. Only the worker uses it (vet.go).
+//
+//	base/PROCESS-RANDOM/N/NAME
+type store struct {
+	base string
+	dir  string   // "" until the first snapshot, and after somebody removed it
+	lock *os.File // of dir
+	next uint64   // N
+}
+
+// snapshot is a copy of all files of a plugin that nobody writes to again.
+type snapshot struct {
+	root  string   // removed as a whole
+	paths []string // the plugin's own file first
+	size  int64    // of it
+	hash  hash     // of it
+	bytes int64    // of all
+	sum   hash     // over names and hashes of all
+}
+
+// errMoved says that a file changed while it was copied.
+var errMoved = errors.New("the file changed while it was copied")
+
+var errStopped = errors.New("stopped")
+
+// chunk is how much is copied or hashed before it is asked whether to stop.
+const chunk = 8 << 20
+
+// prepare makes sure that the base directory exists and is the user's alone.
+func (s *store) prepare() error {
+	bad := func(format string, args ...any) error {
+		return fail(ErrPermissionDenied, "the snapshot directory %q "+format+"; choose another one", append([]any{s.base}, args...)...)
+	}
+	if !filepath.IsAbs(s.base) {
+		return fail(ErrInvalidArgument, "the snapshot directory %q is no absolute path", s.base)
+	}
+	if err := os.MkdirAll(s.base, 0o700); err != nil {
+		return &Error{Kind: ErrIO, Msg: fmt.Sprintf("cannot make the snapshot directory %q; choose another one", s.base), Err: err}
+	}
+	st, err := os.Lstat(s.base)
+	if err != nil {
+		return &Error{Kind: ErrIO, Msg: fmt.Sprintf("cannot examine the snapshot directory %q", s.base), Err: err}
+	}
+	if !st.IsDir() {
+		return bad("is no directory (nor may it be a link)")
+	}
+	if why := notPrivate(s.base, st); why != "" {
+		return bad("%s", why)
+	}
+	return nil
+}
+
+// open makes the manager's own directory.
+func (s *store) open() error {
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	s.drop()
+	for range 8 { // another process may take a new directory for a dead one's before it is locked
+		var r [4]byte
+		_, _ = rand.Read(r[:]) // cannot fail
+		dir := filepath.Join(s.base, strconv.Itoa(os.Getpid())+"-"+hex.EncodeToString(r[:]))
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			return err
+		}
+		lock, err := lockDir(dir)
+		if err == nil {
+			s.dir, s.lock = dir, lock
+			return nil
+		}
+		if !errors.Is(err, errLocked) {
+			_ = os.Remove(dir)
+			return err
+		}
+	}
+	return fmt.Errorf("no new directory in %s stays there", s.base)
+}
+
+// drop gives the lock up, if there is one.
+func (s *store) drop() {
+	if s.lock != nil {
+		_ = s.lock.Close()
+	}
+	s.dir, s.lock = "", nil
+}
+
+// close removes the manager's directory.
+func (s *store) close() {
+	if s.dir != "" {
+		removeStore(s.dir, s.lock)
+		s.dir, s.lock = "", nil
+	}
+}
+
+// sweep removes what dead processes have left.
+func (s *store) sweep() {
+	list, err := os.ReadDir(s.base)
+	if err != nil {
+		return
+	}
+	for _, d := range list {
+		dir := filepath.Join(s.base, d.Name())
+		if !d.IsDir() || dir == s.dir || !ourName(d.Name()) {
+			continue
+		}
+		if lock, err := lockDir(dir); err == nil {
+			removeStore(dir, lock)
+		}
+	}
+}
+
+// ourName reports whether a directory has a name as open gives them.
+func ourName(name string) bool {
+	for i, c := range name {
+		if c == '-' && i > 0 {
+			_, err := hex.DecodeString(name[i+1:])
+			return err == nil && len(name) == i+9
+		}
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return false
+}
+
+// removeTree removes a directory whose sub-directories are read-only.
+func removeTree(root string) error {
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(root)
+}
+
+// member is one file of a plugin.
+type member struct {
+	abs string
+	rel string // its place in the snapshot
+}
+
+// layout gives the files of a plugin places that keep their relative positions.
+func layout(files []string) ([]member, error) {
+	root := filepath.Dir(files[0])
+	for _, f := range files[1:] {
+		for !inside(root, f) {
+			up := filepath.Dir(root)
+			if up == root {
+				return nil, fail(ErrInvalidPath, "%q and %q have no directory in common", files[0], f)
+			}
+			root = up
+		}
+	}
+	members := make([]member, 0, len(files))
+	for _, f := range files {
+		rel, err := filepath.Rel(root, f)
+		if err != nil {
+			return nil, &Error{Kind: ErrInvalidPath, Msg: fmt.Sprintf("cannot place %q", f), Err: err}
+		}
+		members = append(members, member{f, rel})
+	}
+	return members, nil
+}
+
+func inside(root, path string) bool {
+	rel, err := filepath.Rel(root, path)
+	return err == nil && rel != ".." && (len(rel) < 3 || rel[:3] != ".."+string(filepath.Separator))
+}
+
+// take copies the files. On failure nothing is left.
+func (s *store) take(files []member, step func(string), stopped func() bool) (*snapshot, error) {
+	snap, err := s.begin()
+	if err != nil {
+		return nil, err
+	}
+	step("made")
+	for _, f := range files {
+		to := filepath.Join(snap.root, f.rel)
+		if err = os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			break
+		}
+		if err = copyFile(f.abs, to, step, stopped); err != nil {
+			break
+		}
+		snap.paths = append(snap.paths, to)
+	}
+	if err == nil {
+		step("copied")
+		err = snap.seal(files, stopped)
+	}
+	if err != nil {
+		_ = removeTree(snap.root)
+		return nil, err
+	}
+	step("sealed")
+	return snap, nil
+}
+
+// begin makes the directory of a new snapshot, and the manager's if it is gone.
+func (s *store) begin() (*snapshot, error) {
+	for try := 0; ; try++ {
+		if s.dir == "" {
+			if err := s.open(); err != nil {
+				return nil, err
+			}
+		}
+		s.next++
+		root := filepath.Join(s.dir, strconv.FormatUint(s.next, 10))
+		err := os.Mkdir(root, 0o700)
+		switch {
+		case err == nil:
+			return &snapshot{root: root}, nil
+		case try == 2:
+			return nil, err
+		case errors.Is(err, fs.ErrNotExist):
+			s.drop() // somebody removed it
+		case errors.Is(err, fs.ErrPermission):
+			_ = os.Chmod(s.dir, 0o700)
+		case !errors.Is(err, fs.ErrExist):
+			return nil, err
+		}
+	}
+}
+
+// copyFile copies one file, by reference where the file system can.
+func copyFile(from, to string, step func(string), stopped func() bool) (err error) {
+	src, err := openSource(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	before, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	if !before.Mode().IsRegular() {
+		return errMoved // it was a file when it was last looked at
+	}
+	dst, err := os.OpenFile(to, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	step("opened")
+	if !reflink(dst, src) {
+		// io.CopyN uses copy_file_range where the system has it.
+		for {
+			if stopped() {
+				return errStopped
+			}
+			step("copying")
+			if _, err := io.CopyN(dst, src, chunk); err == io.EOF {
+				break
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	if st, err := dst.Stat(); err != nil {
+		return err
+	} else if st.Size() != before.Size() {
+		return errMoved
+	}
+	return dst.Chmod(0o500)
+}
+
+// seal hashes what was copied, as it is on the disk now, and makes it read-only.
+func (s *snapshot) seal(files []member, stopped func() bool) error {
+	all := sha256.New()
+	for i, path := range s.paths {
+		size, h, err := hashFile(path, stopped)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			s.size, s.hash = size, h
+		}
+		s.bytes += size
+		fmt.Fprintf(all, "%x %q\n", h, files[i].rel)
+	}
+	all.Sum(s.sum[:0])
+	// The directories from the innermost one outwards.
+	for _, path := range s.paths {
+		for dir := filepath.Dir(path); len(dir) >= len(s.root); dir = filepath.Dir(dir) {
+			if err := os.Chmod(dir, 0o500); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func hashFile(path string, stopped func() bool) (size int64, h hash, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, h, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	for {
+		if stopped() {
+			return 0, h, errStopped
+		}
+		n, err := io.CopyN(sum, f, chunk)
+		size += n
+		if err == io.EOF {
+			sum.Sum(h[:0])
+			return size, h, nil
+		}
+		if err != nil {
+			return 0, h, err
+		}
+	}
+}
+
+// sumOf is what the sum of a snapshot of these files would be now.
+func sumOf(files []member) (sum hash, err error) {
+	all := sha256.New()
+	for _, f := range files {
+		_, h, err := hashFile(f.abs, func() bool { return false })
+		if err != nil {
+			return sum, err
+		}
+		fmt.Fprintf(all, "%x %q\n", h, f.rel)
+	}
+	all.Sum(sum[:0])
+	return sum, nil
+}

@@ -1,0 +1,67 @@
+//go:build unix
+
+package core
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// strictPath says who else could exchange the file at path: every directory,
+// link and file on the way must belong to the user or root and be writable by
+// nobody else. "" if nobody could.
+func strictPath(path string) string {
+	seen := map[string]bool{}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err.Error()
+	}
+	if why := strictWalk(path, seen, 0); why != "" {
+		return why
+	}
+	return strictWalk(real, seen, 0)
+}
+
+func strictWalk(path string, seen map[string]bool, links int) string {
+	if seen[path] {
+		return ""
+	}
+	seen[path] = true
+	if dir := filepath.Dir(path); dir != path {
+		if why := strictWalk(dir, seen, links); why != "" {
+			return why
+		}
+	}
+	st, err := os.Lstat(path)
+	if err != nil {
+		return err.Error()
+	}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Uid != 0 && int(sys.Uid) != os.Geteuid() {
+		return fmt.Sprintf("%q belongs to user %d", path, sys.Uid)
+	}
+	if st.Mode()&fs.ModeSymlink == 0 {
+		if st.Mode().Perm()&0o022 != 0 {
+			return fmt.Sprintf("%q is writable by others (mode %#o)", path, st.Mode().Perm())
+		}
+		return ""
+	}
+	target, err := os.Readlink(path)
+	if err != nil {
+		return err.Error()
+	}
+	if links++; links > maxLinks {
+		return fmt.Sprintf("%q is a loop of links", path)
+	}
+	if !filepath.IsAbs(target) {
+		// Not lexically: a ".." goes up from where the link's directory really is.
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return err.Error()
+		}
+		target = filepath.Join(dir, target)
+	}
+	return strictWalk(target, seen, links)
+}

@@ -1,0 +1,271 @@
+package core
+
+import (
+	"bufio"
+	"debug/elf"
+	"debug/macho"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/jedisct1/go-minisign"
+)
+
+// The built-in validations. Each reads the snapshot and returns nil or why it
+// is refused.
+
+// rejection is why a version is refused, as opposed to a failure to find out.
+type rejection struct{ why string }
+
+func (r *rejection) Error() string { return r.why }
+
+func reject(format string, args ...any) error { return &rejection{fmt.Sprintf(format, args...)} }
+
+// validate runs the built-in validations in the documented order.
+func (s *safeState) validate(snap *snapshot, image bool) error {
+	if image || s.o.Image {
+		if err := checkImage(snap.paths[0]); err != nil {
+			return reject("%v", err)
+		}
+	}
+	for i, path := range snap.paths {
+		magic := startsAsImage(path)
+		if magic && noexec(snap.root) {
+			return reject("the snapshot directory is on a file system mounted noexec, so that nothing can be loaded from it; choose another snapshot directory")
+		}
+		if i > 0 && magic && (image || s.o.Image) {
+			if err := checkImage(path); err != nil {
+				return reject("%s: %v", s.files[i].rel, err)
+			}
+		}
+	}
+	if len(s.o.Symbols) > 0 {
+		if err := checkSymbols(snap.paths[0], s.o.Symbols); err != nil {
+			return err
+		}
+	}
+	if s.o.AllowList != "" {
+		if err := checkAllowList(s.o.AllowList, snap, s.files); err != nil {
+			return err
+		}
+	}
+	for i, path := range snap.paths {
+		if len(s.keys) == 0 {
+			break
+		}
+		if err := checkSignature(path, s.signatures[i], s.keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startsAsImage reports whether a file begins as ELF, PE and Mach-O files do.
+func startsAsImage(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var magic [4]byte
+	if _, err := io.ReadFull(f, magic[:]); err != nil {
+		return false
+	}
+	return string(magic[:]) == elf.ELFMAG || (magic[0] == 'M' && magic[1] == 'Z') ||
+		isMacho(binary.LittleEndian.Uint32(magic[:])) || binary.BigEndian.Uint32(magic[:]) == macho.MagicFat
+}
+
+// checkSymbols refuses an image that does not export every one of names.
+func checkSymbols(path string, names []string) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = reject("the image is malformed: %v", r)
+		}
+	}()
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	exported, err := exportedSymbols(f, st.Size())
+	if err != nil {
+		return reject("its exported symbols cannot be read: %v", err)
+	}
+	var missing []string
+	for _, n := range names {
+		if !exported[n] {
+			missing = append(missing, n)
+		}
+	}
+	if len(missing) > 0 {
+		return reject("it does not export %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func exportedSymbols(r io.ReaderAt, size int64) (map[string]bool, error) {
+	var magic [4]byte
+	if _, err := r.ReadAt(magic[:], 0); err != nil {
+		return nil, errors.New("too short for an image")
+	}
+	names := map[string]bool{}
+	switch {
+	case string(magic[:]) == elf.ELFMAG:
+		f, err := elf.NewFile(r)
+		if err != nil {
+			return nil, err
+		}
+		symbols, err := f.DynamicSymbols()
+		if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
+			return nil, err
+		}
+		for _, s := range symbols {
+			bind, seen := elf.ST_BIND(s.Info), elf.ST_VISIBILITY(s.Other)
+			if s.Section != elf.SHN_UNDEF && bind != elf.STB_LOCAL && seen != elf.STV_HIDDEN && seen != elf.STV_INTERNAL {
+				names[s.Name] = true
+			}
+		}
+	case magic[0] == 'M' && magic[1] == 'Z':
+		return peExports(r)
+	case isMacho(binary.LittleEndian.Uint32(magic[:])):
+		f, err := macho.NewFile(r)
+		if err != nil {
+			return nil, err
+		}
+		machoExports(f, names)
+	case binary.BigEndian.Uint32(magic[:]) == macho.MagicFat:
+		f, err := macho.NewFatFile(r)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range f.Arches {
+			if a.Cpu == machoCPUs[runtime.GOARCH] {
+				machoExports(a.File, names)
+			}
+		}
+	default:
+		return nil, fmt.Errorf("neither an ELF, a PE nor a Mach-O image (it begins with % x)", magic)
+	}
+	return names, nil
+}
+
+// machoExports: in C's names, without the underscore of the format.
+func machoExports(f *macho.File, names map[string]bool) {
+	const external, private, kind, undefined = 0x01, 0x10, 0x0e, 0
+	if f.Symtab == nil {
+		return
+	}
+	for _, s := range f.Symtab.Syms {
+		if s.Type&external != 0 && s.Type&private == 0 && s.Type&kind != undefined {
+			names[strings.TrimPrefix(s.Name, "_")] = true
+		}
+	}
+}
+
+// checkAllowList refuses files whose SHA-256 is not listed.
+func checkAllowList(list string, snap *snapshot, files []member) error {
+	allowed, err := readAllowList(list)
+	if err != nil {
+		return reject("the allow-list: %v", err)
+	}
+	for i, path := range snap.paths {
+		h := snap.hash
+		if i > 0 {
+			if _, h, err = hashFile(path, func() bool { return false }); err != nil {
+				return err
+			}
+		}
+		if !allowed[h] {
+			return reject("%s (SHA-256 %x) is not in the allow-list %q", files[i].rel, h, list)
+		}
+	}
+	return nil
+}
+
+// readAllowList reads what sha256sum writes.
+func readAllowList(path string) (map[hash]bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	allowed := map[hash]bool{}
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		fields := strings.Fields(lines.Text())
+		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		var h hash
+		// sha256sum puts a backslash before a hash whose file has an unusual name.
+		raw, err := hex.DecodeString(strings.TrimPrefix(fields[0], `\`))
+		if err != nil || len(raw) != len(h) {
+			return nil, fmt.Errorf("%q, line %d: %s is no SHA-256 in hexadecimal", path, n, abbreviate(fields[0]))
+		}
+		copy(h[:], raw)
+		allowed[h] = true
+	}
+	return allowed, lines.Err()
+}
+
+// parseKey takes a public key as minisign prints it: the line, or the file with
+// its comment.
+func parseKey(text string) (key minisign.PublicKey, err error) {
+	text = strings.TrimSpace(text)
+	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+		text = strings.TrimSpace(text[i+1:])
+	}
+	if key, err = minisign.NewPublicKey(text); err != nil {
+		err = fail(ErrInvalidArgument, "%s is no minisign public key: 56 characters in base64 that begin with RW", abbreviate(text))
+	}
+	return key, err
+}
+
+// checkSignature refuses a file without a valid signature of one of the keys.
+func checkSignature(path, signature string, keys []minisign.PublicKey) error {
+	text, err := os.ReadFile(signature)
+	if errors.Is(err, os.ErrNotExist) {
+		return reject("there is no signature %q", signature)
+	}
+	if err != nil {
+		return reject("the signature cannot be read: %v", err)
+	}
+	sig, err := minisign.DecodeSignature(string(text))
+	if err != nil {
+		return reject("the signature %q is malformed: %v", signature, err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	why := fmt.Errorf("it is of the key %x, which is not among the given ones", reversed(sig.KeyId))
+	for _, key := range keys {
+		if key.KeyId != sig.KeyId {
+			continue
+		}
+		ok, err := key.Verify(data, sig)
+		if ok && err == nil {
+			return nil
+		}
+		why = err
+	}
+	return reject("the signature %q does not hold: %v", signature, why)
+}
+
+// reversed is a key's number as minisign shows it.
+func reversed(id [8]byte) []byte {
+	out := make([]byte, len(id))
+	for i := range id {
+		out[len(id)-1-i] = id[i]
+	}
+	return out
+}

@@ -1,0 +1,265 @@
+//go:build unix
+
+package core
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Signatures that minisign 0.11 made of "plugin v1\n".
+const (
+	signedText = "plugin v1\n"
+	keyText    = "untrusted comment: minisign public key BBD727A961ACD658\nRWRY1qxhqSfXu7Ebo7jfHoIDpyvwhoBsqEOfuiAbfX3QOauqkjbTH3dR\n"
+	otherKey   = "RWStPtZVUyIEzJH/A9YIvL+9rncdPQ/5MAYxjYv3J4pqQswed6/GL7C9"
+	prehashed  = `untrusted comment: signature from minisign secret key
+RURY1qxhqSfXuw1FyMVkF+fmfcADlPE9jfoNofKvA0vCd4dkmw7KV/nM3KRKdfkxyKMcl4/1nTZc5pKYo1RpcImGr4DjEFgJiw0=
+trusted comment: plugin 1
+jFeMX1z11nHDqj+6X/qNR4sWERfUNdjZZeAtZjvVW3ZsfFQyCQb8O3TtTVZFWo7qJz4r/3Q/JO2At5ijxt/XBw==
+`
+	legacy = `untrusted comment: signature from minisign secret key
+RWRY1qxhqSfXu4YQKidl0le8htT5l3py8w3mYP7nek116nIyrt4Za9OOl3GnGofJIKy6/k/5Gp6a5fyUJlpYuipPRmMnMZULwQM=
+trusted comment: plugin 1 legacy
+dw7Oz4IFGkM2GnWnFWgdoRjXZwoN5SbeBJVOEfBwX5U9eJJ1x7RfhHQ/1lKpGy3XXeBz6XQHPvnWCFBrkRugBw==
+`
+)
+
+func TestSignatures(t *testing.T) {
+	dir := t.TempDir()
+	file, sig := filepath.Join(dir, "p"), filepath.Join(dir, "sig")
+	key := func(text string) (k safeState) {
+		parsed, err := parseKey(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.keys = append(k.keys, parsed)
+		return k
+	}
+	both := append(key(otherKey).keys, key(keyText).keys...)
+	bare := key(strings.Split(keyText, "\n")[1]).keys
+	for _, c := range []struct {
+		what, content, signature, want string
+		keys                           []string
+	}{
+		{"prehashed", signedText, prehashed, "", nil},
+		{"legacy", signedText, legacy, "", nil},
+		{"CR LF", signedText, strings.ReplaceAll(prehashed, "\n", "\r\n"), "", nil},
+		{"another content", "plugin v2\n", prehashed, "does not hold", nil},
+		{"another content, legacy", "plugin v2\n", legacy, "does not hold", nil},
+		{"another comment", signedText, strings.Replace(prehashed, "plugin 1", "plugin 2", 1), "does not hold", nil},
+		{"cut off", signedText, prehashed[:150], "malformed", nil},
+		{"empty", signedText, "", "malformed", nil},
+		{"nonsense", signedText, "a\nb\nc\nd\n", "malformed", nil},
+		{"another algorithm", signedText, strings.Replace(prehashed, "RURY", "RVRY", 1), "does not hold", nil},
+	} {
+		for what, data := range map[string]string{file: c.content, sig: c.signature} {
+			if err := os.WriteFile(what, []byte(data), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := checkSignature(file, sig, both)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.what, err, c.want)
+		}
+		if e2 := checkSignature(file, sig, bare); (e2 == nil) != (err == nil) {
+			t.Errorf("%s: with the bare key %v", c.what, e2)
+		}
+	}
+	if err := os.WriteFile(sig, []byte(prehashed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkSignature(file, sig, key(otherKey).keys); err == nil || !strings.Contains(err.Error(), "bbd727a961acd658") {
+		t.Errorf("a signature of an unknown key: %v", err)
+	}
+}
+
+// A signature that comes after its plugin is heard of; one of other bytes is refused.
+func TestSignatureMayComeLater(t *testing.T) {
+	h := quietSafe(t, Options{})
+	h.put(h.file, signedText)
+	h.enable(Safe{PublicKeys: []string{keyText}})
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, h.file+".minisig") {
+		t.Fatalf("event %+v", ev)
+	}
+	h.put(h.file+".minisig", prehashed)
+	h.change(signedText)
+	h.report(1, ReloadOK)
+	// A new signature of the same bytes is no new version.
+	h.replace(h.file+".minisig", legacy)
+	h.until("it was looked at", func() bool { return h.stats().Unchanged > 0 })
+	h.replace(h.file, "tampered")
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, "does not hold") {
+		t.Fatalf("event %+v", ev)
+	}
+	h.replace(h.file, signedText)
+	h.change(signedText)
+}
+
+func TestAllowList(t *testing.T) {
+	h := quietSafe(t, Options{})
+	list := filepath.Join(h.dir, "SHA256SUMS")
+	h.put(h.file, "v1")
+	h.put(list, "# allowed\n")
+	h.enable(Safe{AllowList: list})
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, "3bfc269594ef649228e9a74bab00f042efc91d5acc6fbee31a382e80d42388fe") {
+		t.Fatalf("event %+v", ev)
+	}
+	h.put(list, "# allowed\n3BFC269594EF649228E9A74BAB00F042EFC91D5ACC6FBEE31A382E80D42388FE *plugin.so\n\n")
+	h.change("v1")
+	h.put(list, "3bfc\n")
+	h.replace(h.file, "v2")
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, "line 1: \"3bfc\"") {
+		t.Fatalf("event %+v", ev)
+	}
+	h.must(os.Remove(list))
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, "no such file") {
+		t.Fatalf("event %+v", ev)
+	}
+}
+
+func TestImageAndSymbols(t *testing.T) {
+	h := quietSafe(t, Options{})
+	h.compile(h.file, "int plugin_init(void) { return 0; } static int plugin_answer(void) { return 1; } int (*keep)(void) = plugin_answer;")
+	h.enable(Safe{Image: true, Symbols: []string{"plugin_init", "plugin_answer", "plugin_exit"}})
+	if ev := h.next(Rejected); ev.Message != "it does not export plugin_answer, plugin_exit" {
+		t.Fatalf("event %+v", ev)
+	}
+	h.compile(h.file, "int plugin_init(void) { return 0; } int plugin_answer(void) { return 1; } int plugin_exit = 1;")
+	ev := h.next(FileChanged)
+	whole := h.read(ev.Snapshot)
+	h.replace(h.file, whole[:len(whole)/2])
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, "truncated") {
+		t.Fatalf("event %+v", ev)
+	}
+	h.replace(h.file, "#!/bin/sh\n")
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, "neither an ELF") {
+		t.Fatalf("event %+v", ev)
+	}
+	// An undefined reference is no export.
+	h.compile(h.file, "extern int plugin_answer(void); extern int plugin_exit; int plugin_init(void) { return plugin_answer() + plugin_exit; }")
+	if ev := h.next(Rejected); ev.Message != "it does not export plugin_answer, plugin_exit" {
+		t.Fatalf("event %+v", ev)
+	}
+}
+
+// A PE image with one section that holds the export directory.
+func peWithExports(names ...string) []byte {
+	b := make([]byte, 0x400)
+	u16, u32 := binary.LittleEndian.PutUint16, binary.LittleEndian.PutUint32
+	copy(b, "MZ")
+	u32(b[0x3c:], 0x40)
+	copy(b[0x40:], "PE\x00\x00")
+	u16(b[0x44:], 0x8664)
+	u16(b[0x46:], 1)    // sections
+	u16(b[0x54:], 0xf0) // size of the optional header
+	u16(b[0x58:], 0x20b)
+	u32(b[0x58+108:], 16)     // directories
+	u32(b[0x58+112:], 0x1000) // exports
+	u32(b[0x58+116:], 0x200)  // their size
+	s := b[0x58+0xf0:]        // the section header
+	copy(s, ".edata")
+	u32(s[8:], 0x200)
+	u32(s[12:], 0x1000)
+	u32(s[16:], 0x200)
+	u32(s[20:], 0x200)
+	d := b[0x200:]
+	u32(d[24:], uint32(len(names)))
+	u32(d[32:], 0x1000+40)
+	at := 40 + 4*len(names)
+	for i, n := range names {
+		u32(d[40+4*i:], uint32(0x1000+at))
+		at += copy(d[at:], n) + 1
+	}
+	return b
+}
+
+func TestExportsOfPE(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.dll")
+	image := peWithExports("plugin_init", "plugin_answer")
+	if err := os.WriteFile(path, image, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkSymbols(path, []string{"plugin_init", "plugin_answer"}); err != nil {
+		t.Error(err)
+	}
+	if err := checkSymbols(path, []string{"plugin_exit"}); err == nil || err.Error() != "it does not export plugin_exit" {
+		t.Error(err)
+	}
+	for _, broken := range [][2]int{{0x200 + 24, 0xffff0000}, {0x200 + 32, 0x5000}, {0x200 + 40, 0x11ff0000}, {0x58 + 112, 0x9000}} {
+		bad := slices.Clone(image)
+		binary.LittleEndian.PutUint32(bad[broken[0]:], uint32(broken[1]))
+		if err := os.WriteFile(path, bad, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkSymbols(path, []string{"plugin_init"}); err == nil {
+			t.Errorf("a malformed export directory (%#x) is accepted", broken[0])
+		}
+	}
+}
+
+func TestStrictModes(t *testing.T) {
+	h := quietSafe(t, Options{})
+	// The directories above belong to the test's user; /tmp itself is open to all.
+	base := strictPath("/")
+	if base != "" {
+		t.Fatalf("the root directory is not strict: %s", base)
+	}
+	if why := strictPath(filepath.Join(h.dir, "missing")); !strings.Contains(why, "no such file") {
+		t.Errorf("a missing file: %q", why)
+	}
+	seen := func(path string) string { // below a directory that is trusted here
+		trusted := map[string]bool{}
+		for dir := h.dir; dir != "/"; dir = filepath.Dir(dir) {
+			trusted[dir] = true
+		}
+		delete(trusted, h.dir)
+		return strictWalk(path, trusted, 0)
+	}
+	h.put(h.file, "v1")
+	if why := seen(h.file); why != "" {
+		t.Errorf("a strict path: %s", why)
+	}
+	for what, change := range map[string]func() func(){
+		"file writable by all":      func() func() { return h.chmod(h.file, 0o666, 0o644) },
+		"file writable by group":    func() func() { return h.chmod(h.file, 0o664, 0o644) },
+		"directory writable by all": func() func() { return h.chmod(h.dir, 0o757, 0o755) },
+		"sticky directory":          func() func() { return h.chmod(h.dir, 0o777|os.ModeSticky, 0o755) },
+	} {
+		undo := change()
+		if why := seen(h.file); !strings.Contains(why, "writable by others") {
+			t.Errorf("%s: %q", what, why)
+		}
+		undo()
+	}
+	// Through links: the directory that a link leads to counts, too.
+	open := h.mkdir("open2", 0o777)
+	h.put(filepath.Join(open, "target.so"), "v1")
+	link := filepath.Join(h.dir, "link.so")
+	h.must(os.Symlink(filepath.Join(open, "target.so"), link))
+	if why := seen(link); !strings.Contains(why, open) {
+		t.Errorf("a link into an open directory: %q", why)
+	}
+	if os.Geteuid() == 0 {
+		h.must(os.Chown(h.file, 12345, 0))
+		if why := seen(h.file); !strings.Contains(why, "belongs to user 12345") {
+			t.Errorf("another user's file: %q", why)
+		}
+		h.must(os.Chown(h.file, 0, 0))
+	}
+	// Through the manager: the temporary directory is open to all.
+	h.enable(Safe{StrictModes: true})
+	if st, err := os.Stat("/tmp"); err == nil && st.Mode().Perm()&0o022 != 0 && strings.HasPrefix(h.file, "/tmp/") {
+		if ev := h.next(Rejected); !strings.Contains(ev.Message, `"/tmp" is writable by others`) {
+			t.Errorf("event %+v", ev)
+		}
+	}
+}
+
+func (h *safeHost) chmod(path string, to, back os.FileMode) (undo func()) {
+	h.must(os.Chmod(path, to))
+	return func() { h.must(os.Chmod(path, back)) }
+}

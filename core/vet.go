@@ -1,0 +1,418 @@
+package core
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"time"
+)
+
+// Between settling and the queue a plugin with safe reload is vetted: copied,
+// hashed, validated. That takes time and calls the host's validator, so it runs
+// on a goroutine of its own, the worker; the result comes back to the loop. A
+// sign of activity meanwhile makes the result void.
+//
+//	loop ──job──► worker: strict modes, copy, stable?, hash, validate ──job──► loop ──► queue
+
+// vetJob is one version on its way.
+type vetJob struct {
+	e       *entry
+	info    fileInfo // of all its files, when it was found whole
+	payload fileInfo
+	first   time.Time // first sign of the change
+	void    bool      // behind Manager.mu: overtaken, or its entry is gone
+	number  uint64    // what generation it would be
+
+	snap *snapshot
+	err  error // nil: fit to be told
+}
+
+var (
+	errSame       = errors.New("the content is what was told last")
+	errSuppressed = errors.New("the content is known to fail")
+)
+
+// Candidate is a version that a validator function is asked about.
+type Candidate struct {
+	ID           string
+	Path         string // as registered
+	Snapshot     string
+	SnapshotSize int64
+	SnapshotHash string // SHA-256 in hexadecimal
+	Generation   uint64 // the one it will be if nothing comes in between
+}
+
+// Validator accepts (nil) or refuses a version. It runs on a goroutine of the
+// manager that is locked to its thread.
+type Validator func(Candidate) error
+
+// SetValidator sets the function that is asked about every version of plugins
+// with safe reload, after the built-in validations; nil removes it. It runs on
+// a goroutine of its own, one call at a time. Otherwise as SetReloadCallback.
+func (m *Manager) SetValidator(fn Validator, release func()) error {
+	return setSlot(m, &m.validator, fn, fn == nil, release, nil)
+}
+
+// vetter is what the worker shares with the others, all behind Manager.mu.
+type vetter struct {
+	store store
+	ready bool // the worker runs
+	jobs  []*vetJob
+	trash []*snapshot
+	wake  chan struct{}
+	live  int   // snapshots on the disk
+	bytes int64 // of them
+	busy  int   // jobs not concluded
+	// The validator's call under way.
+	asking *run
+	late   chan struct{} // closed when the latest call, timed out, has returned
+}
+
+// startVetting starts the worker when the first plugin needs it.
+func (m *Manager) startVetting() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(); err != nil || m.vet.ready {
+		return err
+	}
+	m.vet.store.base = snapshotDir(m.opts.SnapshotDir)
+	if err := m.vet.store.prepare(); err != nil {
+		return err
+	}
+	m.vet.ready = true
+	m.vet.wake = make(chan struct{}, 1)
+	m.spawn(m.vetThread)
+	return nil
+}
+
+func (m *Manager) wakeVetter() {
+	select {
+	case m.vet.wake <- struct{}{}:
+	default:
+	}
+}
+
+// discardLocked has a snapshot removed.
+func (m *Manager) discardLocked(s *snapshot) {
+	if s == nil {
+		return
+	}
+	m.vet.trash = append(m.vet.trash, s)
+	m.wakeVetter()
+}
+
+// vetThread is the worker.
+func (m *Manager) vetThread() {
+	v := &m.vet
+	v.store.sweep()
+	for {
+		m.mu.Lock()
+		var j *vetJob
+		if len(v.jobs) > 0 {
+			j, v.jobs = v.jobs[0], v.jobs[1:]
+		}
+		trash := v.trash
+		v.trash = nil
+		m.mu.Unlock()
+		kept := m.empty(trash)
+		if j == nil {
+			if len(kept) > 0 { // Windows: still loaded
+				m.mu.Lock()
+				v.trash = append(v.trash, kept...)
+				m.mu.Unlock()
+			}
+			select {
+			case <-m.done:
+				return
+			case <-v.wake:
+			}
+			continue
+		}
+		j.snap, j.err = m.vetOne(j)
+		if j.err != nil && j.snap != nil {
+			m.empty([]*snapshot{j.snap})
+		}
+		select {
+		case <-m.done:
+			return
+		case m.vetted <- j:
+		}
+	}
+}
+
+// empty removes snapshots and returns those that cannot be removed yet.
+func (m *Manager) empty(trash []*snapshot) (kept []*snapshot) {
+	for _, s := range trash {
+		if err := removeTree(s.root); err != nil && !errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "windows" {
+			kept = append(kept, s)
+			continue
+		}
+		m.mu.Lock()
+		m.vet.live--
+		m.vet.bytes -= s.bytes
+		m.mu.Unlock()
+	}
+	return kept
+}
+
+// vetOne makes and examines one snapshot.
+func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
+	e := j.e
+	s := e.safe
+	step := m.opts.step
+	if step == nil {
+		step = func(string) {}
+	}
+	stopped := func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return j.void || m.closed
+	}
+	step("begun")
+	if stopped() {
+		return nil, errStopped
+	}
+	j.payload = m.payloadOf(e)
+	for _, f := range s.files {
+		if _, err := m.opts.disk.stat(f.abs); err != nil {
+			return nil, reject("%q, which belongs to it, is missing", f.abs)
+		}
+		if s.o.StrictModes {
+			if why := strictPath(f.abs); why != "" {
+				return nil, reject("others could exchange the file: %s", why)
+			}
+		}
+	}
+	m.mu.Lock()
+	same := e.told.fp.exists && !e.removalTold && s.payload == j.payload
+	m.mu.Unlock()
+	if same {
+		return nil, errSame // only a signature or the like has changed
+	}
+	snap, err := m.vet.store.take(s.files, step, stopped)
+	if err != nil {
+		if in, _ := m.statOf(e); in.fp != j.info.fp {
+			err = errMoved // whatever it was, the file is another one by now
+		}
+		return nil, err
+	}
+	m.mu.Lock()
+	m.vet.live++
+	m.vet.bytes += snap.bytes
+	told, toldHash := e.told, e.toldHash
+	if e.removalTold {
+		told, toldHash = fileInfo{}, nil
+	}
+	bad := s.bad(snap.sum)
+	m.mu.Unlock()
+	if in, _ := m.statOf(e); in.fp != j.info.fp || m.writerOf(e) == somebody {
+		return snap, errMoved
+	}
+	step("stable")
+	if m.opts.IgnoreUnchangedContent && told.fp.exists && toldHash != nil && *toldHash == snap.sum {
+		return snap, errSame
+	}
+	if bad {
+		return snap, errSuppressed
+	}
+	if err := s.validate(snap, m.opts.CheckImage); err != nil {
+		return snap, err
+	}
+	step("validated")
+	return snap, m.ask(j, snap)
+}
+
+// ask calls the host's validator, if there is one.
+func (m *Manager) ask(j *vetJob, snap *snapshot) error {
+	v := &m.vet
+	if v.late != nil { // calls do not overlap
+		select {
+		case <-v.late:
+		case <-m.done:
+			return errStopped
+		}
+		v.late = nil
+	}
+	m.mu.Lock()
+	if m.validator == nil || j.void || m.closed {
+		m.mu.Unlock()
+		return nil
+	}
+	slot := m.validator.hold()
+	v.asking = &run{e: j.e}
+	m.mu.Unlock()
+	c := Candidate{ID: j.e.id, Path: j.e.path, Snapshot: snap.paths[0], SnapshotSize: snap.size,
+		SnapshotHash: hex.EncodeToString(snap.hash[:]), Generation: j.number}
+	verdict, returned := make(chan error, 1), make(chan struct{})
+	m.spawn(func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(returned)
+		defer func() {
+			m.mu.Lock()
+			v.asking = nil
+			m.afterChange()
+			m.mu.Unlock()
+			slot.done(m)
+		}()
+		m.mu.Lock()
+		v.asking.thread = threadID()
+		m.mu.Unlock()
+		verdict <- slot.fn(c)
+	})
+	var timeout <-chan time.Time
+	if d := j.e.safe.o.ValidatorTimeout; d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		timeout = t.C
+	}
+	select {
+	case err := <-verdict:
+		<-returned
+		return refusal(err)
+	case <-returned:
+		select {
+		case err := <-verdict:
+			return refusal(err)
+		default: // it panicked; the manager has failed
+			return errStopped
+		}
+	case <-m.done:
+		return errStopped
+	case <-timeout:
+		v.late = returned
+		o := j.e.safe.o
+		if o.AcceptOnTimeout {
+			return nil
+		}
+		return reject("the validator gave no verdict within %v", o.ValidatorTimeout)
+	}
+}
+
+func refusal(err error) error {
+	if err != nil {
+		return reject("%v", err)
+	}
+	return nil
+}
+
+// vetVersion sends a version that was found whole to the worker.
+func (l *loop) vetVersion(e *entry, in fileInfo, first time.Time) {
+	j := &vetJob{e: e, info: in, first: first}
+	e.safe.job = j
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	j.number = e.generation + 1
+	l.m.vet.jobs = append(l.m.vet.jobs, j)
+	l.m.vet.busy++
+	l.m.wakeVetter()
+}
+
+// overtake makes a vetting under way void and returns when its change began.
+func (l *loop) overtake(e *entry) (first time.Time) {
+	j := e.safe.job
+	if j == nil {
+		return first
+	}
+	e.safe.job = nil
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	j.void = true
+	return j.first
+}
+
+// vetted acts on what the worker found.
+func (l *loop) vetted(j *vetJob) {
+	e, m := j.e, l.m
+	m.mu.Lock()
+	m.vet.busy--
+	void := j.void || e.disabled
+	if void && j.err == nil {
+		m.discardLocked(j.snap)
+	}
+	m.mu.Unlock()
+	if void {
+		return
+	}
+	var refused *rejection
+	switch {
+	case j.err == nil:
+		e.safe.job = nil
+		m.enqueueVetted(j)
+	case j.err == errSame:
+		e.safe.job = nil
+		m.nothingNew(j)
+	case j.err == errSuppressed:
+		e.safe.job = nil
+		m.suppressed(j)
+	case errors.As(j.err, &refused):
+		e.safe.job = nil
+		e.tracker.refused = j.info.fp
+		m.rejected(j, refused.why)
+	case errors.Is(j.err, errMoved):
+		l.hint(e, 0, time.Now()) // which takes over when the change began
+	default:
+		e.safe.job = nil
+		m.snapshotFailed(j)
+	}
+}
+
+func (m *Manager) enqueueVetted(j *vetJob) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := j.e.safe
+	s.rejected, s.trouble, s.again = "", "", 0
+	sum := j.snap.sum
+	m.queue.addChange(&pendingChange{e: j.e, info: j.info, hash: &sum, first: j.first, whole: time.Now(), snap: j.snap, payload: j.payload})
+	m.afterChange()
+}
+
+// nothingNew takes the present version for what the host knows.
+func (m *Manager) nothingNew(j *vetJob) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	j.e.told, j.e.safe.payload = j.info, j.payload
+	m.stats.Unchanged++
+}
+
+func (m *Manager) suppressed(j *vetJob) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	j.e.told, j.e.toldHash, j.e.safe.payload = j.info, nil, j.payload
+	m.stats.Suppressed++
+}
+
+// rejected says once per reason that a version is refused.
+func (m *Manager) rejected(j *vetJob, why string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := j.e
+	ev := Event{Kind: Rejected, ID: e.id, Path: e.path, Message: why}
+	if j.snap != nil {
+		ev.SnapshotSize, ev.SnapshotHash = j.snap.size, hex.EncodeToString(j.snap.hash[:])
+	}
+	if mark := ev.SnapshotHash + " " + why; mark != e.safe.rejected {
+		e.safe.rejected = mark
+		m.stats.Rejected++
+		m.noteLocked(ev)
+	}
+}
+
+// snapshotFailed tries again later; a change of the file is tried at once.
+func (m *Manager) snapshotFailed(j *vetJob) {
+	if errors.Is(j.err, errStopped) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := j.e.safe
+	s.again = min(max(2*s.again, minAgain), maxAgain)
+	m.stats.SnapshotFailures++
+	if why := j.err.Error(); why != s.trouble {
+		s.trouble = why
+		m.healthLocked(HealthSnapshotFailed, j.e.id, j.e.path, fmt.Sprintf("no snapshot could be made, so the new version is not told yet: %v", why))
+	}
+	m.lookAgainLocked(j.e, s.again)
+}
