@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import select
@@ -79,102 +78,6 @@ def test_run_ends_cleanly_on_ctrl_c(tmp_path: Path) -> None:
             host.manager.set_reload_callback(lambda _: os.kill(os.getpid(), signal.SIGINT))
             threading.Timer(0.05, lambda host=host: host.replace("v1")).start()
             host.manager.run()
-
-
-def test_asyncio(tmp_path: Path) -> None:
-    async def main() -> None:
-        host = Host(tmp_path)
-        with host.manager:
-            assert host.manager.dispatch == "asyncio"
-            for i in range(3):
-                told = asyncio.Event()
-
-                def on_reload(plugin_id: str, told: asyncio.Event = told) -> None:
-                    assert asyncio.get_running_loop() is loop
-                    host.reload(plugin_id)
-                    told.set()
-
-                loop = asyncio.get_running_loop()
-                host.manager.set_reload_callback(on_reload)
-                host.replace(f"v{i}")
-                await asyncio.wait_for(told.wait(), BOUND)
-                assert host.told.pop() == f"v{i}"
-            assert set(host.threads) == {threading.current_thread()}
-            with pytest.raises(RuntimeError, match="asyncio"):
-                host.manager.wait()
-
-    asyncio.run(main())
-    with pytest.raises(RuntimeError, match="no event loop"):
-        PluginHotReloadManager(dispatch="asyncio")
-
-
-def test_asyncio_closed_elsewhere_or_too_late(tmp_path: Path) -> None:
-    async def main() -> PluginHotReloadManager:
-        manager = PluginHotReloadManager()
-        await asyncio.to_thread(manager.close)
-        return PluginHotReloadManager()
-
-    asyncio.run(main()).close()
-
-
-QT = """
-import sys, threading
-from pathlib import Path
-from PySide6.QtCore import QCoreApplication, QThread, QTimer
-import qtforge
-app = QCoreApplication([])
-file = Path(sys.argv[1])
-file.write_text("v0")
-manager = qtforge.monitoring.PluginHotReloadManager(quiet_ms=30)
-assert manager.dispatch == "qt"
-told = []
-def on_reload(plugin_id):
-    assert QThread.currentThread() is app.thread() or QThread.currentThread() == app.thread()
-    assert threading.current_thread() is threading.main_thread()
-    told.append(file.read_text())
-    if len(told) == 3:
-        manager.close()
-        app.quit()
-    else:
-        file.write_text(f"v{len(told) + 1}")
-manager.set_reload_callback(on_reload)
-assert manager.enable_hot_reload("p", file)
-QTimer.singleShot(0, lambda: file.write_text("v1"))
-QTimer.singleShot(20000, lambda: sys.exit("not told"))
-app.exec()
-made_elsewhere = []
-def elsewhere():
-    other = qtforge.monitoring.PluginHotReloadManager(quiet_ms=30)
-    other.set_reload_callback(lambda _: (made_elsewhere.append(threading.current_thread()), app.quit()))
-    assert other.enable_hot_reload("q", file)
-    keep.append(other)
-    file.write_text("other")
-keep = []
-thread = threading.Thread(target=elsewhere)
-thread.start()
-thread.join()
-app.exec()
-assert made_elsewhere == [threading.main_thread()], made_elsewhere
-keep[0].close()
-app.processEvents()
-print(told)
-"""
-
-
-def test_qt(tmp_path: Path) -> None:
-    pytest.importorskip("PySide6.QtCore")
-    import subprocess
-
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", QT, str(tmp_path / "plugin.so")],
-        capture_output=True, text=True, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-    )
-    assert (done.stdout, done.stderr) == ("['v1', 'v2', 'v3']\n", ""), done.stderr
-
-
-def test_no_qt_application() -> None:
-    with pytest.raises(RuntimeError, match="no Qt application"):
-        PluginHotReloadManager(dispatch="qt")
 
 
 def test_exceptions_go_to_the_handler(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 The native library is loaded when the first manager is made.
 """
 
-from ._manager import PluginHotReloadManager, create_hot_reload_manager
+from ._manager import Changes, PluginHotReloadManager, awatch, create_hot_reload_manager, watch
+from ._waiting import Delivered
 from .errors import (
     AlreadyExistsError,
     ClosedError,
@@ -20,7 +21,9 @@ from .events import Event, EventKind, Health, Stats
 
 __all__ = [
     "AlreadyExistsError",
+    "Changes",
     "ClosedError",
+    "Delivered",
     "Event",
     "EventKind",
     "ForkedProcessError",
@@ -34,5 +37,7 @@ __all__ = [
     "PluginPermissionError",
     "Result",
     "Stats",
+    "awatch",
     "create_hot_reload_manager",
+    "watch",
 ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
+try:
+    import ctypes
+except ImportError as error:  # ctypes of Python 3.12 refuses sub-interpreters that have a lock of their own
+    raise ImportError(f"qtforge.monitoring needs ctypes, which cannot be imported here: {error}") from error
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
@@ -84,8 +87,8 @@ class ManagerStruct(Structure):
 
 
 Handle = POINTER(ManagerStruct)
-EventFn = CFUNCTYPE(None, POINTER(EventStruct), c_void_p)
 ReloadFn = CFUNCTYPE(None, c_char_p, c_void_p)
+EventFn = CFUNCTYPE(None, POINTER(EventStruct), c_void_p)
 PlainFn = CFUNCTYPE(None, c_void_p)
 
 _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {

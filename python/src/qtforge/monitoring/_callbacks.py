@@ -13,51 +13,46 @@ from typing import Any
 
 from . import _abi
 
-_tokens = itertools.count(1)
-_lock = threading.Lock()
+# The table needs no lock, single operations on a dict are atomic. It must not have one either: the collector may
+# destroy a manager while this thread is in here, which would then wait for itself in _destroy.
 _targets: dict[int, Callable[..., None]] = {}
+_tokens = itertools.count(1)
+_counting = threading.Lock()  # free-threaded builds need it; _destroy does not take it
 
 
 def register(target: Callable[..., None]) -> int:
     """A token for target, valid until the library calls :data:`on_destroy` with it."""
-    token = next(_tokens)
-    with _lock:
-        _targets[token] = target
+    with _counting:
+        token = next(_tokens)
+    _targets[token] = target
     return token
 
 
 def registered() -> int:
     """How many tokens are in use."""
-    with _lock:
-        return len(_targets)
-
-
-def _find(token: int | None) -> Callable[..., None] | None:
-    with _lock:
-        return _targets.get(token or 0)
+    return len(_targets)
 
 
 def _event(event: Any, token: int | None) -> None:
-    target = _find(token)
+    target = _targets.get(token or 0)
     if target is not None:
         target(event.contents)
 
 
 def _reload(plugin_id: bytes, token: int | None) -> None:
-    target = _find(token)
+    target = _targets.get(token or 0)
     if target is not None:
-        target(plugin_id.decode())
+        target(plugin_id)
 
 
 def _wakeup(token: int | None) -> None:
-    target = _find(token)
+    target = _targets.get(token or 0)
     if target is not None:
         target()
 
 
 def _destroy(token: int | None) -> None:
-    with _lock:
-        _targets.pop(token or 0, None)
+    _targets.pop(token or 0, None)
 
 
 on_event = _abi.EventFn(_event)

@@ -1,4 +1,4 @@
-"""Where callbacks run: an asyncio loop, the Qt main loop, a thread of Python's, or whoever asks."""
+"""Where callbacks run: an asyncio or trio loop, the Qt main loop, a thread of Python's, or whoever asks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ._native import NativeManager
-from .errors import HotReloadError
+from ._waiting import async_library
+from .errors import ClosedError, HotReloadError
+
+CHOICES = ("auto", "asyncio", "trio", "qt", "thread", "manual")
 
 Turn = Callable[..., None]
-"""Delivers what is pending, on the thread that calls it."""
+"""Delivers what is pending, on the thread that calls it. Raises HotReloadError if that is over for good."""
+Failed = Callable[[HotReloadError], None]
+"""Told when delivery has ended although nobody closed the manager."""
 
 
 class Dispatcher:
@@ -24,9 +29,16 @@ class Dispatcher:
     def stop(self) -> None:
         raise NotImplementedError
 
+    def here(self) -> bool:
+        """Whether it is this thread's loop that delivers, so that waiting here would be in vain."""
+        return False
+
+    def abandon(self) -> None:
+        """In the child of a fork: closes descriptors, and touches nothing that is shared with the parent."""
+
 
 class ManualDispatcher(Dispatcher):
-    """Nothing happens until run(), wait() or process_events() is called."""
+    """Nothing happens until run(), wait(), changes() or process_events() is called."""
 
     name = "manual"
 
@@ -39,36 +51,67 @@ class ThreadDispatcher(Dispatcher):
 
     name = "thread"
 
-    def __init__(self, native: NativeManager) -> None:
+    def __init__(self, native: NativeManager, failed: Failed) -> None:
         # The thread knows the native manager only, so that a forgotten manager can be collected.
-        self._thread = threading.Thread(target=self._run, args=(native,), name="qtforge-hotreload", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(native, failed), name="qtforge-hotreload", daemon=True
+        )
         self._thread.start()
 
     @staticmethod
-    def _run(native: NativeManager) -> None:
+    def _run(native: NativeManager, failed: Failed) -> None:
         while True:
             try:
                 native.dispatch(0, -1)
-            except HotReloadError:
-                return  # destroyed, or failed for good
+            except ClosedError:
+                return
+            except HotReloadError as error:
+                failed(error)
+                return
 
     def stop(self) -> None:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
 
-class AsyncioDispatcher(Dispatcher):
-    """Delivery as a reader callback of the loop."""
+class _FdDispatcher(Dispatcher):
+    """Has a descriptor of its own that polls as the library's does; None where there is none."""
+
+    def __init__(self, native: NativeManager) -> None:
+        self._fd = native.event_fd_copy()
+
+    def _close_fd(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+    def abandon(self) -> None:
+        self._close_fd()
+
+
+class AsyncioDispatcher(_FdDispatcher):
+    """Delivery as a reader callback of the loop, or as a call that the library's wakeup asks for."""
 
     name = "asyncio"
 
-    def __init__(self, native: NativeManager, turn: Turn, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, native: NativeManager, turn: Turn, failed: Failed, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(native)
         self._loop = loop
-        self._fd = native.event_fd_copy()
-        if self._fd is None:
-            native.set_wakeup(lambda: self._from_any_thread(turn))
-        else:
-            loop.add_reader(self._fd, turn)
+
+        def step() -> None:
+            try:
+                turn()
+            except HotReloadError as error:
+                self._remove()  # else the loop would call for ever
+                failed(error)
+
+        if self._fd is not None:
+            try:
+                loop.add_reader(self._fd, step)
+                return
+            except NotImplementedError:  # Windows' proactor, PySide6.QtAsyncio
+                self._close_fd()
+        native.set_wakeup(lambda: self._from_any_thread(step))
 
     def _from_any_thread(self, call: Callable[[], None]) -> None:
         try:
@@ -80,28 +123,77 @@ class AsyncioDispatcher(Dispatcher):
         if self._fd is not None:
             if not self._loop.is_closed():
                 self._loop.remove_reader(self._fd)
-            os.close(self._fd)
-            self._fd = None
+            self._close_fd()
+
+    def here(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            # If it runs, then in another thread.
+            return not self._loop.is_running()
 
     def stop(self) -> None:
-        try:
-            running: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        if self._loop.is_closed() or running is self._loop or not self._loop.is_running():
+        if self._loop.is_closed() or self.here():
             self._remove()
         else:
             self._from_any_thread(self._remove)
 
 
-class QtDispatcher(Dispatcher):
+class TrioDispatcher(_FdDispatcher):
+    """Delivery from a system task of trio's."""
+
+    name = "trio"
+
+    def __init__(self, native: NativeManager, turn: Turn, failed: Failed, trio: Any) -> None:
+        super().__init__(native)
+        if self._fd is None:
+            raise RuntimeError('dispatch="trio" needs a descriptor to wait for, which this system does not have')
+        self._trio = trio
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread = threading.get_ident()
+
+        async def task() -> None:
+            try:
+                while self._fd is not None:
+                    await trio.lowlevel.wait_readable(self._fd)
+                    turn()
+            except trio.ClosedResourceError:
+                pass
+            except HotReloadError as error:
+                failed(error)
+            finally:
+                self._close_fd()
+
+        trio.lowlevel.spawn_system_task(task, name="qtforge-hotreload")
+
+    def here(self) -> bool:
+        return self._thread == threading.get_ident()
+
+    def _end(self) -> None:
+        if self._fd is not None:
+            self._trio.lowlevel.notify_closing(self._fd)
+            self._close_fd()
+
+    def stop(self) -> None:
+        try:
+            if self.here() and self._trio.lowlevel.in_trio_run():
+                self._end()
+            else:
+                self._token.run_sync_soon(self._end)
+        except self._trio.RunFinishedError:
+            pass  # the task has ended, too
+
+
+class QtDispatcher(_FdDispatcher):
     """Delivery from the event loop of the application's thread, whatever the binding."""
 
     name = "qt"
 
-    def __init__(self, native: NativeManager, turn: Turn, core: Any) -> None:
-        fd = native.event_fd_copy()
+    def __init__(self, native: NativeManager, turn: Turn, failed: Failed, core: Any) -> None:
+        super().__init__(native)
         signal = getattr(core, "Signal", None) or core.pyqtSignal
+        self._core = core
+        dispatcher = self
 
         class Bridge(core.QObject):  # type: ignore[misc]
             started = signal()
@@ -113,33 +205,43 @@ class QtDispatcher(Dispatcher):
                 self.notifier: Any = None
 
             def start(self) -> None:
-                if fd is not None:
+                if dispatcher._fd is not None:
                     kind = getattr(core.QSocketNotifier, "Type", core.QSocketNotifier).Read
-                    self.notifier = core.QSocketNotifier(fd, kind)
-                    self.notifier.activated.connect(turn)
+                    self.notifier = core.QSocketNotifier(dispatcher._fd, kind)
+                    self.notifier.activated.connect(self.step)
+
+            def step(self, *_: object) -> None:
+                try:
+                    turn()
+                except HotReloadError as error:
+                    self.stop()
+                    failed(error)
 
             def stop(self) -> None:
                 if self.notifier is not None:
                     self.notifier.setEnabled(False)
                     self.notifier = None
-                if fd is not None:
-                    os.close(fd)
+                dispatcher._close_fd()
 
         # Signals that cross threads are queued: start and stop run on the application's thread.
         self._bridge = Bridge()
         self._bridge.moveToThread(core.QCoreApplication.instance().thread())
         self._bridge.started.connect(self._bridge.start)
         self._bridge.stopped.connect(self._bridge.stop)
-        if fd is None:
-            self._bridge.poked.connect(turn)
+        if self._fd is None:
+            self._bridge.poked.connect(self._bridge.step)
             native.set_wakeup(self._bridge.poked.emit)
         self._bridge.started.emit()
+
+    def here(self) -> bool:
+        app = self._core.QCoreApplication.instance()
+        return app is not None and bool(self._core.QThread.currentThread() == app.thread())
 
     def stop(self) -> None:
         try:
             self._bridge.stopped.emit()
         except RuntimeError:
-            pass  # the application has deleted its objects already
+            self._close_fd()  # the application has deleted its objects already
 
 
 def qt_core() -> Any:
@@ -151,20 +253,21 @@ def qt_core() -> Any:
     return None
 
 
-def make(choice: str, native: NativeManager, turn: Turn) -> Dispatcher:
-    """The dispatcher for "auto", "asyncio", "qt", "thread" or "manual"."""
-    if choice in ("auto", "asyncio"):
-        try:
-            return AsyncioDispatcher(native, turn, asyncio.get_running_loop())
-        except RuntimeError:
-            if choice == "asyncio":
-                raise RuntimeError('dispatch="asyncio": no event loop is running in this thread') from None
+def make(choice: str, native: NativeManager, turn: Turn, failed: Failed) -> Dispatcher:
+    """The dispatcher for one of CHOICES."""
+    running = async_library()
+    if running == "asyncio" and choice in ("auto", "asyncio"):
+        return AsyncioDispatcher(native, turn, failed, asyncio.get_running_loop())
+    if running == "trio" and choice in ("auto", "trio"):
+        return TrioDispatcher(native, turn, failed, sys.modules["trio"])
+    if choice in ("asyncio", "trio"):
+        raise RuntimeError(f'dispatch="{choice}": no event loop of {choice} is running in this thread')
     if choice in ("auto", "qt"):
         core = qt_core()
         if core is not None:
-            return QtDispatcher(native, turn, core)
+            return QtDispatcher(native, turn, failed, core)
         if choice == "qt":
             raise RuntimeError('dispatch="qt": there is no Qt application; make it first')
     if choice == "manual":
         return ManualDispatcher()
-    return ThreadDispatcher(native)
+    return ThreadDispatcher(native, failed)

@@ -14,7 +14,7 @@ from . import _abi
 
 VARIABLE = "QTFORGE_MONITORING_LIBRARY"
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _loaded: ctypes.CDLL | None = None
 
 
@@ -30,12 +30,28 @@ def _candidates() -> Iterator[str]:
         yield system
 
 
+def _refuse_subinterpreters() -> None:
+    """Callbacks from C run in the main interpreter, whichever made them."""
+    api = ctypes.pythonapi
+    api.PyInterpreterState_Get.restype = ctypes.c_void_p
+    api.PyInterpreterState_GetID.argtypes = [ctypes.c_void_p]
+    api.PyInterpreterState_GetID.restype = ctypes.c_int64
+    number = api.PyInterpreterState_GetID(api.PyInterpreterState_Get())
+    if number != 0:
+        raise ImportError(
+            f"qtforge.monitoring cannot be used in a sub-interpreter (this is number {number}): make the manager in "
+            "the main interpreter, or in a process of its own"
+        )
+
+
 def load() -> ctypes.CDLL:
     """The library. Raises ImportError that lists what was tried."""
     global _loaded
     with _lock:
         if _loaded is not None:
             return _loaded
+        if sys.implementation.name == "cpython":
+            _refuse_subinterpreters()
         tried = []
         for path in _candidates():
             try:

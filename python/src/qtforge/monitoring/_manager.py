@@ -6,33 +6,41 @@ import atexit
 import os
 import sys
 import threading
-import time
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from . import _abi, _dispatch
-from ._native import NativeManager, Waiter, event_of
-from .errors import (
-    ClosedError,
-    ForkedProcessError,
-    HotReloadError,
-    InvalidArgumentError,
-    InvalidPathError,
-    Result,
-)
+from ._arguments import StrPath, check_callable, id_bytes, milliseconds, path_bytes, seconds
+from ._native import NativeManager, event_of
+from ._waiting import SLICE, Bell, Deadline, Delivered, Mailbox, Sleeper, Waiter, async_library
+from .errors import ClosedError, ForkedProcessError, HotReloadError, Result
 from .events import Event, EventKind, Stats
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
 
 ReloadCallback = Callable[[str], object]
 EventCallback = Callable[[Event], object]
 ErrorHandler = Callable[[Exception], object]
-StrPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-
-_DISPATCH = ("auto", "asyncio", "qt", "thread", "manual")
 
 _living: weakref.WeakSet[PluginHotReloadManager] = weakref.WeakSet()
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of PluginHotReloadManager."""
+
+    quiet_ms: int
+    max_delay_ms: int
+    poll_interval_ms: int
+    check_image: bool
+    ignore_unchanged_content: bool
+    force_polling: bool
+    dispatch: str
+    on_error: ErrorHandler | None
+    raise_on_error: bool
 
 
 class PluginHotReloadManager:
@@ -45,15 +53,16 @@ class PluginHotReloadManager:
         check_image: tell only complete ELF, PE and Mach-O images for this machine.
         ignore_unchanged_content: tell neither a touch nor a byte-identical rewrite.
         force_polling: compare files instead of relying on notifications.
-        dispatch: where callbacks run. "asyncio": on the event loop running in this thread. "qt": on the main loop of
-            the Qt application (PySide6, PyQt6, PySide2, PyQt5). "thread": on one thread owned by Python. "manual":
-            inside run(), wait() and process_events(), for whoever calls them. "auto": the first of asyncio, qt and
-            thread that fits.
+        dispatch: where callbacks run. "asyncio", "trio": on the event loop running in this thread. "qt": on the main
+            loop of the Qt application (PySide6, PyQt6, PySide2, PyQt5). "thread": on one thread owned by Python.
+            "manual": inside run(), wait(), changes() and process_events(), for whoever calls them. "auto": the first
+            of asyncio, trio, qt and thread that fits.
         on_error: receives exceptions that leave a callback; without it they go to ``sys.unraisablehook``.
         raise_on_error: enable_hot_reload() raises instead of returning a false result.
 
     All methods are thread-safe, and may be called inside callbacks, close() included. Callbacks never overlap and
-    never nest. Closing is the owner's duty: use ``with``, or call close(); what is left open is closed at exit.
+    never nest. Closing is the owner's duty: use ``with`` or ``async with``, or call close(); what is left open is
+    closed at exit.
 
     Raises HotReloadError if the manager cannot be made, ImportError if the native library cannot be loaded.
     """
@@ -72,18 +81,18 @@ class PluginHotReloadManager:
         raise_on_error: bool = False,
     ) -> None:
         self._closed = True  # until there is something to close
-        if dispatch not in _DISPATCH:
-            raise ValueError(f"dispatch={dispatch!r} is none of {', '.join(map(repr, _DISPATCH))}")
-        _check_callable("on_error", on_error)
+        if dispatch not in _dispatch.CHOICES:
+            raise ValueError(f"dispatch={dispatch!r} is none of {', '.join(map(repr, _dispatch.CHOICES))}")
+        check_callable("on_error", on_error)
         flags = (
             (_abi.CHECK_IMAGE if check_image else 0)
             | (_abi.IGNORE_UNCHANGED_CONTENT if ignore_unchanged_content else 0)
             | (_abi.FORCE_POLLING if force_polling else 0)
         )
         self._native = NativeManager(
-            quiet_ms=_milliseconds("quiet_ms", quiet_ms),
-            max_delay_ms=_milliseconds("max_delay_ms", max_delay_ms),
-            poll_interval_ms=_milliseconds("poll_interval_ms", poll_interval_ms),
+            quiet_ms=milliseconds("quiet_ms", quiet_ms),
+            max_delay_ms=milliseconds("max_delay_ms", max_delay_ms),
+            poll_interval_ms=milliseconds("poll_interval_ms", poll_interval_ms),
             flags=flags,
         )
         self._pid = os.getpid()
@@ -91,28 +100,36 @@ class PluginHotReloadManager:
         self._raise_on_error = raise_on_error
         self._reload: ReloadCallback | None = None
         self._event: EventCallback | None = None
-        self._lock = threading.Lock()
-        self._delivered = threading.Condition(self._lock)
-        self._count = 0  # deliveries so far
+        self._mailbox: Mailbox | None = None  # once somebody iterates
+        self._audience = 0  # counts the changes of these three
+        self._lock = threading.RLock()  # a signal handler may close while this very thread holds it
+        self._bell = Bell()
+        self._gone = threading.Event()  # set once close() is done
+        self._closer: int | None = None  # the thread that is at it
         self._interrupt: BaseException | None = None
         self._inside: int | None = None  # the thread that runs a callback
-        self._waiting: Waiter | None = None
-        self._closed = False
+        self._waiter: Waiter | None = None
         weak = weakref.ref(self)
 
-        def turn(*_: object) -> None:
+        def turn() -> None:
             manager = weak()
             if manager is not None:
                 manager._turn()
 
+        def failed(error: HotReloadError) -> None:
+            manager = weak()
+            if manager is not None:
+                manager._bell.end(error)
+
         try:
-            self._dispatcher = _dispatch.make(dispatch, self._native, turn)
+            self._dispatcher = _dispatch.make(dispatch, self._native, turn, failed)
+            if self.dispatch == "manual":
+                fd = self._native.event_fd_copy()
+                self._waiter = None if fd is None else Waiter(fd)
         except BaseException:
-            self._closed = True
             self._native.destroy()
             raise
-        if self.dispatch == "manual":
-            self._waiting = Waiter()
+        self._closed = False
         _living.add(self)
 
     # ------------------------------------------------------------------ the documented methods
@@ -123,14 +140,17 @@ class PluginHotReloadManager:
         """Begins to watch file_path under the name plugin_id; the version that is there now counts as known.
 
         Returns a result that is true on success, else false with an ``error`` that has ``code`` and ``message``.
-        Codes: FileNotFound, InvalidPath, AlreadyExists, PermissionDenied, InvalidParameters, InvalidState.
+        Codes: FileNotFound, InvalidPath, AlreadyExists, PermissionDenied, InvalidParameters, InvalidState. With
+        ``raise_on_error`` the error is raised instead: PluginFileNotFoundError (a FileNotFoundError),
+        InvalidPathError (a ValueError), AlreadyExistsError (a FileExistsError), PluginPermissionError
+        (a PermissionError), InvalidArgumentError (a ValueError), ClosedError, ForkedProcessError.
         """
         try:
             self._usable()
             self._native.enable(
-                _id_bytes(plugin_id),
-                _path_bytes(plugin_id, file_path),
-                quiet_ms=_milliseconds("quiet_ms", quiet_ms),
+                id_bytes(plugin_id),
+                path_bytes(plugin_id, file_path),
+                quiet_ms=milliseconds("quiet_ms", quiet_ms),
                 flags=_abi.ENABLE_ALLOW_MISSING if allow_missing else 0,
             )
         except HotReloadError as error:
@@ -145,22 +165,25 @@ class PluginHotReloadManager:
         When it returns, no change of the plugin is being delivered, except to a caller inside that delivery.
         """
         self._usable()
-        return self._native.disable(_id_bytes(plugin_id))
+        was_enabled = self._native.disable(id_bytes(plugin_id))
+        if self._mailbox is not None:
+            self._mailbox.drop(plugin_id)
+        return was_enabled
 
     def is_hot_reload_enabled(self, plugin_id: str) -> bool:
         """Whether plugin_id is enabled."""
         self._usable()
-        return self._native.is_enabled(_id_bytes(plugin_id))
+        return self._native.is_enabled(id_bytes(plugin_id))
 
     def set_reload_callback(self, callback: ReloadCallback | None) -> None:
         """Sets the function that is told (with the plugin's id) that a plugin needs reloading; None removes it.
 
-        While neither this nor an event callback is set, changes stay pending.
+        While there is neither this nor an event callback, and nobody has asked for changes(), changes stay pending.
         """
-        _check_callable("callback", callback)
+        check_callable("callback", callback)
         self._usable()
         self._reload = callback
-        self._native.set_reload_callback(None if callback is None else self._weakly(PluginHotReloadManager._on_reload))
+        self._audience_changed()
 
     def get_hot_reload_plugins(self) -> list[str]:
         """The enabled ids, in the order of enabling."""
@@ -170,12 +193,18 @@ class PluginHotReloadManager:
     def clear(self) -> int:
         """Disables every plugin and returns how many there were."""
         self._usable()
-        return self._native.clear()
+        count = self._native.clear()
+        if self._mailbox is not None:
+            self._mailbox.drop()
+        return count
 
     def set_global_hot_reload_enabled(self, enabled: bool) -> None:
         """Pauses or resumes the delivery of changes. Each plugin that changed meanwhile is told once afterwards."""
         self._usable()
         self._native.set_global(bool(enabled))
+        if self._mailbox is not None:
+            self._mailbox.held = not enabled
+            self._bell.ring()
 
     def is_global_hot_reload_enabled(self) -> bool:
         """Whether delivery is not paused."""
@@ -186,10 +215,29 @@ class PluginHotReloadManager:
 
     def set_event_callback(self, callback: EventCallback | None) -> None:
         """Sets the function that receives every Event, a change just before the reload callback; None removes it."""
-        _check_callable("callback", callback)
+        check_callable("callback", callback)
         self._usable()
         self._event = callback
-        self._native.set_event_callback(None if callback is None else self._weakly(PluginHotReloadManager._on_event))
+        self._audience_changed()
+
+    def changes(self, timeout: float | None = None, *, removed: bool = False) -> Changes:
+        """Iterates over the changes, with ``for`` or, in asyncio and trio, with ``async for``.
+
+        Ends when the manager is closed, or when nothing has changed for timeout seconds. What changes while nobody is
+        asking waits, the newest version of each plugin. Several iterators share the changes: each is told to one.
+
+        Args:
+            timeout: seconds to wait for the next change; None waits for ever.
+            removed: tell also that a file is gone (events of the kind FILE_REMOVED).
+        """
+        timeout = seconds("timeout", timeout)
+        self._usable()
+        with self._lock:
+            if self._mailbox is None:
+                self._mailbox = Mailbox()
+                self._mailbox.held = not self._native.is_global()
+        self._audience_changed()
+        return Changes(self, timeout, removed)
 
     def stats(self) -> Stats:
         """Figures of this moment."""
@@ -198,7 +246,7 @@ class PluginHotReloadManager:
 
     @property
     def dispatch(self) -> str:
-        """Where callbacks run: "asyncio", "qt", "thread" or "manual"."""
+        """Where callbacks run: "asyncio", "trio", "qt", "thread" or "manual"."""
         return self._dispatcher.name
 
     @property
@@ -221,33 +269,35 @@ class PluginHotReloadManager:
             return 0
         return self._deliver_here(max_events)
 
-    def wait(self, timeout: float | None = None) -> int:
+    def wait(self, timeout: float | None = None) -> Delivered:
         """Waits up to timeout seconds (None: for ever) for a delivery and returns how many there were.
 
-        With dispatch="manual" they run in here. Inside a callback, and on the loop that delivers, it returns 0 at
-        once. Ctrl-C ends it with KeyboardInterrupt, close() in another thread with 0.
+        Where an event loop of asyncio or trio is running in this thread it is to be awaited for that number:
+        ``await manager.wait()``.
+
+        With dispatch="manual" they run in here. Inside a callback it returns 0 at once. Ctrl-C ends it with
+        KeyboardInterrupt, close() in another thread with 0.
         """
+        deadline = Deadline(seconds("timeout", timeout))
         self._usable()
-        if self._inside == threading.get_ident():
-            return 0
-        deadline = None if timeout is None else time.monotonic() + timeout
-        if self.dispatch == "manual":
-            return self._wait_here(deadline)
-        if self.dispatch in ("asyncio", "qt"):
-            raise RuntimeError(f"wait() would block the {self.dispatch} loop that delivers; use its own means to wait")
-        with self._delivered:
-            before = self._count
-            while self._count == before and not self._closed:
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    break
-                self._delivered.wait(left)
-            return self._count - before
+        if self._is_inside():
+            return Delivered(0)
+        before = self._bell.count
+
+        def told() -> bool:
+            return self._bell.count != before
+
+        if async_library():
+            return Delivered.later(self._count_async(before, told, deadline))
+        self._until(told, deadline)
+        return Delivered(self._bell.count - before)
 
     def run(self) -> None:
         """Waits and delivers until close() is called or Ctrl-C is pressed; both end it cleanly."""
-        if self._inside == threading.get_ident():
+        if self._is_inside():
             raise RuntimeError("run() was called inside a callback of the same manager")
+        if async_library():
+            raise RuntimeError('run() would block the event loop; use "async for change in manager.changes()"')
         try:
             while not self._closed:
                 self.wait()
@@ -261,26 +311,53 @@ class PluginHotReloadManager:
 
         Leaves no thread and no descriptor behind. Closing again does nothing.
         """
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
         if os.getpid() != self._pid:
+            self._closed = True
             return  # the native manager belongs to the parent
-        self._native.destroy()
-        self._dispatcher.stop()
-        with self._delivered:
-            self._delivered.notify_all()
-        if self._waiting is not None:
-            self._waiting.close()
+        with self._lock:
+            first = not self._closed
+            self._closed = True
+            if first:
+                self._closer = threading.get_ident()
+        if not first:
+            if not self._is_inside() and self._closer != threading.get_ident():
+                self._gone.wait()
+            return
+        try:
+            self._native.destroy()
+            self._dispatcher.stop()
+        finally:
+            self._gone.set()
+            self._bell.end()
+            if self._waiter is not None:
+                self._waiter.close()
 
-    def __enter__(self) -> PluginHotReloadManager:
+    async def aclose(self) -> None:
+        """close() for coroutines: waits for a callback that is running in another thread without blocking the loop."""
+        if self._closed or self.dispatch in ("asyncio", "trio"):
+            self.close()
+        elif async_library() == "trio":
+            await sys.modules["trio"].to_thread.run_sync(self.close)
+        else:
+            import asyncio
+
+            await asyncio.to_thread(self.close)
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     def __del__(self) -> None:
         if getattr(self, "_closed", True) or os.getpid() != self._pid:
@@ -293,6 +370,9 @@ class PluginHotReloadManager:
         state = "closed" if self._closed else self.dispatch
         return f"<{type(self).__name__} {state} at {id(self):#x}>"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: make one in each process that needs it")
+
     # ------------------------------------------------------------------ inside
 
     def _usable(self) -> None:
@@ -303,6 +383,25 @@ class PluginHotReloadManager:
             )
         if self._closed:
             raise ClosedError("the manager was closed")
+
+    def _is_inside(self) -> bool:
+        return self._inside == threading.get_ident()
+
+    def _audience_changed(self) -> None:
+        """Has the library call us for what somebody listens to; what nobody listens to stays pending in it."""
+        with self._lock:
+            self._audience += 1
+            serial = self._audience
+        while True:
+            # These wait for a running callback, which may set callbacks itself: no lock here.
+            events = self._event is not None or self._mailbox is not None
+            self._native.set_event_callback(self._weakly(PluginHotReloadManager._on_event) if events else None)
+            reloads = self._reload is not None
+            self._native.set_reload_callback(self._weakly(PluginHotReloadManager._on_reload) if reloads else None)
+            with self._lock:
+                if serial == self._audience:
+                    return
+                serial = self._audience  # another thread's change; its calls may have come before ours
 
     def _weakly(self, method: Callable[[PluginHotReloadManager, Any], None]) -> Callable[[Any], None]:
         """The method for the library to call, without keeping the manager alive."""
@@ -318,23 +417,17 @@ class PluginHotReloadManager:
     # The library calls these two, on the thread that dispatches; for a change the first and then the second.
 
     def _on_event(self, raw: Any) -> None:
-        event = event_of(raw)
-        last = event.kind is not EventKind.FILE_CHANGED or self._reload is None
-        self._tell(self._event, event, last)
+        with _Delivery(self) as delivery:
+            event = event_of(raw)
+            changed = event.kind is EventKind.FILE_CHANGED
+            delivery.last = not changed or self._reload is None
+            if self._mailbox is not None and (changed or event.kind is EventKind.FILE_REMOVED):
+                self._mailbox.put(event)
+            self._call(self._event, event)
 
-    def _on_reload(self, plugin_id: str) -> None:
-        self._tell(self._reload, plugin_id, True)
-
-    def _tell(self, callback: Callable[[Any], object] | None, argument: object, last: bool) -> None:
-        self._inside = threading.get_ident()
-        try:
-            self._call(callback, argument)
-        finally:
-            self._inside = None
-            if last:
-                with self._delivered:
-                    self._count += 1
-                    self._delivered.notify_all()
+    def _on_reload(self, plugin_id: bytes) -> None:
+        with _Delivery(self):
+            self._call(self._reload, plugin_id.decode())
 
     def _call(self, callback: Callable[[Any], object] | None, argument: object) -> None:
         if callback is None:
@@ -349,11 +442,15 @@ class PluginHotReloadManager:
                 self._on_error(error)
             except Exception as second:
                 _unraisable(second, self._on_error)
-        except BaseException as error:  # KeyboardInterrupt, SystemExit: for whoever dispatches
-            if self.dispatch == "thread":
-                _unraisable(error, callback)
-            else:
-                self._interrupt = error
+        except BaseException as error:  # KeyboardInterrupt, SystemExit
+            self._leave(error, callback)
+
+    def _leave(self, error: BaseException, source: object) -> None:
+        """To whoever dispatches, if somebody of the program's does."""
+        if self.dispatch in ("thread", "trio"):
+            _unraisable(error, source)
+        else:
+            self._interrupt = error
 
     def _deliver_here(self, limit: int = 0) -> int:
         delivered = self._native.dispatch(limit, 0)
@@ -363,40 +460,175 @@ class PluginHotReloadManager:
         return delivered
 
     def _turn(self) -> None:
-        """One turn of an asyncio or Qt loop."""
+        """One turn of an event loop."""
         if not self._closed:
             try:
                 self._deliver_here()
             except ClosedError:
                 pass
 
-    def _wait_here(self, deadline: float | None) -> int:
-        assert self._waiting is not None
-        while True:
+    # Waiting. satisfied() asks for what a delivery brings about.
+
+    def _until(self, satisfied: Callable[[], bool], deadline: Deadline) -> None:
+        if self.dispatch != "manual":
+            if not satisfied() and self._dispatcher.here():
+                raise RuntimeError(
+                    f"this would block the {self.dispatch} loop that delivers; use callbacks or, in a coroutine, "
+                    '"async for change in manager.changes()" and "await manager.wait()"'
+                )
+            self._bell.wait(satisfied, deadline)
+            return
+        while not self._deliver_and_ask(satisfied) and not deadline.passed():
+            left = deadline.left()
+            if self._waiter is not None:
+                self._waiter.wait(left)
+            else:
+                threading.Event().wait(SLICE if left is None else min(SLICE, left))
+
+    async def _until_async(self, satisfied: Callable[[], bool], deadline: Deadline) -> None:
+        if self.dispatch != "manual":
+            await self._bell.wait_async(satisfied, deadline)
+            return
+        while not self._deliver_and_ask(satisfied) and not deadline.passed():
+            sleeper = Sleeper()
+            fd = None if self._waiter is None else self._waiter.copy()
+            self._bell.add(sleeper.wake)
             try:
-                delivered = self._deliver_here()
-                left = None if deadline is None else deadline - time.monotonic()
-                if delivered or self._closed or (left is not None and left <= 0):
-                    return delivered
-                fd = self._native.event_fd_copy()
-            except ClosedError:
-                return 0
-            try:
-                if fd is None:
-                    # No descriptor on this system: in slices, so that Ctrl-C is noticed.
-                    delivered = self._native.dispatch(0, 50 if left is None else min(50, int(left * 1000) + 1))
-                    if delivered:
-                        return delivered
-                else:
-                    self._waiting.wait(fd, left)
+                if not self._closed:
+                    left = deadline.left()
+                    if fd is None:
+                        left = SLICE if left is None else min(SLICE, left)
+                    await sleeper.sleep(left, fd)
             finally:
+                self._bell.remove(sleeper.wake)
                 if fd is not None:
                     os.close(fd)
 
+    async def _count_async(self, before: int, told: Callable[[], bool], deadline: Deadline) -> int:
+        await self._until_async(told, deadline)
+        return self._bell.count - before
 
-def create_hot_reload_manager(**options: Any) -> PluginHotReloadManager:
+    def _deliver_and_ask(self, satisfied: Callable[[], bool]) -> bool:
+        """Manual delivery; whether there is nothing to wait for any more."""
+        if self._closed:
+            return True
+        try:
+            if not satisfied():
+                self._deliver_here()
+        except ClosedError:
+            return True
+        return satisfied() or self._closed
+
+
+class _Delivery:
+    """One call of the library. Nothing may be raised into it."""
+
+    def __init__(self, manager: PluginHotReloadManager) -> None:
+        self._manager = manager
+        self.last = True
+        """Whether no other call follows for the same event."""
+
+    def __enter__(self) -> Self:
+        self._manager._inside = threading.get_ident()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self._manager._inside = None
+        if error is not None:  # Ctrl-C outside of the callbacks
+            self._manager._leave(error, self._manager)
+        if self.last:
+            self._manager._bell.ring(1)
+        return True
+
+
+class Changes(Iterator[Event], AsyncIterator[Event]):
+    """Iterator and asynchronous iterator over changes; made by PluginHotReloadManager.changes()."""
+
+    def __init__(self, manager: PluginHotReloadManager, timeout: float | None, removed: bool) -> None:
+        self._manager = manager
+        self._timeout = timeout
+        self._removed = removed
+
+    def __iter__(self) -> Changes:
+        return self
+
+    def __aiter__(self) -> Changes:
+        return self
+
+    def __next__(self) -> Event:
+        deadline = Deadline(self._timeout)
+        while True:
+            event = self._take()
+            if event is not None:
+                return event
+            if self._manager.closed or deadline.passed():
+                raise StopIteration
+            self._manager._until(self._something, deadline)
+
+    async def __anext__(self) -> Event:
+        deadline = Deadline(self._timeout)
+        while True:
+            event = self._take()
+            if event is not None:
+                return event
+            if self._manager.closed or deadline.passed():
+                raise StopAsyncIteration
+            await self._manager._until_async(self._something, deadline)
+
+    def _take(self) -> Event | None:
+        manager = self._manager
+        try:
+            manager._usable()
+        except ClosedError:
+            return None
+        if manager._is_inside():
+            raise RuntimeError("changes() were asked for inside a callback of the same manager")
+        assert manager._mailbox is not None
+        return manager._mailbox.take(self._removed)
+
+    def _something(self) -> bool:
+        assert self._manager._mailbox is not None
+        return len(self._manager._mailbox) > 0
+
+
+def create_hot_reload_manager(**options: Unpack[Options]) -> PluginHotReloadManager:
     """A new PluginHotReloadManager; takes its options."""
     return PluginHotReloadManager(**options)
+
+
+def watch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Options]) -> Iterator[Event]:
+    """Iterates over the changes of some files, for programs that need nothing else.
+
+        for change in watch("plugin.so"):
+            print(change.path)
+
+    Ends when nothing has changed for timeout seconds (None: never). The ids are the paths where possible. Takes the options of
+    PluginHotReloadManager, except that errors are raised. Watching begins with the first iteration.
+    """
+    with PluginHotReloadManager(**_for_watch(options)) as manager:
+        _enable_all(manager, paths)
+        yield from manager.changes(timeout)
+
+
+async def awatch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Options]) -> AsyncIterator[Event]:
+    """watch() for ``async for``, in asyncio and trio."""
+    async with PluginHotReloadManager(**_for_watch(options)) as manager:
+        _enable_all(manager, paths)
+        async for change in manager.changes(timeout):
+            yield change
+
+
+def _for_watch(options: Options) -> Options:
+    return {"dispatch": "manual", **options, "raise_on_error": True}
+
+
+def _enable_all(manager: PluginHotReloadManager, paths: tuple[StrPath, ...]) -> None:
+    if not paths:
+        raise TypeError("there is no path to watch")
+    for position, path in enumerate(dict.fromkeys(map(os.fsencode, paths))):
+        name = os.fsdecode(path)
+        plain = name.isprintable() and len(path) <= 255  # what an id may be
+        manager.enable_hot_reload(name if plain else f"path {position}", path)
 
 
 def _unraisable(error: BaseException, callback: object) -> None:
@@ -412,45 +644,19 @@ def _unraisable(error: BaseException, callback: object) -> None:
     Reporter()
 
 
-def _check_callable(name: str, value: object) -> None:
-    if value is not None and not callable(value):
-        raise TypeError(f"{name}={value!r} is neither callable nor None")
-
-
-def _milliseconds(name: str, value: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name}={value!r} is no whole number of milliseconds")
-    if not -(2**31) <= value < 2**31:
-        raise InvalidArgumentError(f"{name}={value} is out of range")
-    return value
-
-
-def _id_bytes(plugin_id: object) -> bytes:
-    if not isinstance(plugin_id, str):
-        raise InvalidArgumentError(f"plugin_id={plugin_id!r} is no str")
-    if "\0" in plugin_id:
-        raise InvalidArgumentError(f"the plugin id {plugin_id!r} contains a NUL character")
-    try:
-        return plugin_id.encode()
-    except UnicodeEncodeError:
-        raise InvalidArgumentError(f"the plugin id {plugin_id!r} cannot be encoded as UTF-8") from None
-
-
-def _path_bytes(plugin_id: str, path: object) -> bytes:
-    try:
-        encoded = os.fsencode(path)  # type: ignore[arg-type]
-    except TypeError:
-        raise InvalidPathError(
-            f"plugin {plugin_id!r}: file_path={path!r} is no path (str, bytes or os.PathLike)", plugin_id=plugin_id
-        ) from None
-    except UnicodeEncodeError:
-        raise InvalidPathError(f"plugin {plugin_id!r}: the path {path!r} cannot be encoded", plugin_id=plugin_id) from None
-    if b"\0" in encoded:
-        raise InvalidPathError(f"plugin {plugin_id!r}: the path {path!r} contains a NUL character", plugin_id=plugin_id)
-    return encoded
-
-
 @atexit.register
 def _close_all() -> None:
     for manager in list(_living):
         manager.close()
+
+
+def _forked() -> None:
+    """In the child of a fork: gives back descriptors, without a lock that a thread of the parent may have held."""
+    for manager in list(_living):
+        manager._dispatcher.abandon()
+        if manager._waiter is not None:
+            manager._waiter.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

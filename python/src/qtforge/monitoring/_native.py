@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import select
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -75,7 +73,7 @@ class NativeManager:
     def is_global(self) -> bool:
         return self._check(self._library.hrm_is_global_hot_reload_enabled(self._handle)) == 1
 
-    def set_reload_callback(self, target: Callable[[str], None] | None) -> None:
+    def set_reload_callback(self, target: Callable[[bytes], None] | None) -> None:
         """target receives the plugin's id; None removes it."""
         self._set(self._library.hrm_set_reload_callback, _abi.ReloadFn, _callbacks.on_reload, target)
 
@@ -83,19 +81,15 @@ class NativeManager:
         """target receives the C struct; None removes it."""
         self._set(self._library.hrm_set_event_callback, _abi.EventFn, _callbacks.on_event, target)
 
+    def set_wakeup(self, target: Callable[[], None]) -> None:
+        """target is called on a thread of the library and may only signal."""
+        self._set(self._library.hrm_set_wakeup_callback, _abi.PlainFn, _callbacks.on_wakeup, target)
+
     def _set(self, setter: Any, kind: Any, trampoline: Any, target: Callable[..., None] | None) -> None:
         if target is None:
             self._check(setter(self._handle, kind(), None, _abi.PlainFn()))  # null functions
         else:
             self._check(setter(self._handle, trampoline, _callbacks.register(target), _callbacks.on_destroy))
-
-    def set_wakeup(self, target: Callable[[], None]) -> None:
-        """target is called on a thread of the library and may only signal."""
-        self._check(
-            self._library.hrm_set_wakeup_callback(
-                self._handle, _callbacks.on_wakeup, _callbacks.register(target), _callbacks.on_destroy
-            )
-        )
 
     def dispatch(self, limit: int = 0, timeout_ms: int = 0) -> int:
         error = _abi.Error()
@@ -133,41 +127,3 @@ def event_of(raw: Any) -> Event:
         health=Health(raw.health),
         message=raw.message.decode("utf-8", "replace"),
     )
-
-
-class Waiter:
-    """Waits for a descriptor to become readable, or to be closed by another thread. Ctrl-C interrupts it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._ends: tuple[int, int] | None = os.pipe()  # its closing wakes the waiting
-
-    def wait(self, fd: int, timeout: float | None) -> None:
-        with self._lock:
-            if self._ends is None or self._ends[1] < 0:
-                return
-            self._users += 1
-            end = self._ends[0]
-        try:
-            poller = select.poll()
-            poller.register(fd, select.POLLIN)
-            poller.register(end, 0)  # hang-up is always reported
-            poller.poll(None if timeout is None else max(0, int(timeout * 1000 + 0.999)))
-        finally:
-            with self._lock:
-                self._users -= 1
-                self._drop()
-
-    def close(self) -> None:
-        with self._lock:
-            if self._ends is not None and self._ends[1] >= 0:
-                os.close(self._ends[1])
-                self._ends = (self._ends[0], -1)
-            self._drop()
-
-    def _drop(self) -> None:
-        """Closes the reading end once nobody polls it."""
-        if self._ends is not None and self._ends[1] < 0 and self._users == 0:
-            os.close(self._ends[0])
-            self._ends = None

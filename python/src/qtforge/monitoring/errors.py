@@ -105,6 +105,8 @@ _BY_NATIVE_CODE: dict[int, tuple[type[HotReloadError], PluginErrorCode]] = {
 
 def from_native(code: int, message: str, plugin_id: str = "", os_error: int = 0) -> HotReloadError:
     """The exception for an HRM_ERR_* code."""
+    if code == -6:
+        message = "the manager was closed"  # between our question and the call
     kind, plugin_code = _BY_NATIVE_CODE.get(code, (HotReloadError, PluginErrorCode.SystemError))
     error = kind(message, code=plugin_code, plugin_id=plugin_id, os_error=os_error)
     if isinstance(error, OSError) and os_error:

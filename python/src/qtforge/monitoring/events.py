@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 
-class EventKind(IntEnum):
+class _OpenEnum(IntEnum):
+    """Has a member also for a number that only a newer library knows."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> _OpenEnum | None:
+        if not isinstance(value, int):
+            return None
+        member = int.__new__(cls, value)
+        member._name_ = f"UNKNOWN_{value}"
+        member._value_ = value
+        return member
+
+
+class EventKind(_OpenEnum):
     """What an event is about."""
 
     FILE_CHANGED = 1
@@ -21,7 +34,7 @@ class EventKind(IntEnum):
     """The library degraded or recovered; ``Event.message`` says how."""
 
 
-class Health(IntEnum):
+class Health(_OpenEnum):
     """What an event of kind HEALTH is about."""
 
     NONE = 0

@@ -1,0 +1,69 @@
+"""What callers pass in, checked: errors name the value and what is wrong with it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+
+from .errors import InvalidArgumentError, InvalidPathError
+
+StrPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+def check_callable(name: str, value: object) -> None:
+    if value is None:
+        return
+    if not callable(value):
+        raise TypeError(f"{name}={value!r} is neither callable nor None")
+    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, "__call__", None)):
+        raise TypeError(
+            f"{name}={value!r} is a coroutine function, and nobody would await it; "
+            'use "async for change in manager.changes()"'
+        )
+
+
+def milliseconds(name: str, value: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} is no whole number of milliseconds")
+    if not -(2**31) <= value < 2**31:
+        raise InvalidArgumentError(f"{name}={value} is out of range")
+    return value
+
+
+def seconds(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} is neither a number of seconds nor None")
+    if value != value:
+        raise InvalidArgumentError(f"{name}={value!r} is no time")
+    return float(value)
+
+
+def id_bytes(plugin_id: object) -> bytes:
+    if not isinstance(plugin_id, str):
+        raise InvalidArgumentError(f"plugin_id={plugin_id!r} is no str")
+    if "\0" in plugin_id:
+        raise InvalidArgumentError(f"the plugin id {plugin_id!r} contains a NUL character")
+    try:
+        return plugin_id.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"the plugin id {plugin_id!r} cannot be encoded as UTF-8") from None
+
+
+def path_bytes(plugin_id: str, path: object) -> bytes:
+    try:
+        encoded = os.fsencode(path)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidPathError(
+            f"plugin {plugin_id!r}: file_path={path!r} is no path (str, bytes or os.PathLike)", plugin_id=plugin_id
+        ) from None
+    except UnicodeEncodeError:
+        raise InvalidPathError(
+            f"plugin {plugin_id!r}: the path {path!r} cannot be encoded", plugin_id=plugin_id
+        ) from None
+    if b"\0" in encoded:
+        raise InvalidPathError(
+            f"plugin {plugin_id!r}: the path {path!r} contains a NUL character", plugin_id=plugin_id
+        )
+    return encoded

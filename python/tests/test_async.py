@@ -1,0 +1,347 @@
+"""async for change in manager.changes(), await manager.wait(): asyncio, uvloop, trio, anyio."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import time
+import warnings
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import trio
+import uvloop
+from conftest import BOUND, Host, wait_until
+
+from qtforge.monitoring import Event, PluginHotReloadManager, awatch
+
+Main = Callable[[], Awaitable[Any]]
+
+
+class LoopWithoutReaders(asyncio.SelectorEventLoop):
+    """As Windows' proactor loop and PySide6.QtAsyncio are."""
+
+    def add_reader(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+
+def run_on(factory: Callable[[], asyncio.AbstractEventLoop], main: Main) -> Any:
+    loop = factory()
+    try:
+        return loop.run_until_complete(main())  # type: ignore[arg-type]
+    finally:
+        loop.close()
+
+
+def run_readerless(main: Main) -> Any:
+    # The loop itself needs a reader for its own pipe, which it adds through another method.
+    return run_on(LoopWithoutReaders, main)
+
+
+RUNNERS: dict[str, tuple[str, Callable[[Main], Any]]] = {
+    "asyncio": ("asyncio", lambda main: asyncio.run(main())),  # type: ignore[arg-type]
+    "uvloop": ("asyncio", lambda main: run_on(uvloop.new_event_loop, main)),
+    "loop without add_reader": ("asyncio", run_readerless),
+    "trio": ("trio", lambda main: trio.run(main)),
+    "anyio": ("asyncio", lambda main: anyio.run(main, backend="asyncio")),
+    "anyio on trio": ("trio", lambda main: anyio.run(main, backend="trio")),
+}
+
+
+@pytest.fixture(params=RUNNERS)
+def library(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def run(library: str, main: Main) -> Any:
+    return RUNNERS[library][1](main)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "plugin.py"
+    path.write_text("v0")
+    return path
+
+
+def open_on(file: Path, **options: Any) -> PluginHotReloadManager:
+    manager = PluginHotReloadManager(quiet_ms=30, raise_on_error=True, **options)
+    manager.enable_hot_reload("p", file)
+    return manager
+
+
+async def bounded(library: str, work: Awaitable[Any]) -> Any:
+    with anyio.fail_after(BOUND):
+        return await work
+
+
+async def wait_for(condition: Callable[[], object]) -> None:
+    with anyio.fail_after(BOUND):
+        while not condition():
+            await anyio.sleep(0.002)
+
+
+def test_callbacks_run_on_the_loop(library: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        host = Host(tmp_path)
+        assert host.manager.dispatch == RUNNERS[library][0]
+        async with host.manager:
+            for i in range(3):
+                host.replace(f"v{i}")
+                await wait_for(lambda: host.told)
+                assert host.told == [f"v{i}"]
+                host.told.clear()
+        assert set(host.threads) == {threading.current_thread()}
+
+    run(library, main)
+
+
+@pytest.mark.parametrize("dispatch", ["auto", "thread", "manual"])
+def test_async_for(library: str, dispatch: str, file: Path) -> None:
+    async def main() -> list[str]:
+        seen: list[str] = []
+        async with open_on(file, dispatch=dispatch) as manager:
+            file.write_text("v1")
+            async for change in manager.changes(timeout=BOUND):
+                assert isinstance(change, Event)
+                seen.append(file.read_text())
+                if len(seen) == 3:
+                    break
+                file.write_text(f"v{len(seen) + 1}")
+            async for change in manager.changes(timeout=0.1):
+                raise AssertionError(change)
+        return seen
+
+    assert run(library, main) == ["v1", "v2", "v3"]
+
+
+@pytest.mark.parametrize("dispatch", ["auto", "thread", "manual"])
+def test_await_wait(library: str, dispatch: str, file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file, dispatch=dispatch) as manager:
+            told: list[str] = []
+            manager.set_reload_callback(told.append)
+            assert await manager.wait(0.01) == 0
+            file.write_text("v1")
+            assert await bounded(library, manager.wait()) == 1
+            assert told == ["p"]
+
+    run(library, main)
+
+
+def test_a_manager_made_before_the_loop(library: str, file: Path) -> None:
+    for dispatch in ("auto", "manual"):
+        with open_on(file, dispatch=dispatch) as manager:
+            assert manager.dispatch != RUNNERS[library][0]
+
+            async def main(manager: PluginHotReloadManager = manager) -> None:
+                file.write_text("v1")
+                async for _ in manager.changes():
+                    return
+
+            run(library, main)
+
+
+def test_a_cancelled_loop_loses_nothing(library: str, file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file) as manager:
+            for _ in range(3):
+                with anyio.move_on_after(0.02):
+                    async for _ in manager.changes():
+                        raise AssertionError("nothing changed")
+                file.write_text("next")
+                with anyio.move_on_after(0.01):  # ends before it is told
+                    async for _ in manager.changes():
+                        file.write_text("again")
+                async for _ in manager.changes(BOUND):
+                    break
+                else:
+                    raise AssertionError("lost")
+                async for _ in manager.changes(0.2):
+                    pass
+
+    run(library, main)
+
+
+def test_close_ends_the_loops_of_all_tasks(library: str, file: Path) -> None:
+    async def main() -> list[str]:
+        ended: list[str] = []
+        manager = open_on(file)
+
+        async def consume(name: str) -> None:
+            async for _ in manager.changes():
+                raise AssertionError("nothing changed")
+            ended.append(name)
+
+        async with anyio.create_task_group() as tasks:
+            for name in ("a", "b"):
+                tasks.start_soon(consume, name)
+            await anyio.sleep(0.02)
+            closer = threading.Thread(target=manager.close)  # from anywhere
+            closer.start()
+        closer.join()
+        return ended
+
+    assert sorted(run(library, main)) == ["a", "b"]
+
+
+def test_aclose_does_not_block_the_loop(library: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        host = Host(tmp_path, dispatch="thread")
+        entered, leave = threading.Event(), threading.Event()
+
+        def slow(_: str) -> None:
+            entered.set()
+            assert leave.wait(BOUND)
+
+        host.manager.set_reload_callback(slow)
+        host.replace("v1")
+        await wait_for(entered.is_set)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(host.manager.aclose)
+            await anyio.sleep(0.02)
+            leave.set()  # the loop is alive
+        assert host.manager.closed
+
+    run(library, main)
+
+
+def test_awatch_in_one_line(library: str, file: Path) -> None:
+    async def main() -> str:
+        changer = threading.Timer(0.1, file.write_text, ("v1",))
+        changer.start()
+        changes = awatch(file, timeout=BOUND, quiet_ms=30)
+        try:
+            async for change in changes:
+                return change.path
+            return "not told"
+        finally:
+            await changes.aclose()  # type: ignore[attr-defined]
+            changer.join()
+
+    assert run(library, main) == str(file)
+
+
+def test_what_would_block_the_loop_is_refused(library: str, file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file) as manager:
+            with pytest.raises(RuntimeError, match="async for"):
+                manager.run()
+            with pytest.raises(RuntimeError, match="async for"):
+                next(manager.changes())
+            with pytest.raises(TypeError, match="coroutine function"):
+                manager.set_reload_callback(main)  # type: ignore[arg-type]
+
+    run(library, main)
+
+
+def test_a_wait_that_nobody_awaits_warns(file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file) as manager:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                assert "awaited" in repr(manager.wait())
+                gc.collect()
+            assert [w.category for w in caught] == [RuntimeWarning]
+
+    asyncio.run(main())
+
+
+def test_another_thread_may_wait_for_a_loops_manager(library: str, file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file) as manager:
+            manager.set_reload_callback(lambda _: None)
+            counted: list[int] = []
+            waiting = threading.Event()
+
+            def body() -> None:
+                waiting.set()
+                counted.append(manager.wait(BOUND))
+
+            thread = threading.Thread(target=body)
+            thread.start()
+            waiting.wait(BOUND)
+            deadline = time.monotonic() + BOUND
+            while not counted and time.monotonic() < deadline:  # until the thread is at it
+                file.write_text("v")
+                await anyio.sleep(0.2)
+            thread.join()
+            assert counted == [1]
+
+    run(library, main)
+
+
+def test_loop_closed_before_the_manager(library: str, tmp_path: Path) -> None:
+    async def main() -> PluginHotReloadManager:
+        closed_elsewhere = PluginHotReloadManager()
+        await anyio.to_thread.run_sync(closed_elsewhere.close)
+        return PluginHotReloadManager()
+
+    before = len(os.listdir("/proc/self/fd"))
+    manager = run(library, main)
+    with pytest.raises(RuntimeError, match="loop|Qt|async"):
+        manager.wait(0.01)
+    manager.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_nothing_is_left_after_close(library: str, file: Path) -> None:
+    from qtforge.monitoring import _callbacks
+
+    async def main() -> None:
+        for dispatch in ("auto", "manual", "thread"):
+            async with open_on(file, dispatch=dispatch) as manager:
+                file.write_text("next")
+                async for _ in manager.changes():
+                    break
+
+    run(library, main)
+    gc.collect()
+    threads = threading.active_count()
+    before = (len(os.listdir("/proc/self/fd")), _callbacks.registered())
+    for _ in range(5):
+        run(library, main)
+    assert (len(os.listdir("/proc/self/fd")), _callbacks.registered()) == before
+    wait_until("idle worker threads end", lambda: threading.active_count() <= threads)
+
+
+def test_no_loop() -> None:
+    for dispatch in ("asyncio", "trio"):
+        with pytest.raises(RuntimeError, match=f"no event loop of {dispatch}"):
+            PluginHotReloadManager(dispatch=dispatch)
+
+
+def test_sys_exit_in_a_callback_ends_the_asyncio_program(file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file) as manager:
+            manager.set_reload_callback(lambda _: exit(7))
+            file.write_text("v1")
+            await asyncio.sleep(BOUND)
+
+    with pytest.raises(SystemExit) as caught:
+        asyncio.run(main())
+    assert caught.value.code == 7
+
+
+def test_a_failed_library_ends_the_waiting(library: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qtforge.monitoring import HotReloadError
+    from qtforge.monitoring.errors import from_native
+
+    async def main() -> None:
+        async with open_on(file) as manager:
+
+            def broken(*_: int) -> int:
+                raise from_native(-10, "contained")
+
+            manager.set_reload_callback(lambda _: None)
+            monkeypatch.setattr(manager._native, "dispatch", broken)
+            file.write_text("v1")
+            with pytest.raises(HotReloadError, match="contained"):
+                await bounded(library, manager.wait())
+
+    run(library, main)
