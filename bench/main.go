@@ -33,6 +33,7 @@ var parts = []struct {
 	name string
 	run  func(*bench) error
 }{
+	{"ways", (*bench).ways},
 	{"latency", (*bench).latency},
 	{"scale", (*bench).scale},
 	{"storm", (*bench).storm},

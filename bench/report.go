@@ -28,7 +28,7 @@ What the numbers led to is in [performance.md](performance.md).
 `)
 	s.WriteString(machine() + "\n")
 	for _, section := range []func(*strings.Builder) (name, svg string){
-		b.reachSection, b.latencySection, b.scaleSection, b.storageSection, b.stormSection, b.noiseSection, b.idleSection, b.callsSection, b.sizeSection,
+		b.reachSection, b.waysSection, b.latencySection, b.scaleSection, b.storageSection, b.stormSection, b.noiseSection, b.idleSection, b.callsSection, b.sizeSection,
 	} {
 		name, svg := section(&s)
 		if svg == "" {
@@ -149,6 +149,30 @@ func (b *bench) reachSection(s *strings.Builder) (string, string) {
 	goal(s, "load", percentile(z.LoadMs, 50), 3, " ms")
 	goal(s, "first manager", percentile(z.CreateMs, 50), 2, " ms")
 	s.WriteString("\n")
+	return "", ""
+}
+
+func (b *bench) waysSection(s *strings.Builder) (string, string) {
+	if len(b.results.Ways) == 0 {
+		return "", ""
+	}
+	fmt.Fprintf(s, `## Ways in which plugin files change
+
+%d ways, each watcher in a directory of its own. A watcher passes one if its host ends with the last whole version, is
+never sent to a torn or missing file, and is told as often as there was a completed change.
+
+| watcher | passed | failed |
+|---|---:|---|
+`, len(ways))
+	for _, x := range b.results.Ways {
+		var failed []string
+		for _, w := range ways {
+			if why, ok := x.Failed[w.name]; ok {
+				failed = append(failed, w.name+" ("+why+")")
+			}
+		}
+		fmt.Fprintf(s, "| %s | %d of %d | %s |\n", bold(x.Subject, x.Ours), len(ways)-len(x.Failed), len(ways), strings.Join(failed, "; "))
+	}
 	return "", ""
 }
 

@@ -9,6 +9,7 @@ import (
 
 // results is everything that was measured, as kept between runs.
 type results struct {
+	Ways    []score
 	Latency []latencies
 	Scale   []scaling
 	Storm   []burst
