@@ -277,7 +277,7 @@ func (m *Manager) statFile(path string) fileInfo {
 func (in *fileInfo) fold(other fileInfo) {
 	mix := func(h uint64, x uint64) uint64 { return (h ^ x) * 1099511628211 } // FNV-1a's step, over words
 	h := uint64(in.fp.mtime)
-	for _, x := range []uint64{other.fp.dev, other.fp.ino, uint64(other.fp.size), uint64(other.fp.mtime)} {
+	for _, x := range []uint64{other.fp.dev, other.fp.ino, uint64(other.fp.born), uint64(other.fp.size), uint64(other.fp.mtime)} {
 		h = mix(h, x)
 	}
 	in.fp.mtime = int64(h)
