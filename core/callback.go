@@ -81,7 +81,7 @@ func setSlot[F any](m *Manager, at **slot[F], fn F, none bool, release func(), e
 		*at = nil
 	}
 	if m.event == nil {
-		m.queue.notes = line[note]{}
+		m.queue.clearNotes()
 	}
 	m.poked = false
 	m.afterChange()

@@ -112,7 +112,7 @@ func (m *Manager) waitLocked(timeout time.Duration) bool {
 // deliverable reports whether an event waits that may be delivered now.
 func (m *Manager) deliverable() bool {
 	notes, changes := m.gates()
-	return (notes && m.queue.notes.len() > 0) || (changes && m.queue.live > 0)
+	return (notes && m.queue.notes.live > 0) || (changes && m.queue.changes.live > 0)
 }
 
 func (m *Manager) gates() (notes, changes bool) {

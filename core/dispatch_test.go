@@ -334,3 +334,31 @@ func TestPluginsAreListedInOrderOfEnabling(t *testing.T) {
 		}
 	})
 }
+
+// A host that does not ask for a long time finds how things are, not all of
+// how they came to be, and nothing piles up meanwhile.
+func TestWhatWaitsForAHostIsBounded(t *testing.T) {
+	manual(t, func(h *host) {
+		h.disk.replace("/plugins/b.so", "b")
+		h.enable("b", "/plugins/b.so")
+		h.dispatch(0, 0)
+		h.disk.replace(plugin, "v1") // waits in front
+		for i := range 500 {
+			h.disk.overflow(func() { h.disk.replace("/plugins/b.so", fmt.Sprint("b", i)) })
+			h.disk.setMode(plugin, i%2 == 0)
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		h.m.mu.Lock()
+		notes, changes := len(h.m.queue.notes.items), len(h.m.queue.changes.items)
+		h.m.mu.Unlock()
+		if notes+changes > 200 {
+			t.Fatalf("%d notes and %d changes are kept", notes, changes)
+		}
+		h.dispatch(0, 0)
+		h.expect(0, "a=v1", "b=v1")
+		if got := h.healthCodes(); !slices.Equal(got, []HealthCode{HealthReadable, HealthOverflow}) && !slices.Equal(got, []HealthCode{HealthOverflow, HealthReadable}) {
+			t.Fatalf("health events %v, want the latest of each", got)
+		}
+	})
+}

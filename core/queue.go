@@ -3,19 +3,42 @@ package core
 import "time"
 
 // queue holds what waits to be delivered: notes in the order in which they were
-// made, and at most one change per plugin. Both lines carry a common number, so
-// that a plugin's Enabled comes before its changes and its Disabled after.
+// made, of those about one state of health only the latest, and at most one
+// change per plugin. However long a host does not ask, it stays bounded. Both
+// lines carry a common number, so that a plugin's Enabled comes before its
+// changes and its Disabled after.
 type queue struct {
 	number  uint64
-	notes   line[note]
+	notes   line[*note]
+	health  map[condition]*note
 	changes line[*pendingChange]
-	live    int // changes not taken back
 }
 
 // note is an event other than a change.
 type note struct {
 	number uint64
 	event  Event
+	stale  bool // a later one says how it is now
+}
+
+func (n *note) gone() bool { return n.stale }
+
+// condition is what health events are about: those about the same one supersede
+// each other.
+type condition struct {
+	code     HealthCode
+	id, path string
+}
+
+func conditionOf(ev Event) condition {
+	c := condition{ev.Health, ev.ID, ev.Path}
+	switch ev.Health {
+	case HealthWatching:
+		c.code = HealthPolling
+	case HealthReadable:
+		c.code = HealthUnreadable
+	}
+	return c
 }
 
 // pendingChange is a change, or removal, that waits to be told.
@@ -31,19 +54,34 @@ type pendingChange struct {
 	payload fileInfo
 }
 
-func (q *queue) pending() int { return q.notes.len() + q.live }
+func (c *pendingChange) gone() bool { return c.e == nil }
+
+func (q *queue) pending() int { return q.notes.live + q.changes.live }
 
 func (q *queue) addNote(ev Event) {
 	q.number++
-	q.notes.push(note{q.number, ev})
+	n := &note{number: q.number, event: ev}
+	if ev.Kind == Health {
+		c := conditionOf(ev)
+		if old := q.health[c]; old != nil {
+			old.stale = true
+			q.notes.withdraw()
+		}
+		if q.health == nil {
+			q.health = map[condition]*note{}
+		}
+		q.health[c] = n
+	}
+	q.notes.push(n)
 }
+
+func (q *queue) clearNotes() { q.notes, q.health = line[*note]{}, nil }
 
 func (q *queue) addChange(c *pendingChange) {
 	q.number++
 	c.number = q.number
 	c.e.pending = c
 	q.changes.push(c)
-	q.live++
 }
 
 // takeBack removes an entry's change, if one waits.
@@ -53,60 +91,82 @@ func (q *queue) takeBack(e *entry) *pendingChange {
 		return nil
 	}
 	e.pending, c.e = nil, nil
-	q.live--
-	q.skipTakenBack()
+	q.changes.withdraw()
 	return c
 }
 
 // next removes what is to be delivered next, from the lines that are open.
 func (q *queue) next(notes, changes bool) (ev Event, c *pendingChange, ok bool) {
-	notes, changes = notes && q.notes.len() > 0, changes && q.live > 0
+	notes, changes = notes && q.notes.live > 0, changes && q.changes.live > 0
 	if notes && changes {
 		notes = q.notes.front().number < q.changes.front().number
 	}
 	switch {
 	case notes:
-		return q.notes.pop().event, nil, true
+		n := q.notes.pop()
+		if n.event.Kind == Health {
+			delete(q.health, conditionOf(n.event))
+		}
+		return n.event, nil, true
 	case changes:
 		c = q.changes.pop()
-		q.live--
 		c.e.pending = nil
-		q.skipTakenBack()
 		return Event{}, c, true
 	}
 	return Event{}, nil, false
 }
 
-// skipTakenBack keeps a live change in front, and the line as short as it can.
-func (q *queue) skipTakenBack() {
-	for q.changes.len() > 0 && q.changes.front().e == nil {
-		q.changes.pop()
-	}
-}
-
 func (q *queue) clear() { *q = queue{number: q.number} }
 
-// line is a first-in, first-out queue.
-type line[T any] struct {
+// line is a first-in, first-out queue whose items may be withdrawn. In front is
+// always one that was not.
+type line[T interface{ gone() bool }] struct {
 	items []T
 	head  int
+	live  int // not withdrawn
 }
 
-func (l *line[T]) len() int { return len(l.items) - l.head }
 func (l *line[T]) front() T { return l.items[l.head] }
-func (l *line[T]) push(x T) { l.items = append(l.items, x) }
+
+func (l *line[T]) push(x T) {
+	l.items = append(l.items, x)
+	l.live++
+}
+
 func (l *line[T]) pop() T {
-	var zero T
 	x := l.items[l.head]
+	l.live--
+	l.advance()
+	l.tidy()
+	return x
+}
+
+// withdraw notes that an item is gone.
+func (l *line[T]) withdraw() {
+	l.live--
+	l.tidy()
+}
+
+func (l *line[T]) advance() {
+	var zero T
 	l.items[l.head] = zero
 	l.head++
-	switch {
-	case l.head == len(l.items):
-		l.items, l.head = l.items[:0], 0
-	case l.head >= 64 && l.head*2 >= len(l.items):
-		n := copy(l.items, l.items[l.head:])
-		clear(l.items[n:])
-		l.items, l.head = l.items[:n], 0
+}
+
+// tidy drops what is gone: in front at once, the rest when it is the most.
+func (l *line[T]) tidy() {
+	for l.head < len(l.items) && l.items[l.head].gone() {
+		l.advance()
 	}
-	return x
+	if len(l.items) < 64 && l.live > 0 || len(l.items) <= 2*l.live {
+		return
+	}
+	kept := l.items[:0]
+	for _, x := range l.items[l.head:] {
+		if !x.gone() {
+			kept = append(kept, x)
+		}
+	}
+	clear(l.items[len(kept):])
+	l.items, l.head = kept, 0
 }
