@@ -57,7 +57,9 @@ type disk interface {
 	// readable opens the file for reading, as its host would, and closes it.
 	readable(path string) (fileInfo, error)
 	readlink(path string) (string, error)
-	writer(path string) verdict
+	// writer says whether the file is being written, and what it is, if it could
+	// be opened.
+	writer(path string) (verdict, fileInfo)
 	hash(path string) (hash, error)
 	image(path string) error
 	// silent says why the file system at a directory sends no notifications,
@@ -69,7 +71,7 @@ type osDisk struct{}
 
 func (osDisk) readable(path string) (fileInfo, error) { return readable(path) }
 func (osDisk) readlink(path string) (string, error)   { return os.Readlink(path) }
-func (osDisk) writer(path string) verdict             { return probeWriter(path) }
+func (osDisk) writer(path string) (verdict, fileInfo) { return probeWriter(path) }
 func (osDisk) image(path string) error                { return checkImage(path) }
 func (osDisk) silent(dir string) string               { return silentFilesystem(dir) }
 

@@ -163,7 +163,7 @@ func (m *Manager) deliverLocked() bool {
 			event.fn(ev)
 		}
 		if reload != nil && m.stillWanted(c.e) {
-			reload.fn(c.e.id)
+			reload.fn(c.e.id())
 		}
 	})
 	event.done(m)
@@ -177,7 +177,7 @@ func (m *Manager) deliverLocked() bool {
 func (m *Manager) stillWanted(e *entry) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !e.disabled && !m.closed
+	return !e.disabled() && !m.closed
 }
 
 // confirmLocked looks at the file of a change that has waited once more. If it
@@ -188,13 +188,13 @@ func (m *Manager) confirmLocked(c *pendingChange) bool {
 	}
 	m.mu.Unlock()
 	in, err := m.statOf(c.e)
-	good := err == nil && in.fp == c.info.fp && m.writerOf(c.e) != somebody
+	good := err == nil && in.fp == c.info.fp && !m.written(c.e)
 	if c.removal {
 		good = err != nil
 	}
 	m.mu.Lock()
 	switch {
-	case m.closed || c.e.disabled:
+	case m.closed || c.e.disabled():
 		return false
 	case good && !m.paused:
 		return true
@@ -210,18 +210,18 @@ func (m *Manager) confirmLocked(c *pendingChange) bool {
 // changeEvent makes what c says the last told version.
 func (m *Manager) changeEvent(c *pendingChange) Event {
 	e := c.e
-	ev := Event{Kind: FileChanged, Time: c.whole, FirstSeen: c.first, ID: e.id, Path: e.path}
+	ev := Event{Kind: FileChanged, Time: c.whole, FirstSeen: c.first, ID: e.id(), Path: e.path()}
 	if c.removal {
-		e.removalTold = true
+		e.aside().removalTold = true
 		ev.Kind = FileRemoved
 		m.stats.Removals++
 	} else {
-		e.told, e.toldHash, e.removalTold = c.info, c.hash, false
+		e.setTold(versionOf(&c.info), c.hash)
 		e.generation++
 		m.stats.Deliveries++
 		m.stats.LastDelivery = time.Now()
 	}
-	ev.Generation = e.generation
+	ev.Generation = uint64(e.generation)
 	if c.snap != nil {
 		m.offered(e, c, &ev)
 	}

@@ -180,10 +180,17 @@ func (d *fakeDisk) silent(dir string) string {
 	return ""
 }
 
-func (d *fakeDisk) writer(path string) verdict {
+func (d *fakeDisk) writer(path string) (v verdict, in fileInfo) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := d.nodes[path]
+	if n != nil {
+		in = n.info
+	}
+	return d.verdict(n), in
+}
+
+func (d *fakeDisk) verdict(n *fakeNode) verdict {
 	switch {
 	case n == nil || d.noProbe:
 		return unknown

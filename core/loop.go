@@ -18,11 +18,17 @@ type loop struct {
 	ws   *watchSet
 	disk disk
 
-	settling deadlines           // entries by the time of their next look
-	linked   map[fileID][]*entry // by file, if it has several names
-	writing  int                 // of these, held open for writing at the last look
-	stale    []*folder           // must be resolved again
-	touched  []*entry            // may have changed
+	fresh    []*entry         // enabled, but not watched yet
+	work     map[*entry]*work // what is settling, and what rests at another version than the host knows
+	settling deadlines        // of these, by the time of their next look
+	writing  int              // of these, held open for writing at the last look
+	linked   map[fileID][]*entry
+	links    map[*entry]fileID // files with several names
+	stale    []*folder         // must be resolved again
+	touched  []*entry          // may have changed
+	found    []*pendingChange  // complete, to be told
+	spare    []*work           // for reuse
+	path     pathBuffer
 
 	timer    *time.Timer
 	poll     *time.Timer // armed only while something is polled
@@ -32,6 +38,16 @@ type loop struct {
 		last    time.Time
 		backoff time.Duration
 	}
+}
+
+// work is what the loop must know of a plugin whose file is settling.
+type work struct {
+	e         *entry
+	tracker   tracker
+	timing    timing
+	examined  fileInfo // at the last look
+	seen      bool     // examined is what linking has just seen
+	heapIndex int      // in the loop's heap, from 1; 0: not in it
 }
 
 const (
@@ -44,7 +60,7 @@ const (
 )
 
 func newLoop(m *Manager, src Source) *loop {
-	l := &loop{m: m, linked: map[fileID][]*entry{}, src: src, disk: m.opts.disk, ws: newWatchSet(src, m.opts.disk, m.opts.ForcePolling),
+	l := &loop{m: m, src: src, work: map[*entry]*work{}, linked: map[fileID][]*entry{}, links: map[*entry]fileID{}, disk: m.opts.disk, ws: newWatchSet(src, m.opts.disk, m.opts.ForcePolling),
 		timer: time.NewTimer(time.Hour), poll: time.NewTimer(time.Hour)}
 	l.timer.Stop()
 	l.poll.Stop()
@@ -62,10 +78,10 @@ func (l *loop) markStale(f *folder) {
 }
 
 func (l *loop) touch(e *entry, why signs) {
-	if e.touched == 0 {
+	if e.state&noSigns == e.state {
 		l.touched = append(l.touched, e)
 	}
-	e.touched |= why
+	e.state |= why
 }
 
 // moved notes that another file may stand at the entry's path.
@@ -95,10 +111,11 @@ func (l *loop) run() {
 			}
 		}
 		l.commands()
+		l.first()
 		l.reconcile()
 		l.settle()
 		l.arm()
-		l.m.publish(len(l.ws.byID)-len(l.ws.polled), len(l.ws.polled), len(l.settling), l.writing)
+		l.m.publish(len(l.ws.byID)-len(l.ws.polled), len(l.ws.polled), len(l.settling)+len(l.fresh), l.writing)
 		l.m.wakeHost()
 	}
 }
@@ -157,31 +174,50 @@ func (l *loop) sourceError(err error) {
 // commands takes over what callers have asked for meanwhile.
 func (l *loop) commands() {
 	added, removed, hinted := l.m.takeCommands()
-	now := time.Now()
-	for _, e := range added {
-		if !l.m.enabled(e) {
-			continue
-		}
-		l.watch(e)
-		l.examined(e, e.baseline)
-		// The first look compares with what Enable saw: a change in between, or
-		// a file that was being written then, is told.
-		e.tracker.hint(now, 0, e.timing)
-		e.tracker.firstTime, e.tracker.due = true, now
-		if e.present {
-			e.tracker.last = time.Time{} // it may have been quiet for long
-		}
-		l.schedule(e)
+	if len(l.fresh) == 0 {
+		l.fresh = added
+	} else {
+		l.fresh = append(l.fresh, added...)
 	}
 	for _, e := range removed {
 		l.unwatch(e)
-		l.unschedule(e)
+		if w := l.work[e]; w != nil {
+			l.countWriting(w, w.tracker.idle)
+			l.drop(w)
+		}
 	}
+	now := time.Now()
 	for _, e := range hinted {
-		if e.watched {
+		if e.state&watching != 0 {
 			l.hint(e, 0, now)
 		}
 	}
+}
+
+// first takes up some of the plugins that were enabled.
+func (l *loop) first() {
+	n := min(len(l.fresh), slice)
+	for _, e := range l.fresh[:n] {
+		if !l.m.enabled(e) {
+			continue
+		}
+		w := l.begin(e)
+		w.examined, w.seen = l.watch(e)
+		// The first look compares with what Enable saw: a change in between, or
+		// a file that was being written then, is told.
+		now := time.Now()
+		w.tracker.hint(now, 0, w.timing)
+		w.tracker.firstTime, w.tracker.due = true, now
+		if e.state&untold != 0 {
+			e.state &^= untold
+			w.tracker.last = time.Time{} // it may have been quiet for long
+		}
+		l.look(w, now)
+	}
+	if l.fresh = l.fresh[n:]; len(l.fresh) == 0 {
+		l.fresh = nil
+	}
+	l.deliver()
 }
 
 // reconcile brings the watch set up to date with the disk and settles every
@@ -208,18 +244,22 @@ func (l *loop) reconcile() {
 		}
 	}
 	for _, e := range l.touched {
-		why := e.touched
-		e.touched = 0
-		if !e.watched {
+		why := e.state &^ noSigns
+		e.state &= noSigns
+		if e.state&watching == 0 {
 			continue
 		}
 		if why&replaced != 0 {
-			l.ws.link(e)
+			in, ok := l.link(e)
+			if w := l.hint(e, why, now); ok && w.e == e && w.timing.quiet == 0 {
+				w.examined, w.seen = in, true // the look follows at once
+			}
+		} else {
+			l.hint(e, why, now)
 		}
-		l.hint(e, why, now)
-		if e.examined.linked && why&(written|closed) != 0 {
+		if id, ok := l.links[e]; ok && why&(written|closed) != 0 {
 			// Its directory does not hear of what is written under another name.
-			for _, other := range l.linked[e.examined.id()] {
+			for _, other := range l.linked[id] {
 				if other != e {
 					l.hint(other, why, now)
 				}
@@ -232,34 +272,60 @@ func (l *loop) reconcile() {
 
 // hint notes that an entry's file may have changed. A delivery of it that still
 // waits in the queue is taken back: the file may be half-written again.
-func (l *loop) hint(e *entry, why signs, now time.Time) {
-	if e.safe != nil && e.safe.leader != nil {
-		e = e.safe.leader // one of its further files
+func (l *loop) hint(e *entry, why signs, now time.Time) *work {
+	s := e.safe()
+	if s != nil && s.leader != nil {
+		e, s = s.leader, s.leader.safe() // one of its further files
 	}
 	first := l.m.takeBack(e)
-	if e.safe != nil && first.IsZero() {
-		first = l.overtake(e)
+	if s != nil && first.IsZero() {
+		first = l.overtake(s)
 	}
-	l.countWriting(e, func() { e.tracker.hint(now, why, e.timing) })
-	if !first.IsZero() && first.Before(e.tracker.first) {
-		e.tracker.first = first
+	w := l.begin(e)
+	w.seen = false
+	l.countWriting(w, func() { w.tracker.hint(now, why, w.timing) })
+	if !first.IsZero() && first.Before(w.tracker.first) {
+		w.tracker.first = first
 	}
-	l.schedule(e)
+	l.schedule(w)
+	return w
 }
 
-func (l *loop) schedule(e *entry) {
-	if e.heapIndex > 0 {
-		heap.Fix(&l.settling, e.heapIndex-1)
+// begin returns the work on an entry.
+func (l *loop) begin(e *entry) *work {
+	w := l.work[e]
+	if w == nil {
+		if n := len(l.spare); n > 0 {
+			w, l.spare = l.spare[n-1], l.spare[:n-1]
+		} else {
+			w = new(work)
+		}
+		*w = work{e: e, timing: l.m.timing(e)}
+		l.work[e] = w
+	}
+	return w
+}
+
+// drop ends the work on an entry.
+func (l *loop) drop(w *work) {
+	if w.heapIndex > 0 {
+		heap.Remove(&l.settling, w.heapIndex-1)
+	}
+	delete(l.work, w.e)
+	if len(l.work) == 0 {
+		l.work = map[*entry]*work{} // a map does not shrink
+	}
+	if *w = (work{}); len(l.spare) < slice {
+		l.spare = append(l.spare, w)
+	}
+}
+
+func (l *loop) schedule(w *work) {
+	if w.heapIndex > 0 {
+		heap.Fix(&l.settling, w.heapIndex-1)
 		return
 	}
-	heap.Push(&l.settling, e)
-}
-
-func (l *loop) unschedule(e *entry) {
-	if e.heapIndex > 0 {
-		heap.Remove(&l.settling, e.heapIndex-1)
-	}
-	l.countWriting(e, func() { e.tracker.idle() })
+	heap.Push(&l.settling, w)
 }
 
 // settle looks at the files whose time has come.
@@ -267,23 +333,58 @@ func (l *loop) settle() {
 	for range slice {
 		now := time.Now()
 		if len(l.settling) == 0 || l.settling[0].tracker.due.After(now) {
-			return
+			break
 		}
-		e := l.settling[0]
-		l.countWriting(e, func() { l.examine(e, now) })
-		if e.tracker.settling {
-			heap.Fix(&l.settling, 0)
-		} else {
-			heap.Pop(&l.settling)
-		}
+		l.look(l.settling[0], now)
+	}
+	l.deliver()
+}
+
+// deliver passes on what was found complete. A hint takes back what was passed
+// on, so that no hint may come in between.
+func (l *loop) deliver() {
+	if len(l.found) > 0 {
+		l.m.enqueueChanges(l.found)
+		clear(l.found)
+		l.found = l.found[:0]
 	}
 }
 
-// countWriting keeps l.writing true across a step of e's tracker.
-func (l *loop) countWriting(e *entry, step func()) {
-	before := e.tracker.writing
+// look examines one file and keeps the work on it as long as it is needed.
+func (l *loop) look(w *work, now time.Time) {
+	var d decision
+	l.countWriting(w, func() { d = l.examine(w, now) })
+	switch t := &w.tracker; {
+	case t.settling:
+		l.schedule(w)
+	case d == tell && w.e.safe() == nil:
+		l.drop(w)
+	default:
+		l.rest(w)
+	}
+}
+
+// rest ends the work on an entry, unless there is something to remember.
+func (l *loop) rest(w *work) {
+	switch t := &w.tracker; {
+	case t.refused == fingerprint{} && !t.denied && l.atKnown(w):
+		l.drop(w)
+	case w.heapIndex > 0:
+		heap.Remove(&l.settling, w.heapIndex-1)
+	}
+}
+
+// atKnown reports whether the file is at the version that the host knows.
+func (l *loop) atKnown(w *work) bool {
+	known := l.m.knownOf(w.e)
+	return known == versionOf(&w.examined) || (!l.m.opts.IgnoreUnchangedContent && known.is(&w.examined))
+}
+
+// countWriting keeps l.writing true across a step of a tracker.
+func (l *loop) countWriting(w *work, step func()) {
+	before := w.tracker.writing
 	step()
-	switch after := e.tracker.writing; {
+	switch after := w.tracker.writing; {
 	case after && !before:
 		l.writing++
 	case before && !after:
@@ -292,88 +393,114 @@ func (l *loop) countWriting(e *entry, step func()) {
 }
 
 // examine looks at one file and acts on what its tracker makes of it.
-func (l *loop) examine(e *entry, now time.Time) {
-	t := &e.tracker
+func (l *loop) examine(w *work, now time.Time) decision {
+	e, t := w.e, &w.tracker
+	s := e.safe()
 	told, toldHash := l.m.toldOf(e)
-	in, err := l.look(e)
-	l.examined(e, in)
-	if err != nil && !missing(err) {
-		l.barred(e, err, now)
-		return
+	at := l.at(e)
+	in, err := w.examined, error(nil)
+	if !w.seen {
+		in, err = l.stat(e, at)
 	}
-	first := t.firstTime
-	d := t.look(now, in, told, e.timing, l.m.opts.IgnoreUnchangedContent)
+	w.examined, w.seen = in, false
+	l.linkedTo(e, &in)
+	if err != nil && !missing(err) {
+		l.barred(w, err, now)
+		return wait
+	}
+	first, same := t.firstTime, false
+	var h *hash
+	d := t.look(now, in, told, w.timing, l.m.opts.IgnoreUnchangedContent)
 	if d == probe {
-		var h *hash
-		f := findings{writer: l.m.writerOf(e)}
+		var f findings
+		f.writer, f.after = l.m.writerOf(e, at)
 		if f.writer == denied {
-			l.barred(e, fs.ErrPermission, now)
-			return
+			l.barred(w, fs.ErrPermission, now)
+			return wait
 		}
-		l.readable(e)
-		if first && f.writer == somebody && in.fp == told.fp {
-			told = fileInfo{}
+		l.readable(w)
+		if first && f.writer == somebody && told.is(&in) {
 			l.m.distrust(e) // the host may have loaded a half-written version
 		}
-		if f.writer != somebody {
-			f.image, h = l.inspect(e, !t.known)
-			f.same = h != nil && toldHash != nil && *h == *toldHash && told.fp.exists
+		switch {
+		case s != nil: // its content is examined in its snapshot
+			f.after, _ = l.stat(e, at)
+		case f.writer != somebody && l.contents():
+			f.image, h = l.inspect(at, !t.known)
+			f.same = h != nil && toldHash != nil && *h == *toldHash && told.exists()
+			f.after, _ = l.stat(e, at)
 		}
-		f.after, _ = l.look(e)
-		switch d = t.conclude(time.Now(), f, e.timing); {
+		switch d = t.conclude(time.Now(), f, w.timing); {
 		case d == refuse:
 			l.m.imageRefused(e, f.image)
-		case d == tell && e.safe != nil:
+		case d == tell && s != nil:
 			l.vetVersion(e, in, t.first)
 		case d == tell:
-			l.m.enqueueChange(e, in, h, t.first)
-		case d == unchanged && e.safe != nil:
-			l.m.adopt(e, in, toldHash)
+			l.found = append(l.found, &pendingChange{e: e, info: in, hash: h, first: t.first, whole: time.Now()})
+		case d == unchanged && s != nil:
+			same, h = true, toldHash
 		case d == unchanged:
-			l.m.adopt(e, in, h) // identical content, or the baseline's hash
+			same = true // identical content, or the baseline's hash
 		}
 	}
 	if d != wait {
-		l.readable(e)
+		l.readable(w)
 	}
 	switch d {
 	case gone:
 		l.m.enqueueRemoval(e)
 	case unchanged:
-		l.m.nothingToTell(e)
+		l.m.nothingToTell(e, same, &in, h)
 	}
+	return d
 }
 
-// look says what stands at an entry's path. On a network file system stat may
+// at is where an entry's path leads, in memory that the next call reuses.
+func (l *loop) at(e *entry) string {
+	return l.path.join(e.origin.dir, e.name())
+}
+
+// link follows an entry's path. If a plain file stands at its end on a file
+// system that can be trusted, it says what stat would.
+func (l *loop) link(e *entry) (in fileInfo, ok bool) {
+	in = l.ws.link(e)
+	return in, in.kind == kindFile && !l.ws.remote(e) && e.safe() == nil
+}
+
+// stat says what stands at an entry's path. On a network file system stat may
 // answer from a cache for up to a minute, but opening asks the server (nfs(5),
 // close-to-open), whose clock says nothing here.
-func (l *loop) look(e *entry) (fileInfo, error) {
-	in, err := l.disk.stat(e.abs)
-	if err != nil || in.kind != kindFile || !e.remote() {
-		return l.m.withRest(e, in), err
+func (l *loop) stat(e *entry, at string) (fileInfo, error) {
+	in, err := l.disk.stat(at)
+	if err != nil {
+		return fileInfo{}, err
 	}
-	if fresh, err := l.disk.readable(e.abs); err == nil {
+	if in.kind != kindFile || !l.ws.remote(e) {
+		return l.m.withRest(e.safe(), in), nil
+	}
+	if fresh, err := l.disk.readable(at); err == nil {
 		in = fresh
 	}
 	in.changed = 0
-	return l.m.withRest(e, in), nil
+	return l.m.withRest(e.safe(), in), nil
 }
 
-// examined notes what a look found.
-func (l *loop) examined(e *entry, in fileInfo) {
-	was := e.examined
-	e.examined = in
-	if was.linked == in.linked && was.id() == in.id() {
+// linkedTo notes under which file an entry is found, if that has several names.
+func (l *loop) linkedTo(e *entry, in *fileInfo) {
+	was, had := l.links[e]
+	if had == in.linked && (!had || was == in.id()) {
 		return
 	}
-	if was.linked {
-		if rest := without(l.linked[was.id()], e); len(rest) > 0 {
-			l.linked[was.id()] = rest
+	if had {
+		delete(l.links, e)
+		if rest := without(l.linked[was], e); len(rest) > 0 {
+			l.linked[was] = rest
 		} else {
-			delete(l.linked, was.id())
+			delete(l.linked, was)
 		}
 	}
 	if in.linked {
+		l.links[e] = in.id()
 		l.linked[in.id()] = append(l.linked[in.id()], e)
 	}
 }
@@ -386,32 +513,34 @@ func missing(err error) bool {
 
 // barred notes that an entry's file cannot be examined or read: not by its host
 // either, so that there is nothing to tell yet.
-func (l *loop) barred(e *entry, err error, now time.Time) {
-	e.tracker.barred(now, l.m.opts.PollInterval)
-	l.m.fileUnreadable(e, err)
+func (l *loop) barred(w *work, err error, now time.Time) {
+	w.tracker.barred(now, l.m.opts.PollInterval)
+	l.m.fileUnreadable(w.e, err)
 }
 
 // readable ends what barred began.
-func (l *loop) readable(e *entry) {
-	if e.tracker.denied {
-		e.tracker.denied = false
-		l.m.fileReadable(e)
+func (l *loop) readable(w *work) {
+	if w.tracker.denied {
+		w.tracker.denied = false
+		l.m.fileReadable(w.e)
 	}
 }
 
+// contents reports whether options ask for reading files.
+func (l *loop) contents() bool {
+	return l.m.opts.CheckImage || l.m.opts.IgnoreUnchangedContent
+}
+
 // inspect reads the file's content, as far as options ask for it.
-func (l *loop) inspect(e *entry, fresh bool) (image error, h *hash) {
+func (l *loop) inspect(at string, fresh bool) (image error, h *hash) {
 	o := &l.m.opts
-	if e.safe != nil {
-		return nil, nil // of its snapshot instead
-	}
 	if o.CheckImage && fresh {
-		if image = l.disk.image(e.abs); image != nil {
+		if image = l.disk.image(at); image != nil {
 			return image, nil
 		}
 	}
 	if o.IgnoreUnchangedContent {
-		if sum, err := l.disk.hash(e.abs); err == nil {
+		if sum, err := l.disk.hash(at); err == nil {
 			h = &sum
 		}
 	}
@@ -445,12 +574,29 @@ func (l *loop) compare(f *folder) {
 		return
 	}
 	f.entries(func(e *entry) {
-		in, _ := l.look(e) // out of reach differs from any version
-		if in.fp != e.examined.fp || (l.m.opts.IgnoreUnchangedContent && in.changed != e.examined.changed) {
-			l.examined(e, in)
+		in, _ := l.stat(e, l.at(e)) // out of reach differs from any version
+		if l.differs(e, &in) {
 			l.moved(e)
 		}
 	})
+}
+
+// differs reports whether a file has changed since the last look at it.
+func (l *loop) differs(e *entry, in *fileInfo) bool {
+	contents := l.m.opts.IgnoreUnchangedContent
+	if w := l.work[e]; w != nil {
+		was := &w.examined
+		differs := in.fp != was.fp || (contents && in.changed != was.changed)
+		w.examined = *in
+		return differs
+	}
+	if s := e.safe(); s != nil && s.leader != nil {
+		was := e.told
+		e.told = versionOf(in) // nobody else uses it
+		return !was.is(in)
+	}
+	was := l.m.knownOf(e)
+	return !was.is(in) || (contents && in.changed != was.changed)
 }
 
 // arm sets the timers for what is due next; idle, neither runs.
@@ -461,6 +607,9 @@ func (l *loop) arm() {
 	}
 	if at := l.overflow.at; !at.IsZero() && (due.IsZero() || at.Before(due)) {
 		due = at
+	}
+	if len(l.fresh) > 0 {
+		due = time.Now()
 	}
 	if due.IsZero() {
 		l.timer.Stop()
@@ -485,8 +634,8 @@ func (l *loop) reportDirectory(code HealthCode, dir, why string) {
 	l.m.health(code, "", dir, msg)
 }
 
-// deadlines is a heap of entries by the time of their next look.
-type deadlines []*entry
+// deadlines is a heap of work by the time of the next look.
+type deadlines []*work
 
 func (d deadlines) Len() int           { return len(d) }
 func (d deadlines) Less(i, j int) bool { return d[i].tracker.due.Before(d[j].tracker.due) }
@@ -495,15 +644,15 @@ func (d deadlines) Swap(i, j int) {
 	d[i].heapIndex, d[j].heapIndex = i+1, j+1
 }
 func (d *deadlines) Push(x any) {
-	e := x.(*entry)
-	*d = append(*d, e)
-	e.heapIndex = len(*d)
+	w := x.(*work)
+	*d = append(*d, w)
+	w.heapIndex = len(*d)
 }
 func (d *deadlines) Pop() any {
 	old := *d
-	e := old[len(old)-1]
+	w := old[len(old)-1]
 	old[len(old)-1] = nil
 	*d = old[:len(old)-1]
-	e.heapIndex = 0
-	return e
+	w.heapIndex = 0
+	return w
 }

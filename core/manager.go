@@ -19,13 +19,16 @@ type Manager struct {
 	notifications atomic.Uint64
 	vetted        chan *vetJob // from the worker to the loop
 
+	unusable atomic.Bool // closed or failed
+
 	mu      sync.Mutex
 	changed sync.Cond // any change of what waiters wait for
 	closed  bool
 	failed  string // the contained fault, "" if none
 	paused  bool
-	entries map[string]*entry
-	order   []*entry // by time of enabling; nil where one was disabled
+	entries table // by id; read without the lock
+	order   ordering
+	origins map[originKey]*origin
 	added   []*entry // for the loop
 	removed []*entry
 	hinted  []*entry
@@ -43,41 +46,13 @@ type Manager struct {
 	stats     Stats
 }
 
-// entry is one enabled plugin.
-type entry struct {
-	id, path string
-	abs      string
-	timing   timing
-	baseline fileInfo // what Enable saw
-
-	// Behind Manager.mu.
-	index       int // in Manager.order
-	disabled    bool
-	told        fileInfo
-	toldHash    *hash
-	removalTold bool // the host was told that the file is gone
-	generation  uint64
-	pending     *pendingChange
-	safe        *safeState // nil without safe reload
-	refused     bool
-	unreadable  bool
-
-	// The loop's own.
-	present   bool // the version that Enable saw is to be told too
-	watched   bool
-	touched   signs // noted for reconcile
-	places    []place
-	tracker   tracker
-	heapIndex int      // in the loop's heap, from 1; 0: not in it
-	examined  fileInfo // at the last look
-}
-
 // New returns a manager that watches nothing yet. Close it.
 func New(opts Options) (*Manager, error) {
 	if err := opts.normalize(); err != nil {
 		return nil, err
 	}
-	m := &Manager{opts: opts, done: make(chan struct{}), kick: make(chan struct{}, 1), vetted: make(chan *vetJob), entries: map[string]*entry{}}
+	m := &Manager{opts: opts, done: make(chan struct{}), kick: make(chan struct{}, 1), vetted: make(chan *vetJob),
+		origins: map[originKey]*origin{}}
 	m.changed.L = &m.mu
 	if opts.Dispatch == DispatchManual {
 		r, err := newReadiness()
@@ -113,7 +88,7 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	}
 	m.mu.Lock()
 	err := m.usable()
-	if _, dup := m.entries[id]; err == nil && dup {
+	if err == nil && m.lookup(id) != nil {
 		err = alreadyEnabled(id)
 	}
 	m.mu.Unlock()
@@ -124,15 +99,20 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	if err != nil {
 		return err
 	}
-	e := &entry{id: id, path: path, abs: abs, baseline: in, timing: m.timing(o)}
-	if err := m.makeSafe(e, o); err != nil {
+	if o.Quiet == 0 {
+		o.Quiet = m.opts.Quiet
+	}
+	s, err := m.makeSafe(id, abs, o.Safe)
+	if err != nil {
 		return err
 	}
-	if e.present = o.DeliverPresent && in.kind == kindFile; !e.present {
-		e.told = e.baseline
-		if m.opts.IgnoreUnchangedContent && in.kind == kindFile {
-			e.toldHash = m.hashOf(e)
-		}
+	if s != nil {
+		in, s.payload = m.statAll(abs, s), m.payloadOf(s)
+	}
+	present := o.DeliverPresent && in.kind == kindFile
+	var h *hash
+	if m.opts.IgnoreUnchangedContent && in.kind == kindFile && !present {
+		h = m.hashOf(abs, s, &in)
 	}
 
 	m.mu.Lock()
@@ -140,16 +120,34 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	if err := m.usable(); err != nil {
 		return err
 	}
-	if _, dup := m.entries[id]; dup {
+	if m.lookup(id) != nil {
 		return alreadyEnabled(id)
 	}
-	m.entries[id] = e
-	e.index = len(m.order)
-	m.order = append(m.order, e)
+	dir, name := splitPath(abs)
+	e := newEntry(id, name, m.originLocked(path[:len(path)-len(name)], dir), o.Quiet)
+	if present {
+		e.state = untold
+	} else {
+		e.setTold(versionOf(&in), h)
+	}
+	if s != nil {
+		e.makeSafe(s)
+	}
+	m.entries.add(e, hashOfID)
+	m.order.add(e)
 	m.added = append(m.added, e)
-	m.noteLocked(Event{Kind: Enabled, ID: id, Path: path})
+	if m.event != nil {
+		m.noteLocked(Event{Kind: Enabled, ID: e.id(), Path: e.path()})
+	}
 	m.kickLoop()
 	return nil
+}
+
+func hashOfID(e *entry) uint64 { return hashOf(e.id()) }
+
+// lookup finds an enabled plugin. It needs no lock.
+func (m *Manager) lookup(id string) *entry {
+	return m.entries.find(hashOf(id), func(e *entry) bool { return e.id() == id })
 }
 
 func alreadyEnabled(id string) error {
@@ -171,19 +169,6 @@ func checkID(id string) error {
 		}
 	}
 	return nil
-}
-
-func (m *Manager) timing(o EnableOptions) timing {
-	q := o.Quiet
-	if q == 0 {
-		q = m.opts.Quiet
-	}
-	t := timing{quiet: max(q, 0), maxDelay: m.opts.MaxDelay, hold: q}
-	if q == NoQuiet {
-		// A replacement by delete and create must not be told as a removal.
-		t.hold = DefaultQuiet
-	}
-	return t
 }
 
 // inspectPath checks a path as the contract asks and returns what is there.
@@ -231,18 +216,18 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 }
 
 // hashOf is the hash of the version that Enable saw; nil if it changed meanwhile.
-func (m *Manager) hashOf(e *entry) *hash {
+func (m *Manager) hashOf(abs string, s *safeState, seen *fileInfo) *hash {
 	var h hash
 	var err error
-	if e.safe != nil {
-		h, err = sumOf(e.safe.files)
+	if s != nil {
+		h, err = sumOf(s.files)
 	} else {
-		h, err = m.opts.disk.hash(e.abs)
+		h, err = m.opts.disk.hash(abs)
 	}
 	if err != nil {
 		return nil
 	}
-	if in, _ := m.statOf(e); in.fp != e.baseline.fp {
+	if in := m.statAll(abs, s); in.fp != seen.fp {
 		return nil
 	}
 	return &h
@@ -257,15 +242,12 @@ func (m *Manager) Disable(id string) (bool, error) {
 	if err := m.usable(); err != nil {
 		return false, err
 	}
-	e := m.entries[id]
+	e := m.lookup(id)
 	if e == nil {
 		return false, nil
 	}
-	m.order[e.index] = nil
+	m.order.remove(e)
 	m.dropLocked(e)
-	if len(m.order) > 32 && len(m.entries) < len(m.order)/2 {
-		m.compactLocked()
-	}
 	m.afterChange()
 	m.kickLoop()
 	m.awaitLocked(func() bool { return !m.busyWith(func(x *entry) bool { return x == e }) })
@@ -279,56 +261,45 @@ func (m *Manager) Clear() (int, error) {
 	if err := m.usable(); err != nil {
 		return 0, err
 	}
-	n := len(m.entries)
-	for _, e := range m.order {
-		if e != nil {
-			m.dropLocked(e)
-		}
-	}
-	m.order = nil
+	n := m.order.live
+	gone := m.order
+	m.order = ordering{}
+	gone.all(func(e *entry) {
+		e.index = disabled
+		m.dropLocked(e)
+	})
 	m.afterChange()
 	m.kickLoop()
-	m.awaitLocked(func() bool { return !m.busyWith(func(x *entry) bool { return x.disabled }) })
+	m.awaitLocked(func() bool { return !m.busyWith((*entry).disabled) })
 	return n, nil
 }
 
-// dropLocked ends everything about e except its place in m.order.
+// dropLocked ends everything about e that has left m.order.
 func (m *Manager) dropLocked(e *entry) {
-	delete(m.entries, e.id)
-	e.disabled = true
+	m.entries.remove(e, hashOfID)
 	if c := m.queue.takeBack(e); c != nil {
 		m.discardLocked(c.snap)
 	}
-	if e.safe != nil {
-		m.dropSafe(e.safe)
+	if s := e.safe(); s != nil {
+		m.dropSafe(s)
 	}
 	m.removed = append(m.removed, e)
 	m.forgetRefusal(e)
 	m.forgetUnreadable(e)
-	m.noteLocked(Event{Kind: Disabled, ID: e.id, Path: e.path})
-}
-
-// compactLocked closes the gaps in m.order.
-func (m *Manager) compactLocked() {
-	kept := m.order[:0]
-	for _, e := range m.order {
-		if e != nil {
-			e.index = len(kept)
-			kept = append(kept, e)
-		}
+	m.releaseOriginLocked(e.origin)
+	if m.event != nil {
+		m.noteLocked(Event{Kind: Disabled, ID: e.id(), Path: e.path()})
 	}
-	clear(m.order[len(kept):])
-	m.order = kept
 }
 
 // IsEnabled reports whether id is enabled.
 func (m *Manager) IsEnabled(id string) (bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.usable(); err != nil {
-		return false, err
+	if m.unusable.Load() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return false, m.usable()
 	}
-	return m.entries[id] != nil, nil
+	return m.lookup(id) != nil, nil
 }
 
 // Plugins returns the enabled ids in the order of enabling.
@@ -338,12 +309,8 @@ func (m *Manager) Plugins() ([]string, error) {
 	if err := m.usable(); err != nil {
 		return nil, err
 	}
-	ids := make([]string, 0, len(m.entries))
-	for _, e := range m.order {
-		if e != nil {
-			ids = append(ids, e.id)
-		}
-	}
+	ids := make([]string, 0, m.order.live)
+	m.order.all(func(e *entry) { ids = append(ids, e.id()) })
 	return ids, nil
 }
 
@@ -380,16 +347,17 @@ func (m *Manager) Close() {
 		return
 	}
 	m.closed = true
+	m.unusable.Store(true)
 	close(m.done)
 	m.queue.clear()
 	m.afterChange()
 	reload, event, wakeup, validator := m.reload, m.event, m.wakeup, m.validator
 	m.reload, m.event, m.wakeup, m.validator = nil, nil, nil, nil
-	for _, e := range m.entries {
-		if e.safe != nil {
-			m.dropSafe(e.safe)
+	m.order.all(func(e *entry) {
+		if s := e.safe(); s != nil {
+			m.dropSafe(s)
 		}
-	}
+	})
 	inside := m.insideLocked()
 	if !inside {
 		m.awaitLocked(func() bool { return m.running == nil })

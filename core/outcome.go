@@ -21,14 +21,15 @@ func (m *Manager) ReportReload(id string, generation uint64, outcome Outcome, me
 	if err := m.usable(); err != nil {
 		return err
 	}
-	e := m.entries[id]
+	e := m.lookup(id)
 	switch {
 	case e == nil:
 		return fail(ErrInvalidArgument, "plugin %q is not enabled", id)
-	case e.safe == nil:
+	case e.safe() == nil:
 		return fail(ErrNotSupported, "plugin %q is enabled without safe reload; give it safe options", id)
 	}
-	o := e.safe.offer(generation)
+	s := e.safe()
+	o := s.offer(generation)
 	if o == nil {
 		return fail(ErrInvalidArgument, "plugin %q: generation %d is not known (any more); the latest is %d", id, generation, e.generation)
 	}
@@ -39,16 +40,16 @@ func (m *Manager) ReportReload(id string, generation uint64, outcome Outcome, me
 			o.good = true
 			m.stats.ReloadsOK++
 		}
-		m.prune(e.safe)
+		m.prune(s)
 	case ReloadFailed:
 		m.stats.ReloadsFailed++
-		e.safe.forget(o)
+		s.forget(o)
 		m.discardLocked(o.snap)
-		if m.forgetMissing(e.safe); !e.disabled && !m.closed {
+		if m.forgetMissing(s); !e.disabled() && !m.closed {
 			m.failedLocked(e, o, message)
 		}
 	case ReloadReleased:
-		e.safe.forget(o)
+		s.forget(o)
 		m.discardLocked(o.snap)
 	}
 	return nil
@@ -56,7 +57,7 @@ func (m *Manager) ReportReload(id string, generation uint64, outcome Outcome, me
 
 // failedLocked remembers the bytes and offers the last good version.
 func (m *Manager) failedLocked(e *entry, o *offer, message string) {
-	s := e.safe
+	s := e.safe()
 	f := s.failed(o.snap.sum)
 	f.times++
 	what := fmt.Sprintf("generation %d failed", o.generation)
@@ -70,13 +71,13 @@ func (m *Manager) failedLocked(e *entry, o *offer, message string) {
 		}
 		delay = min(delay<<min(f.times-1, 20), maxInterval)
 		m.stats.Retries++
-		if o.generation == e.generation { // otherwise a newer one is there already
-			e.told, e.toldHash = fileInfo{}, nil
+		if o.generation == uint64(e.generation) { // otherwise a newer one is there already
+			e.setTold(version{}, nil)
 			m.lookAgainLocked(e, delay)
 			what += fmt.Sprintf("; it is offered again in %v", delay)
 		}
 	}
-	ev := Event{Kind: Rollback, ID: e.id, Path: e.path, Message: what + "; there is no earlier version to go back to"}
+	ev := Event{Kind: Rollback, ID: e.id(), Path: e.path(), Message: what + "; there is no earlier version to go back to"}
 	if last := s.lastGood(); last != nil {
 		ev.Message = fmt.Sprintf("%s; generation %d is the last good one", what, last.generation)
 		ev.snapshot(last)
@@ -94,7 +95,7 @@ func (ev *Event) snapshot(o *offer) {
 
 // lookAgainLocked has the loop look at an entry later.
 func (m *Manager) lookAgainLocked(e *entry, delay time.Duration) {
-	s := e.safe
+	s := e.safe()
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -102,7 +103,7 @@ func (m *Manager) lookAgainLocked(e *entry, delay time.Duration) {
 		m.guard("a timer", func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			if !e.disabled && !m.closed {
+			if !e.disabled() && !m.closed {
 				m.hinted = append(m.hinted, e)
 				m.kickLoop()
 			}
@@ -158,8 +159,8 @@ func (s *safeState) bad(sum hash) bool {
 
 // offered makes a delivered change one that can be reported on.
 func (m *Manager) offered(e *entry, c *pendingChange, ev *Event) {
-	s := e.safe
-	o := &offer{generation: e.generation, snap: c.snap}
+	s := e.safe()
+	o := &offer{generation: uint64(e.generation), snap: c.snap}
 	s.offers = append(s.offers, o)
 	s.payload = c.payload
 	ev.snapshot(o)
@@ -168,12 +169,12 @@ func (m *Manager) offered(e *entry, c *pendingChange, ev *Event) {
 			m.guard("a timer", func() {
 				m.mu.Lock()
 				defer m.mu.Unlock()
-				if o.watchdog == nil || e.disabled || m.closed {
+				if o.watchdog == nil || e.disabled() || m.closed {
 					return
 				}
 				o.watchdog = nil
 				m.stats.Unreported++
-				m.healthLocked(HealthNoReport, e.id, e.path, fmt.Sprintf("no report on generation %d within %v; it is not taken for good", o.generation, d))
+				m.healthLocked(HealthNoReport, e.id(), e.path(), fmt.Sprintf("no report on generation %d within %v; it is not taken for good", o.generation, d))
 			})
 		})
 	}

@@ -12,21 +12,23 @@ import "golang.org/x/sys/unix"
 // its release and makes the kernel signal the holder. F_SETSIG comes first,
 // because the signal would else be SIGIO, whose default action ends the
 // process; SIGURG is ignored by default and the Go runtime uses it anyway.
-func probeWriter(path string) verdict {
+//
+// Closing the descriptor, the only one of its open file, gives the lease back.
+func probeWriter(path string) (verdict, fileInfo) {
 	fd, err := openRead(path)
 	if err != nil {
-		return unopened(err)
+		return unopened(err), fileInfo{}
 	}
 	defer unix.Close(fd)
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETSIG, int(unix.SIGURG)); err != nil {
-		return unknown
+	v := unknown
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETSIG, int(unix.SIGURG)); err == nil {
+		switch _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK); err {
+		case nil:
+			v = nobody
+		case unix.EAGAIN:
+			v = somebody
+		}
 	}
-	switch _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK); err {
-	case nil:
-		_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_UNLCK)
-		return nobody
-	case unix.EAGAIN:
-		return somebody
-	}
-	return unknown
+	in, _ := fstat(fd)
+	return v, in
 }

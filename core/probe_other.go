@@ -6,11 +6,12 @@ import "golang.org/x/sys/unix"
 
 // probeWriter: these systems do not tell who holds a file open for writing, so
 // the quiet period alone decides.
-func probeWriter(path string) verdict {
+func probeWriter(path string) (verdict, fileInfo) {
 	fd, err := openRead(path)
 	if err != nil {
-		return unopened(err)
+		return unopened(err), fileInfo{}
 	}
-	_ = unix.Close(fd)
-	return unknown
+	defer unix.Close(fd)
+	in, _ := fstat(fd)
+	return unknown, in
 }

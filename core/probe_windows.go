@@ -4,7 +4,13 @@ import "golang.org/x/sys/windows"
 
 // probeWriter opens the file while denying writers: that fails with a sharing
 // violation exactly if somebody holds it open for writing.
-func probeWriter(path string) verdict {
+func probeWriter(path string) (verdict, fileInfo) {
+	v := sharing(path)
+	in, _ := osDisk{}.stat(path)
+	return v, in
+}
+
+func sharing(path string) verdict {
 	p, err := windows.UTF16PtrFromString(path)
 	if err != nil {
 		return unknown

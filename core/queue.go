@@ -80,17 +80,18 @@ func (q *queue) clearNotes() { q.notes, q.health = line[*note]{}, nil }
 func (q *queue) addChange(c *pendingChange) {
 	q.number++
 	c.number = q.number
-	c.e.pending = c
+	c.e.aside().pending = c
 	q.changes.push(c)
 }
 
 // takeBack removes an entry's change, if one waits.
 func (q *queue) takeBack(e *entry) *pendingChange {
-	c := e.pending
-	if c == nil {
+	if e.more == nil || e.more.pending == nil {
 		return nil
 	}
-	e.pending, c.e = nil, nil
+	c := e.more.pending
+	e.more.pending, c.e = nil, nil
+	e.tidy()
 	q.changes.withdraw()
 	return c
 }
@@ -110,7 +111,8 @@ func (q *queue) next(notes, changes bool) (ev Event, c *pendingChange, ok bool) 
 		return n.event, nil, true
 	case changes:
 		c = q.changes.pop()
-		c.e.pending = nil
+		c.e.more.pending = nil
+		c.e.tidy()
 		return Event{}, c, true
 	}
 	return Event{}, nil, false

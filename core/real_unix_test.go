@@ -337,19 +337,19 @@ func TestWriterProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := probeWriter(path); v != somebody {
+	if v, _ := probeWriter(path); v != somebody {
 		t.Errorf("open for writing: %v, want somebody", v)
 	}
 	f.Close()
-	if v := probeWriter(path); v != nobody {
+	if v, _ := probeWriter(path); v != nobody {
 		t.Errorf("closed: %v, want nobody", v)
 	}
 	r, _ := os.Open(path)
 	defer r.Close()
-	if v := probeWriter(path); v != nobody {
+	if v, _ := probeWriter(path); v != nobody {
 		t.Errorf("open for reading: %v, want nobody", v)
 	}
-	if v := probeWriter(path + "x"); v != unknown {
+	if v, _ := probeWriter(path + "x"); v != unknown {
 		t.Errorf("missing: %v, want unknown", v)
 	}
 }

@@ -22,31 +22,28 @@ func (m *Manager) takeCommands() (added, removed, hinted []*entry) {
 func (m *Manager) enabled(e *entry) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !e.disabled
+	return !e.disabled()
 }
 
 // toldOf is what the host knows of a plugin's file.
-func (m *Manager) toldOf(e *entry) (fileInfo, *hash) {
+func (m *Manager) toldOf(e *entry) (told version, h *hash) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e.removalTold {
-		return fileInfo{}, nil
-	}
-	return e.told, e.toldHash
+	return e.knows()
+}
+
+// knownOf is the version that the host knows, or is about to be told.
+func (m *Manager) knownOf(e *entry) version {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return e.known()
 }
 
 // distrust makes the next complete version count as new, whatever it is.
 func (m *Manager) distrust(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e.told, e.toldHash = fileInfo{}, nil
-}
-
-// adopt takes in for what the host knows: its content is identical.
-func (m *Manager) adopt(e *entry, in fileInfo, h *hash) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e.told, e.toldHash = in, h
+	e.setTold(version{}, nil)
 }
 
 // takeBack withdraws a change that was not told yet and returns when its first
@@ -63,14 +60,17 @@ func (m *Manager) takeBack(e *entry) (first time.Time) {
 	return first
 }
 
-func (m *Manager) enqueueChange(e *entry, in fileInfo, h *hash, first time.Time) {
+// enqueueChanges takes what is to be told. In a storm these are many at a time,
+// so that the dispatching thread is woken for all of them once.
+func (m *Manager) enqueueChanges(changes []*pendingChange) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e.disabled || m.closed {
-		return
+	for _, c := range changes {
+		if !c.e.disabled() && !m.closed {
+			m.forgetRefusal(c.e)
+			m.queue.addChange(c)
+		}
 	}
-	m.forgetRefusal(e)
-	m.queue.addChange(&pendingChange{e: e, info: in, hash: h, first: first, whole: time.Now()})
 	m.afterChange()
 }
 
@@ -79,7 +79,7 @@ func (m *Manager) enqueueRemoval(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forgetRefusal(e)
-	if e.disabled || m.closed || m.event == nil || e.removalTold || !e.told.fp.exists {
+	if e.disabled() || m.closed || m.event == nil || (e.more != nil && e.more.removalTold) || !e.told.exists() {
 		return
 	}
 	t := time.Now()
@@ -87,10 +87,16 @@ func (m *Manager) enqueueRemoval(e *entry) {
 	m.afterChange()
 }
 
-func (m *Manager) nothingToTell(e *entry) {
+// nothingToTell notes that a file has settled without anything new. If same, the
+// version is another, whose content is what the host knows, or it is the first
+// one, with its hash.
+func (m *Manager) nothingToTell(e *entry, same bool, in *fileInfo, h *hash) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forgetRefusal(e)
+	if same {
+		e.setTold(versionOf(in), h)
+	}
 	m.stats.Unchanged++
 }
 
@@ -98,19 +104,20 @@ func (m *Manager) nothingToTell(e *entry) {
 func (m *Manager) imageRefused(e *entry, why error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e.disabled {
+	if e.disabled() {
 		return
 	}
-	if !e.refused {
-		e.refused = true
+	if a := e.aside(); !a.refused {
+		a.refused = true
 		m.stats.IncompleteImages++
 	}
-	m.healthLocked(HealthImageIncomplete, e.id, e.path, fmt.Sprintf("not delivered, waiting for the next version: %v", why))
+	m.healthLocked(HealthImageIncomplete, e.id(), e.path(), fmt.Sprintf("not delivered, waiting for the next version: %v", why))
 }
 
 func (m *Manager) forgetRefusal(e *entry) {
-	if e.refused {
-		e.refused = false
+	if e.more != nil && e.more.refused {
+		e.more.refused = false
+		e.tidy()
 		m.stats.IncompleteImages--
 	}
 }
@@ -119,16 +126,16 @@ func (m *Manager) forgetRefusal(e *entry) {
 func (m *Manager) fileUnreadable(e *entry, why error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e.disabled || e.unreadable {
+	if e.disabled() || e.aside().unreadable {
 		return
 	}
-	e.unreadable = true
+	e.aside().unreadable = true
 	m.stats.Unreadable++
 	var pe *fs.PathError
 	if errors.As(why, &pe) {
 		why = pe.Err
 	}
-	m.healthLocked(HealthUnreadable, e.id, e.path, fmt.Sprintf("the file cannot be read, waiting until it can be: %v", why))
+	m.healthLocked(HealthUnreadable, e.id(), e.path(), fmt.Sprintf("the file cannot be read, waiting until it can be: %v", why))
 }
 
 // fileReadable says that it can be again.
@@ -136,15 +143,16 @@ func (m *Manager) fileReadable(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.forgetUnreadable(e) {
-		m.healthLocked(HealthReadable, e.id, e.path, "the file can be read again")
+		m.healthLocked(HealthReadable, e.id(), e.path(), "the file can be read again")
 	}
 }
 
 func (m *Manager) forgetUnreadable(e *entry) bool {
-	if !e.unreadable {
+	if e.more == nil || !e.more.unreadable {
 		return false
 	}
-	e.unreadable = false
+	e.more.unreadable = false
+	e.tidy()
 	m.stats.Unreadable--
 	return true
 }

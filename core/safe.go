@@ -117,51 +117,52 @@ func (s *Safe) check() error {
 	return nil
 }
 
-// makeSafe gives a new entry what safe reload needs, if it is asked for.
-func (m *Manager) makeSafe(e *entry, o EnableOptions) error {
-	policy := o.Safe
+// makeSafe makes what a new entry needs for safe reload, if it is asked for.
+func (m *Manager) makeSafe(id, abs string, policy *Safe) (*safeState, error) {
 	if policy == nil {
 		policy = m.opts.Safe
 	} else if err := policy.check(); err != nil {
-		return err
+		return nil, err
 	}
 	if policy == nil {
-		return nil
+		return nil, nil
 	}
 	if err := m.startVetting(); err != nil {
-		return err
+		return nil, err
 	}
-	s, err := m.newSafeState(e.id, e.abs, policy)
+	s, err := m.newSafeState(id, abs, policy)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.companionsOf(e)
-	e.safe = s
-	e.baseline, s.payload = m.statAll(e), m.payloadOf(e)
-	return nil
+	s.makeCompanions()
+	return s, nil
 }
 
-// watch begins to watch an entry's file, and what else belongs to it.
-func (l *loop) watch(e *entry) {
-	l.ws.link(e)
-	e.watched = true
-	if e.safe != nil {
-		for _, c := range e.safe.companions {
+// watch begins to watch an entry's file, and what else belongs to it. It returns
+// what link does.
+func (l *loop) watch(e *entry) (in fileInfo, ok bool) {
+	in, ok = l.link(e)
+	e.state |= watching
+	if s := e.safe(); s != nil {
+		for _, c := range s.companions {
 			l.watch(c)
-			l.examined(c, l.m.statFile(c.abs))
+			in := l.m.statFile(c.abs())
+			l.linkedTo(c, &in)
+			c.told = versionOf(&in)
 		}
 	}
+	return in, ok
 }
 
 func (l *loop) unwatch(e *entry) {
-	if e.watched {
+	if e.state&watching != 0 {
 		l.ws.remove(e)
-		l.examined(e, fileInfo{})
-		e.watched = false
+		l.linkedTo(e, &fileInfo{})
+		e.state &^= watching
 	}
-	if e.safe != nil && e.safe.leader == nil {
-		l.overtake(e)
-		for _, c := range e.safe.companions {
+	if s := e.safe(); s != nil && s.leader == nil {
+		l.overtake(s)
+		for _, c := range s.companions {
 			l.unwatch(c)
 		}
 	}
@@ -222,44 +223,46 @@ func (m *Manager) newSafeState(id, abs string, o *Safe) (*safeState, error) {
 	return s, nil
 }
 
-// companionsOf makes the entries through which further files are watched.
-func (s *safeState) companionsOf(e *entry) {
+// makeCompanions makes the entries through which further files are watched.
+func (s *safeState) makeCompanions() {
+	add := func(path string) {
+		dir, name := splitPath(path)
+		c := newEntry("", name, &origin{as: dir, dir: dir}, 0)
+		c.makeSafe(&safeState{})
+		s.companions = append(s.companions, c)
+	}
 	for _, f := range s.files[1:] {
-		s.companions = append(s.companions, &entry{abs: f.abs, safe: &safeState{leader: e}})
+		add(f.abs)
 	}
 	for _, p := range s.evidence {
-		s.companions = append(s.companions, &entry{abs: p, safe: &safeState{leader: e}})
+		add(p)
 	}
 }
 
 // statOf is the fingerprint of all that a version of the plugin consists of.
 func (m *Manager) statOf(e *entry) (fileInfo, error) {
-	in, err := m.opts.disk.stat(e.abs)
-	return m.withRest(e, in), err
+	in, err := m.opts.disk.stat(e.abs())
+	return m.withRest(e.safe(), in), err
 }
 
 // withRest adds a plugin's further files to what its own one looks like.
-func (m *Manager) withRest(e *entry, in fileInfo) fileInfo {
-	if e.safe != nil && in.kind == kindFile {
-		for _, c := range e.safe.companions {
-			in.fold(m.statFile(c.abs))
+func (m *Manager) withRest(s *safeState, in fileInfo) fileInfo {
+	if s != nil && in.kind == kindFile {
+		for _, c := range s.companions {
+			in.fold(m.statFile(c.abs()))
 		}
 	}
 	return in
 }
 
-func (m *Manager) statAll(e *entry) fileInfo {
-	in, err := m.statOf(e)
-	if err != nil {
-		return fileInfo{}
-	}
-	return in
+func (m *Manager) statAll(abs string, s *safeState) fileInfo {
+	return m.withRest(s, m.statFile(abs))
 }
 
 // payloadOf is the same without signatures and the like.
-func (m *Manager) payloadOf(e *entry) fileInfo {
-	in := m.statFile(e.abs)
-	for _, f := range e.safe.files[1:] {
+func (m *Manager) payloadOf(s *safeState) fileInfo {
+	in := m.statFile(s.files[0].abs)
+	for _, f := range s.files[1:] {
 		in.fold(m.statFile(f.abs))
 	}
 	return in
@@ -284,18 +287,24 @@ func (in *fileInfo) fold(other fileInfo) {
 	in.changed = max(in.changed, other.changed)
 }
 
-// writerOf answers for all files of a plugin.
-func (m *Manager) writerOf(e *entry) verdict {
-	v := m.opts.disk.writer(e.abs)
-	if e.safe == nil {
-		return v
-	}
-	for _, c := range e.safe.companions {
-		if w := m.opts.disk.writer(c.abs); w == somebody {
-			return somebody
+// writerOf answers for all files of a plugin, whose own one is at.
+func (m *Manager) writerOf(e *entry, at string) (verdict, fileInfo) {
+	v, in := m.opts.disk.writer(at)
+	if s := e.safe(); s != nil {
+		for _, c := range s.companions {
+			if w, _ := m.opts.disk.writer(c.abs()); w == somebody {
+				v = somebody
+			}
 		}
 	}
-	return v
+	return v, in
+}
+
+// written reports whether somebody is known to hold one of its files open for
+// writing.
+func (m *Manager) written(e *entry) bool {
+	v, _ := m.writerOf(e, e.abs())
+	return v == somebody
 }
 
 // snapshotDir is where snapshots go if no option says so.

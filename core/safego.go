@@ -31,6 +31,7 @@ func (m *Manager) fault(what string) {
 	defer m.mu.Unlock()
 	if m.failed == "" {
 		m.failed = what
+		m.unusable.Store(true)
 		m.healthLocked(HealthPanic, "", "", what+"; destroy the manager")
 	}
 	m.afterChange()

@@ -94,7 +94,7 @@ func (t *tracker) again(now time.Time) decision {
 
 // look takes what stat said. told is the version last told; contents: that a
 // hash decides whether a version is new.
-func (t *tracker) look(now time.Time, in fileInfo, told fileInfo, tm timing, contents bool) decision {
+func (t *tracker) look(now time.Time, in fileInfo, told version, tm timing, contents bool) decision {
 	if in.kind == kindMissing {
 		if end := t.last.Add(max(tm.hold, tm.quiet)); now.Before(end) {
 			t.due = end
@@ -108,7 +108,7 @@ func (t *tracker) look(now time.Time, in fileInfo, told fileInfo, tm timing, con
 		t.idle()
 		return unchanged
 	}
-	t.known = in.fp == told.fp && !(contents && in.changed != told.changed) && !t.restored(in, told, tm)
+	t.known = told.is(&in) && !(contents && in.changed != told.changed) && !t.restored(in, told, tm)
 	if t.known && !t.firstTime {
 		t.idle()
 		return unchanged
@@ -184,7 +184,7 @@ func (t *tracker) barred(now time.Time, interval time.Duration) {
 // one last told is new all the same: tar, package managers and reproducible
 // builds set the time. The inode's own clock has then moved on and, because
 // chmod(1) and link(2) move that too, its content was heard to be written.
-func (t *tracker) restored(in, told fileInfo, tm timing) bool {
+func (t *tracker) restored(in fileInfo, told version, tm timing) bool {
 	after := in.changed - told.changed
 	if tm.quiet == 0 {
 		// What was heard may be the tail of the version just told, which its

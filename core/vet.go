@@ -160,7 +160,7 @@ func (m *Manager) empty(trash []*snapshot) (kept []*snapshot) {
 // vetOne makes and examines one snapshot.
 func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	e := j.e
-	s := e.safe
+	s := e.safe()
 	step := m.opts.step
 	if step == nil {
 		step = func(string) {}
@@ -174,7 +174,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	if stopped() {
 		return nil, errStopped
 	}
-	j.payload = m.payloadOf(e)
+	j.payload = m.payloadOf(s)
 	for _, f := range s.files {
 		if _, err := m.opts.disk.stat(f.abs); err != nil {
 			return nil, reject("%q, which belongs to it, is missing", f.abs)
@@ -186,7 +186,8 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 		}
 	}
 	m.mu.Lock()
-	same := e.told.fp.exists && !e.removalTold && s.payload == j.payload
+	told, _ := e.knows()
+	same := told.exists() && s.payload == j.payload
 	m.mu.Unlock()
 	if same {
 		return nil, errSame // only a signature or the like has changed
@@ -201,17 +202,14 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	m.mu.Lock()
 	m.vet.live++
 	m.vet.bytes += snap.bytes
-	told, toldHash := e.told, e.toldHash
-	if e.removalTold {
-		told, toldHash = fileInfo{}, nil
-	}
+	told, toldHash := e.knows()
 	bad := s.bad(snap.sum)
 	m.mu.Unlock()
-	if in, _ := m.statOf(e); in.fp != j.info.fp || m.writerOf(e) == somebody {
+	if in, _ := m.statOf(e); in.fp != j.info.fp || m.written(e) {
 		return snap, errMoved
 	}
 	step("stable")
-	if m.opts.IgnoreUnchangedContent && told.fp.exists && toldHash != nil && *toldHash == snap.sum {
+	if m.opts.IgnoreUnchangedContent && told.exists() && toldHash != nil && *toldHash == snap.sum {
 		return snap, errSame
 	}
 	if bad {
@@ -243,7 +241,7 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 	slot := m.validator.hold()
 	v.asking = &run{e: j.e}
 	m.mu.Unlock()
-	c := Candidate{ID: j.e.id, Path: j.e.path, Snapshot: snap.paths[0], SnapshotSize: snap.size,
+	c := Candidate{ID: j.e.id(), Path: j.e.path(), Snapshot: snap.paths[0], SnapshotSize: snap.size,
 		SnapshotHash: hex.EncodeToString(snap.hash[:]), Generation: j.number}
 	verdict, returned := make(chan error, 1), make(chan struct{})
 	m.spawn(func() {
@@ -263,7 +261,7 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		verdict <- slot.fn(c)
 	})
 	var timeout <-chan time.Time
-	if d := j.e.safe.o.ValidatorTimeout; d > 0 {
+	if d := j.e.safe().o.ValidatorTimeout; d > 0 {
 		t := time.NewTimer(d)
 		defer t.Stop()
 		timeout = t.C
@@ -283,7 +281,7 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		return errStopped
 	case <-timeout:
 		v.late = returned
-		o := j.e.safe.o
+		o := j.e.safe().o
 		if o.AcceptOnTimeout {
 			return nil
 		}
@@ -301,22 +299,22 @@ func refusal(err error) error {
 // vetVersion sends a version that was found whole to the worker.
 func (l *loop) vetVersion(e *entry, in fileInfo, first time.Time) {
 	j := &vetJob{e: e, info: in, first: first}
-	e.safe.job = j
+	e.safe().job = j
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
-	j.number = e.generation + 1
+	j.number = uint64(e.generation) + 1
 	l.m.vet.jobs = append(l.m.vet.jobs, j)
 	l.m.vet.busy++
 	l.m.wakeVetter()
 }
 
 // overtake makes a vetting under way void and returns when its change began.
-func (l *loop) overtake(e *entry) (first time.Time) {
-	j := e.safe.job
+func (l *loop) overtake(s *safeState) (first time.Time) {
+	j := s.job
 	if j == nil {
 		return first
 	}
-	e.safe.job = nil
+	s.job = nil
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
 	j.void = true
@@ -328,7 +326,7 @@ func (l *loop) vetted(j *vetJob) {
 	e, m := j.e, l.m
 	m.mu.Lock()
 	m.vet.busy--
-	void := j.void || e.disabled
+	void := j.void || e.disabled()
 	if void && j.err == nil {
 		m.discardLocked(j.snap)
 	}
@@ -336,33 +334,38 @@ func (l *loop) vetted(j *vetJob) {
 	if void {
 		return
 	}
+	s := e.safe()
 	var refused *rejection
 	switch {
 	case j.err == nil:
-		e.safe.job = nil
+		s.job = nil
 		m.enqueueVetted(j)
 	case j.err == errSame:
-		e.safe.job = nil
+		s.job = nil
 		m.nothingNew(j)
 	case j.err == errSuppressed:
-		e.safe.job = nil
+		s.job = nil
 		m.suppressed(j)
 	case errors.As(j.err, &refused):
-		e.safe.job = nil
-		e.tracker.refused = j.info.fp
+		s.job = nil
+		w := l.begin(e)
+		w.tracker.refused, w.examined = j.info.fp, j.info
 		m.rejected(j, refused.why)
 	case errors.Is(j.err, errMoved):
 		l.hint(e, 0, time.Now()) // which takes over when the change began
 	default:
-		e.safe.job = nil
+		s.job = nil
 		m.snapshotFailed(j)
+	}
+	if w := l.work[e]; w != nil && !w.tracker.settling {
+		l.rest(w)
 	}
 }
 
 func (m *Manager) enqueueVetted(j *vetJob) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := j.e.safe
+	s := j.e.safe()
 	s.rejected, s.trouble, s.again = "", "", 0
 	sum := j.snap.sum
 	m.queue.addChange(&pendingChange{e: j.e, info: j.info, hash: &sum, first: j.first, whole: time.Now(), snap: j.snap, payload: j.payload})
@@ -373,14 +376,17 @@ func (m *Manager) enqueueVetted(j *vetJob) {
 func (m *Manager) nothingNew(j *vetJob) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	j.e.told, j.e.safe.payload = j.info, j.payload
+	_, h := j.e.knows()
+	j.e.setTold(versionOf(&j.info), h)
+	j.e.safe().payload = j.payload
 	m.stats.Unchanged++
 }
 
 func (m *Manager) suppressed(j *vetJob) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	j.e.told, j.e.toldHash, j.e.safe.payload = j.info, nil, j.payload
+	j.e.setTold(versionOf(&j.info), nil)
+	j.e.safe().payload = j.payload
 	m.stats.Suppressed++
 }
 
@@ -389,12 +395,12 @@ func (m *Manager) rejected(j *vetJob, why string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := j.e
-	ev := Event{Kind: Rejected, ID: e.id, Path: e.path, Message: why}
+	ev := Event{Kind: Rejected, ID: e.id(), Path: e.path(), Message: why}
 	if j.snap != nil {
 		ev.SnapshotSize, ev.SnapshotHash = j.snap.size, hex.EncodeToString(j.snap.hash[:])
 	}
-	if mark := ev.SnapshotHash + " " + why; mark != e.safe.rejected {
-		e.safe.rejected = mark
+	if mark := ev.SnapshotHash + " " + why; mark != e.safe().rejected {
+		e.safe().rejected = mark
 		m.stats.Rejected++
 		m.noteLocked(ev)
 	}
@@ -407,12 +413,12 @@ func (m *Manager) snapshotFailed(j *vetJob) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := j.e.safe
+	s := j.e.safe()
 	s.again = min(max(2*s.again, minAgain), maxAgain)
 	m.stats.SnapshotFailures++
 	if why := j.err.Error(); why != s.trouble {
 		s.trouble = why
-		m.healthLocked(HealthSnapshotFailed, j.e.id, j.e.path, fmt.Sprintf("no snapshot could be made, so the new version is not told yet: %v", why))
+		m.healthLocked(HealthSnapshotFailed, j.e.id(), j.e.path(), fmt.Sprintf("no snapshot could be made, so the new version is not told yet: %v", why))
 	}
 	m.lookAgainLocked(j.e, s.again)
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"unsafe"
 )
 
 // watchSet knows which directories must be watched for which plugins, and whom
@@ -23,6 +24,8 @@ type watchSet struct {
 	byPath  map[string]*watch  // by the path given to the source
 	byID    map[fileID]*watch
 	polled  map[*watch]bool
+	path    pathBuffer
+	through map[*entry][]place // the places after the first, of paths that lead through links
 
 	// report is told when a directory begins or ceases to be polled.
 	report func(code HealthCode, dir, why string)
@@ -40,6 +43,14 @@ const (
 	written                      // its content was written
 	closed                       // somebody who held it open for writing closed it
 	attributes                   // nothing but its attributes changed
+
+	// No signs: in an entry's state, that the loop has taken it up, and that it
+	// has its places in the watch set.
+	watching
+	placed
+	untold // that the version which Enable saw is to be told too
+
+	noSigns = watching | placed | untold
 )
 
 type fileID struct{ dev, ino uint64 }
@@ -66,8 +77,9 @@ type folder struct {
 	real    *watch // nil while it cannot be reached
 	path    string // the way to real without links
 	steps   []step
-	leaves  map[string][]*entry
-	stale   bool // noted as such by the loop
+	leaves  table               // entries that were registered here, by nameKey
+	passing map[string][]*entry // entries whose path comes here through a link
+	stale   bool                // noted as such by the loop
 }
 
 // step is one name on the way to a folder.
@@ -87,82 +99,115 @@ const maxLinks = 40 // as the Linux kernel has it
 
 func newWatchSet(src Source, d disk, polling bool) *watchSet {
 	return &watchSet{src: src, disk: d, polling: polling,
-		folders: map[string]*folder{}, byPath: map[string]*watch{}, byID: map[fileID]*watch{}, polled: map[*watch]bool{}}
+		folders: map[string]*folder{}, byPath: map[string]*watch{}, byID: map[fileID]*watch{}, polled: map[*watch]bool{},
+		through: map[*entry][]place{}}
 }
 
 // remove ends the watching of an entry's path, which link began.
 func (s *watchSet) remove(e *entry) {
-	for _, p := range e.places {
+	for _, p := range s.through[e] {
 		s.leave(p, e)
 	}
-	e.places = nil
+	delete(s.through, e)
+	f := e.origin.folder
+	f.leaves.remove(e, leafHash)
+	e.state &^= placed
+	s.releaseFolder(f)
 }
 
-// link follows the entry's path through its links and takes the places that it
-// goes through now in exchange for the former ones.
-func (s *watchSet) link(e *entry) {
-	var places []place
-	path := e.abs
-	for range maxLinks {
-		dir, name := splitPath(path)
-		f := s.folder(dir)
-		if len(places) < len(e.places) && e.places[len(places)] == (place{f, name}) {
-			f.refs-- // folder counted it again
-		} else {
-			f.leaves[nameKey(name)] = append(f.leaves[nameKey(name)], e)
-		}
-		places = append(places, place{f, name})
+func leafHash(e *entry) uint64 { return hashOf(nameKey(e.name())) }
+
+// link follows the entry's path through its links, takes the places that it
+// goes through now in exchange for the former ones, and returns what stands at
+// the end.
+func (s *watchSet) link(e *entry) (in fileInfo) {
+	f, name := s.folder(e.origin.dir), e.name()
+	if e.state&placed != 0 {
+		f.refs-- // folder counted it again
+	} else {
+		e.origin.folder = f
+		f.leaves.add(e, leafHash)
+		e.state |= placed
+	}
+	was := s.through[e]
+	var now []place
+	for range maxLinks - 1 {
 		if f.real == nil {
 			break
 		}
-		target, ok := s.linkAt(joinPath(f.path, name))
-		if !ok {
+		var target string
+		if in, target = s.linkAt(f, name); target == "" {
 			break
 		}
-		path = resolveLink(f.path, target)
+		var dir string
+		dir, name = splitPath(resolveLink(f.path, target))
+		f = s.folder(dir)
+		if len(now) < len(was) && was[len(now)] == (place{f, name}) {
+			f.refs--
+		} else {
+			f.pass(nameKey(name), e)
+		}
+		now = append(now, place{f, name})
 	}
-	for i, p := range e.places {
-		if i >= len(places) || places[i] != p {
+	for i, p := range was {
+		if i >= len(now) || now[i] != p {
 			s.leave(p, e)
 		}
 	}
-	e.places = places
+	if now != nil {
+		s.through[e] = now
+	} else if was != nil {
+		delete(s.through, e)
+	}
+	return in
 }
 
 // remote reports whether the entry's file lies on a file system that sends no
 // notifications.
-func (e *entry) remote() bool {
-	if len(e.places) == 0 {
-		return false
+func (s *watchSet) remote(e *entry) bool {
+	f := e.origin.folder
+	if places := s.through[e]; places != nil {
+		f = places[len(places)-1].f
 	}
-	real := e.places[len(e.places)-1].f.real
-	return real != nil && real.remote
+	return f.real != nil && f.real.remote
 }
 
-func (s *watchSet) linkAt(path string) (target string, ok bool) {
+// linkAt says what stands at a name in a folder, and where it leads if it is a
+// link.
+func (s *watchSet) linkAt(f *folder, name string) (in fileInfo, target string) {
+	path := s.path.join(f.path, name)
 	in, err := s.disk.lstat(path)
-	if err != nil || in.kind != kindLink {
-		return "", false
+	if err != nil {
+		return fileInfo{}, ""
 	}
-	target, err = s.disk.readlink(path)
-	return target, err == nil && target != ""
+	if in.kind == kindLink {
+		target, _ = s.disk.readlink(path)
+	}
+	return in, target
 }
 
 func (s *watchSet) leave(p place, e *entry) {
 	name := nameKey(p.name)
-	if rest := without(p.f.leaves[name], e); len(rest) > 0 {
-		p.f.leaves[name] = rest
+	if rest := without(p.f.passing[name], e); len(rest) > 0 {
+		p.f.passing[name] = rest
 	} else {
-		delete(p.f.leaves, name)
+		delete(p.f.passing, name)
 	}
 	s.releaseFolder(p.f)
+}
+
+func (f *folder) pass(key string, e *entry) {
+	if f.passing == nil {
+		f.passing = map[string][]*entry{}
+	}
+	f.passing[key] = append(f.passing[key], e)
 }
 
 // folder returns the folder spelled so, with one more reference.
 func (s *watchSet) folder(spelled string) *folder {
 	f := s.folders[spelled]
 	if f == nil {
-		f = &folder{spelled: spelled, leaves: map[string][]*entry{}}
+		f = &folder{spelled: spelled}
 		s.folders[spelled] = f
 		s.resolve(f)
 	}
@@ -344,8 +389,15 @@ func (s *watchSet) hint(path string, why signs) {
 			s.stale(f)
 		}
 	}
+	hash := hashOf(name)
 	for _, f := range w.here {
-		for _, e := range f.leaves[name] {
+		f.leaves.find(hash, func(e *entry) bool {
+			if nameKey(e.name()) == name {
+				s.leaf(e, why)
+			}
+			return false // there may be more
+		})
+		for _, e := range f.passing[name] {
 			s.leaf(e, why)
 		}
 	}
@@ -371,7 +423,8 @@ func (w *watch) users() []*folder {
 
 // entries are those whose path goes through the folder.
 func (f *folder) entries(visit func(*entry)) {
-	for _, es := range f.leaves {
+	f.leaves.all(visit)
+	for _, es := range f.passing {
 		for _, e := range es {
 			visit(e)
 		}
@@ -420,6 +473,19 @@ func joinPath(dir, name string) string {
 		return dir + name
 	}
 	return dir + string(filepath.Separator) + name
+}
+
+// pathBuffer joins paths without allocating.
+type pathBuffer []byte
+
+// join returns a path in memory that the next call reuses.
+func (b *pathBuffer) join(dir, name string) string {
+	*b = append((*b)[:0], dir...)
+	if !isSeparator(rune(dir[len(dir)-1])) {
+		*b = append(*b, filepath.Separator)
+	}
+	*b = append(*b, name...)
+	return unsafe.String(unsafe.SliceData(*b), len(*b))
 }
 
 // resolveLink is where a link with this text in the real directory dir leads.

@@ -1,0 +1,255 @@
+package core
+
+import (
+	"hash/maphash"
+	"math"
+	"path/filepath"
+	"strings"
+	"time"
+	"unsafe"
+)
+
+// entry is one enabled plugin, in 64 bytes: there may be a million. It holds
+// what an idle plugin needs and no more. What only some need is in an aside; what
+// they need while a change of theirs settles is the loop's (see work).
+type entry struct {
+	text   *byte // the id and then the file's name, in one allocation
+	origin *origin
+	more   *aside // behind Manager.mu; nil for most
+
+	told       version // behind Manager.mu
+	generation uint32  // behind Manager.mu: the number of versions told
+	index      uint32  // behind Manager.mu: its place in Manager.order, or disabled
+	quiet      uint32  // in µs, or noQuiet
+	textLen    uint16  // and isSafe
+	idLen      uint8
+	state      signs // the loop's: watching, and what was noted for reconcile
+}
+
+// disabled is the index of an entry that is not enabled any more.
+const disabled = math.MaxUint32
+
+const noQuiet = math.MaxUint32
+
+// isSafe, in textLen, says that the entry has a safeState.
+const isSafe = 1 << 15
+
+// aside is what the manager must know of few plugins.
+type aside struct {
+	toldHash    *hash // with IgnoreUnchangedContent
+	pending     *pendingChange
+	removalTold bool // the host was told that the file is gone
+	refused     bool
+	unreadable  bool
+	safe        *safeState // never changes
+}
+
+// version is what is kept of a fileInfo: enough to tell whether another is the
+// same. The zero value means "no file".
+type version struct {
+	print   [2]uint64 // a keyed hash of the fingerprint
+	changed int64
+}
+
+var printSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+func versionOf(in *fileInfo) version {
+	if !in.fp.exists {
+		return version{}
+	}
+	v := version{changed: in.changed}
+	for i, s := range printSeeds {
+		v.print[i] = maphash.Comparable(s, in.fp)
+	}
+	return v
+}
+
+func (v *version) exists() bool { return v.print != [2]uint64{} }
+
+// is reports whether the fingerprint is that of the version.
+func (v *version) is(in *fileInfo) bool { return versionOf(in).print == v.print }
+
+// origin is how a directory was spelled at registration, shared by all plugins
+// that were registered so.
+type origin struct {
+	as     string  // what stood before the file's name
+	dir    string  // absolute
+	count  int     // behind Manager.mu: entries
+	folder *folder // the loop's; nil while it watches none of them
+}
+
+type originKey struct{ as, dir string }
+
+// originLocked returns the origin of these spellings, with one more entry.
+func (m *Manager) originLocked(as, dir string) *origin {
+	o := m.origins[originKey{as, dir}]
+	if o == nil {
+		dir = strings.Clone(dir) // not of the caller's memory
+		o = &origin{dir: dir}
+		if o.as = dir + string(filepath.Separator); o.as != as {
+			o.as = strings.Clone(as)
+		}
+		m.origins[originKey{o.as, dir}] = o
+	}
+	o.count++
+	return o
+}
+
+func (m *Manager) releaseOriginLocked(o *origin) {
+	if o.count--; o.count == 0 {
+		delete(m.origins, originKey{o.as, o.dir})
+	}
+}
+
+// newEntry copies id and name: they may be the caller's memory.
+func newEntry(id, name string, from *origin, quiet time.Duration) *entry {
+	text := make([]byte, 0, len(id)+len(name))
+	text = append(append(text, id...), name...)
+	e := &entry{text: unsafe.SliceData(text), origin: from, textLen: uint16(len(text)), idLen: uint8(len(id)), quiet: noQuiet}
+	if quiet != NoQuiet {
+		e.quiet = uint32((quiet + time.Microsecond - 1) / time.Microsecond)
+	}
+	return e
+}
+
+func (e *entry) id() string   { return unsafe.String(e.text, e.idLen) }
+func (e *entry) name() string { return unsafe.String(e.text, e.textLen&^isSafe)[e.idLen:] }
+
+// path is the plugin's path as it was registered.
+func (e *entry) path() string { return e.origin.as + e.name() }
+
+// abs is where it leads.
+func (e *entry) abs() string { return joinPath(e.origin.dir, e.name()) }
+
+// safe is nil without safe reload. It needs no lock: where it is not nil, the
+// aside that holds it is there for good.
+func (e *entry) safe() *safeState {
+	if e.textLen&isSafe == 0 {
+		return nil
+	}
+	return e.more.safe
+}
+
+// makeSafe is for an entry that nobody else knows yet.
+func (e *entry) makeSafe(s *safeState) {
+	e.aside().safe = s
+	e.textLen |= isSafe
+	for _, c := range s.companions {
+		c.more.safe.leader = e
+	}
+}
+
+func (e *entry) disabled() bool { return e.index == disabled }
+
+// aside returns what is kept aside of e, to be changed.
+func (e *entry) aside() *aside {
+	if e.more == nil {
+		e.more = new(aside)
+	}
+	return e.more
+}
+
+// tidy drops what is kept aside when it is nothing any more.
+func (e *entry) tidy() {
+	if e.more != nil && *e.more == (aside{}) {
+		e.more = nil
+	}
+}
+
+// setTold notes what the host knows of the file.
+func (e *entry) setTold(v version, h *hash) {
+	e.told = v
+	if h != nil || e.more != nil {
+		a := e.aside()
+		a.toldHash, a.removalTold = h, false
+		e.tidy()
+	}
+}
+
+// knows is what the host knows of the file.
+func (e *entry) knows() (told version, h *hash) {
+	if e.more != nil {
+		if e.more.removalTold {
+			return version{}, nil
+		}
+		h = e.more.toldHash
+	}
+	return e.told, h
+}
+
+// known is the version that the host knows, or is about to be told.
+func (e *entry) known() version {
+	if a := e.more; a != nil {
+		switch {
+		case a.pending != nil && !a.pending.removal:
+			return versionOf(&a.pending.info)
+		case a.pending != nil || a.removalTold:
+			return version{}
+		}
+	}
+	return e.told
+}
+
+// timing is what the tracker must know of the entry's options.
+func (m *Manager) timing(e *entry) timing {
+	t := timing{maxDelay: m.opts.MaxDelay}
+	if e.quiet == noQuiet {
+		// A replacement by delete and create must not be told as a removal.
+		t.hold = DefaultQuiet
+		return t
+	}
+	t.quiet = time.Duration(e.quiet) * time.Microsecond
+	t.hold = t.quiet
+	return t
+}
+
+// ordering keeps entries in the order in which they were enabled.
+type ordering struct {
+	chunks [][]*entry // of chunkLen, but the last; nil where one was disabled
+	live   int
+}
+
+const chunkLen = 512
+
+func (o *ordering) len() int {
+	if len(o.chunks) == 0 {
+		return 0
+	}
+	return (len(o.chunks)-1)*chunkLen + len(o.chunks[len(o.chunks)-1])
+}
+
+func (o *ordering) add(e *entry) {
+	n := o.len()
+	if n%chunkLen == 0 {
+		first := chunkLen
+		if n == 0 {
+			first = 0 // a few plugins need few places
+		}
+		o.chunks = append(o.chunks, make([]*entry, 0, first))
+	}
+	last := &o.chunks[len(o.chunks)-1]
+	*last = append(*last, e)
+	e.index = uint32(n)
+	o.live++
+}
+
+func (o *ordering) remove(e *entry) {
+	o.chunks[e.index/chunkLen][e.index%chunkLen] = nil
+	e.index = disabled
+	o.live--
+	if n := o.len(); n > 32 && o.live < n/2 {
+		kept := ordering{}
+		o.all(kept.add)
+		*o = kept
+	}
+}
+
+func (o *ordering) all(visit func(*entry)) {
+	for _, c := range o.chunks {
+		for _, e := range c {
+			if e != nil {
+				visit(e)
+			}
+		}
+	}
+}
