@@ -4,6 +4,9 @@ package main
 import "C"
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"unsafe"
 
 	"github.com/qtforge/hotreload/core"
@@ -14,6 +17,7 @@ const (
 	reloadCallback = 0
 	eventCallback  = 1
 	wakeupCallback = 2
+	validator      = 3
 )
 
 //export hrmgo_set_callback
@@ -48,6 +52,12 @@ func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.
 			f = func() { C.hrmc_call_plain(fn, userData) }
 		}
 		e = m.SetWakeup(f, release)
+	case validator:
+		var f core.Validator
+		if fn != 0 {
+			f = func(c core.Candidate) error { return callValidator(fn, userData, c) }
+		}
+		e = m.SetValidator(f, release)
 	}
 	return code(e, nil)
 }
@@ -60,11 +70,36 @@ func callReload(fn, userData C.uintptr_t, id string) {
 
 func callEvent(fn, userData C.uintptr_t, ev core.Event) {
 	id, path, message := C.CString(ev.ID), C.CString(ev.Path), C.CString(ev.Message)
-	defer func() {
-		C.free(unsafe.Pointer(id))
-		C.free(unsafe.Pointer(path))
-		C.free(unsafe.Pointer(message))
-	}()
+	snapshot, sum := C.CString(ev.Snapshot), C.CString(ev.SnapshotHash)
+	defer free(id, path, message, snapshot, sum)
 	C.hrmc_call_event(fn, userData, C.int32_t(ev.Kind), C.uint64_t(ev.Sequence), C.int64_t(ev.Time.UnixNano()),
-		C.int64_t(ev.FirstSeen.UnixNano()), id, path, C.uint64_t(ev.Generation), C.int32_t(ev.Health), message)
+		C.int64_t(ev.FirstSeen.UnixNano()), id, path, C.uint64_t(ev.Generation), C.int32_t(ev.Health), message,
+		snapshot, C.uint64_t(ev.SnapshotSize), sum)
+}
+
+// callValidator returns nil if the host accepts.
+func callValidator(fn, userData C.uintptr_t, c core.Candidate) error {
+	const room = 512
+	id, path, snapshot, sum := C.CString(c.ID), C.CString(c.Path), C.CString(c.Snapshot), C.CString(c.SnapshotHash)
+	reason := (*C.char)(C.calloc(1, room))
+	defer free(id, path, snapshot, sum, reason)
+	verdict := C.hrmc_call_validator(fn, userData, id, path, snapshot, C.uint64_t(c.SnapshotSize), sum,
+		C.uint64_t(c.Generation), reason, room)
+	if verdict == C.HRM_ACCEPT {
+		return nil
+	}
+	why := string(unsafe.Slice((*byte)(unsafe.Pointer(reason)), room))
+	if end := strings.IndexByte(why, 0); end >= 0 {
+		why = why[:end]
+	}
+	if why == "" {
+		return fmt.Errorf("the validator refused it (%d)", int32(verdict))
+	}
+	return errors.New(strings.ToValidUTF8(why, "\uFFFD"))
+}
+
+func free(strings ...*C.char) {
+	for _, s := range strings {
+		C.free(unsafe.Pointer(s))
+	}
 }

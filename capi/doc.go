@@ -7,6 +7,7 @@
 //	shim.c      the hrm_* functions: fork guard, NULL and size checks, zeroed outputs
 //	exports.go  hrmgo_*: finds the manager, calls core, turns errors into codes
 //	handles.go  the handle table; the only user of go-pointer
+//	safe.go     the options, reports and stats of safe reload
 //	errors.go   core's errors as codes and hrm_error
 //	panics.go   contains panics at the border
 //	invoke.c    calls of the host's callbacks

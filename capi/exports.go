@@ -25,7 +25,13 @@ func hrmgo_create(o *C.hrm_options, out *C.uintptr_t, err *C.hrm_error) (result 
 	if bad := o.flags &^ known; bad != 0 {
 		return code(&core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_options.flags has bits %#x that this version does not know", uint32(bad))}, err)
 	}
+	safe, e := safeOf(o.safe)
+	if e != nil {
+		return code(e, err)
+	}
 	m, e := core.New(core.Options{
+		Safe:                   safe,
+		SnapshotDir:            text(o.snapshot_dir),
 		Dispatch:               core.DispatchMode(o.dispatch_mode),
 		Quiet:                  quiet(o.quiet_ms),
 		MaxDelay:               milliseconds(o.max_delay_ms),
@@ -69,12 +75,18 @@ func hrmgo_enable(h C.uintptr_t, id, path *C.hrm_cchar, o *C.hrm_enable_options,
 	if e != nil {
 		return code(e, err)
 	}
-	if bad := o.flags &^ C.HRM_ENABLE_ALLOW_MISSING; bad != 0 {
+	if bad := o.flags &^ (C.HRM_ENABLE_ALLOW_MISSING | C.HRM_ENABLE_DELIVER_PRESENT); bad != 0 {
 		return code(&core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_enable_options.flags has bits %#x that this version does not know", uint32(bad))}, err)
 	}
+	safe, e := safeOf(o.safe)
+	if e != nil {
+		return code(e, err)
+	}
 	return code(m.Enable(C.GoString(id), C.GoString(path), core.EnableOptions{
-		Quiet:        quiet(o.quiet_ms),
-		AllowMissing: o.flags&C.HRM_ENABLE_ALLOW_MISSING != 0,
+		Safe:           safe,
+		DeliverPresent: o.flags&C.HRM_ENABLE_DELIVER_PRESENT != 0,
+		Quiet:          quiet(o.quiet_ms),
+		AllowMissing:   o.flags&C.HRM_ENABLE_ALLOW_MISSING != 0,
 	}), err)
 }
 
@@ -178,6 +190,7 @@ func hrmgo_stats(h C.uintptr_t, out *C.hrm_stats_t) C.int32_t {
 		out.unchanged = C.uint64_t(s.Unchanged)
 		out.superseded = C.uint64_t(s.Superseded)
 		out.unreadable = C.uint64_t(s.Unreadable)
+		safeStats(&s, out)
 		if !s.LastDelivery.IsZero() {
 			out.last_delivery_ns = C.int64_t(s.LastDelivery.UnixNano())
 		}

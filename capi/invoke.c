@@ -13,7 +13,7 @@ void hrmc_call_reload(uintptr_t fn, const char *id, uintptr_t user_data)
 
 void hrmc_call_event(uintptr_t fn, uintptr_t user_data, int32_t kind, uint64_t sequence, int64_t timestamp_ns,
                      int64_t first_seen_ns, const char *id, const char *path, uint64_t generation, int32_t health,
-                     const char *message)
+                     const char *message, const char *snapshot, uint64_t size, const char *sha256)
 {
     hrm_event ev = {
         .struct_size = sizeof ev,
@@ -26,8 +26,27 @@ void hrmc_call_event(uintptr_t fn, uintptr_t user_data, int32_t kind, uint64_t s
         .generation = generation,
         .health = health,
         .message = message,
+        .snapshot_path = snapshot,
+        .snapshot_size = size,
+        .snapshot_sha256 = sha256,
     };
     ((hrm_event_fn)fn)(&ev, (void *)user_data);
+}
+
+int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, const char *id, const char *path, const char *snapshot,
+                            uint64_t size, const char *sha256, uint64_t generation, char *reason, uint64_t room)
+{
+    hrm_candidate c = {
+        .struct_size = sizeof c,
+        .plugin_id = id,
+        .path = path,
+        .snapshot_path = snapshot,
+        .snapshot_size = size,
+        .snapshot_sha256 = sha256,
+        .generation = generation,
+    };
+    reason[0] = 0;
+    return ((hrm_validator_fn)fn)(&c, reason, (size_t)room, (void *)user_data);
 }
 
 void hrmc_call_plain(uintptr_t fn, uintptr_t user_data)

@@ -125,6 +125,17 @@ static int32_t read_struct(void *to, uint32_t size, const void *from, const char
     return HRM_OK;
 }
 
+/* The same for the safe options that another struct points to. */
+static int32_t read_safe(hrm_safe_options *to, const hrm_safe_options **at, hrm_error *err)
+{
+    int32_t code = HRM_OK;
+    if (*at != NULL) {
+        code = read_struct(to, sizeof *to, *at, "hrm_safe_options", err);
+        *at = to;
+    }
+    return code;
+}
+
 /* ---------------------------------------------------------------- functions -- */
 
 #define HANDLE(m) ((uintptr_t)(m))
@@ -142,6 +153,7 @@ static int32_t read_struct(void *to, uint32_t size, const void *from, const char
 int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, hrm_error *err)
 {
     hrm_options o;
+    hrm_safe_options safe;
     hrm_error e = HRM_ERROR_INIT;
     uintptr_t handle = 0;
     int32_t code;
@@ -151,6 +163,8 @@ int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, 
     if (is_forked())
         return fail_forked(err);
     code = read_struct(&o, sizeof o, opts, "hrm_options", err);
+    if (code == HRM_OK)
+        code = read_safe(&safe, &o.safe, err);
     if (code < 0)
         return code;
     code = hrmgo_create(&o, &handle, &e);
@@ -174,6 +188,7 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
                                           const hrm_enable_options *opts, hrm_error *err)
 {
     hrm_enable_options o;
+    hrm_safe_options safe;
     int32_t code;
     if (is_forked())
         return fail_forked(err);
@@ -182,6 +197,8 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
     if (file_path == NULL)
         return fail(err, HRM_ERR_INVALID_ARGUMENT, "file_path is NULL");
     code = read_struct(&o, sizeof o, opts, "hrm_enable_options", err);
+    if (code == HRM_OK)
+        code = read_safe(&safe, &o.safe, err);
     if (code < 0)
         return code;
     CALL(err, hrmgo_enable(HANDLE(m), plugin_id, file_path, &o, &e));
@@ -248,6 +265,21 @@ int32_t HRM_CALL hrm_set_event_callback(hrm_manager *m, hrm_event_fn fn, void *u
 int32_t HRM_CALL hrm_set_wakeup_callback(hrm_manager *m, hrm_wakeup_fn fn, void *user_data, hrm_destroy_fn destroy)
 {
     SET_CALLBACK(2);
+}
+
+int32_t HRM_CALL hrm_set_validator(hrm_manager *m, hrm_validator_fn fn, void *user_data, hrm_destroy_fn destroy)
+{
+    SET_CALLBACK(3);
+}
+
+int32_t HRM_CALL hrm_report_reload(hrm_manager *m, const char *plugin_id, uint64_t generation, int32_t result,
+                                   const char *message, hrm_error *err)
+{
+    if (is_forked())
+        return fail_forked(err);
+    if (plugin_id == NULL)
+        return fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
+    CALL(err, hrmgo_report(HANDLE(m), plugin_id, generation, result, message, &e));
 }
 
 int32_t HRM_CALL hrm_dispatch(hrm_manager *m, int32_t max, int32_t timeout_ms, hrm_error *err)

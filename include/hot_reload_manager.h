@@ -153,15 +153,53 @@ typedef struct hrm_options {
                                  that is held open for writing is waited for without limit */
     int32_t poll_interval_ms; /* for what must be polled; 0 = default, else 1..86400000 */
     uint32_t flags;           /* HRM_CHECK_IMAGE | ... */
+    const struct hrm_safe_options *safe; /* safe reload for every plugin; NULL = none */
+    const char *snapshot_dir; /* absolute; NULL = /run/user/UID/hotreload or /tmp/hotreload-UID */
 } hrm_options;
+
+/* Safe reload: the host is told of private, complete, read-only copies of what
+ * changed, which were validated before, and reports how their loading went. The
+ * manual of it is docs/safe-reload.md. All strings are copied. */
+
+/* Refuse what is no structurally whole ELF, PE or Mach-O image for this machine. */
+#define HRM_SAFE_IMAGE 1u
+/* Refuse a file that somebody else than its user and root could exchange: no
+ * file, directory or link on the way to it is another's, or writable by others. */
+#define HRM_SAFE_STRICT_MODES 2u
+/* What a validator's timeout means; otherwise the version is refused. */
+#define HRM_SAFE_ACCEPT_ON_TIMEOUT 4u
+
+#define HRM_KEEP_NONE (-1) /* for keep_generations */
+
+#define HRM_DEFAULT_RETRY_DELAY_MS 1000
+
+typedef struct hrm_safe_options {
+    uint32_t struct_size;           /* sizeof(hrm_safe_options) */
+    uint32_t flags;                 /* HRM_SAFE_* */
+    const char *const *files;       /* NULL-terminated: what else belongs to this plugin, absolute or relative to its
+                                       directory; copied along, and a change of any of them is a change of the plugin */
+    const char *const *symbols;     /* NULL-terminated: what the image must export */
+    const char *allow_list;         /* a file of SHA-256 sums, as sha256sum writes it; NULL = none */
+    const char *const *public_keys; /* NULL-terminated: minisign's; one of them must have signed the file */
+    const char *signature;          /* of this plugin's file; NULL = its path with .minisig appended */
+    int32_t validator_timeout_ms;   /* for a call of the validator; 0 = none, else 1..86400000 */
+    int32_t report_timeout_ms;      /* when a missing report is noted; 0 = never, else 1..86400000 */
+    int32_t retries;                /* how often a version that failed is delivered again, 0..1000 */
+    int32_t retry_delay_ms;         /* before the first of them, then doubling; 0 = default, else 1..86400000 */
+    int32_t keep_generations;       /* good ones kept beside the present one; 0 = 1, HRM_KEEP_NONE, else 1..1000 */
+} hrm_safe_options;
 
 /* Accept a path that does not exist yet; its creation is the first change. */
 #define HRM_ENABLE_ALLOW_MISSING 1u
+/* Deliver the present version too, as the first change: with safe reload the
+ * host then gets every version in the same way. */
+#define HRM_ENABLE_DELIVER_PRESENT 2u
 
 typedef struct hrm_enable_options {
     uint32_t struct_size; /* sizeof(hrm_enable_options) */
     uint32_t flags;       /* HRM_ENABLE_* */
     int32_t quiet_ms;     /* for this plugin; 0 = the manager's, HRM_NO_QUIET, else 1..3600000 */
+    const hrm_safe_options *safe; /* safe reload for this plugin; NULL = the manager's */
 } hrm_enable_options;
 
 /* --------------------------------------------------------------- events -- */
@@ -172,6 +210,10 @@ typedef struct hrm_enable_options {
 #define HRM_EVENT_FILE_REMOVED 4 /* the file is gone (and has been for the quiet period) */
 #define HRM_EVENT_HEALTH 5       /* the library degraded or recovered; message says how */
 
+#define HRM_EVENT_REJECTED 6     /* safe reload: a version was refused; message says why */
+#define HRM_EVENT_ROLLBACK 7     /* safe reload: a version failed in the host; generation and snapshot_path are those
+                                    of the last good one, 0 and "" if there is none */
+
 /* What an HRM_EVENT_HEALTH event is about (hrm_event.health). */
 #define HRM_HEALTH_OVERFLOW 1         /* the system dropped notifications; everything was compared again */
 #define HRM_HEALTH_POLLING 2          /* a directory cannot be watched and is polled */
@@ -180,6 +222,8 @@ typedef struct hrm_enable_options {
 #define HRM_HEALTH_PANIC 5            /* a fault was contained; destroy the manager */
 #define HRM_HEALTH_UNREADABLE 6       /* a plugin's file cannot be read at the moment; it is waited for */
 #define HRM_HEALTH_READABLE 7         /* it can be read again */
+#define HRM_HEALTH_SNAPSHOT_FAILED 8  /* safe reload: no snapshot could be made; it is tried again */
+#define HRM_HEALTH_NO_REPORT 9        /* safe reload: the host did not report within report_timeout_ms */
 
 typedef struct hrm_event {
     uint32_t struct_size;     /* sizeof(hrm_event) in the library: fields beyond it do not exist */
@@ -192,10 +236,33 @@ typedef struct hrm_event {
     uint64_t generation;      /* for a change: how many versions of this plugin have been told, from 1 */
     int32_t health;           /* HRM_HEALTH_*, 0 for other kinds */
     const char *message;      /* for people; "" if there is nothing to say */
+    const char *snapshot_path;   /* safe reload, for a change: what to load instead of path; for a rollback: what to go
+                                    back to; else "" */
+    uint64_t snapshot_size;      /* in bytes; also of what was rejected */
+    const char *snapshot_sha256; /* in hexadecimal; also of what was rejected; "" if there is none */
 } hrm_event;
+
+/* What a validator is asked about. */
+typedef struct hrm_candidate {
+    uint32_t struct_size;        /* sizeof(hrm_candidate) in the library */
+    const char *plugin_id;
+    const char *path;            /* as registered; do not read it, it may be another version by now */
+    const char *snapshot_path;   /* what the host will load */
+    uint64_t snapshot_size;      /* in bytes */
+    const char *snapshot_sha256; /* in hexadecimal */
+    uint64_t generation;         /* the one it will be if nothing comes in between */
+} hrm_candidate;
+
+#define HRM_ACCEPT 0
+#define HRM_REJECT 1
+
 
 typedef void(HRM_CALL *hrm_reload_fn)(const char *plugin_id, void *user_data);
 typedef void(HRM_CALL *hrm_event_fn)(const hrm_event *event, void *user_data);
+/* Returns HRM_ACCEPT, or any other value to refuse the version, and may write why
+ * into reason: UTF-8 that ends with a NUL, at most reason_size bytes with it. */
+typedef int32_t(HRM_CALL *hrm_validator_fn)(const hrm_candidate *candidate, char *reason, size_t reason_size,
+                                            void *user_data);
 typedef void(HRM_CALL *hrm_wakeup_fn)(void *user_data);
 typedef void(HRM_CALL *hrm_destroy_fn)(void *user_data);
 
@@ -219,6 +286,18 @@ typedef struct hrm_stats_t {
     uint64_t superseded;          /* versions replaced by a newer one before they were told */
     int64_t last_delivery_ns;     /* ns since 1970 UTC, 0 if none */
     uint64_t unreadable;          /* plugins whose file changed and cannot be read at the moment */
+    /* of safe reload */
+    uint64_t snapshots;           /* generations on the disk */
+    uint64_t snapshot_bytes;      /* their size */
+    uint64_t validating;          /* versions being copied or validated */
+    uint64_t rejected;            /* versions that validation refused */
+    uint64_t reloads_ok;          /* reported as HRM_RELOAD_OK */
+    uint64_t reloads_failed;      /* reported as HRM_RELOAD_FAILED */
+    uint64_t rollbacks;           /* of these, those with a good generation to go back to */
+    uint64_t suppressed;          /* versions not delivered because their content is known to fail */
+    uint64_t retries;             /* failed versions delivered again */
+    uint64_t unreported;          /* generations not reported on in time */
+    uint64_t snapshot_failures;   /* attempts */
 } hrm_stats_t;
 
 /* ----------------------------------------------------------- life cycle -- */
@@ -296,6 +375,29 @@ HRM_API int32_t HRM_CALL hrm_set_reload_callback(hrm_manager *m, hrm_reload_fn f
 HRM_API int32_t HRM_CALL hrm_set_event_callback(hrm_manager *m, hrm_event_fn fn, void *user_data,
                                                 hrm_destroy_fn destroy);
 
+/* --------------------------------------------------------- safe reload -- */
+
+/* Sets the function that is asked about every version of plugins with safe
+ * reload, after what their options ask for and before the host hears of it; fn
+ * NULL removes it. In either dispatch mode it is called from a thread of the
+ * library that is there for this alone, one call at a time, and may take long;
+ * the other plugins are delivered meanwhile. hrm_manager_destroy and disabling
+ * the plugin wait for a call under way. Otherwise as hrm_set_reload_callback. */
+HRM_API int32_t HRM_CALL hrm_set_validator(hrm_manager *m, hrm_validator_fn fn, void *user_data,
+                                           hrm_destroy_fn destroy);
+
+#define HRM_RELOAD_OK 1       /* loaded; it is the good generation now, and those before may go */
+#define HRM_RELOAD_FAILED 2   /* it does not work (or works no more): go back, and do not deliver these bytes again */
+#define HRM_RELOAD_RELEASED 3 /* its snapshot is needed no more */
+
+/* Says how the loading of a delivered generation went. message (may be NULL)
+ * becomes part of the HRM_EVENT_ROLLBACK event. Returns 0.
+ * Errors: INVALID_ARGUMENT (an unknown result, a plugin that is not enabled, a
+ * generation that was never delivered or is gone), NOT_SUPPORTED (the plugin is
+ * enabled without safe reload), INVALID_HANDLE, FORKED, PANIC. */
+HRM_API int32_t HRM_CALL hrm_report_reload(hrm_manager *m, const char *plugin_id, uint64_t generation, int32_t result,
+                                           const char *message, hrm_error *err);
+
 /* ------------------------------------------------------ manual delivery -- */
 
 /* Runs the callbacks of up to max pending events (0 = all that are pending) on
@@ -344,9 +446,11 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
 #define HRM_ERROR_INIT                                                         \
     { sizeof(hrm_error), 0, 0, { 0 } }
 #define HRM_OPTIONS_INIT                                                       \
-    { sizeof(hrm_options), HRM_DISPATCH_THREAD, 0, 0, 0, 0 }
+    { sizeof(hrm_options), HRM_DISPATCH_THREAD, 0, 0, 0, 0, NULL, NULL }
 #define HRM_ENABLE_OPTIONS_INIT                                                \
-    { sizeof(hrm_enable_options), 0, 0 }
+    { sizeof(hrm_enable_options), 0, 0, NULL }
+#define HRM_SAFE_OPTIONS_INIT                                                  \
+    { sizeof(hrm_safe_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0 }
 
 #ifdef __cplusplus
 }

@@ -298,6 +298,61 @@ void an_exception_on_the_library_thread_goes_to_the_handler()
     CHECK_INT(reloads.load(), 3);
 }
 
+void safe_reload()
+{
+    Manager m(quick(), Delivery::manual);
+    std::vector<Event> events;
+    CHECK(m.set_event_callback([&](const Event& e) {
+               if (e.kind != EventKind::enabled)
+                   events.push_back(e);
+           }).has_value());
+    std::atomic<int> mode{0};
+    CHECK(m.set_validator([&](const Candidate& c) -> std::optional<std::string> {
+               CHECK(c.plugin_id == "p" && c.snapshot_path.filename() == "plugin.so" && c.snapshot_sha256.size() == 64);
+               if (mode == 1)
+                   return std::string(1000, 'n');  // more than there is room for
+               if (mode == 2)
+                   throw std::runtime_error("thrown");
+               return std::nullopt;
+           }).has_value());
+    const char* path = in(scratch(), "plugin.so");
+    write_version(path, 1);
+    EnableOptions o;
+    o.deliver_present = true;
+    o.safe.emplace();
+    o.safe->files = {"more"};
+    o.safe->retries = -1;
+    CHECK(refused(m.enable_hot_reload("p", path, o), ErrorCode::InvalidParameters, "-1"));
+    o.safe->retries = 0;
+    o.safe->files.clear();
+    CHECK(m.enable_hot_reload("p", path, o).has_value());
+    const auto next = [&](EventKind kind) {
+        events.clear();
+        CHECK(pumped(m, [&] { return !events.empty(); }));
+        CHECK(!events.empty() && events[0].kind == kind);
+        return events.empty() ? Event() : events[0];
+    };
+    const Event first = next(EventKind::file_changed);
+    CHECK_INT(read_version(first.snapshot_path.c_str()), 1);
+    CHECK(m.report_reload("p", 1, Outcome::ok).has_value());
+    mode = 1;
+    replace_version(path, 2);
+    CHECK(next(EventKind::rejected).message == std::string(511, 'n'));
+    mode = 2;
+    replace_version(path, 3);
+    CHECK(next(EventKind::rejected).message == "thrown");
+    mode = 0;
+    replace_version(path, 4);
+    const Event second = next(EventKind::file_changed);
+    CHECK_INT(second.generation, 2);
+    CHECK(m.report_reload("p", 2, Outcome::failed, "no").has_value());
+    const Event back = next(EventKind::rollback);
+    CHECK(back.snapshot_path == first.snapshot_path && back.generation == 1);
+    CHECK(m.report_reload("p", 7, Outcome::ok).error() == ErrorCode::InvalidParameters);
+    CHECK_INT(m.stats().rollbacks, 1);
+    CHECK_INT(m.stats().rejected, 2);
+}
+
 }  // namespace
 
 int main()
@@ -312,5 +367,6 @@ int main()
     RUN(destroyed_inside_its_callback);
     RUN(an_exception_leaves_dispatch_and_the_rest_pending);
     RUN(an_exception_on_the_library_thread_goes_to_the_handler);
+    RUN(safe_reload);
     DONE();
 }

@@ -202,7 +202,7 @@ static void enable_options(void)
     hrm_error err = HRM_ERROR_INIT;
     const char *f = in(scratch(), "f");
     write_version(f, 1);
-    o.flags = 2;
+    o.flags = 1u << 31;
     CHECK_INT(hrm_enable_hot_reload_ex(m, "a", f, &o, &err), HRM_ERR_NOT_SUPPORTED);
     o.flags = 0;
     o.quiet_ms = -2;

@@ -21,6 +21,7 @@
 #include <qtplugin/utils/error_handling.hpp>
 #include <qtplugin/utils/expected.hpp>
 #include <qtplugin/utils/hot_reload_types.hpp>
+#include <qtplugin/utils/safe_arguments.hpp>
 
 namespace hotreload {
 
@@ -75,17 +76,37 @@ inline std::int32_t ms(std::chrono::milliseconds value)
     return value.count() < -most ? INT32_MIN : static_cast<std::int32_t>(value.count() > most ? most : value.count());
 }
 
+inline std::filesystem::path path_of(const char* bytes)
+{
+#if defined(_WIN32)
+    return std::filesystem::u8path(bytes);
+#else
+    return bytes;
+#endif
+}
+
+inline Candidate candidate_of(const hrm_candidate& c)
+{
+    Candidate candidate;
+    candidate.plugin_id = c.plugin_id;
+    candidate.path = path_of(c.path);
+    candidate.snapshot_path = path_of(c.snapshot_path);
+    candidate.snapshot_size = c.snapshot_size;
+    candidate.snapshot_sha256 = c.snapshot_sha256;
+    candidate.generation = c.generation;
+    return candidate;
+}
+
 inline Event event_of(const hrm_event& e)
 {
     Event event;
     event.kind = static_cast<EventKind>(e.kind);
     event.health = static_cast<Health>(e.health);
     event.plugin_id = e.plugin_id;
-#if defined(_WIN32)
-    event.path = std::filesystem::u8path(e.path);
-#else
-    event.path = e.path;
-#endif
+    event.path = path_of(e.path);
+    event.snapshot_path = path_of(e.snapshot_path);
+    event.snapshot_size = e.snapshot_size;
+    event.snapshot_sha256 = e.snapshot_sha256;
     event.sequence = e.sequence;
     event.generation = e.generation;
     event.first_seen = time_of(e.first_seen_ns);
@@ -184,6 +205,8 @@ public:
     using ReloadCallback = std::function<void(const std::string& plugin_id)>;
     using EventCallback = std::function<void(const Event&)>;
     using WakeupCallback = std::function<void()>;
+    /** Says why a version is refused; an empty optional accepts it. An exception refuses it with its what(). */
+    using Validator = std::function<std::optional<std::string>(const Candidate&)>;
     using ExceptionHandler = detail::ExceptionHandler;
 
     /** Throws qtplugin::bad_expected_access<Error> where create() returns an error. */
@@ -205,6 +228,10 @@ public:
         o.flags = (options.check_image ? HRM_CHECK_IMAGE : 0U) |
                   (options.ignore_unchanged_content ? HRM_IGNORE_UNCHANGED_CONTENT : 0U) |
                   (options.force_polling ? HRM_FORCE_POLLING : 0U);
+        const detail::SafeArguments safe(options.safe);
+        const std::string snapshot_dir = detail::bytes_of(options.snapshot_dir);
+        o.safe = safe.get();
+        o.snapshot_dir = snapshot_dir.empty() ? nullptr : snapshot_dir.c_str();
         hrm_error error = detail::no_error();
         hrm_manager* handle = nullptr;
         const std::int32_t code = hrm_manager_create(&o, &handle, &error);
@@ -245,7 +272,10 @@ public:
                                                   "\" contains a NUL byte",
                                               plugin_id));
         hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
-        o.flags = options.allow_missing ? HRM_ENABLE_ALLOW_MISSING : 0U;
+        const detail::SafeArguments safe(options.safe);
+        o.safe = safe.get();
+        o.flags = (options.allow_missing ? HRM_ENABLE_ALLOW_MISSING : 0U) |
+                  (options.deliver_present ? HRM_ENABLE_DELIVER_PRESENT : 0U);
         o.quiet_ms = detail::ms(options.quiet);
         hrm_error error = detail::no_error();
         const std::int32_t code = hrm_enable_hot_reload_ex(m_handle, plugin_id.c_str(), path.c_str(), &o, &error);
@@ -323,6 +353,44 @@ public:
                    [](void* slot) { static_cast<detail::Slot<WakeupCallback>*>(slot)->call(""); });
     }
 
+    /**
+     * Safe reload: asked about every version before it is told, on a thread of the library that is there for this
+     * alone; it may take long.
+     */
+    expected<void> set_validator(Validator validator)
+    {
+        return set(hrm_set_validator, std::move(validator),
+                   [](const hrm_candidate* candidate, char* reason, std::size_t room, void* slot) -> std::int32_t {
+                       std::string why;
+                       try {
+                           const auto refusal =
+                               static_cast<detail::Slot<Validator>*>(slot)->function(detail::candidate_of(*candidate));
+                           if (!refusal)
+                               return HRM_ACCEPT;
+                           why = *refusal;
+                       } catch (const std::exception& e) {
+                           why = e.what();
+                       } catch (...) {
+                           why = "the validator threw something that is no std::exception";
+                       }
+                       why.copy(reason, room - 1);
+                       reason[why.size() < room ? why.size() : room - 1] = '\0';
+                       return HRM_REJECT;
+                   });
+    }
+
+    /** Safe reload: says how the loading of a told generation went. */
+    expected<void> report_reload(const std::string& plugin_id, std::uint64_t generation, Outcome outcome,
+                                 const std::string& message = {})
+    {
+        hrm_error error = detail::no_error();
+        const std::int32_t code = hrm_report_reload(m_handle, plugin_id.c_str(), generation,
+                                                    static_cast<std::int32_t>(outcome), message.c_str(), &error);
+        if (code < 0)
+            return qtplugin::unexpected(detail::error_of(code, error, plugin_id));
+        return {};
+    }
+
     /** For exceptions that leave callbacks; runs where the callback ran. An empty function removes it. */
     void set_exception_handler(ExceptionHandler handler)
     {
@@ -390,6 +458,18 @@ public:
         out.unchanged = s.unchanged;
         out.superseded = s.superseded;
         out.last_delivery = detail::time_of(s.last_delivery_ns);
+        out.unreadable = s.unreadable;
+        out.snapshots = s.snapshots;
+        out.snapshot_bytes = s.snapshot_bytes;
+        out.validating = s.validating;
+        out.rejected = s.rejected;
+        out.reloads_ok = s.reloads_ok;
+        out.reloads_failed = s.reloads_failed;
+        out.rollbacks = s.rollbacks;
+        out.suppressed = s.suppressed;
+        out.retries = s.retries;
+        out.unreported = s.unreported;
+        out.snapshot_failures = s.snapshot_failures;
         return out;
     }
 

@@ -17,9 +17,11 @@ from qtforge.monitoring.errors import _BY_NATIVE_CODE, from_native
 HEADER = Path(__file__).resolve().parents[2] / "include" / "hot_reload_manager.h"
 STRUCTS = {
     "hrm_error": _abi.Error,
+    "hrm_safe_options": _abi.SafeOptions,
     "hrm_options": _abi.Options,
     "hrm_enable_options": _abi.EnableOptions,
     "hrm_event": _abi.EventStruct,
+    "hrm_candidate": _abi.CandidateStruct,
     "hrm_stats_t": _abi.StatsStruct,
 }
 

@@ -9,12 +9,48 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace hotreload {
 
 /** For the quiet periods: deliver as soon as the file is whole. */
 inline constexpr std::chrono::milliseconds no_quiet{-1};
+
+/** Safe reload: what is told are snapshots that were validated; see docs/safe-reload.md. Zero is the default. */
+struct SafeOptions {
+    std::vector<std::filesystem::path> files;  ///< what else belongs to this plugin, relative to its directory
+    bool image = false;         ///< refuse what is no whole ELF, PE or Mach-O image for this machine
+    bool strict_modes = false;  ///< refuse a file that others could exchange
+    std::vector<std::string> symbols;      ///< that the image must export
+    std::filesystem::path allow_list;      ///< a file of SHA-256 sums; empty: none
+    std::vector<std::string> public_keys;  ///< minisign's; one of them must have signed the file
+    std::filesystem::path signature;       ///< of this plugin's file; empty: its path with .minisig appended
+    std::chrono::milliseconds validator_timeout{0};  ///< for a call of the validator; zero: none
+    bool accept_on_timeout = false;                  ///< what that means; otherwise the version is refused
+    std::chrono::milliseconds report_timeout{0};     ///< when a missing report is noted; zero: never
+    int retries = 0;                                 ///< how often a version that failed is told again
+    std::chrono::milliseconds retry_delay{0};        ///< before the first of them, then doubling
+    int keep_generations = 0;  ///< good ones kept beside the present one; zero: one, HRM_KEEP_NONE: none
+};
+
+/** How the loading of a generation went. */
+enum class Outcome : std::int32_t {
+    ok = 1,        ///< it is the good one now
+    failed = 2,    ///< it does not work (any more): go back, and do not tell these bytes again
+    released = 3,  ///< its snapshot is needed no more
+};
+
+/** What a validator is asked about. */
+struct Candidate {
+    std::string plugin_id;
+    std::filesystem::path path;           ///< as registered; by now it may hold another version
+    std::filesystem::path snapshot_path;  ///< what will be loaded
+    std::uint64_t snapshot_size = 0;
+    std::string snapshot_sha256;  ///< in hexadecimal
+    std::uint64_t generation = 0;
+};
 
 /** How a manager works. Zero is the default. */
 struct Options {
@@ -24,12 +60,16 @@ struct Options {
     bool check_image = false;               ///< wait until an ELF, PE or Mach-O image is whole and for this machine
     bool ignore_unchanged_content = false;  ///< a touch or a byte-identical rewrite is no change
     bool force_polling = false;             ///< compare files instead of relying on notifications
+    std::optional<SafeOptions> safe;        ///< safe reload for every plugin
+    std::filesystem::path snapshot_dir;     ///< absolute; empty: a directory of the user's own
 };
 
 /** How one plugin is watched. */
 struct EnableOptions {
     bool allow_missing = false;          ///< accept a path that does not exist yet; its creation is the first change
     std::chrono::milliseconds quiet{0};  ///< zero: the manager's
+    bool deliver_present = false;        ///< the present version is told too, as the first change
+    std::optional<SafeOptions> safe;     ///< safe reload for this plugin; else the manager's
 };
 
 enum class EventKind : std::int32_t {
@@ -38,6 +78,8 @@ enum class EventKind : std::int32_t {
     disabled = 3,
     file_removed = 4,  ///< the file is gone, and has been for the quiet period
     health = 5,        ///< the library degraded or recovered
+    rejected = 6,      ///< safe reload: a version was refused
+    rollback = 7,      ///< safe reload: a version failed; generation (0: none) is what to go back to
 };
 
 /** What an event of kind EventKind::health is about. */
@@ -48,6 +90,10 @@ enum class Health : std::int32_t {
     watching = 3,          ///< a polled directory is watched again
     image_incomplete = 4,  ///< a version was refused by Options::check_image; it is waited for
     panic = 5,             ///< a fault was contained; destroy the manager
+    unreadable = 6,        ///< a plugin's file cannot be read at the moment; it is waited for
+    readable = 7,          ///< it can be read again
+    snapshot_failed = 8,   ///< safe reload: no snapshot could be made; it is tried again
+    no_report = 9,         ///< safe reload: the host did not report in time
 };
 
 /** Something that happened. Later versions of the library may send kinds that are not listed above. */
@@ -63,6 +109,9 @@ struct Event {
     Time first_seen;               ///< for a change: when its first sign was noticed
     Time decided;                  ///< when this was decided; for a change: when the file was whole
     std::string message;           ///< for people; empty if there is nothing to say
+    std::filesystem::path snapshot_path;  ///< safe reload: what to load instead of path, or to go back to
+    std::uint64_t snapshot_size = 0;
+    std::string snapshot_sha256;  ///< in hexadecimal; also of what was rejected
 };
 
 /** How a manager is doing. */
@@ -82,6 +131,18 @@ struct Stats {
     std::uint64_t unchanged = 0;            ///< settled without anything to tell
     std::uint64_t superseded = 0;           ///< versions replaced by a newer one before they were told
     Event::Time last_delivery;              ///< the epoch if there was none
+    std::uint64_t unreadable = 0;           ///< plugins whose file changed and cannot be read at the moment
+    std::uint64_t snapshots = 0;            ///< of safe reload: generations on the disk
+    std::uint64_t snapshot_bytes = 0;       ///< their size
+    std::uint64_t validating = 0;           ///< versions being copied or validated
+    std::uint64_t rejected = 0;             ///< versions that validation refused
+    std::uint64_t reloads_ok = 0;           ///< reported
+    std::uint64_t reloads_failed = 0;       ///< reported
+    std::uint64_t rollbacks = 0;            ///< of these, those with a good generation to go back to
+    std::uint64_t suppressed = 0;           ///< versions not told because their content is known to fail
+    std::uint64_t retries = 0;              ///< failed versions told again
+    std::uint64_t unreported = 0;           ///< generations not reported on in time
+    std::uint64_t snapshot_failures = 0;    ///< attempts
 };
 
 }  // namespace hotreload

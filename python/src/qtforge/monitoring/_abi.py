@@ -30,6 +30,23 @@ class Error(Structure):
         super().__init__(struct_size=ctypes.sizeof(Error))
 
 
+class SafeOptions(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("files", POINTER(c_char_p)),
+        ("symbols", POINTER(c_char_p)),
+        ("allow_list", c_char_p),
+        ("public_keys", POINTER(c_char_p)),
+        ("signature", c_char_p),
+        ("validator_timeout_ms", c_int32),
+        ("report_timeout_ms", c_int32),
+        ("retries", c_int32),
+        ("retry_delay_ms", c_int32),
+        ("keep_generations", c_int32),
+    ]
+
+
 class Options(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -38,11 +55,18 @@ class Options(Structure):
         ("max_delay_ms", c_int32),
         ("poll_interval_ms", c_int32),
         ("flags", c_uint32),
+        ("safe", POINTER(SafeOptions)),
+        ("snapshot_dir", c_char_p),
     ]
 
 
 class EnableOptions(Structure):
-    _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("quiet_ms", c_int32)]
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("quiet_ms", c_int32),
+        ("safe", POINTER(SafeOptions)),
+    ]
 
 
 class EventStruct(Structure):
@@ -57,6 +81,21 @@ class EventStruct(Structure):
         ("generation", c_uint64),
         ("health", c_int32),
         ("message", c_char_p),
+        ("snapshot_path", c_char_p),
+        ("snapshot_size", c_uint64),
+        ("snapshot_sha256", c_char_p),
+    ]
+
+
+class CandidateStruct(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("plugin_id", c_char_p),
+        ("path", c_char_p),
+        ("snapshot_path", c_char_p),
+        ("snapshot_size", c_uint64),
+        ("snapshot_sha256", c_char_p),
+        ("generation", c_uint64),
     ]
 
 
@@ -79,6 +118,17 @@ class StatsStruct(Structure):
         ("superseded", c_uint64),
         ("last_delivery_ns", c_int64),
         ("unreadable", c_uint64),
+        ("snapshots", c_uint64),
+        ("snapshot_bytes", c_uint64),
+        ("validating", c_uint64),
+        ("rejected", c_uint64),
+        ("reloads_ok", c_uint64),
+        ("reloads_failed", c_uint64),
+        ("rollbacks", c_uint64),
+        ("suppressed", c_uint64),
+        ("retries", c_uint64),
+        ("unreported", c_uint64),
+        ("snapshot_failures", c_uint64),
     ]
 
 

@@ -126,4 +126,7 @@ def event_of(raw: Any) -> Event:
         generation=raw.generation,
         health=Health(raw.health),
         message=raw.message.decode("utf-8", "replace"),
+        snapshot_path=os.fsdecode(raw.snapshot_path),
+        snapshot_size=raw.snapshot_size,
+        snapshot_sha256=raw.snapshot_sha256.decode(),
     )

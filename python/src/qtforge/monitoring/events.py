@@ -32,6 +32,10 @@ class EventKind(_OpenEnum):
     """The file is gone."""
     HEALTH = 5
     """The library degraded or recovered; ``Event.message`` says how."""
+    REJECTED = 6
+    """Safe reload: a version was refused; ``Event.message`` says why."""
+    ROLLBACK = 7
+    """Safe reload: a version failed; ``Event.snapshot_path`` is the last good one, "" if there is none."""
 
 
 class Health(_OpenEnum):
@@ -45,6 +49,8 @@ class Health(_OpenEnum):
     PANIC = 5
     UNREADABLE = 6
     READABLE = 7
+    SNAPSHOT_FAILED = 8
+    NO_REPORT = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,11 @@ class Event:
     """For a change: how many versions of this plugin were told, from 1."""
     health: Health
     message: str
+    snapshot_path: str = ""
+    """Safe reload, for a change: what to load instead of ``path``; for a rollback: what to go back to."""
+    snapshot_size: int = 0
+    snapshot_sha256: str = ""
+    """In hexadecimal; also of what was rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +98,14 @@ class Stats:
     superseded: int
     last_delivery_ns: int
     unreadable: int
+    snapshots: int
+    snapshot_bytes: int
+    validating: int
+    rejected: int
+    reloads_ok: int
+    reloads_failed: int
+    rollbacks: int
+    suppressed: int
+    retries: int
+    unreported: int
+    snapshot_failures: int

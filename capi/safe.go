@@ -1,0 +1,89 @@
+package main
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/qtforge/hotreload/core"
+)
+
+func text(s *C.char) string { // NULL is ""
+	if s == nil {
+		return ""
+	}
+	return C.GoString(s)
+}
+
+// texts copies a NULL-terminated array of strings.
+func texts(name string, list **C.char) (out []string, err error) {
+	const most = 10000 // a list without its NULL is not read for ever
+	for i := uintptr(0); list != nil; i++ {
+		s := *(**C.char)(unsafe.Add(unsafe.Pointer(list), i*unsafe.Sizeof(*list)))
+		if s == nil {
+			break
+		}
+		if i == most {
+			return nil, &core.Error{Kind: core.ErrInvalidArgument, Msg: fmt.Sprintf("hrm_safe_options.%s has more than %d entries; end it with NULL", name, most)}
+		}
+		out = append(out, C.GoString(s))
+	}
+	return out, nil
+}
+
+// safeOf converts what shim.c has brought to the present size.
+func safeOf(o *C.hrm_safe_options) (*core.Safe, error) {
+	if o == nil {
+		return nil, nil
+	}
+	const known = C.HRM_SAFE_IMAGE | C.HRM_SAFE_STRICT_MODES | C.HRM_SAFE_ACCEPT_ON_TIMEOUT
+	if bad := o.flags &^ known; bad != 0 {
+		return nil, &core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_safe_options.flags has bits %#x that this version does not know", uint32(bad))}
+	}
+	s := &core.Safe{
+		Image:            o.flags&C.HRM_SAFE_IMAGE != 0,
+		StrictModes:      o.flags&C.HRM_SAFE_STRICT_MODES != 0,
+		AcceptOnTimeout:  o.flags&C.HRM_SAFE_ACCEPT_ON_TIMEOUT != 0,
+		AllowList:        text(o.allow_list),
+		Signature:        text(o.signature),
+		ValidatorTimeout: milliseconds(o.validator_timeout_ms),
+		ReportTimeout:    milliseconds(o.report_timeout_ms),
+		Retries:          int(o.retries),
+		RetryDelay:       milliseconds(o.retry_delay_ms),
+		Keep:             int(o.keep_generations),
+	}
+	for _, l := range []struct {
+		name string
+		from **C.char
+		to   *[]string
+	}{{"files", o.files, &s.Files}, {"symbols", o.symbols, &s.Symbols}, {"public_keys", o.public_keys, &s.PublicKeys}} {
+		var err error
+		if *l.to, err = texts(l.name, l.from); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+//export hrmgo_report
+func hrmgo_report(h C.uintptr_t, id *C.hrm_cchar, generation C.uint64_t, result C.int32_t, message *C.hrm_cchar, err *C.hrm_error) C.int32_t {
+	return answer(h, err, func(m *core.Manager) (bool, error) {
+		return false, m.ReportReload(C.GoString(id), uint64(generation), core.Outcome(result), text(message))
+	}, boolean)
+}
+
+func safeStats(s *core.Stats, out *C.hrm_stats_t) {
+	out.snapshots = C.uint64_t(s.Snapshots)
+	out.snapshot_bytes = C.uint64_t(s.SnapshotBytes)
+	out.validating = C.uint64_t(s.Validating)
+	out.rejected = C.uint64_t(s.Rejected)
+	out.reloads_ok = C.uint64_t(s.ReloadsOK)
+	out.reloads_failed = C.uint64_t(s.ReloadsFailed)
+	out.rollbacks = C.uint64_t(s.Rollbacks)
+	out.suppressed = C.uint64_t(s.Suppressed)
+	out.retries = C.uint64_t(s.Retries)
+	out.unreported = C.uint64_t(s.Unreported)
+	out.snapshot_failures = C.uint64_t(s.SnapshotFailures)
+}

@@ -1,0 +1,354 @@
+/* Safe reload through the C interface: snapshots, validation, reports. */
+#include "support.h"
+
+#include <dirent.h>
+#include <sys/wait.h>
+
+typedef struct {
+    int kind, health;
+    uint64_t generation, size;
+    char path[512], snapshot[512], sha[80], message[512];
+    int version; /* what a reader found in the snapshot at the callback */
+} told;
+
+static struct {
+    pthread_mutex_t mu;
+    int n, reloads;
+    told ev[256];
+} r = {PTHREAD_MUTEX_INITIALIZER, 0, 0, {{0, 0, 0, 0, "", "", "", "", 0}}};
+static int seen; /* of r.ev, by next() */
+
+static hrm_manager *m;
+static const char *dir, *f, *snapshots;
+
+static void on_safe_event(const hrm_event *ev, void *arg)
+{
+    told *t;
+    (void)arg;
+    if (ev->kind == HRM_EVENT_ENABLED || ev->kind == HRM_EVENT_DISABLED)
+        return;
+    pthread_mutex_lock(&r.mu);
+    t = &r.ev[r.n++ % 256];
+    t->kind = ev->kind;
+    t->health = ev->health;
+    t->generation = ev->generation;
+    t->size = ev->snapshot_size;
+    snprintf(t->path, sizeof t->path, "%s", ev->path);
+    snprintf(t->snapshot, sizeof t->snapshot, "%s", ev->snapshot_path);
+    snprintf(t->sha, sizeof t->sha, "%s", ev->snapshot_sha256);
+    snprintf(t->message, sizeof t->message, "%s", ev->message);
+    t->version = ev->snapshot_path[0] ? read_version(ev->snapshot_path) : -2;
+    pthread_mutex_unlock(&r.mu);
+}
+
+static void on_safe_reload(const char *id, void *arg)
+{
+    (void)id, (void)arg;
+    ADD(r.reloads, 1);
+}
+
+static int another(void *arg)
+{
+    int yes;
+    (void)arg;
+    pthread_mutex_lock(&r.mu);
+    yes = r.n > seen;
+    pthread_mutex_unlock(&r.mu);
+    return yes;
+}
+
+/* The next event, which must be of that kind. */
+static told next(int kind)
+{
+    told t;
+    memset(&t, 0, sizeof t);
+    CHECK(wait_until(another, NULL, PATIENCE));
+    pthread_mutex_lock(&r.mu);
+    if (r.n > seen)
+        t = r.ev[seen++ % 256];
+    pthread_mutex_unlock(&r.mu);
+    CHECK_INT(t.kind, kind);
+    return t;
+}
+
+static void start(const hrm_safe_options *everybody)
+{
+    hrm_options o = HRM_OPTIONS_INIT;
+    hrm_error err = HRM_ERROR_INIT;
+    r.n = seen = r.reloads = 0;
+    dir = scratch();
+    f = in(dir, "plugin.so");
+    snapshots = in(dir, "snapshots");
+    o.quiet_ms = QUIET;
+    o.snapshot_dir = snapshots;
+    o.safe = everybody;
+    CHECK_INT(hrm_manager_create(&o, &m, &err), HRM_OK);
+    CHECK_INT(hrm_set_event_callback(m, on_safe_event, NULL, NULL), HRM_OK);
+    CHECK_INT(hrm_set_reload_callback(m, on_safe_reload, NULL, NULL), HRM_OK);
+}
+
+static void enable(const hrm_safe_options *safe)
+{
+    hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
+    hrm_error err = HRM_ERROR_INIT;
+    o.flags = HRM_ENABLE_DELIVER_PRESENT;
+    o.safe = safe;
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "p", f, &o, &err), HRM_OK);
+    if (err.code != 0)
+        printf("   %s\n", err.message);
+}
+
+static hrm_stats_t stats(void)
+{
+    hrm_stats_t s;
+    s.struct_size = sizeof s;
+    CHECK_INT(hrm_stats(m, &s), HRM_OK);
+    return s;
+}
+
+static void stop(void) { CHECK_INT(hrm_manager_destroy(m), HRM_OK); }
+
+static void a_snapshot_is_delivered_and_reported(void)
+{
+    hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
+    told first, t;
+    struct stat st;
+    size_t n;
+    DIR *left;
+    struct dirent *d;
+    start(NULL);
+    write_version(f, 1);
+    enable(&safe);
+    first = next(HRM_EVENT_FILE_CHANGED);
+    CHECK_INT(first.version, 1);
+    CHECK_INT(first.generation, 1);
+    CHECK_STR(first.path, f);
+    CHECK(strncmp(first.snapshot, snapshots, strlen(snapshots)) == 0);
+    CHECK_HAS(first.snapshot, "/plugin.so");
+    CHECK_INT(strlen(first.sha), 64);
+    free(contents(1, &n));
+    CHECK_INT(first.size, n);
+    CHECK(stat(first.snapshot, &st) == 0 && (st.st_mode & 0777) == 0500);
+    CHECK_INT(hrm_report_reload(m, "p", 1, HRM_RELOAD_OK, NULL, NULL), HRM_OK);
+
+    write_version(f, 2); /* in place: the snapshot is another file */
+    t = next(HRM_EVENT_FILE_CHANGED);
+    CHECK_INT(t.version, 2);
+    CHECK_INT(read_version(first.snapshot), 1);
+    CHECK_INT(hrm_report_reload(m, "p", 2, HRM_RELOAD_FAILED, "init returned -1", NULL), HRM_OK);
+    t = next(HRM_EVENT_ROLLBACK);
+    CHECK_INT(t.generation, 1);
+    CHECK_INT(t.version, 1);
+    CHECK_STR(t.snapshot, first.snapshot);
+    CHECK_HAS(t.message, "init returned -1");
+
+    write_version(f, 2); /* known to fail */
+    write_version(in(dir, "else"), 1);
+    replace_version(f, 3);
+    CHECK_INT(next(HRM_EVENT_FILE_CHANGED).version, 3);
+    CHECK_INT(hrm_report_reload(m, "p", 3, HRM_RELOAD_OK, NULL, NULL), HRM_OK);
+    CHECK_INT(stats().reloads_ok, 2);
+    CHECK_INT(stats().reloads_failed, 1);
+    CHECK_INT(stats().rollbacks, 1);
+    CHECK_INT(LOAD(r.reloads), 3);
+    stop();
+    left = opendir(snapshots);
+    CHECK(left != NULL);
+    while (left != NULL && (d = readdir(left)) != NULL)
+        CHECK(d->d_name[0] == '.');
+    if (left != NULL)
+        closedir(left);
+}
+
+static int calls, destroyed, verdict;
+static char asked[512];
+
+static int32_t HRM_CALL validator(const hrm_candidate *c, char *reason, size_t room, void *arg)
+{
+    CHECK(arg == &calls && c->struct_size == sizeof *c && room > 100);
+    CHECK_STR(c->plugin_id, "p");
+    CHECK_STR(c->path, f);
+    CHECK_INT(strlen(c->snapshot_sha256), 64);
+    snprintf(asked, sizeof asked, "%s", c->snapshot_path);
+    ADD(calls, 1);
+    if (LOAD(verdict) == HRM_REJECT)
+        snprintf(reason, room, "version %d is not wanted", read_version(c->snapshot_path));
+    return LOAD(verdict);
+}
+
+static void HRM_CALL on_destroy(void *arg)
+{
+    CHECK(arg == &calls);
+    ADD(destroyed, 1);
+}
+
+static void a_validator_decides(void)
+{
+    hrm_safe_options everybody = HRM_SAFE_OPTIONS_INIT;
+    told t;
+    calls = destroyed = 0;
+    start(&everybody);
+    CHECK_INT(hrm_set_validator(m, validator, &calls, on_destroy), HRM_OK);
+    STORE(verdict, HRM_ACCEPT);
+    write_version(f, 1);
+    enable(NULL);
+    t = next(HRM_EVENT_FILE_CHANGED);
+    CHECK_STR(asked, t.snapshot);
+    STORE(verdict, HRM_REJECT);
+    replace_version(f, 2);
+    t = next(HRM_EVENT_REJECTED);
+    CHECK_STR(t.message, "version 2 is not wanted");
+    CHECK_STR(t.snapshot, "");
+    CHECK_INT(strlen(t.sha), 64);
+    STORE(verdict, 77); /* refuses, too, without a reason */
+    replace_version(f, 3);
+    t = next(HRM_EVENT_REJECTED);
+    CHECK_HAS(t.message, "77");
+    CHECK_INT(stats().rejected, 2);
+    CHECK_INT(LOAD(destroyed), 0);
+    CHECK_INT(hrm_set_validator(m, NULL, NULL, NULL), HRM_OK);
+    CHECK_INT(LOAD(destroyed), 1);
+    CHECK_INT(LOAD(calls), 3);
+    replace_version(f, 4);
+    CHECK_INT(next(HRM_EVENT_FILE_CHANGED).generation, 2);
+    CHECK_INT(hrm_set_validator(m, validator, &calls, on_destroy), HRM_OK);
+    stop();
+    CHECK_INT(LOAD(destroyed), 2);
+    CHECK_INT(hrm_set_validator(m, validator, &calls, on_destroy), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(LOAD(destroyed), 3);
+}
+
+static void built_in_checks(void)
+{
+    const char *symbols[] = {"hrm_report_reload", NULL};
+    const char *keys[] = {"RWRY1qxhqSfXu7Ebo7jfHoIDpyvwhoBsqEOfuiAbfX3QOauqkjbTH3dR", NULL};
+    hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
+    safe.flags = HRM_SAFE_IMAGE;
+    start(NULL);
+    write_version(f, 1);
+    enable(&safe);
+    CHECK_HAS(next(HRM_EVENT_REJECTED).message, "neither an ELF");
+    CHECK_INT(hrm_disable_hot_reload(m, "p"), 1);
+    safe.flags = 0;
+    safe.symbols = symbols;
+    enable(&safe);
+    CHECK_HAS(next(HRM_EVENT_REJECTED).message, "symbols");
+    CHECK_INT(hrm_disable_hot_reload(m, "p"), 1);
+    safe.symbols = NULL;
+    safe.public_keys = keys;
+    enable(&safe);
+    CHECK_HAS(next(HRM_EVENT_REJECTED).message, "plugin.so.minisig");
+    CHECK_INT(hrm_disable_hot_reload(m, "p"), 1);
+    safe.public_keys = NULL;
+    safe.allow_list = in(dir, "SHA256SUMS");
+    write_bytes(safe.allow_list, "", 0);
+    enable(&safe);
+    CHECK_HAS(next(HRM_EVENT_REJECTED).message, "not in the allow-list");
+    stop();
+}
+
+static void several_files(void)
+{
+    const char *files[] = {"data", NULL};
+    hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
+    told t;
+    char other[600];
+    safe.files = files;
+    start(NULL);
+    write_version(f, 1);
+    write_version(in(dir, "data"), 10);
+    enable(&safe);
+    t = next(HRM_EVENT_FILE_CHANGED);
+    snprintf(other, sizeof other, "%.*sdata", (int)(strlen(t.snapshot) - strlen("plugin.so")), t.snapshot);
+    CHECK_INT(read_version(other), 10);
+    replace_version(in(dir, "data"), 11);
+    t = next(HRM_EVENT_FILE_CHANGED);
+    CHECK_INT(t.version, 1);
+    snprintf(other, sizeof other, "%.*sdata", (int)(strlen(t.snapshot) - strlen("plugin.so")), t.snapshot);
+    CHECK_INT(read_version(other), 11);
+    stop();
+}
+
+static void bad_arguments(void)
+{
+    hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
+    hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
+    hrm_options mo = HRM_OPTIONS_INIT;
+    hrm_error err = HRM_ERROR_INIT;
+    hrm_manager *none = NULL;
+    const char *keys[] = {"RWshort", NULL};
+    const char *files[] = {"x", NULL};
+    struct {
+        hrm_safe_options s;
+        uint64_t newer;
+    } larger;
+    start(NULL);
+    write_version(f, 1);
+    o.safe = &safe;
+    safe.flags = 1u << 31;
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "p", f, &o, &err), HRM_ERR_NOT_SUPPORTED);
+    CHECK_HAS(err.message, "0x80000000");
+    safe.flags = 0;
+    safe.struct_size = 0;
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "p", f, &o, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_HAS(err.message, "hrm_safe_options");
+    memset(&larger, 0, sizeof larger);
+    larger.s.struct_size = sizeof larger;
+    o.safe = &larger.s;
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "larger", f, &o, &err), HRM_OK);
+    larger.newer = 1;
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "p", f, &o, &err), HRM_ERR_NOT_SUPPORTED);
+    o.safe = &safe;
+    safe.struct_size = 8; /* the flags alone */
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "smaller", f, &o, &err), HRM_OK);
+    safe.struct_size = sizeof safe;
+    safe.public_keys = keys;
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "p", f, &o, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_HAS(err.message, "RWshort");
+    safe.public_keys = NULL;
+    safe.report_timeout_ms = -5;
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "p", f, &o, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_HAS(err.message, "-5");
+    safe.report_timeout_ms = 0;
+    safe.files = files;
+    mo.safe = &safe;
+    CHECK_INT(hrm_manager_create(&mo, &none, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK(none == NULL);
+
+    CHECK_INT(hrm_report_reload(NULL, "p", 1, HRM_RELOAD_OK, NULL, &err), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_report_reload(m, NULL, 1, HRM_RELOAD_OK, NULL, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_report_reload(m, "nobody", 1, HRM_RELOAD_OK, NULL, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_HAS(err.message, "nobody");
+    CHECK_INT(hrm_report_reload(m, "larger", 9, HRM_RELOAD_OK, NULL, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_HAS(err.message, "9");
+    CHECK_INT(hrm_report_reload(m, "larger", 1, 99, NULL, NULL), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_enable_hot_reload(m, "plain", f, &err), HRM_OK);
+    CHECK_INT(hrm_report_reload(m, "plain", 1, HRM_RELOAD_OK, NULL, &err), HRM_ERR_NOT_SUPPORTED);
+    stop();
+}
+
+static void a_forked_child_is_told(void)
+{
+    int status = -1;
+    pid_t pid;
+    start(NULL);
+    destroyed = 0;
+    pid = fork();
+    if (pid == 0)
+        _exit(hrm_report_reload(m, "p", 1, HRM_RELOAD_OK, NULL, NULL) != HRM_ERR_FORKED ||
+              hrm_set_validator(m, validator, &calls, on_destroy) != HRM_ERR_FORKED || destroyed != 1);
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+    CHECK_INT(status, 0);
+    stop();
+}
+
+int main(void)
+{
+    RUN(a_snapshot_is_delivered_and_reported);
+    RUN(a_validator_decides);
+    RUN(built_in_checks);
+    RUN(several_files);
+    RUN(bad_arguments);
+    RUN(a_forked_child_is_told);
+    DONE();
+}
