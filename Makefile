@@ -56,10 +56,11 @@ demo: lib ## a host, a plugin, a compiler: see a reload happen
 	$(CC) $(C_FLAGS) examples/demo/*.c -o $(BUILD)/demo/demo $(C_LIBS)
 	$(BUILD)/demo/demo $(BUILD)/demo/scratch
 
-examples: lib ## the C example, in build/examples
+examples: lib ## the C examples, in build/examples
 	@mkdir -p $(EXAMPLES)
 	$(CC) $(C_FLAGS) examples/c/host.c -o $(EXAMPLES)/host $(C_LIBS)
 	$(CC) $(C_FLAGS) -fPIC -shared examples/c/plugin.c -o $(EXAMPLES)/plugin.so
+	$(CC) $(C_FLAGS) examples/production/host.c -o $(EXAMPLES)/production $(C_LIBS)
 
 test: test-core test-capi test-abi test-packaging test-examples test-python test-cpp test-qt ## all tests
 
@@ -89,8 +90,9 @@ test-packaging: $(RELEASE) ## installs it in every way that is offered and uses 
 	@.ci/need cc nm cmake g++ qt6 pkg-config deb python-venv
 	capi/tests/packaging $(BUILD)
 
-test-examples: examples demo ## the C example and the demo, to the end
+test-examples: examples demo ## the C examples and the demo, to the end
 	examples/c/check $(EXAMPLES) $(RELOADS)
+	$(GO) run ./examples/production/check -host $(EXAMPLES)/production
 
 .PHONY: test-cpp test-qt6 test-qt5
 test-cpp: lib ## the C++ face without Qt and its tests, under AddressSanitizer

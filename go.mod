@@ -12,4 +12,4 @@ require (
 	github.com/mattn/go-pointer v0.0.1
 )
 
-require golang.org/x/crypto v0.52.0 // indirect
+require golang.org/x/crypto v0.52.0

@@ -16,7 +16,7 @@ else()
     install(DIRECTORY "${library_dir}/" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT devel
         FILES_MATCHING PATTERN "libhotreload.so" PATTERN "libhotreload.dylib")
 endif()
-install(FILES include/hot_reload_manager.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel)
+install(FILES include/hot_reload_manager.h include/hot_reload_plugin.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel)
 
 if(HOTRELOAD_BUILD_QT)
     install(TARGETS hotreload_qtplugin EXPORT HotReloadQt

@@ -1,0 +1,686 @@
+/*
+ * hot_reload_plugin.h - a host for plugins loaded with dlopen, on top of the
+ * safe reload of libhotreload. POSIX. In one file, for programs to compile in:
+ *
+ *   #define HRM_PLUGIN_IMPLEMENTATION    // in exactly one C file
+ *   #include <hot_reload_plugin.h>       // link with -lhotreload -ldl -lpthread
+ *
+ *   static const char *const symbols[] = {"answer", NULL};
+ *   hrm_plugin_options o = {0};
+ *   o.symbols = symbols;
+ *   hrm_plugin_host_create(NULL, &host, &err);
+ *   hrm_plugin_open(host, "plugin", "/opt/app/plugin.so", &o, &plugin, &err);
+ *
+ *   const hrm_plugin_version *v = hrm_plugin_acquire(plugin);    // any thread
+ *   int a = ((int (*)(void))hrm_plugin_function(v, 0))();
+ *   hrm_plugin_release(v);
+ *
+ * Whenever the file has a new version that holds, it takes the place of the old
+ * one; calls under way end in the version in which they began, and that is
+ * unloaded after the last of them. A version that is refused, does not load,
+ * lacks a symbol, or whose init or restore fails, changes nothing: the old one
+ * goes on answering and the outcome is told.
+ *
+ * WHAT A PLUGIN MAY EXPORT (the names can be changed)
+ *   int plugin_init(void)                       0 = it works
+ *   void plugin_exit(void)                      before it is unloaded; on the thread of the last call
+ *   size_t plugin_save_state(void *to, size_t room)
+ *                                               returns how much it needs; called with (NULL, 0) first
+ *   int plugin_restore_state(const void *from, size_t size)
+ *                                               0 = taken over
+ *   With both of the last two the state is handed over while no call is under
+ *   way: hrm_plugin_acquire waits meanwhile, and the two must not call it. Order: new init, old save, new
+ *   restore, exchange, old exit.
+ *
+ * CANARY
+ *   With canary_timeout_ms a version is first loaded and initialised in a child
+ *   of a fork; one that crashes, hangs or fails there is refused. Its init thus
+ *   runs twice, once in a process with this thread alone.
+ */
+#ifndef HOT_RELOAD_PLUGIN_H
+#define HOT_RELOAD_PLUGIN_H
+
+#include "hot_reload_manager.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hrm_plugin_host hrm_plugin_host;
+typedef struct hrm_plugin hrm_plugin;
+typedef struct hrm_plugin_version hrm_plugin_version;
+typedef void (*hrm_plugin_fn)(void);
+
+/* Zero means default. Strings and lists must live as long as the plugin. */
+typedef struct hrm_plugin_options {
+    const char *const *symbols; /* NULL-terminated: required, and found by their index */
+    const char *init, *exit, *save_state, *restore_state; /* names; NULL = plugin_init etc.; each is optional */
+    const hrm_safe_options *safe; /* validation, retries and so on; NULL = none */
+    hrm_validator_fn validator;   /* as for hrm_set_validator, for this plugin; before the canary */
+    void *validator_data;
+    int32_t quiet_ms;
+    int32_t canary_timeout_ms;    /* 0 = no canary */
+    int32_t open_timeout_ms;      /* how long hrm_plugin_open waits for the first version; 0 = 10000 */
+    int32_t hand_over_timeout_ms; /* how long calls under way may hold up the handing over of state; 0 = 1000 */
+} hrm_plugin_options;
+
+/* What became of a version. */
+typedef struct hrm_plugin_outcome {
+    const char *plugin_id;
+    int32_t result;      /* HRM_RELOAD_OK, HRM_RELOAD_FAILED, or 0: refused by validation or canary */
+    uint64_t generation; /* of the version; 0 if refused */
+    uint64_t present;    /* of the version that answers now; 0 if there is none */
+    const char *message; /* why not; "" if it works */
+} hrm_plugin_outcome;
+
+typedef void (*hrm_plugin_outcome_fn)(const hrm_plugin_outcome *outcome, void *user_data);
+
+/* Creates a host with a manager of its own; opts as for hrm_manager_create. With
+ * HRM_DISPATCH_MANUAL versions are exchanged inside hrm_dispatch. fn (may be
+ * NULL) is told of every outcome, where that manager's callbacks run. */
+int32_t hrm_plugin_host_create(const hrm_options *opts, hrm_plugin_outcome_fn fn, void *user_data,
+                               hrm_plugin_host **out, hrm_error *err);
+/* Closes every plugin; waits for calls under way. NULL does nothing. Not inside
+ * an outcome callback. */
+void hrm_plugin_host_destroy(hrm_plugin_host *host);
+/* For hrm_dispatch, hrm_event_fd, hrm_stats and pausing. Its event callback and
+ * validator are the host's. */
+hrm_manager *hrm_plugin_host_manager(hrm_plugin_host *host);
+
+/* Loads the present version of a plugin and watches its file. Returns 0, or the
+ * code of hrm_enable_hot_reload_ex, or HRM_ERR_IO if that version is refused,
+ * fails, or is not whole in time. Not inside an outcome callback. */
+int32_t hrm_plugin_open(hrm_plugin_host *host, const char *plugin_id, const char *path,
+                        const hrm_plugin_options *opts, hrm_plugin **out, hrm_error *err);
+/* Ends the watching, waits for calls under way, unloads. Inside an outcome
+ * callback of this plugin it is done when that has returned. NULL does nothing. */
+void hrm_plugin_close(hrm_plugin *p);
+
+/* Pins the present version: it stays loaded until it is released. Never fails. */
+const hrm_plugin_version *hrm_plugin_acquire(hrm_plugin *p);
+void hrm_plugin_release(const hrm_plugin_version *v);
+/* By their index in hrm_plugin_options.symbols: a function, to be cast to its type, or data. */
+hrm_plugin_fn hrm_plugin_function(const hrm_plugin_version *v, size_t index);
+void *hrm_plugin_symbol(const hrm_plugin_version *v, size_t index);
+uint64_t hrm_plugin_generation(const hrm_plugin_version *v);
+
+/* The version of that generation misbehaves: goes back to the last good one,
+ * which is loaded and initialised again, and does not take these bytes again. As
+ * hrm_report_reload. */
+int32_t hrm_plugin_fail(hrm_plugin *p, uint64_t generation, const char *message, hrm_error *err);
+
+/* Loads a library in a child process and calls its init there (name NULL or not
+ * exported: none). Returns 1 if that went well, else 0 and writes why. */
+int hrm_plugin_canary(const char *path, const char *init, int32_t timeout_ms, char *why, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HOT_RELOAD_PLUGIN_H */
+
+#if defined(HRM_PLUGIN_IMPLEMENTATION) && !defined(HRM_PLUGIN_IMPLEMENTED)
+#define HRM_PLUGIN_IMPLEMENTED
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef int (*hrm_plugin_init_fn)(void);
+typedef void (*hrm_plugin_exit_fn)(void);
+typedef size_t (*hrm_plugin_save_fn)(void *to, size_t room);
+typedef int (*hrm_plugin_restore_fn)(const void *from, size_t size);
+
+struct hrm_plugin_host {
+    hrm_manager *manager;
+    int manual;
+    hrm_plugin_outcome_fn fn;
+    void *user_data;
+    pthread_mutex_t mu; /* over the list, and each plugin's present version */
+    pthread_cond_t changed;
+    hrm_plugin *first;
+};
+
+struct hrm_plugin {
+    hrm_plugin_host *host;
+    hrm_plugin *next;
+    char *id;
+    hrm_plugin_options o;
+    hrm_plugin_version *present; /* NULL until the first one is loaded */
+    int loaded;                  /* versions not unloaded yet */
+    int opening;                 /* 1 while hrm_plugin_open waits, 2 when the first version has failed */
+    int handing_over;
+    int busy, closing; /* a callback is about it; it is to be closed afterwards */
+    int pins;          /* of the plugin itself */
+    pthread_t thread;  /* of that callback */
+    char message[400];
+};
+
+struct hrm_plugin_version {
+    hrm_plugin *p;
+    uint64_t generation;
+    unsigned refs; /* of its being present, and of each acquire */
+    void *library;
+    hrm_plugin_exit_fn exit;
+    hrm_plugin_save_fn save;
+    hrm_plugin_restore_fn restore;
+    void *symbols[1]; /* as many as there are */
+};
+
+static int32_t hrm_plugin_error(hrm_error *err, int32_t code, const char *format, const char *a, const char *b)
+{
+    if (err != NULL && err->struct_size >= sizeof *err) {
+        err->code = code;
+        err->os_error = 0;
+        snprintf(err->message, sizeof err->message, format, a, b);
+    }
+    return code;
+}
+
+static void hrm_plugin_deadline(struct timespec *t, int32_t ms)
+{
+    clock_gettime(CLOCK_REALTIME, t);
+    t->tv_sec += ms / 1000;
+    t->tv_nsec += (long)(ms % 1000) * 1000000;
+    if (t->tv_nsec >= 1000000000) {
+        t->tv_sec++;
+        t->tv_nsec -= 1000000000;
+    }
+}
+
+/* dlsym's result as the function that it is; ISO C has no cast for it. */
+static void hrm_plugin_find(void *library, const char *name, const char *usual, void *function, size_t size)
+{
+    void *symbol = dlsym(library, name != NULL ? name : usual);
+    memcpy(function, &symbol, size);
+}
+
+/* ------------------------------------------------------------ versions -- */
+
+/* Gives one reference back; the last one unloads. The caller does not hold the lock. */
+static void hrm_plugin_unref(hrm_plugin_version *v)
+{
+    hrm_plugin *p = v->p;
+    hrm_plugin_host *host = p->host;
+    int last;
+    pthread_mutex_lock(&host->mu);
+    last = --v->refs == 0;
+    if (v->refs <= 1)
+        pthread_cond_broadcast(&host->changed);
+    pthread_mutex_unlock(&host->mu);
+    if (!last)
+        return;
+    if (v->exit != NULL)
+        v->exit();
+    dlclose(v->library);
+    free(v);
+    pthread_mutex_lock(&host->mu);
+    p->loaded--;
+    pthread_cond_broadcast(&host->changed);
+    pthread_mutex_unlock(&host->mu);
+}
+
+/* Loads a version without making it the present one; NULL with the reason in why. */
+static hrm_plugin_version *hrm_plugin_load(hrm_plugin *p, const char *path, uint64_t generation, char *why, size_t size)
+{
+    hrm_plugin_version *v;
+    hrm_plugin_init_fn init;
+    size_t i, n = 0;
+    int code;
+    while (p->o.symbols != NULL && p->o.symbols[n] != NULL)
+        n++;
+    v = (hrm_plugin_version *)calloc(1, sizeof *v + n * sizeof v->symbols[0]);
+    if (v == NULL) {
+        snprintf(why, size, "out of memory");
+        return NULL;
+    }
+    v->p = p;
+    v->generation = generation;
+    v->refs = 1;
+    v->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (v->library == NULL) {
+        snprintf(why, size, "%s", dlerror());
+        free(v);
+        return NULL;
+    }
+    for (i = 0; i < n; i++) {
+        v->symbols[i] = dlsym(v->library, p->o.symbols[i]);
+        if (v->symbols[i] == NULL) {
+            snprintf(why, size, "it does not export %s", p->o.symbols[i]);
+            goto failed;
+        }
+    }
+    hrm_plugin_find(v->library, p->o.exit, "plugin_exit", &v->exit, sizeof v->exit);
+    hrm_plugin_find(v->library, p->o.save_state, "plugin_save_state", &v->save, sizeof v->save);
+    hrm_plugin_find(v->library, p->o.restore_state, "plugin_restore_state", &v->restore, sizeof v->restore);
+    hrm_plugin_find(v->library, p->o.init, "plugin_init", &init, sizeof init);
+    if (init != NULL && (code = init()) != 0) {
+        snprintf(why, size, "its init returned %d", code);
+        goto failed;
+    }
+    pthread_mutex_lock(&p->host->mu);
+    p->loaded++;
+    pthread_mutex_unlock(&p->host->mu);
+    return v;
+failed:
+    dlclose(v->library);
+    free(v);
+    return NULL;
+}
+
+/* Hands the state of the old version over. The lock is held, and no call under way. */
+static int hrm_plugin_hand_over(hrm_plugin_version *from, hrm_plugin_version *to, char *why, size_t size)
+{
+    size_t room = from->save(NULL, 0), used;
+    void *state = malloc(room > 0 ? room : 1);
+    int code = 0;
+    if (state == NULL) {
+        snprintf(why, size, "out of memory for %zu bytes of state", room);
+        return 0;
+    }
+    used = from->save(state, room);
+    if (used > room)
+        snprintf(why, size, "the old version's state grew from %zu to %zu bytes while it was saved", room, used);
+    else if ((code = to->restore(state, used)) != 0)
+        snprintf(why, size, "it does not take the state over: restore returned %d", code);
+    free(state);
+    return used <= room && code == 0;
+}
+
+/* Makes v the present version; 0 with the reason in why if it cannot be. */
+static int hrm_plugin_exchange(hrm_plugin *p, hrm_plugin_version *v, char *why, size_t size)
+{
+    hrm_plugin_host *host = p->host;
+    hrm_plugin_version *old;
+    struct timespec end;
+    int good = 1;
+    pthread_mutex_lock(&host->mu);
+    old = p->present;
+    if (old != NULL && old->save != NULL && v->restore != NULL) {
+        hrm_plugin_deadline(&end, p->o.hand_over_timeout_ms > 0 ? p->o.hand_over_timeout_ms : 1000);
+        p->handing_over = 1;
+        while (old->refs > 1 && good)
+            good = pthread_cond_timedwait(&host->changed, &host->mu, &end) == 0 || old->refs <= 1;
+        if (!good)
+            snprintf(why, size, "calls under way did not end in time for the handing over of state");
+        else
+            good = hrm_plugin_hand_over(old, v, why, size);
+        p->handing_over = 0;
+        pthread_cond_broadcast(&host->changed);
+    }
+    if (good)
+        p->present = v;
+    pthread_mutex_unlock(&host->mu);
+    if (!good)
+        hrm_plugin_unref(v);
+    else if (old != NULL)
+        hrm_plugin_unref(old);
+    return good;
+}
+
+const hrm_plugin_version *hrm_plugin_acquire(hrm_plugin *p)
+{
+    hrm_plugin_version *v;
+    pthread_mutex_lock(&p->host->mu);
+    while (p->handing_over)
+        pthread_cond_wait(&p->host->changed, &p->host->mu);
+    v = p->present;
+    v->refs++;
+    pthread_mutex_unlock(&p->host->mu);
+    return v;
+}
+
+void hrm_plugin_release(const hrm_plugin_version *v) { hrm_plugin_unref((hrm_plugin_version *)v); }
+void *hrm_plugin_symbol(const hrm_plugin_version *v, size_t index) { return v->symbols[index]; }
+hrm_plugin_fn hrm_plugin_function(const hrm_plugin_version *v, size_t index)
+{
+    hrm_plugin_fn f;
+    memcpy(&f, &v->symbols[index], sizeof f);
+    return f;
+}
+uint64_t hrm_plugin_generation(const hrm_plugin_version *v) { return v->generation; }
+
+/* -------------------------------------------------------------- canary -- */
+
+static void hrm_plugin_canary_child(const char *path, const char *init, int to)
+{
+    static const int deadly[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, SIGTERM, SIGALRM};
+    const char *said = "+";
+    char text[300];
+    void *library;
+    hrm_plugin_init_fn start;
+    ssize_t ignored;
+    size_t i;
+    int code;
+    for (i = 0; i < sizeof deadly / sizeof deadly[0]; i++)
+        signal(deadly[i], SIG_DFL); /* the parent's handlers, a runtime's among them, do not work here */
+    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
+        said = dlerror();
+    } else {
+        hrm_plugin_find(library, init, "plugin_init", &start, sizeof start);
+        if (start != NULL && (code = start()) != 0) {
+            snprintf(text, sizeof text, "its init returned %d", code);
+            said = text;
+        }
+    }
+    ignored = write(to, said, strlen(said));
+    (void)ignored;
+    _exit(0);
+}
+
+int hrm_plugin_canary(const char *path, const char *init, int32_t timeout_ms, char *why, size_t size)
+{
+    char text[300];
+    struct pollfd ready;
+    ssize_t n = -1;
+    int ends[2], status = 0, timed_out = 1, left;
+    pid_t child, waited = 0;
+    if (pipe(ends) != 0) {
+        snprintf(why, size, "no canary: %s", strerror(errno));
+        return 0;
+    }
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    child = fork();
+    if (child == 0)
+        hrm_plugin_canary_child(path, init, ends[1]);
+    close(ends[1]);
+    if (child < 0) {
+        snprintf(why, size, "no canary: %s", strerror(errno));
+        close(ends[0]);
+        return 0;
+    }
+    ready.fd = ends[0];
+    ready.events = POLLIN;
+    /* The pipe alone does not tell the end: another fork may hold its other end. */
+    for (left = timeout_ms; left > 0 && timed_out; left -= 20) {
+        if (poll(&ready, 1, left < 20 ? left : 20) > 0)
+            timed_out = 0;
+        else if ((waited = waitpid(child, &status, WNOHANG)) == child || (waited < 0 && errno == ECHILD))
+            timed_out = 0;
+    }
+    if (timed_out)
+        kill(child, SIGKILL);
+    else if (poll(&ready, 1, 0) > 0)
+        while ((n = read(ends[0], text, sizeof text - 1)) < 0 && errno == EINTR) {
+        }
+    close(ends[0]);
+    while (waited == 0 && (waited = waitpid(child, &status, 0)) < 0 && errno == EINTR)
+        waited = 0;
+    if (timed_out)
+        snprintf(why, size, "in a child process its init did not return within %d ms", (int)timeout_ms);
+    else if (n == 1 && text[0] == '+')
+        return 1;
+    else if (n > 0)
+        snprintf(why, size, "in a child process: %.*s", (int)n, text);
+    else if (waited == child && WIFSIGNALED(status))
+        snprintf(why, size, "in a child process it crashed: signal %d", WTERMSIG(status));
+    else
+        snprintf(why, size, "in a child process it ended the process");
+    return 0;
+}
+
+/* ---------------------------------------------------------------- host -- */
+
+/* Finds a plugin and keeps it until hrm_plugin_unpin. */
+static hrm_plugin *hrm_plugin_pin(hrm_plugin_host *host, const char *id)
+{
+    hrm_plugin *p;
+    pthread_mutex_lock(&host->mu);
+    for (p = host->first; p != NULL && strcmp(p->id, id) != 0; p = p->next) {
+    }
+    if (p != NULL)
+        p->pins++;
+    pthread_mutex_unlock(&host->mu);
+    return p;
+}
+
+static void hrm_plugin_unpin(hrm_plugin *p)
+{
+    pthread_mutex_lock(&p->host->mu);
+    p->pins--;
+    pthread_cond_broadcast(&p->host->changed);
+    pthread_mutex_unlock(&p->host->mu);
+}
+
+static int32_t hrm_plugin_validate(const hrm_candidate *c, char *reason, size_t size, void *user_data)
+{
+    hrm_plugin *p = hrm_plugin_pin((hrm_plugin_host *)user_data, c->plugin_id);
+    int32_t verdict = HRM_ACCEPT;
+    if (p == NULL)
+        return HRM_ACCEPT;
+    if (p->o.validator != NULL)
+        verdict = p->o.validator(c, reason, size, p->o.validator_data);
+    if (verdict == HRM_ACCEPT && p->o.canary_timeout_ms > 0 &&
+        !hrm_plugin_canary(c->snapshot_path, p->o.init, p->o.canary_timeout_ms, reason, size))
+        verdict = HRM_REJECT;
+    hrm_plugin_unpin(p);
+    return verdict;
+}
+
+static void hrm_plugin_tell(hrm_plugin *p, int32_t result, uint64_t generation, const char *message)
+{
+    hrm_plugin_outcome outcome;
+    pthread_mutex_lock(&p->host->mu);
+    outcome.present = p->present != NULL ? p->present->generation : 0;
+    if (p->opening == 1 && result != HRM_RELOAD_OK) {
+        p->opening = 2;
+        snprintf(p->message, sizeof p->message, "%s", message);
+    }
+    pthread_cond_broadcast(&p->host->changed);
+    pthread_mutex_unlock(&p->host->mu);
+    outcome.plugin_id = p->id;
+    outcome.result = result;
+    outcome.generation = generation;
+    outcome.message = message;
+    if (p->host->fn != NULL)
+        p->host->fn(&outcome, p->host->user_data);
+}
+
+/* Loads a generation that was told, and makes it the present one. */
+static void hrm_plugin_take(hrm_plugin *p, const hrm_event *ev)
+{
+    char why[400] = "";
+    hrm_plugin_version *v = hrm_plugin_load(p, ev->snapshot_path, ev->generation, why, sizeof why);
+    int good = v != NULL && hrm_plugin_exchange(p, v, why, sizeof why);
+    hrm_report_reload(p->host->manager, p->id, ev->generation, good ? HRM_RELOAD_OK : HRM_RELOAD_FAILED, why, NULL);
+    hrm_plugin_tell(p, good ? HRM_RELOAD_OK : HRM_RELOAD_FAILED, ev->generation, why);
+}
+
+static void hrm_plugin_on_event(const hrm_event *ev, void *user_data)
+{
+    hrm_plugin *p = hrm_plugin_pin((hrm_plugin_host *)user_data, ev->plugin_id);
+    uint64_t present;
+    int closing;
+    if (p == NULL)
+        return;
+    pthread_mutex_lock(&p->host->mu);
+    p->busy = 1;
+    p->thread = pthread_self();
+    present = p->present != NULL ? p->present->generation : 0;
+    pthread_mutex_unlock(&p->host->mu);
+    if (ev->kind == HRM_EVENT_FILE_CHANGED || (ev->kind == HRM_EVENT_ROLLBACK && ev->generation != 0 && ev->generation != present))
+        hrm_plugin_take(p, ev);
+    else if (ev->kind == HRM_EVENT_REJECTED)
+        hrm_plugin_tell(p, 0, 0, ev->message);
+    pthread_mutex_lock(&p->host->mu);
+    p->busy = 0;
+    closing = p->closing;
+    p->closing = 0;
+    pthread_mutex_unlock(&p->host->mu);
+    hrm_plugin_unpin(p);
+    if (closing)
+        hrm_plugin_close(p);
+}
+
+int32_t hrm_plugin_host_create(const hrm_options *opts, hrm_plugin_outcome_fn fn, void *user_data,
+                               hrm_plugin_host **out, hrm_error *err)
+{
+    hrm_plugin_host *host;
+    int32_t code;
+    if (out == NULL)
+        return hrm_plugin_error(err, HRM_ERR_INVALID_ARGUMENT, "hrm_plugin_host_create: out is NULL%s%s", "", "");
+    *out = NULL;
+    host = (hrm_plugin_host *)calloc(1, sizeof *host);
+    if (host == NULL)
+        return hrm_plugin_error(err, HRM_ERR_NO_MEMORY, "out of memory%s%s", "", "");
+    host->fn = fn;
+    host->user_data = user_data;
+    host->manual = opts != NULL && opts->dispatch_mode == HRM_DISPATCH_MANUAL;
+    pthread_mutex_init(&host->mu, NULL);
+    pthread_cond_init(&host->changed, NULL);
+    code = hrm_manager_create(opts, &host->manager, err);
+    if (code >= 0)
+        code = hrm_set_event_callback(host->manager, hrm_plugin_on_event, host, NULL);
+    if (code >= 0)
+        code = hrm_set_validator(host->manager, hrm_plugin_validate, host, NULL);
+    if (code < 0) {
+        hrm_plugin_host_destroy(host);
+        return code;
+    }
+    *out = host;
+    return HRM_OK;
+}
+
+hrm_manager *hrm_plugin_host_manager(hrm_plugin_host *host) { return host->manager; }
+
+void hrm_plugin_host_destroy(hrm_plugin_host *host)
+{
+    if (host == NULL)
+        return;
+    while (host->first != NULL)
+        hrm_plugin_close(host->first);
+    hrm_manager_destroy(host->manager);
+    pthread_cond_destroy(&host->changed);
+    pthread_mutex_destroy(&host->mu);
+    free(host);
+}
+
+/* Waits until the first version is there or has failed; 0 if neither in time. */
+static int hrm_plugin_await(hrm_plugin *p, int32_t timeout_ms)
+{
+    hrm_plugin_host *host = p->host;
+    struct timespec end, now;
+    int in_time = 1;
+    hrm_plugin_deadline(&end, timeout_ms);
+    pthread_mutex_lock(&host->mu);
+    while (p->present == NULL && p->opening == 1 && in_time) {
+        if (host->manual) {
+            pthread_mutex_unlock(&host->mu);
+            hrm_dispatch(host->manager, 1, 10, NULL);
+            clock_gettime(CLOCK_REALTIME, &now);
+            in_time = now.tv_sec < end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec < end.tv_nsec);
+            pthread_mutex_lock(&host->mu);
+        } else {
+            in_time = pthread_cond_timedwait(&host->changed, &host->mu, &end) != ETIMEDOUT;
+        }
+    }
+    in_time = p->present != NULL || p->opening == 2;
+    pthread_mutex_unlock(&host->mu);
+    return in_time;
+}
+
+int32_t hrm_plugin_open(hrm_plugin_host *host, const char *plugin_id, const char *path,
+                        const hrm_plugin_options *opts, hrm_plugin **out, hrm_error *err)
+{
+    hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
+    hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
+    hrm_plugin *p;
+    int32_t code;
+    int in_time;
+    if (host == NULL || plugin_id == NULL || out == NULL)
+        return hrm_plugin_error(err, HRM_ERR_INVALID_ARGUMENT, "hrm_plugin_open: host, plugin_id or out is NULL%s%s", "", "");
+    *out = NULL;
+    p = hrm_plugin_pin(host, plugin_id);
+    if (p != NULL) {
+        hrm_plugin_unpin(p);
+        return hrm_plugin_error(err, HRM_ERR_ALREADY_EXISTS, "plugin \"%s\" is open already; close it first%s", plugin_id, "");
+    }
+    p = (hrm_plugin *)calloc(1, sizeof *p);
+    if (p == NULL || (p->id = (char *)malloc(strlen(plugin_id) + 1)) == NULL) {
+        free(p);
+        return hrm_plugin_error(err, HRM_ERR_NO_MEMORY, "out of memory%s%s", "", "");
+    }
+    memcpy(p->id, plugin_id, strlen(plugin_id) + 1);
+    p->host = host;
+    if (opts != NULL)
+        p->o = *opts;
+    p->opening = 1;
+    pthread_mutex_lock(&host->mu);
+    p->next = host->first;
+    host->first = p;
+    pthread_mutex_unlock(&host->mu);
+
+    o.flags = HRM_ENABLE_DELIVER_PRESENT;
+    o.quiet_ms = p->o.quiet_ms;
+    o.safe = p->o.safe != NULL ? p->o.safe : &safe;
+    code = hrm_enable_hot_reload_ex(host->manager, plugin_id, path, &o, err);
+    if (code < 0) {
+        hrm_plugin_close(p);
+        return code;
+    }
+    in_time = hrm_plugin_await(p, p->o.open_timeout_ms > 0 ? p->o.open_timeout_ms : 10000);
+    pthread_mutex_lock(&host->mu);
+    p->opening = p->present != NULL ? 0 : 2;
+    pthread_mutex_unlock(&host->mu);
+    if (p->present == NULL) {
+        code = hrm_plugin_error(err, HRM_ERR_IO, in_time ? "plugin \"%s\": %s" : "plugin \"%s\": the file is not whole yet, or not validated; it takes too long%.0s",
+                                plugin_id, p->message);
+        hrm_plugin_close(p);
+        return code;
+    }
+    *out = p;
+    return HRM_OK;
+}
+
+void hrm_plugin_close(hrm_plugin *p)
+{
+    hrm_plugin_host *host;
+    hrm_plugin_version *v;
+    hrm_plugin **at;
+    if (p == NULL)
+        return;
+    host = p->host;
+    pthread_mutex_lock(&host->mu);
+    if (p->busy && pthread_equal(p->thread, pthread_self())) {
+        p->closing = 1;
+        pthread_mutex_unlock(&host->mu);
+        return;
+    }
+    pthread_mutex_unlock(&host->mu);
+    hrm_disable_hot_reload(host->manager, p->id); /* waits for a callback and the validator */
+    pthread_mutex_lock(&host->mu);
+    for (at = &host->first; *at != p; at = &(*at)->next) {
+    }
+    *at = p->next;
+    while (p->pins > 0)
+        pthread_cond_wait(&host->changed, &host->mu);
+    v = p->present;
+    p->present = NULL;
+    pthread_mutex_unlock(&host->mu);
+    if (v != NULL)
+        hrm_plugin_unref(v);
+    pthread_mutex_lock(&host->mu);
+    while (p->loaded > 0)
+        pthread_cond_wait(&host->changed, &host->mu);
+    pthread_mutex_unlock(&host->mu);
+    free(p->id);
+    free(p);
+}
+
+int32_t hrm_plugin_fail(hrm_plugin *p, uint64_t generation, const char *message, hrm_error *err)
+{
+    return hrm_report_reload(p->host->manager, p->id, generation, HRM_RELOAD_FAILED, message, err);
+}
+
+#endif /* HRM_PLUGIN_IMPLEMENTATION */
