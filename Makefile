@@ -95,9 +95,10 @@ test-examples: examples demo ## the C examples and the demo, to the end
 	$(GO) run ./examples/production/check -host $(EXAMPLES)/production
 
 .PHONY: test-cpp test-qt6 test-qt5
-test-cpp: lib ## the C++ face without Qt and its tests, under AddressSanitizer
-	@.ci/need cc g++
+test-cpp: lib ## the C++ face without Qt under AddressSanitizer; recipes for epoll, GLib, libuv and Boost.Asio
+	@.ci/need cc g++ pkg-config glib-dev libuv boost
 	capi/cpp/run $(BUILD)
+	examples/loops/check $(BUILD)
 
 test-qt: test-qt6 test-qt5 ## the Qt class, its tests and examples: Qt 6 under AddressSanitizer, Qt 5
 

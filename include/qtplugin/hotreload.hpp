@@ -237,7 +237,7 @@ public:
         const std::int32_t code = hrm_manager_create(&o, &handle, &error);
         if (code < 0)
             return qtplugin::unexpected(detail::error_of(code, error));
-        return Manager(handle, delivery);
+        return Manager(delivery, handle);
     }
 
     Manager(Manager&& other) noexcept
@@ -477,7 +477,7 @@ public:
     hrm_manager* native_handle() const noexcept { return m_handle; }
 
 private:
-    Manager(hrm_manager* handle, Delivery delivery) : m_handle(handle), m_shared(std::make_shared<detail::Shared>())
+    Manager(Delivery delivery, hrm_manager* handle) : m_handle(handle), m_shared(std::make_shared<detail::Shared>())
     {
         m_shared->rethrow = delivery == Delivery::manual;
     }
