@@ -18,9 +18,12 @@ from .errors import (
     Result,
 )
 from .events import Event, EventKind, Health, Stats
+from .plugin_host import Plugin, PluginHost, PluginLoadError, PluginOutcome
+from .safe import KEEP_NONE, Candidate, ReloadOutcome, SafeOptions
 
 __all__ = [
     "AlreadyExistsError",
+    "Candidate",
     "Changes",
     "ClosedError",
     "Delivered",
@@ -31,11 +34,18 @@ __all__ = [
     "HotReloadError",
     "InvalidArgumentError",
     "InvalidPathError",
+    "KEEP_NONE",
+    "Plugin",
     "PluginErrorCode",
     "PluginFileNotFoundError",
+    "PluginHost",
     "PluginHotReloadManager",
+    "PluginLoadError",
+    "PluginOutcome",
     "PluginPermissionError",
+    "ReloadOutcome",
     "Result",
+    "SafeOptions",
     "Stats",
     "awatch",
     "create_hot_reload_manager",

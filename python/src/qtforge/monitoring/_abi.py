@@ -20,6 +20,12 @@ CHECK_IMAGE = 1
 IGNORE_UNCHANGED_CONTENT = 2
 FORCE_POLLING = 4
 ENABLE_ALLOW_MISSING = 1
+ENABLE_DELIVER_PRESENT = 2
+SAFE_IMAGE = 1
+SAFE_STRICT_MODES = 2
+SAFE_ACCEPT_ON_TIMEOUT = 4
+ACCEPT = 0
+REJECT = 1
 VERSION_MAJOR = 1
 
 
@@ -140,6 +146,7 @@ Handle = POINTER(ManagerStruct)
 ReloadFn = CFUNCTYPE(None, c_char_p, c_void_p)
 EventFn = CFUNCTYPE(None, POINTER(EventStruct), c_void_p)
 PlainFn = CFUNCTYPE(None, c_void_p)
+ValidatorFn = CFUNCTYPE(c_int32, POINTER(CandidateStruct), c_void_p, c_size_t, c_void_p)
 
 _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "hrm_manager_create": (c_int32, [POINTER(Options), POINTER(Handle), POINTER(Error)]),
@@ -154,6 +161,8 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "hrm_set_reload_callback": (c_int32, [Handle, ReloadFn, c_void_p, PlainFn]),
     "hrm_set_event_callback": (c_int32, [Handle, EventFn, c_void_p, PlainFn]),
     "hrm_set_wakeup_callback": (c_int32, [Handle, PlainFn, c_void_p, PlainFn]),
+    "hrm_set_validator": (c_int32, [Handle, ValidatorFn, c_void_p, PlainFn]),
+    "hrm_report_reload": (c_int32, [Handle, c_char_p, c_uint64, c_int32, c_char_p, POINTER(Error)]),
     "hrm_dispatch": (c_int32, [Handle, c_int32, c_int32, POINTER(Error)]),
     "hrm_event_fd": (c_int32, [Handle]),
     "hrm_stats": (c_int32, [Handle, POINTER(StatsStruct)]),

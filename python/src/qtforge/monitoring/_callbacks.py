@@ -6,6 +6,7 @@ through a token, a plain number, so that a late call finds nothing instead of a 
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import threading
 from collections.abc import Callable
@@ -15,12 +16,12 @@ from . import _abi
 
 # The table needs no lock, single operations on a dict are atomic. It must not have one either: the collector may
 # destroy a manager while this thread is in here, which would then wait for itself in _destroy.
-_targets: dict[int, Callable[..., None]] = {}
+_targets: dict[int, Callable[..., Any]] = {}
 _tokens = itertools.count(1)
 _counting = threading.Lock()  # free-threaded builds need it; _destroy does not take it
 
 
-def register(target: Callable[..., None]) -> int:
+def register(target: Callable[..., Any]) -> int:
     """A token for target, valid until the library calls :data:`on_destroy` with it."""
     with _counting:
         token = next(_tokens)
@@ -51,11 +52,22 @@ def _wakeup(token: int | None) -> None:
         target()
 
 
+def _validate(candidate: Any, reason: int, room: int, token: int | None) -> int:
+    target = _targets.get(token or 0)
+    refusal = "the validator is gone" if target is None else target(candidate.contents)
+    if refusal is None:
+        return _abi.ACCEPT
+    text = refusal.encode("utf-8", "replace")[: room - 1]
+    ctypes.memmove(reason, text + b"\0", len(text) + 1)
+    return _abi.REJECT
+
+
 def _destroy(token: int | None) -> None:
     _targets.pop(token or 0, None)
 
 
 on_event = _abi.EventFn(_event)
 on_reload = _abi.ReloadFn(_reload)
+on_validate = _abi.ValidatorFn(_validate)
 on_wakeup = _abi.PlainFn(_wakeup)
 on_destroy = _abi.PlainFn(_destroy)

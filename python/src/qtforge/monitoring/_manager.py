@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import sys
 import threading
@@ -16,8 +17,9 @@ from . import _abi, _dispatch
 from ._arguments import StrPath, check_callable, id_bytes, milliseconds, path_bytes, seconds
 from ._native import NativeManager, event_of
 from ._waiting import SLICE, Bell, Deadline, Delivered, Mailbox, Sleeper, Waiter, async_library
-from .errors import ClosedError, ForkedProcessError, HotReloadError, Result
+from .errors import ClosedError, ForkedProcessError, HotReloadError, InvalidArgumentError, Result
 from .events import Event, EventKind, Stats
+from .safe import ReloadOutcome, SafeOptions, Validator, verdict_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -41,6 +43,8 @@ class Options(TypedDict, total=False):
     dispatch: str
     on_error: ErrorHandler | None
     raise_on_error: bool
+    safe: SafeOptions | None
+    snapshot_dir: StrPath | None
 
 
 class PluginHotReloadManager:
@@ -59,6 +63,8 @@ class PluginHotReloadManager:
             of asyncio, trio, qt and thread that fits.
         on_error: receives exceptions that leave a callback; without it they go to ``sys.unraisablehook``.
         raise_on_error: enable_hot_reload() raises instead of returning a false result.
+        safe: safe reload for every plugin: what is told are private, validated snapshots (``Event.snapshot_path``).
+        snapshot_dir: where these are kept; by default in a directory of the user's own.
 
     All methods are thread-safe, and may be called inside callbacks, close() included. Callbacks never overlap and
     never nest. Closing is the owner's duty: use ``with`` or ``async with``, or call close(); what is left open is
@@ -79,6 +85,8 @@ class PluginHotReloadManager:
         dispatch: str = "auto",
         on_error: ErrorHandler | None = None,
         raise_on_error: bool = False,
+        safe: SafeOptions | None = None,
+        snapshot_dir: StrPath | None = None,
     ) -> None:
         self._closed = True  # until there is something to close
         if dispatch not in _dispatch.CHOICES:
@@ -94,6 +102,8 @@ class PluginHotReloadManager:
             max_delay_ms=milliseconds("max_delay_ms", max_delay_ms),
             poll_interval_ms=milliseconds("poll_interval_ms", poll_interval_ms),
             flags=flags,
+            safe=safe,
+            snapshot_dir=None if snapshot_dir is None else path_bytes("", snapshot_dir),
         )
         self._pid = os.getpid()
         self._on_error = on_error
@@ -135,7 +145,14 @@ class PluginHotReloadManager:
     # ------------------------------------------------------------------ the documented methods
 
     def enable_hot_reload(
-        self, plugin_id: str, file_path: StrPath, *, quiet_ms: int = 0, allow_missing: bool = False
+        self,
+        plugin_id: str,
+        file_path: StrPath,
+        *,
+        quiet_ms: int = 0,
+        allow_missing: bool = False,
+        deliver_present: bool = False,
+        safe: SafeOptions | None = None,
     ) -> Result:
         """Begins to watch file_path under the name plugin_id; the version that is there now counts as known.
 
@@ -151,7 +168,9 @@ class PluginHotReloadManager:
                 id_bytes(plugin_id),
                 path_bytes(plugin_id, file_path),
                 quiet_ms=milliseconds("quiet_ms", quiet_ms),
-                flags=_abi.ENABLE_ALLOW_MISSING if allow_missing else 0,
+                flags=(_abi.ENABLE_ALLOW_MISSING if allow_missing else 0)
+                | (_abi.ENABLE_DELIVER_PRESENT if deliver_present else 0),
+                safe=safe,
             )
         except HotReloadError as error:
             if self._raise_on_error:
@@ -238,6 +257,30 @@ class PluginHotReloadManager:
                 self._mailbox.held = not self._native.is_global()
         self._audience_changed()
         return Changes(self, timeout, removed)
+
+    def set_validator(self, validator: Validator | None) -> None:
+        """Sets the function that is asked about every version of plugins with safe reload; None removes it.
+
+        It runs on a thread of the library, after the built-in checks and before anything is told, and may take long.
+        It must return True to accept; anything else refuses, and so does an exception.
+        """
+        check_callable("validator", validator)
+        self._usable()
+        self._native.set_validator(None if validator is None else functools.partial(verdict_of, validator))
+
+    def report_reload(
+        self, plugin_id: str, generation: int, outcome: ReloadOutcome = ReloadOutcome.OK, message: str = ""
+    ) -> None:
+        """Says how the loading of a told generation went: with safe reload, FAILED brings an event of kind ROLLBACK.
+
+        Raises InvalidArgumentError for a plugin that is not enabled, or a generation that was not told or is gone.
+        """
+        self._usable()
+        if not 0 <= generation < 2**64:
+            raise InvalidArgumentError(f"generation={generation} is out of range")
+        self._native.report(
+            id_bytes(plugin_id), generation, int(outcome), message.replace("\0", "").encode("utf-8", "replace")
+        )
 
     def stats(self) -> Stats:
         """Figures of this moment."""

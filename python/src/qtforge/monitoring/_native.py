@@ -10,15 +10,32 @@ from typing import Any
 from . import _abi, _callbacks, _library
 from .errors import from_native
 from .events import Event, EventKind, Health, Stats
+from .safe import SafeOptions, arguments
 
 
 class NativeManager:
     """A handle of the C library in HRM_DISPATCH_MANUAL. Thread-safe as the library is."""
 
-    def __init__(self, *, quiet_ms: int, max_delay_ms: int, poll_interval_ms: int, flags: int) -> None:
+    def __init__(
+        self,
+        *,
+        quiet_ms: int,
+        max_delay_ms: int,
+        poll_interval_ms: int,
+        flags: int,
+        safe: SafeOptions | None = None,
+        snapshot_dir: bytes | None = None,
+    ) -> None:
         self._library = _library.load()
         options = _abi.Options(
-            ctypes.sizeof(_abi.Options), _abi.DISPATCH_MANUAL, quiet_ms, max_delay_ms, poll_interval_ms, flags
+            ctypes.sizeof(_abi.Options),
+            _abi.DISPATCH_MANUAL,
+            quiet_ms,
+            max_delay_ms,
+            poll_interval_ms,
+            flags,
+            arguments(safe),
+            snapshot_dir,
         )
         self._handle = _abi.Handle()
         error = _abi.Error()
@@ -39,8 +56,10 @@ class NativeManager:
     def destroy(self) -> None:
         self._library.hrm_manager_destroy(self._handle)
 
-    def enable(self, plugin_id: bytes, path: bytes, *, quiet_ms: int, flags: int) -> None:
-        options = _abi.EnableOptions(ctypes.sizeof(_abi.EnableOptions), flags, quiet_ms)
+    def enable(
+        self, plugin_id: bytes, path: bytes, *, quiet_ms: int, flags: int, safe: SafeOptions | None = None
+    ) -> None:
+        options = _abi.EnableOptions(ctypes.sizeof(_abi.EnableOptions), flags, quiet_ms, arguments(safe))
         error = _abi.Error()
         code = self._library.hrm_enable_hot_reload_ex(
             self._handle, plugin_id, path, ctypes.byref(options), ctypes.byref(error)
@@ -85,7 +104,18 @@ class NativeManager:
         """target is called on a thread of the library and may only signal."""
         self._set(self._library.hrm_set_wakeup_callback, _abi.PlainFn, _callbacks.on_wakeup, target)
 
-    def _set(self, setter: Any, kind: Any, trampoline: Any, target: Callable[..., None] | None) -> None:
+    def set_validator(self, target: Callable[[Any], str | None] | None) -> None:
+        """target receives the C struct, on a thread of the library, and says why it refuses; None removes it."""
+        self._set(self._library.hrm_set_validator, _abi.ValidatorFn, _callbacks.on_validate, target)
+
+    def report(self, plugin_id: bytes, generation: int, outcome: int, message: bytes) -> None:
+        error = _abi.Error()
+        code = self._library.hrm_report_reload(
+            self._handle, plugin_id, generation, outcome, message, ctypes.byref(error)
+        )
+        self._check(code, error, plugin_id.decode())
+
+    def _set(self, setter: Any, kind: Any, trampoline: Any, target: Callable[..., Any] | None) -> None:
         if target is None:
             self._check(setter(self._handle, kind(), None, _abi.PlainFn()))  # null functions
         else:
