@@ -68,7 +68,7 @@ test-core: ## the Go tests, with the race detector
 	@.ci/need cc
 	$(GO) test -race -shuffle=on ./core/... ./capi/...
 
-test-capi: lib ## the C tests, plain and under AddressSanitizer
+test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
 	@.ci/need cc
 	capi/tests/run $(BUILD) plain $(CTESTS)
 	capi/tests/run $(BUILD) asan $(CTESTS)

@@ -55,7 +55,8 @@ func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.
 	case validator:
 		var f core.Validator
 		if fn != 0 {
-			f = func(c core.Candidate) error { return callValidator(fn, userData, c) }
+			mask := C.hrmc_signal_mask()
+			f = func(c core.Candidate) error { return callValidator(fn, userData, mask, c) }
 		}
 		e = m.SetValidator(f, release)
 	}
@@ -78,12 +79,12 @@ func callEvent(fn, userData C.uintptr_t, ev core.Event) {
 }
 
 // callValidator returns nil if the host accepts.
-func callValidator(fn, userData C.uintptr_t, c core.Candidate) error {
+func callValidator(fn, userData C.uintptr_t, mask C.uint64_t, c core.Candidate) error {
 	const room = 512
 	id, path, snapshot, sum := C.CString(c.ID), C.CString(c.Path), C.CString(c.Snapshot), C.CString(c.SnapshotHash)
 	reason := (*C.char)(C.calloc(1, room))
 	defer free(id, path, snapshot, sum, reason)
-	verdict := C.hrmc_call_validator(fn, userData, id, path, snapshot, C.uint64_t(c.SnapshotSize), sum,
+	verdict := C.hrmc_call_validator(fn, userData, mask, id, path, snapshot, C.uint64_t(c.SnapshotSize), sum,
 		C.uint64_t(c.Generation), reason, room)
 	if verdict == C.HRM_ACCEPT {
 		return nil

@@ -4,13 +4,14 @@
 // Layers, from the host inwards:
 //
 //	include/hot_reload_manager.h  the public interface and its manual
-//	shim.c      the hrm_* functions: fork guard, NULL and size checks, zeroed outputs
+//	shim.c      the hrm_* functions: NULL and size checks, zeroed outputs
+//	guest.c     fork guard, signals and threads of Go's runtime, what it needs to start
 //	exports.go  hrmgo_*: finds the manager, calls core, turns errors into codes
 //	handles.go  the handle table; the only user of go-pointer
 //	safe.go     the options, reports and stats of safe reload
 //	errors.go   core's errors as codes and hrm_error
 //	panics.go   contains panics at the border
-//	invoke.c    calls of the host's callbacks
+//	invoke.c    calls of the host's callbacks, with the host's signal mask
 //
 // Rules. Values that the host chose freely (handles, user_data, function
 // pointers) cross as uintptr_t: Go's runtime ends the process when it finds an

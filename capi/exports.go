@@ -1,6 +1,6 @@
 package main
 
-// #cgo CFLAGS: -std=c11 -Wall -fvisibility=hidden
+// #cgo CFLAGS: -std=c11 -Wall -Werror=implicit-function-declaration -fvisibility=hidden
 // #include "bridge.h"
 import "C"
 
@@ -19,7 +19,7 @@ func hrmgo_bad_size(size C.uint32_t, name *C.char, err *C.hrm_error) {
 }
 
 //export hrmgo_create
-func hrmgo_create(o *C.hrm_options, out *C.uintptr_t, err *C.hrm_error) (result C.int32_t) {
+func hrmgo_create(o *C.hrm_options, mask C.uint64_t, out *C.uintptr_t, err *C.hrm_error) (result C.int32_t) {
 	defer guard(nil, &result, err)
 	const known = C.HRM_CHECK_IMAGE | C.HRM_IGNORE_UNCHANGED_CONTENT | C.HRM_FORCE_POLLING
 	if bad := o.flags &^ known; bad != 0 {
@@ -39,7 +39,7 @@ func hrmgo_create(o *C.hrm_options, out *C.uintptr_t, err *C.hrm_error) (result 
 		CheckImage:             o.flags&C.HRM_CHECK_IMAGE != 0,
 		IgnoreUnchangedContent: o.flags&C.HRM_IGNORE_UNCHANGED_CONTENT != 0,
 		ForcePolling:           o.flags&C.HRM_FORCE_POLLING != 0,
-		ThreadStart:            func() { C.hrmc_name_thread() },
+		ThreadStart:            func() { C.hrmc_start_delivery(mask) },
 	})
 	if e != nil {
 		return code(e, err)

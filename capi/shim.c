@@ -8,20 +8,6 @@
 
 #include <string.h>
 
-#if defined(_WIN32)
-#define is_forked() 0
-#else
-#include <pthread.h>
-
-static volatile int forked;
-
-static void in_child(void) { forked = 1; }
-
-__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
-
-#define is_forked() forked
-#endif
-
 /* ---------------------------------------------------------------- codes -- */
 
 static const struct {
@@ -98,7 +84,21 @@ static int32_t fail(hrm_error *out, int32_t code, const char *message)
     return report(out, &e, code);
 }
 
-static int32_t fail_forked(hrm_error *out) { return fail(out, HRM_ERR_FORKED, hrm_strerror(HRM_ERR_FORKED)); }
+static int32_t fail_unusable(hrm_error *out, int32_t why)
+{
+    return fail(out, why, why == HRM_ERR_NO_MEMORY
+                              ? "the library could not start when it was loaded: no thread, or less than 1 GiB of "
+                                "address space (RLIMIT_NPROC, RLIMIT_AS)"
+                              : hrm_strerror(why));
+}
+
+/* Where Go cannot be entered, this ends the function. */
+#define CHECK_USABLE(out)                                                                                              \
+    do {                                                                                                               \
+        int32_t why = hrmc_unusable();                                                                                 \
+        if (why != HRM_OK)                                                                                             \
+            return fail_unusable(out, why);                                                                            \
+    } while (0)
 
 /* Reads a caller's struct of another version: a short one is padded with zeros,
  * the unknown tail of a long one must be zero. */
@@ -143,8 +143,7 @@ static int32_t read_safe(hrm_safe_options *to, const hrm_safe_options **at, hrm_
     do {                                                                                                               \
         hrm_error e = HRM_ERROR_INIT;                                                                                  \
         int32_t code;                                                                                                  \
-        if (is_forked())                                                                                               \
-            return fail_forked(out);                                                                                   \
+        CHECK_USABLE(out);                                                                                             \
         code = expression;                                                                                             \
         e.code = code < 0 ? code : 0;                                                                                  \
         return report(out, &e, code);                                                                                  \
@@ -160,14 +159,13 @@ int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, 
     if (out == NULL)
         return fail(err, HRM_ERR_INVALID_ARGUMENT, "hrm_manager_create: out is NULL; pass where to store the manager");
     *out = NULL;
-    if (is_forked())
-        return fail_forked(err);
+    CHECK_USABLE(err);
     code = read_struct(&o, sizeof o, opts, "hrm_options", err);
     if (code == HRM_OK)
         code = read_safe(&safe, &o.safe, err);
     if (code < 0)
         return code;
-    code = hrmgo_create(&o, &handle, &e);
+    code = hrmgo_create(&o, hrmc_signal_mask(), &handle, &e);
     *out = (hrm_manager *)handle;
     return report(err, &e, code);
 }
@@ -190,8 +188,7 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
     hrm_enable_options o;
     hrm_safe_options safe;
     int32_t code;
-    if (is_forked())
-        return fail_forked(err);
+    CHECK_USABLE(err);
     if (plugin_id == NULL)
         return fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
     if (file_path == NULL)
@@ -207,14 +204,14 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
 int32_t HRM_CALL hrm_disable_hot_reload(hrm_manager *m, const char *plugin_id)
 {
     if (plugin_id == NULL)
-        return is_forked() ? HRM_ERR_FORKED : HRM_ERR_INVALID_ARGUMENT;
+        return hrmc_unusable() != HRM_OK ? hrmc_unusable() : HRM_ERR_INVALID_ARGUMENT;
     CALL(NULL, hrmgo_disable(HANDLE(m), plugin_id));
 }
 
 int32_t HRM_CALL hrm_is_hot_reload_enabled(hrm_manager *m, const char *plugin_id)
 {
     if (plugin_id == NULL)
-        return is_forked() ? HRM_ERR_FORKED : HRM_ERR_INVALID_ARGUMENT;
+        return hrmc_unusable() != HRM_OK ? hrmc_unusable() : HRM_ERR_INVALID_ARGUMENT;
     CALL(NULL, hrmgo_is_enabled(HANDLE(m), plugin_id));
 }
 
@@ -222,8 +219,7 @@ int32_t HRM_CALL hrm_get_hot_reload_plugins(hrm_manager *m, char *buf, size_t *s
 {
     uint64_t n;
     int32_t code;
-    if (is_forked())
-        return HRM_ERR_FORKED;
+    CHECK_USABLE(NULL);
     if (size == NULL)
         return HRM_ERR_INVALID_ARGUMENT;
     n = *size;
@@ -241,13 +237,14 @@ int32_t HRM_CALL hrm_set_global_hot_reload_enabled(hrm_manager *m, int32_t enabl
 
 int32_t HRM_CALL hrm_is_global_hot_reload_enabled(hrm_manager *m) { CALL(NULL, hrmgo_is_global(HANDLE(m))); }
 
-/* In a forked child Go cannot run destroy, so that its promise is kept here. */
+/* Where Go cannot be entered it cannot run destroy: its promise is kept here. */
 #define SET_CALLBACK(which)                                                                                            \
     do {                                                                                                               \
-        if (is_forked()) {                                                                                             \
+        int32_t why = hrmc_unusable();                                                                                 \
+        if (why != HRM_OK) {                                                                                           \
             if (destroy != NULL)                                                                                       \
                 destroy(user_data);                                                                                    \
-            return HRM_ERR_FORKED;                                                                                     \
+            return why;                                                                                                \
         }                                                                                                              \
         return hrmgo_set_callback(HANDLE(m), which, (uintptr_t)fn, (uintptr_t)user_data, (uintptr_t)destroy);           \
     } while (0)
@@ -275,8 +272,7 @@ int32_t HRM_CALL hrm_set_validator(hrm_manager *m, hrm_validator_fn fn, void *us
 int32_t HRM_CALL hrm_report_reload(hrm_manager *m, const char *plugin_id, uint64_t generation, int32_t result,
                                    const char *message, hrm_error *err)
 {
-    if (is_forked())
-        return fail_forked(err);
+    CHECK_USABLE(err);
     if (plugin_id == NULL)
         return fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
     CALL(err, hrmgo_report(HANDLE(m), plugin_id, generation, result, message, &e));
@@ -294,8 +290,7 @@ int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_stats_t *out)
     hrm_stats_t s;
     uint32_t size;
     int32_t code;
-    if (is_forked())
-        return HRM_ERR_FORKED;
+    CHECK_USABLE(NULL);
     if (out == NULL || out->struct_size < sizeof out->struct_size)
         return HRM_ERR_INVALID_ARGUMENT;
     memset(&s, 0, sizeof s);

@@ -53,9 +53,16 @@
  *            is unaffected. fork() followed by exec() is fine.
  *   unload:  the library stays loaded until the process ends; dlclose() is
  *            harmless and has no effect.
- *   signals: the library contains the Go runtime. Handlers that the host
- *            installs after loading it need SA_ONSTACK; system calls may
- *            return EINTR because of SIGURG.
+ *   signals: the library contains the Go runtime, whose handlers for SIGSEGV,
+ *            SIGBUS and SIGFPE hand on to the host's what is not its own fault.
+ *            All other signals are left as the host has them; on Linux the
+ *            library sends none, and its threads block all of them (callbacks
+ *            run with the mask of the thread that created the manager). A
+ *            handler installed after loading needs SA_ONSTACK if it can run on a
+ *            thread that is inside an hrm_ function.
+ *   limits:  if no thread can be started when the library is loaded, or less than
+ *            1 GiB of address space is left (RLIMIT_AS; 128 MiB with 32 bits),
+ *            every call returns HRM_ERR_NO_MEMORY (Linux).
  *   Nothing is printed and no environment variable changes what it does.
  *
  * VERSIONING

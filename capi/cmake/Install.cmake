@@ -16,14 +16,18 @@ else()
     install(DIRECTORY "${library_dir}/" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT devel
         FILES_MATCHING PATTERN "libhotreload.so" PATTERN "libhotreload.dylib")
 endif()
-install(FILES include/hot_reload_manager.h include/hot_reload_plugin.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel)
+# hotreload.hpp and what it includes need no Qt.
+install(FILES include/hot_reload_manager.h include/hot_reload_plugin.h
+    DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel)
+install(DIRECTORY include/qtplugin DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel
+    PATTERN monitoring EXCLUDE)
 
 if(HOTRELOAD_BUILD_QT)
     install(TARGETS hotreload_qtplugin EXPORT HotReloadQt
         LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-runtime NAMELINK_COMPONENT qt-devel
         RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT qt-runtime
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-devel)
-    install(DIRECTORY include/qtplugin DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT qt-devel)
+    install(DIRECTORY include/qtplugin/monitoring DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" COMPONENT qt-devel)
     install(EXPORT HotReloadQt FILE HotReloadQt.cmake NAMESPACE HotReload:: DESTINATION "${config_dir}" COMPONENT qt-devel)
 endif()
 

@@ -106,7 +106,9 @@ func build(c config, n names) error {
 
 	// Go's own build ID depends on these flags and with them on directories;
 	// without it the same source gives the same bytes everywhere.
-	ld, mode := []string{"-buildid="}, "-buildmode=c-archive"
+	// Goroutines are not preempted by signals: none of the library's run long
+	// without a call, and a signal would interrupt the host's system calls.
+	ld, mode := []string{"-buildid=", "-X=runtime.godebugDefault=asyncpreemptoff=1"}, "-buildmode=c-archive"
 	if !c.static {
 		ext, err := linkerFlags(c, n, scratch)
 		if err != nil {

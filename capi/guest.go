@@ -1,0 +1,6 @@
+package main
+
+// #include "bridge.h"
+import "C"
+
+func init() { C.hrmc_go_started() }
