@@ -245,6 +245,23 @@ expected<void, PluginError> PluginHotReloadManager::enable_hot_reload(const std:
     return result;
 }
 
+expected<void, PluginError> PluginHotReloadManager::set_validator(
+    std::function<std::optional<std::string>(const hotreload::Candidate&)> validator)
+{
+    if (!d->manager)
+        return make_unexpected(d->manager.error());
+    return d->manager->set_validator(std::move(validator));
+}
+
+expected<void, PluginError> PluginHotReloadManager::report_reload(const std::string& plugin_id,
+                                                                  std::uint64_t generation, hotreload::Outcome outcome,
+                                                                  const std::string& message)
+{
+    if (!d->manager)
+        return make_unexpected(d->manager.error());
+    return d->manager->report_reload(plugin_id, generation, outcome, message);
+}
+
 void PluginHotReloadManager::disable_hot_reload(const std::string& plugin_id)
 {
     if (d->manager && d->manager->disable_hot_reload(plugin_id))

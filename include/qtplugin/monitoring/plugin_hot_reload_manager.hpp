@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -114,6 +115,17 @@ public:
     qtplugin::expected<void, PluginError> enable_hot_reload(const std::string& plugin_id,
                                                             const std::filesystem::path& file_path,
                                                             const hotreload::EnableOptions& options);
+
+    /**
+     * Safe reload: asked about every version before it is told, on a thread of the library that is there for this
+     * alone, so that it may take long. It says why it refuses; std::nullopt accepts. An empty function removes it.
+     */
+    qtplugin::expected<void, PluginError> set_validator(
+        std::function<std::optional<std::string>(const hotreload::Candidate&)> validator);
+
+    /** Safe reload: says how the loading of a told generation went. After a failure EventKind::rollback follows. */
+    qtplugin::expected<void, PluginError> report_reload(const std::string& plugin_id, std::uint64_t generation,
+                                                        hotreload::Outcome outcome, const std::string& message = {});
 
     qtplugin::expected<void, PluginError> enable_hot_reload(const std::string& plugin_id,
                                                             const std::filesystem::path& file_path) override;

@@ -1,0 +1,45 @@
+// The plugin of tst_host. VERSION and the BAD_* macros come from the build.
+#include <QObject>
+
+#include <stdexcept>
+
+#include <qtplugin/monitoring/plugin_host.hpp>
+
+class Reloadable : public QObject, public qtplugin::IReloadable {
+    Q_OBJECT
+    Q_PLUGIN_METADATA(IID "org.qtforge.hotreload.test")
+    Q_INTERFACES(qtplugin::IReloadable)
+    Q_PROPERTY(int version READ version CONSTANT)
+    Q_PROPERTY(int calls READ calls)
+
+public:
+    int version() const { return VERSION; }
+    int calls() { return ++m_calls; }
+
+    bool initialize() override
+    {
+#if defined(BAD_THROWS)
+        throw std::runtime_error("no database");
+#elif defined(BAD_INIT)
+        return false;
+#else
+        return true;
+#endif
+    }
+    void shutdown() override { qInfo("version %d leaves", VERSION); }
+    QByteArray save_state() const override { return QByteArray::number(m_calls); }
+    bool restore_state(const QByteArray& state) override
+    {
+        m_calls = state.toInt();
+#if defined(BAD_STATE)
+        return false;
+#else
+        return true;
+#endif
+    }
+
+private:
+    int m_calls = 0;
+};
+
+#include "reloadable.moc"

@@ -1,0 +1,213 @@
+// PluginHost: Qt plugins exchanged while they are in use. Arguments after the test's own: none; the plugins are in
+// PLUGIN_DIR.
+#include <QtTest>
+
+#include <QFile>
+#include <QSignalSpy>
+#include <QTemporaryDir>
+
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include <qtplugin/monitoring/plugin_host.hpp>
+
+using namespace qtplugin;
+
+constexpr int bound = 20000;  // ms; far beyond what any step takes
+
+class TestHost : public QObject {
+    Q_OBJECT
+
+private:
+    std::unique_ptr<QTemporaryDir> dir;
+    std::unique_ptr<PluginHost> host;
+    std::unique_ptr<QSignalSpy> loaded, failed;
+    QString file;
+
+    /** Puts a build into the plugin's place, as an installer does it. */
+    void install(const char* build)
+    {
+        const QString part = file + QStringLiteral(".part");
+        QFile::remove(part);
+        QVERIFY(QFile::copy(QStringLiteral(PLUGIN_DIR "/reloadable_%1.so").arg(QLatin1String(build)), part));
+        QCOMPARE(std::rename(qPrintable(part), qPrintable(file)), 0);
+    }
+    int version() const { return host->instance("p") ? host->instance("p")->property("version").toInt() : 0; }
+    void open()
+    {
+        const auto result = host->open("p", file.toStdString());
+        QVERIFY2(result.has_value(), result ? "" : result.error().message().c_str());
+    }
+    bool loads(quint64 generation)
+    {
+        if (!QTest::qWaitFor([&] { return !loaded->isEmpty() || !failed->isEmpty(); }, bound) || loaded->isEmpty()) {
+            if (!failed->isEmpty())
+                qWarning("%s", qPrintable(failed->first().at(1).toString()));
+            return false;
+        }
+        return loaded->takeFirst().at(1).toULongLong() == generation && host->generation("p") == generation;
+    }
+    /** Waits for a failure whose reason contains @p why. */
+    bool fails(const char* why)
+    {
+        if (!QTest::qWaitFor([&] { return !failed->isEmpty(); }, bound))
+            return false;
+        const QString got = failed->takeFirst().at(1).toString();
+        if (!got.contains(QLatin1String(why)))
+            qWarning("it failed with \"%s\"", qPrintable(got));
+        return got.contains(QLatin1String(why));
+    }
+
+private Q_SLOTS:
+    void init()
+    {
+        dir = std::make_unique<QTemporaryDir>();
+        file = dir->filePath(QStringLiteral("plugin.so"));
+        hotreload::Options options;
+        options.quiet = std::chrono::milliseconds(30);
+        options.snapshot_dir = dir->filePath(QStringLiteral("snapshots")).toStdString();
+        host = std::make_unique<PluginHost>(options);
+        loaded = std::make_unique<QSignalSpy>(host.get(), &PluginHost::plugin_loaded);
+        failed = std::make_unique<QSignalSpy>(host.get(), &PluginHost::plugin_failed);
+    }
+    void cleanup()
+    {
+        host.reset();
+        dir.reset();
+    }
+
+    void exchanges_with_the_state()
+    {
+        install("1");
+        open();
+        QVERIFY(loads(1));
+        QCOMPARE(version(), 1);
+        for (int i = 1; i <= 5; ++i)
+            QCOMPARE(host->instance("p")->property("calls").toInt(), i);
+        QTest::ignoreMessage(QtInfoMsg, "version 1 leaves");
+        install("2");
+        QVERIFY(loads(2));
+        QCOMPARE(version(), 2);
+        QCOMPARE(host->instance("p")->property("calls").toInt(), 6);
+        QVERIFY(host->get<IReloadable>("p") != nullptr);
+        QTest::ignoreMessage(QtInfoMsg, "version 2 leaves");
+        host->close("p");
+        QVERIFY(host->instance("p") == nullptr);
+    }
+
+    void what_fails_changes_nothing_data()
+    {
+        QTest::addColumn<QByteArray>("build");
+        QTest::addColumn<QByteArray>("why");
+        QTest::newRow("initialize() returns false") << QByteArray("bad_init") << QByteArray("initialize() returned false");
+        QTest::newRow("initialize() throws") << QByteArray("bad_throws") << QByteArray("initialize() threw: no database");
+        QTest::newRow("restore_state() returns false") << QByteArray("bad_state") << QByteArray("restore_state() returned false");
+    }
+    void what_fails_changes_nothing()
+    {
+        QFETCH(QByteArray, build);
+        QFETCH(QByteArray, why);
+        install("1");
+        open();
+        QVERIFY(loads(1));
+        install(build);
+        QVERIFY(fails(why));
+        QCOMPARE(version(), 1);
+        QTest::ignoreMessage(QtInfoMsg, "version 1 leaves");
+        install("2");
+        QVERIFY(loads(3));
+        QCOMPARE(version(), 2);
+        QCOMPARE(host->manager().stats().reloads_failed, std::uint64_t(1));
+        QTest::ignoreMessage(QtInfoMsg, "version 2 leaves");
+        host.reset();
+    }
+
+    void what_is_no_plugin_changes_nothing()
+    {
+        install("1");
+        open();
+        QVERIFY(loads(1));
+        QFile f(file);
+        QVERIFY(f.open(QIODevice::WriteOnly) && f.write("no library") > 0);
+        f.close();
+        QVERIFY(fails("plugin.so"));
+        QCOMPARE(version(), 1);
+    }
+
+    void validation_comes_first()
+    {
+        std::atomic<bool> refuse{false};
+        QVERIFY(host->manager().set_validator([&](const hotreload::Candidate& c) -> std::optional<std::string> {
+            if (refuse)
+                return "not " + c.plugin_id;
+            return std::nullopt;
+        }).has_value());
+        install("1");
+        open();
+        QVERIFY(loads(1));
+        refuse = true;
+        install("2");
+        QVERIFY(fails("not p"));
+        QCOMPARE(version(), 1);
+        hotreload::EnableOptions strict;
+        strict.safe.emplace();
+        strict.safe->symbols = {"no_such_symbol"};
+        QVERIFY(host->open("q", file.toStdString(), strict).has_value());
+        QVERIFY(fails("no_such_symbol"));
+    }
+
+    void goes_back()
+    {
+        install("1");
+        open();
+        QVERIFY(loads(1));
+        install("2");
+        QVERIFY(loads(2));
+        QCOMPARE(version(), 2);
+        QVERIFY(host->fail("p", "answers nonsense").has_value());
+        QVERIFY(loads(1));
+        QCOMPARE(version(), 1);
+        QVERIFY(!host->fail("nobody").has_value());
+    }
+
+    // What another thread has stays loaded, and is unloaded on the host's thread.
+    void under_load_from_another_thread()
+    {
+        install("1");
+        open();
+        QVERIFY(loads(1));
+        std::atomic<bool> stop{false};
+        long calls = 0, bad = 0;
+        std::thread load([&] {
+            while (!stop) {
+                const auto plugin = host->instance("p");
+                const int v = plugin ? plugin->property("version").toInt() : 0;
+                ++(v == 1 || v == 2 ? calls : bad);
+            }
+        });
+        bool good = true;
+        for (quint64 g = 2; g <= 6 && good; ++g) {
+            install(g % 2 == 0 ? "2" : "1");
+            good = loads(g);
+        }
+        stop = true;
+        load.join();
+        QVERIFY(good);
+        QCOMPARE(bad, 0L);
+        QVERIFY(calls > 0);
+    }
+
+    void errors_of_open()
+    {
+        QVERIFY(host->open("p", file.toStdString()).error().code() == PluginErrorCode::FileNotFound);
+        install("1");
+        open();
+        QVERIFY(host->open("p", file.toStdString()).error().code() == PluginErrorCode::AlreadyExists);
+        host->close("p");
+        host->close("p");
+    }
+};
+
+QTEST_GUILESS_MAIN(TestHost)
+#include "tst_host.moc"

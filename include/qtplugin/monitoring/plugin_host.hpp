@@ -1,0 +1,100 @@
+/**
+ * @file plugin_host.hpp
+ * @brief A host for Qt plugins that exchanges them while they are in use.
+ */
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <QtCore/QByteArray>
+#include <QtCore/QObject>
+#include <QtCore/QString>
+#include <QtCore/QtPlugin>
+
+#include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
+
+namespace qtplugin {
+
+/** What a plugin's root object may implement to take part in its exchange. All of it runs on the host's thread. */
+class IReloadable {
+public:
+    virtual ~IReloadable() = default;
+    /** After loading. A version that returns false is not used. */
+    virtual bool initialize() { return true; }
+    /** Before unloading, if it was used. */
+    virtual void shutdown() {}
+    /** What the next version is to go on with. Other threads may be calling the plugin meanwhile. */
+    virtual QByteArray save_state() const { return {}; }
+    /** Before it is used. A version that returns false is not. */
+    virtual bool restore_state(const QByteArray& state)
+    {
+        Q_UNUSED(state)
+        return true;
+    }
+};
+
+/**
+ * @brief Loads Qt plugins from validated snapshots and exchanges them whenever their file has a new version that holds.
+ *
+ * A version that is refused by validation, does not load, or whose initialize() or restore_state() returns false or
+ * throws changes nothing: the old one stays, plugin_failed() says why, and the same bytes are not tried again. What is
+ * handed out by instance() stays loaded as long as somebody has it.
+ *
+ * Belongs to a thread with an event loop, like PluginHotReloadManager; instance(), get() and generation() may be called
+ * on any thread.
+ */
+class QTPLUGIN_EXPORT PluginHost : public QObject {
+    Q_OBJECT
+    Q_DISABLE_COPY(PluginHost)
+
+public:
+    explicit PluginHost(QObject* parent = nullptr);
+    explicit PluginHost(const hotreload::Options& options, QObject* parent = nullptr);
+    /** What others still have is unloaded when they let go of it. */
+    ~PluginHost() override;
+
+    /** For set_validator(), stats() and pausing. */
+    PluginHotReloadManager& manager() noexcept;
+
+    /**
+     * Begins to watch a plugin and loads it: plugin_loaded() or plugin_failed() follows from the event loop. Errors are
+     * those of PluginHotReloadManager::enable_hot_reload().
+     */
+    expected<void, PluginError> open(const std::string& plugin_id, const std::filesystem::path& file,
+                                     hotreload::EnableOptions options = {});
+    /** Ends the watching and lets go of the plugin. */
+    void close(const std::string& plugin_id);
+
+    /** The root object of the present version; null if there is none. */
+    std::shared_ptr<QObject> instance(const std::string& plugin_id) const;
+    /** As @p Interface, by qobject_cast; null also if it is none. */
+    template <class Interface>
+    std::shared_ptr<Interface> get(const std::string& plugin_id) const
+    {
+        const std::shared_ptr<QObject> object = instance(plugin_id);
+        auto* const as = object ? qobject_cast<Interface*>(object.get()) : nullptr;
+        return as == nullptr ? nullptr : std::shared_ptr<Interface>(object, as);
+    }
+    /** Of the present version; 0 if there is none. */
+    std::uint64_t generation(const std::string& plugin_id) const;
+
+    /** The present version misbehaves: goes back to the last good one, and does not take these bytes again. */
+    expected<void, PluginError> fail(const std::string& plugin_id, const std::string& message = {});
+
+Q_SIGNALS:
+    /** A version is the present one now. */
+    void plugin_loaded(const QString& plugin_id, quint64 generation);
+    /** A version was refused or failed; what was present, if anything was, still is. */
+    void plugin_failed(const QString& plugin_id, const QString& why);
+
+private:
+    class Private;
+    std::unique_ptr<Private> d;
+};
+
+}  // namespace qtplugin
+
+#define QtPluginReloadable_iid "org.qtforge.hotreload.IReloadable/1.0"
+Q_DECLARE_INTERFACE(qtplugin::IReloadable, QtPluginReloadable_iid)
