@@ -13,7 +13,7 @@ SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 comma      := ,
 VENV       := $(BUILD)/venv-python
-CTESTS     := api paths changes settle delivery manual process safe
+CTESTS     := api paths changes settle delivery manual process safe plugin
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
 # Where make install puts things; DESTDIR goes before all of them.
