@@ -57,6 +57,16 @@ func quiet(ms C.int32_t) time.Duration {
 	return milliseconds(ms)
 }
 
+// view is a C string without a copy, for functions that do not keep it.
+func view(s *C.hrm_cchar) string {
+	p := (*byte)(unsafe.Pointer(s))
+	n := 0
+	for *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {
+		n++
+	}
+	return unsafe.String(p, n)
+}
+
 //export hrmgo_destroy
 func hrmgo_destroy(h C.uintptr_t) (result C.int32_t) {
 	var m *core.Manager
@@ -82,7 +92,7 @@ func hrmgo_enable(h C.uintptr_t, id, path *C.hrm_cchar, o *C.hrm_enable_options,
 	if e != nil {
 		return code(e, err)
 	}
-	return code(m.Enable(C.GoString(id), C.GoString(path), core.EnableOptions{
+	return code(m.Enable(view(id), view(path), core.EnableOptions{
 		Safe:           safe,
 		DeliverPresent: o.flags&C.HRM_ENABLE_DELIVER_PRESENT != 0,
 		Quiet:          quiet(o.quiet_ms),
@@ -115,12 +125,12 @@ func count(n int) C.int32_t { return C.int32_t(min(n, math.MaxInt32)) }
 
 //export hrmgo_disable
 func hrmgo_disable(h C.uintptr_t, id *C.hrm_cchar) C.int32_t {
-	return answer(h, nil, func(m *core.Manager) (bool, error) { return m.Disable(C.GoString(id)) }, boolean)
+	return answer(h, nil, func(m *core.Manager) (bool, error) { return m.Disable(view(id)) }, boolean)
 }
 
 //export hrmgo_is_enabled
 func hrmgo_is_enabled(h C.uintptr_t, id *C.hrm_cchar) C.int32_t {
-	return answer(h, nil, func(m *core.Manager) (bool, error) { return m.IsEnabled(C.GoString(id)) }, boolean)
+	return answer(h, nil, func(m *core.Manager) (bool, error) { return m.IsEnabled(view(id)) }, boolean)
 }
 
 //export hrmgo_clear

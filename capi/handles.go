@@ -2,6 +2,7 @@ package main
 
 import (
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/mattn/go-pointer"
@@ -15,36 +16,34 @@ import (
 const maxTombstones = 1024
 
 // handles is the table of managers. A handle is a key, never memory to read.
-var handles = struct {
-	sync.RWMutex
-	known map[uintptr]unsafe.Pointer // every key that go-pointer holds
-	dead  []uintptr                  // destroyed, oldest first
-}{known: map[uintptr]unsafe.Pointer{}}
+// Finding a manager takes no lock, or calls from many threads would wait for it.
+var handles struct {
+	known sync.Map // of *manager, by handle
+
+	sync.Mutex
+	dead []*manager // destroyed, oldest first
+}
 
 // manager is what a key leads to.
 type manager struct {
-	mu   sync.Mutex
-	core *core.Manager // nil once destroyed
+	key  unsafe.Pointer               // as go-pointer holds it
+	core atomic.Pointer[core.Manager] // nil once destroyed
 }
 
 // newHandle returns a key for m.
-func newHandle(m *core.Manager) uintptr {
-	p := pointer.Save(&manager{core: m})
-	handles.Lock()
-	defer handles.Unlock()
-	handles.known[uintptr(p)] = p
-	return uintptr(p)
+func newHandle(c *core.Manager) uintptr {
+	m := new(manager)
+	m.core.Store(c)
+	m.key = pointer.Save(m)
+	handles.known.Store(uintptr(m.key), m)
+	return uintptr(m.key)
 }
 
 func findHandle(h uintptr) *manager {
-	handles.RLock()
-	defer handles.RUnlock()
-	p, ok := handles.known[h]
-	if !ok {
-		return nil
+	if m, ok := handles.known.Load(h); ok {
+		return m.(*manager)
 	}
-	m, _ := pointer.Restore(p).(*manager)
-	return m
+	return nil
 }
 
 // lookup returns the manager of a handle, or why there is none.
@@ -53,12 +52,11 @@ func lookup(h uintptr) (*core.Manager, error) {
 	if m == nil {
 		return nil, handleError{h, "is not a manager"}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.core == nil {
+	c := m.core.Load()
+	if c == nil {
 		return nil, handleError{h, "was destroyed"}
 	}
-	return m.core, nil
+	return c, nil
 }
 
 // bury makes a handle stale and returns its manager; only one caller gets it.
@@ -67,21 +65,18 @@ func bury(h uintptr) (*core.Manager, error) {
 	if m == nil {
 		return nil, handleError{h, "is not a manager"}
 	}
-	m.mu.Lock()
-	c := m.core
-	m.core = nil
-	m.mu.Unlock()
+	c := m.core.Swap(nil)
 	if c == nil {
 		return nil, handleError{h, "was destroyed already"}
 	}
 	handles.Lock()
 	defer handles.Unlock()
-	handles.dead = append(handles.dead, h)
+	handles.dead = append(handles.dead, m)
 	if len(handles.dead) > maxTombstones {
 		oldest := handles.dead[0]
 		handles.dead = append(handles.dead[:0], handles.dead[1:]...)
-		pointer.Unref(handles.known[oldest])
-		delete(handles.known, oldest)
+		handles.known.Delete(uintptr(oldest.key))
+		pointer.Unref(oldest.key)
 	}
 	return c, nil
 }

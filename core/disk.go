@@ -54,6 +54,8 @@ type disk interface {
 	// stat follows links; the error is that of the system.
 	stat(path string) (fileInfo, error)
 	lstat(path string) (fileInfo, error)
+	// mayRead says whether this process may open the file for reading.
+	mayRead(path string) error
 	// readable opens the file for reading, as its host would, and closes it.
 	readable(path string) (fileInfo, error)
 	readlink(path string) (string, error)

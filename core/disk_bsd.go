@@ -15,3 +15,10 @@ func (osDisk) lstat(path string) (fileInfo, error) {
 func fstat(fd int) (fileInfo, error) {
 	return statWith("", func(st *unix.Stat_t) error { return unix.Fstat(fd, st) })
 }
+
+func (osDisk) mayRead(path string) error {
+	_, err := readable(path)
+	return err
+}
+
+func open(path string, flags int) (int, error) { return unix.Open(path, flags, 0) }

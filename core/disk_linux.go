@@ -2,6 +2,8 @@ package core
 
 import (
 	"io/fs"
+	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,7 +23,7 @@ func fstat(fd int) (fileInfo, error) { return statx(fd, "", unix.AT_EMPTY_PATH) 
 func statx(dir int, path string, flags int) (fileInfo, error) {
 	var st unix.Statx_t
 	for {
-		switch err := unix.Statx(dir, path, flags, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st); err {
+		switch err := statxInto(&st, dir, path, flags); err {
 		case nil:
 			return infoOfStatx(&st), nil
 		case unix.EINTR:
@@ -31,6 +33,19 @@ func statx(dir int, path string, flags int) (fileInfo, error) {
 			return fileInfo{}, &fs.PathError{Op: "stat", Path: path, Err: err}
 		}
 	}
+}
+
+func statxInto(st *unix.Statx_t, dir int, path string, flags int) error {
+	const what = unix.STATX_BASIC_STATS | unix.STATX_BTIME
+	var p pathArg
+	if !p.set(path) {
+		return unix.Statx(dir, path, flags, what, st)
+	}
+	_, _, err := unix.Syscall6(unix.SYS_STATX, uintptr(dir), uintptr(unsafe.Pointer(&p)), uintptr(flags), what, uintptr(unsafe.Pointer(st)), 0)
+	if err != 0 {
+		return err
+	}
+	return nil
 }
 
 func statxless(dir int, path string, flags int) (fileInfo, error) {
@@ -63,3 +78,44 @@ func infoOfStatx(st *unix.Statx_t) fileInfo {
 }
 
 func nanoseconds(t unix.StatxTimestamp) int64 { return t.Sec*1e9 + int64(t.Nsec) }
+
+// mayRead asks without opening the file. What the answer is when it may not is
+// found by opening it: some file systems know only then.
+func (osDisk) mayRead(path string) error {
+	var p pathArg
+	if p.set(path) {
+		dir := unix.AT_FDCWD
+		if _, _, err := unix.Syscall6(unix.SYS_FACCESSAT2, uintptr(dir), uintptr(unsafe.Pointer(&p)), unix.R_OK, unix.AT_EACCESS, 0, 0); err == 0 {
+			return nil
+		}
+	}
+	_, err := readable(path)
+	return err
+}
+
+// open is open(2) for reading.
+func open(path string, flags int) (int, error) {
+	var p pathArg
+	if !p.set(path) {
+		return unix.Open(path, flags, 0)
+	}
+	dir := unix.AT_FDCWD
+	fd, _, err := unix.Syscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(&p)), uintptr(flags), 0, 0, 0)
+	if err != 0 {
+		return -1, err
+	}
+	return int(fd), nil
+}
+
+// pathArg is a path as the kernel takes it, if it is not too long. The functions
+// of package unix allocate memory for theirs, which is most of what a look would
+// leave to the collector.
+type pathArg [256]byte
+
+func (p *pathArg) set(path string) bool {
+	if len(path) >= len(p) || strings.IndexByte(path, 0) >= 0 {
+		return false
+	}
+	p[copy(p[:], path)] = 0
+	return true
+}

@@ -67,7 +67,7 @@ func unopened(err error) verdict {
 // openRead never waits: not for a FIFO's writer, not for a terminal.
 func openRead(path string) (int, error) {
 	for {
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+		fd, err := open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY)
 		if err != unix.EINTR {
 			return fd, err
 		}

@@ -54,4 +54,9 @@ func infoOfOpened(path string, access, flags uint32) (fileInfo, error) {
 	return in, nil
 }
 
+func (osDisk) mayRead(path string) error {
+	_, err := readable(path)
+	return err
+}
+
 func workingDirectory() (string, error) { return syscall.Getwd() }

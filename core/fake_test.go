@@ -172,7 +172,11 @@ func (d *fakeDisk) stat(path string) (fileInfo, error) {
 }
 
 func (d *fakeDisk) readable(path string) (fileInfo, error) { return d.lstat(path) }
-func (d *fakeDisk) readlink(path string) (string, error)   { return "", syscall.EINVAL }
+func (d *fakeDisk) mayRead(path string) error {
+	_, err := d.readable(path)
+	return err
+}
+func (d *fakeDisk) readlink(path string) (string, error) { return "", syscall.EINVAL }
 func (d *fakeDisk) silent(dir string) string {
 	if strings.HasPrefix(dir, "/net") {
 		return "NFS"

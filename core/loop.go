@@ -197,10 +197,7 @@ func (l *loop) commands() {
 // first takes up some of the plugins that were enabled.
 func (l *loop) first() {
 	n := min(len(l.fresh), slice)
-	for _, e := range l.fresh[:n] {
-		if !l.m.enabled(e) {
-			continue
-		}
+	for _, e := range l.m.stillEnabled(l.fresh[:n]) {
 		w := l.begin(e)
 		w.examined, w.seen = l.watch(e)
 		// The first look compares with what Enable saw: a change in between, or
@@ -357,8 +354,8 @@ func (l *loop) look(w *work, now time.Time) {
 	switch t := &w.tracker; {
 	case t.settling:
 		l.schedule(w)
-	case d == tell && w.e.safe() == nil:
-		l.drop(w)
+	case (d == tell || d == unchanged && w.examined.kind == kindFile) && w.e.safe() == nil && t.refused == fingerprint{}:
+		l.drop(w) // the host knows, or is told, what was examined
 	default:
 		l.rest(w)
 	}
@@ -440,7 +437,7 @@ func (l *loop) examine(w *work, now time.Time) decision {
 		case d == unchanged && s != nil:
 			same, h = true, toldHash
 		case d == unchanged:
-			same = true // identical content, or the baseline's hash
+			same = true // identical content, the baseline's hash, or another inode time
 		}
 	}
 	if d != wait {
@@ -450,7 +447,10 @@ func (l *loop) examine(w *work, now time.Time) decision {
 	case gone:
 		l.m.enqueueRemoval(e)
 	case unchanged:
-		l.m.nothingToTell(e, same, &in, h)
+		if same = same && (h != nil || told != versionOf(&in)); same || !first {
+			l.m.nothingToTell(e, same, &in, h)
+		}
+		l.m.unchanged.Add(1)
 	}
 	return d
 }

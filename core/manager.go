@@ -17,6 +17,7 @@ type Manager struct {
 	goroutines sync.WaitGroup // the loop and the dispatching goroutine
 
 	notifications atomic.Uint64
+	unchanged     atomic.Uint64
 	vetted        chan *vetJob // from the worker to the loop
 
 	unusable atomic.Bool // closed or failed
@@ -78,7 +79,8 @@ func New(opts Options) (*Manager, error) {
 }
 
 // Enable begins to watch the file at path under the name id. The version that
-// is there now counts as known.
+// is there now counts as known. It keeps neither string, only copies: they may be
+// views of memory that is C's.
 func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	if err := checkID(id); err != nil {
 		return err
@@ -86,14 +88,8 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	if err := checkQuiet(o.Quiet); err != nil {
 		return err
 	}
-	m.mu.Lock()
-	err := m.usable()
-	if err == nil && m.lookup(id) != nil {
-		err = alreadyEnabled(id)
-	}
-	m.mu.Unlock()
-	if err != nil {
-		return err
+	if m.lookup(id) != nil && !m.unusable.Load() {
+		return alreadyEnabled(id) // before the disk is asked
 	}
 	abs, in, err := m.inspectPath(id, path, o.AllowMissing)
 	if err != nil {
@@ -193,7 +189,7 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 	if err == nil {
 		switch in.kind {
 		case kindFile:
-			in, err = m.opts.disk.readable(abs)
+			err = m.opts.disk.mayRead(abs)
 		case kindDir:
 			err = fail(ErrInvalidPath, "plugin %q: %q is a directory; name the plugin's file", id, path)
 			return "", in, err

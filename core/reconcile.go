@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -19,10 +20,11 @@ func (m *Manager) takeCommands() (added, removed, hinted []*entry) {
 	return
 }
 
-func (m *Manager) enabled(e *entry) bool {
+// stillEnabled drops from the entries those that were disabled.
+func (m *Manager) stillEnabled(entries []*entry) []*entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !e.disabled()
+	return slices.DeleteFunc(entries, (*entry).disabled)
 }
 
 // toldOf is what the host knows of a plugin's file.
@@ -97,7 +99,6 @@ func (m *Manager) nothingToTell(e *entry, same bool, in *fileInfo, h *hash) {
 	if same {
 		e.setTold(versionOf(in), h)
 	}
-	m.stats.Unchanged++
 }
 
 // imageRefused says, once per version, that it is no whole image.

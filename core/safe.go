@@ -3,6 +3,7 @@ package core
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jedisct1/go-minisign"
@@ -130,7 +131,7 @@ func (m *Manager) makeSafe(id, abs string, policy *Safe) (*safeState, error) {
 	if err := m.startVetting(); err != nil {
 		return nil, err
 	}
-	s, err := m.newSafeState(id, abs, policy)
+	s, err := m.newSafeState(id, strings.Clone(abs), policy)
 	if err != nil {
 		return nil, err
 	}

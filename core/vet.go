@@ -379,7 +379,7 @@ func (m *Manager) nothingNew(j *vetJob) {
 	_, h := j.e.knows()
 	j.e.setTold(versionOf(&j.info), h)
 	j.e.safe().payload = j.payload
-	m.stats.Unchanged++
+	m.unchanged.Add(1)
 }
 
 func (m *Manager) suppressed(j *vetJob) {
