@@ -123,6 +123,11 @@ test-python: ## the Python package and its tests, in a fresh virtual environment
 	$(VENV)/bin/pip install --quiet './python[test]'
 	$(VENV)/bin/pytest python/tests -W error
 
+.PHONY: test-windows
+test-windows: ## the C library for Windows, built by MinGW and run under Wine
+	@.ci/need windows
+	capi/tests/windows/run $(BUILD)
+
 lint: ## formatting, vet for every system, the header under every standard, forbidden calls
 	@.ci/need cc g++
 	.ci/lint

@@ -5,7 +5,10 @@
 #define _GNU_SOURCE
 #include "bridge.h"
 
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -33,6 +36,24 @@ int32_t hrmc_unusable(void)
 #endif
     return unusable;
 }
+
+/* Go's runtime cannot be unloaded: its threads would go on running code that is
+ * no longer there. On ELF the linker's -z nodelete prevents it. */
+#if defined(_WIN32)
+__attribute__((constructor)) static void stay_loaded(void)
+{
+    HMODULE self;
+    GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, (LPCWSTR)(uintptr_t)&stay_loaded,
+                       &self);
+}
+#elif defined(__APPLE__)
+__attribute__((constructor)) static void stay_loaded(void)
+{
+    Dl_info self;
+    if (dladdr((void *)&stay_loaded, &self) != 0)
+        dlopen(self.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+#endif
 
 #if !defined(_WIN32)
 

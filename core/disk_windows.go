@@ -3,6 +3,7 @@ package core
 import (
 	"io/fs"
 	"syscall"
+	"unicode/utf16"
 
 	"golang.org/x/sys/windows"
 )
@@ -11,6 +12,10 @@ func (osDisk) stat(path string) (fileInfo, error) { return statWith(path, 0) }
 func (osDisk) lstat(path string) (fileInfo, error) {
 	return statWith(path, windows.FILE_FLAG_OPEN_REPARSE_POINT)
 }
+
+// maxPath is the longest path in UTF-16 units ("Maximum Path Length
+// Limitation"). A longer one Windows calls "not found", if it is long enough.
+const maxPath = 32767
 
 const shareAll = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
 
@@ -22,6 +27,9 @@ func statWith(path string, flags uint32) (fileInfo, error) {
 func readable(path string) (fileInfo, error) { return infoOfOpened(path, windows.GENERIC_READ, 0) }
 
 func infoOfOpened(path string, access, flags uint32) (fileInfo, error) {
+	if len(path) > maxPath && len(utf16.Encode([]rune(path))) > maxPath {
+		return fileInfo{}, &fs.PathError{Op: "open", Path: abbreviate(path), Err: syscall.ENAMETOOLONG}
+	}
 	p, err := windows.UTF16PtrFromString(path)
 	if err != nil {
 		return fileInfo{}, &fs.PathError{Op: "open", Path: path, Err: err}

@@ -7,7 +7,8 @@
 // libhotreload.so, on macOS libhotreload.X.dylib with the link libhotreload.dylib,
 // on Windows hotreload.dll; with -static libhotreload.a. The version comes from
 // include/hot_reload_manager.h.
-// GOOS, GOARCH, CC and GOFLAGS of the environment are honoured.
+// GOOS, GOARCH, CC and GOFLAGS of the environment are honoured; for another
+// system, `go build` mklib first, because `go run` would build it for that one.
 package main
 
 import (
