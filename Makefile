@@ -13,7 +13,7 @@ SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 comma      := ,
 VENV       := $(BUILD)/venv-python
-CTESTS     := api paths changes settle delivery manual process safe plugin
+CTESTS     := api paths changes settle delivery manual process safe plugin panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
 # Where make install puts things; DESTDIR goes before all of them.
@@ -70,6 +70,7 @@ test-core: ## the Go tests, with the race detector
 
 test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
 	@.ci/need cc
+	$(GO) run ./capi/mklib -q -out $(BUILD)/panics -tags panics
 	capi/tests/run $(BUILD) plain $(CTESTS)
 	capi/tests/run $(BUILD) asan $(CTESTS)
 	$(MAKE) --no-print-directory $(BUILD)/oracle_host

@@ -71,6 +71,9 @@ type disk interface {
 
 type osDisk struct{}
 
+// systemDisk is what managers use; only the build with panics wraps it.
+var systemDisk disk = osDisk{}
+
 func (osDisk) readable(path string) (fileInfo, error) { return readable(path) }
 func (osDisk) readlink(path string) (string, error)   { return os.Readlink(path) }
 func (osDisk) writer(path string) (verdict, fileInfo) { return probeWriter(path) }

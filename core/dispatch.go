@@ -80,10 +80,14 @@ func (m *Manager) dispatchThread() {
 	if m.opts.ThreadStart != nil {
 		m.opts.ThreadStart()
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for m.waitLocked(-1) {
-		m.deliverLocked()
+	for more := true; more; {
+		m.guard("delivery", func() { // after which the host is told
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if more = m.waitLocked(-1); more {
+				m.deliverLocked()
+			}
+		})
 	}
 }
 
@@ -157,19 +161,27 @@ func (m *Manager) deliverLocked() bool {
 	}
 	m.sequence++
 	ev.Sequence = m.sequence
-	m.mu.Unlock()
-	m.guard("a callback", func() {
-		if event != nil {
-			event.fn(ev)
-		}
-		if reload != nil && m.stillWanted(c.e) {
-			reload.fn(c.e.id())
-		}
+	m.unlocked(func() {
+		m.guard("a callback", func() {
+			if event != nil {
+				event.fn(ev)
+			}
+			if reload != nil && m.stillWanted(c.e) {
+				reload.fn(c.e.id())
+			}
+		})
+		event.done(m)
+		reload.done(m)
 	})
-	event.done(m)
-	reload.done(m)
-	m.mu.Lock()
 	return event != nil || reload != nil
+}
+
+// unlocked lets the lock go for f; a panic in f finds it held again, as the
+// deferred functions on its way expect.
+func (m *Manager) unlocked(f func()) {
+	m.mu.Unlock()
+	defer m.mu.Lock()
+	f()
 }
 
 // stillWanted: the event callback may have disabled the plugin or closed the
@@ -186,13 +198,14 @@ func (m *Manager) confirmLocked(c *pendingChange) bool {
 	if time.Since(c.whole) < verifyAfter {
 		return true
 	}
-	m.mu.Unlock()
-	in, err := m.statOf(c.e)
-	good := err == nil && in.fp == c.info.fp && !m.written(c.e)
-	if c.removal {
-		good = err != nil
-	}
-	m.mu.Lock()
+	var good bool
+	m.unlocked(func() {
+		in, err := m.statOf(c.e)
+		good = err == nil && in.fp == c.info.fp && !m.written(c.e)
+		if c.removal {
+			good = err != nil
+		}
+	})
 	switch {
 	case m.closed || c.e.disabled():
 		return false

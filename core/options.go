@@ -89,7 +89,7 @@ func (o *Options) normalize() error {
 		o.newSource = newFsnotifySource
 	}
 	if o.disk == nil {
-		o.disk = osDisk{}
+		o.disk = systemDisk
 	}
 	return nil
 }

@@ -235,9 +235,8 @@ func (m *Manager) dropSafe(s *safeState) {
 // It lets the lock go meanwhile.
 func (m *Manager) forgetMissing(s *safeState) {
 	for last := s.lastGood(); last != nil; last = s.lastGood() {
-		m.mu.Unlock()
-		_, err := os.Lstat(last.snap.paths[0])
-		m.mu.Lock()
+		var err error
+		m.unlocked(func() { _, err = os.Lstat(last.snap.paths[0]) })
 		if err == nil {
 			return
 		}
