@@ -8,6 +8,7 @@ GO         ?= go
 PYTHON     ?= python3
 RELOADS    ?= 3
 FUZZTIME   ?= 5m
+CALLS      ?= 10000000
 # 400 sequences of 250 operations are 100,000.
 SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
@@ -73,6 +74,7 @@ test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
 	$(GO) run ./capi/mklib -q -out $(BUILD)/panics -tags panics
 	capi/tests/run $(BUILD) plain $(CTESTS)
 	capi/tests/run $(BUILD) asan $(CTESTS)
+	capi/tests/fuzz $(BUILD) 20000
 	$(MAKE) --no-print-directory $(BUILD)/oracle_host
 	$(GO) test -count=1 -run TestOracle ./core -args -oracle.host=$(abspath $(BUILD)/oracle_host)
 
@@ -143,9 +145,10 @@ soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS) \
 	    -oracle.host=$(abspath $(BUILD)/oracle_host)
 
-fuzz: ## the path walk against the system's own, and malformed images, for FUZZTIME each
+fuzz: lib ## the path walk and malformed images for FUZZTIME each, then CALLS random calls under every sanitizer
 	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core
 	$(GO) test -run '^$$' -fuzz FuzzImage -fuzztime $(FUZZTIME) ./core
+	capi/tests/fuzz $(BUILD) $(CALLS)
 
 bench: ## us and the other watchers, measured on the same work: writes docs/benchmarks.md (BENCH='-part storm': one part)
 	@.ci/need cc g++ cmake qt6 peers python-venv
