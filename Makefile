@@ -57,6 +57,15 @@ demo: lib ## a host, a plugin, a compiler: see a reload happen
 	$(CC) $(C_FLAGS) examples/demo/*.c -o $(BUILD)/demo/demo $(C_LIBS)
 	$(BUILD)/demo/demo $(BUILD)/demo/scratch
 
+.PHONY: demo-gui
+demo-gui: lib ## the same in a window, whose picture the plugins paint
+	@.ci/need cmake g++ qt6
+	.ci/cmake -DHOTRELOAD_QT=6 -DHOTRELOAD_LIBRARY=$(abspath $(LIB)/libhotreload.so) -S . -B $(BUILD)/gui
+	cmake --build $(BUILD)/gui --target demo_gui
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then exec $(BUILD)/gui/examples/qt/demo/demo_gui --tour; fi; \
+	echo "no display: the tour goes on unseen, and leaves $(BUILD)/demo-gui.png"; \
+	QT_QPA_PLATFORM=offscreen $(BUILD)/gui/examples/qt/demo/demo_gui --tour --quit --screenshot $(BUILD)/demo-gui.png
+
 examples: lib ## the C examples, in build/examples
 	@mkdir -p $(EXAMPLES)
 	$(CC) $(C_FLAGS) examples/c/host.c -o $(EXAMPLES)/host $(C_LIBS)
