@@ -293,6 +293,30 @@ func TestValidatorRefusesAcceptsAndTimesOut(t *testing.T) {
 	h.change("bad")
 }
 
+// A version that was overtaken while its validator ran is not told any more.
+func TestOvertakenWhileValidated(t *testing.T) {
+	h := quietSafe(t, Options{Quiet: 200 * ms})
+	inside, leave := make(chan struct{}), make(chan struct{})
+	var first atomic.Bool
+	h.must(h.m.SetValidator(func(Candidate) error {
+		if first.CompareAndSwap(false, true) {
+			close(inside)
+			<-leave
+		}
+		return nil
+	}, nil))
+	h.put(h.file, "old")
+	h.enable(Safe{})
+	<-inside
+	h.replace(h.file, "new")
+	h.until("the change was noticed", func() bool { return h.stats().Settling == 1 })
+	close(leave)
+	if ev := h.change("new"); ev.Generation != 1 {
+		t.Fatalf("generation %d: the overtaken version was told", ev.Generation)
+	}
+	h.until("its snapshot is gone", func() bool { return h.stats().Snapshots == 1 })
+}
+
 func TestTimeoutMayAccept(t *testing.T) {
 	h := quietSafe(t, Options{})
 	block := make(chan struct{})
