@@ -207,7 +207,7 @@ func whole(s string) bool {
 }
 
 // slack is what may pass between a look at the disk and the time noted for it.
-const slack = 5 * ms
+const slack = 20 * ms
 
 func (c *oracle) event(e Event) {
 	if e.Kind != FileChanged {
@@ -419,9 +419,9 @@ func (c *oracle) replace(path string) {
 // rewrite writes in place, with pauses in which the file is half-written.
 func (c *oracle) rewrite(path string, pauses int) {
 	v := c.version()
-	c.setTorn(path, time.Now())
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|os.O_CREATE, 0o644)
 	c.must(err)
+	c.setTorn(path, time.Now())
 	for i := range pauses {
 		_, err = f.WriteString(v[i*len(v)/(pauses+1) : (i+1)*len(v)/(pauses+1)])
 		c.must(err)
@@ -436,9 +436,9 @@ func (c *oracle) rewrite(path string, pauses int) {
 // rewriteMapped writes as linkers do that lay out their output in memory.
 func (c *oracle) rewriteMapped(path string) {
 	v := c.version()
-	c.setTorn(path, time.Now())
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_TRUNC, 0o644)
 	c.must(err)
+	c.setTorn(path, time.Now())
 	c.must(f.Truncate(int64(len(v))))
 	b, err := syscall.Mmap(int(f.Fd()), 0, len(v), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	c.must(err)
@@ -462,9 +462,9 @@ func (c *oracle) sameSize(path string) string {
 // remap overwrites the file in place without a single write.
 func (c *oracle) remap(path string) {
 	v := c.sameSize(path)
-	c.setTorn(path, time.Now())
 	f, err := os.OpenFile(path, os.O_RDWR, 0o644)
 	c.must(err)
+	c.setTorn(path, time.Now())
 	b, err := syscall.Mmap(int(f.Fd()), 0, len(v), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	c.must(err)
 	copy(b, v[:len(v)/2])
