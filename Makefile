@@ -118,7 +118,7 @@ QT_TEST = .ci/cmake -DHOTRELOAD_QT=$(1) -DHOTRELOAD_LIBRARY=$(abspath $(LIB)/lib
 	    -DHOTRELOAD_SANITIZE=$(2) -S . -B $(BUILD)/qt$(1) && \
 	cmake --build $(BUILD)/qt$(1) && \
 	LSAN_OPTIONS=suppressions=$(abspath capi/qt/autotests/lsan.supp) QT_QPA_PLATFORM=offscreen \
-	    ctest --test-dir $(BUILD)/qt$(1) --output-on-failure
+	    ctest --test-dir $(BUILD)/qt$(1) --output-on-failure -j2
 
 test-qt6: lib
 	@.ci/need cmake g++ qt6

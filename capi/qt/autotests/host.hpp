@@ -7,6 +7,7 @@
 #include <QFile>
 #include <QTemporaryDir>
 
+#include <chrono>
 #include <cstdio>
 #include <string>
 
@@ -15,6 +16,16 @@
 using namespace qtplugin;
 
 constexpr int bound = 20000;  // ms; far beyond what any step takes
+
+/** Notifications, or polling if HOTRELOAD_TEST_POLLING is set: programs that use it are run once for each. */
+inline hotreload::Options backend()
+{
+    hotreload::Options options;
+    options.force_polling = qEnvironmentVariableIsSet("HOTRELOAD_TEST_POLLING");
+    if (options.force_polling)
+        options.poll_interval = std::chrono::milliseconds(20);
+    return options;
+}
 
 class Host {
 public:
@@ -74,7 +85,7 @@ public:
 
     QTemporaryDir dir;
     QString file = dir.filePath(QStringLiteral("plugin.so"));
-    PluginHotReloadManager manager;
+    PluginHotReloadManager manager{backend()};
     QList<QByteArray> told;
     int sentinels = 0;
 };
