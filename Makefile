@@ -13,7 +13,6 @@ CALLS      ?= 10000000
 SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 comma      := ,
-VENV       := $(BUILD)/venv-python
 CTESTS     := api paths changes settle delivery manual process safe plugin panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
@@ -128,12 +127,28 @@ test-qt5: lib
 	@.ci/need cmake g++ qt5
 	$(call QT_TEST,5,)
 
-test-python: ## the Python package and its tests, in a fresh virtual environment
-	@.ci/need cc python-venv glib
-	rm -rf $(VENV)
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet './python[test]'
-	$(VENV)/bin/pytest python/tests -W error
+.PHONY: wheel test-python-all lint-python
+# The Python package: what its wheel is made of.
+WHEEL      := $(BUILD)/dist/.made
+WHEEL_OF   := $(SOURCES) $(shell find python/src -name '*.py') $(wildcard python/*.py python/*.toml python/*.md python/tools/wheel)
+
+wheel: $(WHEEL) ## the Python package's sdist and manylinux wheel, in build/dist
+
+$(WHEEL): $(WHEEL_OF)
+	@.ci/need cc python-venv
+	python/tools/wheel $(BUILD)
+	@touch $@
+
+test-python: $(WHEEL) lint-python ## the installed Python wheel, its types and its tests: in full on python3, in part on others
+	@.ci/need cc python-venv qt-gui tmux
+	python/tools/test $(BUILD)
+
+test-python-all: $(WHEEL) ## the Python tests in full on every Python from 3.10 on that is found
+	@.ci/need cc python-venv qt-gui tmux
+	python/tools/test $(BUILD) all
+
+lint-python: $(WHEEL) ## ruff, mypy --strict and pyright
+	python/tools/lint $(BUILD)
 
 .PHONY: test-windows
 test-windows: ## the C library for Windows, built by MinGW and run under Wine

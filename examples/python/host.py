@@ -44,7 +44,10 @@ def main() -> int:
                 new = load(path)
                 line = f"{plugin_id}: {plugin.answer()} -> {new.answer()}"
             except Exception as error:  # the old plugin goes on answering
-                print(f"{plugin_id}: kept {plugin.answer()}, the new version fails: {error}", flush=True)
+                print(
+                    f"{plugin_id}: kept {plugin.answer()}, the new version fails: {error}",
+                    flush=True,
+                )
                 return
             plugin = new
             print(line, flush=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from qtforge.monitoring import PluginHotReloadManager
 
 BOUND = 20.0  # seconds; far beyond what any step takes
@@ -48,6 +47,9 @@ class Host:
         part = self.file.with_suffix(".part")
         part.write_text(content)
         os.replace(part, self.file)
+
+    def await_told(self) -> None:
+        wait_until("told", lambda: self.told)
 
     def expect(self, *contents: str) -> None:
         """Waits for these deliveries, and no others before them."""

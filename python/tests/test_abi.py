@@ -8,14 +8,14 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-from qtforge.monitoring import PluginErrorCode, _abi, _library
+from qtforge.monitoring import EventKind, Health, PluginErrorCode, _abi, _library
 from qtforge.monitoring.errors import _BY_NATIVE_CODE, from_native
 
 HEADER = Path(__file__).resolve().parents[2] / "include" / "hot_reload_manager.h"
-STRUCTS = {
+STRUCTS: dict[str, Any] = {
     "hrm_error": _abi.Error,
     "hrm_safe_options": _abi.SafeOptions,
     "hrm_options": _abi.Options,
@@ -53,10 +53,31 @@ def test_every_code_of_the_header_has_an_exception() -> None:
 
 def test_constants() -> None:
     text = HEADER.read_text()
-    for name in ("CHECK_IMAGE", "IGNORE_UNCHANGED_CONTENT", "FORCE_POLLING", "ENABLE_ALLOW_MISSING", "DISPATCH_MANUAL",
-                 "VERSION_MAJOR", "ERR_INVALID_HANDLE", "ERR_BUFFER_TOO_SMALL", "ERR_NOT_SUPPORTED", "NO_QUIET"):
+    for name in (
+        "CHECK_IMAGE",
+        "IGNORE_UNCHANGED_CONTENT",
+        "FORCE_POLLING",
+        "ENABLE_ALLOW_MISSING",
+        "DISPATCH_MANUAL",
+        "VERSION_MAJOR",
+        "ERR_INVALID_HANDLE",
+        "ERR_BUFFER_TOO_SMALL",
+        "ERR_NOT_SUPPORTED",
+        "NO_QUIET",
+    ):
         found = re.search(rf"#define HRM_{name} \(?(-?\d+)u?\)?", text)
         assert found and int(found.group(1)) == getattr(_abi, name), name
+
+
+def test_every_event_and_health_of_the_header_has_a_name() -> None:
+    text = HEADER.read_text()
+    for prefix, kind in (("EVENT", EventKind), ("HEALTH", Health)):
+        found = {name: int(n) for name, n in re.findall(rf"#define HRM_{prefix}_(\w+) (\d+)", text)}
+        assert found == {member.name: member.value for member in kind if member.value}
+        newer = kind(999)  # of a newer library
+        assert (newer.name, newer.value, newer) == ("UNKNOWN_999", 999, 999)
+        with pytest.raises(ValueError, match="nonsense"):
+            kind("nonsense")  # type: ignore[arg-type]
 
 
 def test_versions_agree() -> None:

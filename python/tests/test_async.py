@@ -17,7 +17,6 @@ import pytest
 import trio
 import uvloop
 from conftest import BOUND, Host, wait_until
-
 from qtforge.monitoring import Event, PluginHotReloadManager, awatch
 
 Main = Callable[[], Awaitable[Any]]
@@ -26,14 +25,14 @@ Main = Callable[[], Awaitable[Any]]
 class LoopWithoutReaders(asyncio.SelectorEventLoop):
     """As Windows' proactor loop and PySide6.QtAsyncio are."""
 
-    def add_reader(self, *_: Any) -> Any:
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:  # type: ignore[override]
         raise NotImplementedError
 
 
 def run_on(factory: Callable[[], asyncio.AbstractEventLoop], main: Main) -> Any:
     loop = factory()
     try:
-        return loop.run_until_complete(main())  # type: ignore[arg-type]
+        return loop.run_until_complete(main())
     finally:
         loop.close()
 
@@ -182,9 +181,7 @@ def test_close_ends_the_loops_of_all_tasks(library: str, file: Path) -> None:
             for name in ("a", "b"):
                 tasks.start_soon(consume, name)
             await anyio.sleep(0.02)
-            closer = threading.Thread(target=manager.close)  # from anywhere
-            closer.start()
-        closer.join()
+            threading.Thread(target=manager.close).start()  # from anywhere
         return ended
 
     assert sorted(run(library, main)) == ["a", "b"]
@@ -284,7 +281,7 @@ def test_loop_closed_before_the_manager(library: str, tmp_path: Path) -> None:
 
     before = len(os.listdir("/proc/self/fd"))
     manager = run(library, main)
-    with pytest.raises(RuntimeError, match="loop|Qt|async"):
+    with pytest.raises(RuntimeError, match="loop"):
         manager.wait(0.01)
     manager.close()
     assert len(os.listdir("/proc/self/fd")) == before

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from conftest import Host, wait_until
-
 from qtforge.monitoring import Event, EventKind, Health, PluginHotReloadManager
 
 

@@ -22,7 +22,9 @@ def test_example_host(tmp_path: Path) -> None:
 
     with subprocess.Popen(
         [sys.executable, "-W", "error", str(EXAMPLE / "host.py"), str(plugin), "2"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as host:
         assert host.stdout and host.stderr
         lines = iter(host.stdout.readline, "")

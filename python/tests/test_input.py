@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Host
-
 from qtforge.monitoring import (
     AlreadyExistsError,
     ClosedError,
@@ -54,7 +54,13 @@ def test_paths(host: Host, tmp_path: Path) -> None:
 
 
 def test_ids(host: Host) -> None:
-    for bad, shown in (("", "empty"), ("a\0b", r"a\x00b"), ("\ud800", r"\ud800"), ("x" * 256, "256"), ("a\nb", r"a\nb")):
+    for bad, shown in (
+        ("", "empty"),
+        ("a\0b", r"a\x00b"),
+        ("\ud800", r"\ud800"),
+        ("x" * 256, "256"),
+        ("a\nb", r"a\nb"),
+    ):
         refused(host.manager.enable_hot_reload(bad, host.file), "InvalidParameters", shown)
     for none in (None, 5, b"bytes"):
         refused(host.manager.enable_hot_reload(none, host.file), "InvalidParameters", repr(none))  # type: ignore[arg-type]
@@ -95,7 +101,12 @@ def test_raise_on_error(tmp_path: Path) -> None:
 
 
 def test_options() -> None:
-    for bad, shown in (({"quiet_ms": -2}, "-2"), ({"max_delay_ms": -1}, "-1"), ({"quiet_ms": 2**40}, str(2**40))):
+    bad: Any
+    for bad, shown in (
+        ({"quiet_ms": -2}, "-2"),
+        ({"max_delay_ms": -1}, "-1"),
+        ({"quiet_ms": 2**40}, str(2**40)),
+    ):
         with pytest.raises(InvalidArgumentError, match=shown):
             PluginHotReloadManager(**bad)
     with pytest.raises(ValueError, match="'nowhere'"):
@@ -169,7 +180,9 @@ def test_permission_denied_to_an_ordinary_user(tmp_path_factory: pytest.TempPath
         closed.chmod(0)
         done = subprocess.run(
             [sys.executable, "-c", PERMISSION, str(unreadable), str(closed / "plugin.so")],
-            capture_output=True, text=True, cwd="/",
+            capture_output=True,
+            text=True,
+            cwd="/",
         )
         closed.chmod(0o700)
         assert done.stdout == "denied\n", done.stderr

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from qtforge.monitoring import PluginHotReloadManager
 
 FORK = """
@@ -63,7 +62,7 @@ with open(sys.argv[1], "w") as f:
 print("leaving")
 """
 
-REFERENCE = '''
+REFERENCE = """
 import qtforge
 
 # Create hot reload manager
@@ -87,7 +86,7 @@ print(f"Monitored plugins: {plugins}")
 
 # Global control
 hot_reload.set_global_hot_reload_enabled(True)
-'''
+"""
 
 
 CHILD_OUTLIVES = """
@@ -368,7 +367,10 @@ def test_multiprocessing(method: str, tmp_path: Path) -> None:
     file.write_text("v0")
     program.write_text(WORKER)
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(program), str(file), method], capture_output=True, text=True, timeout=50
+        [sys.executable, "-W", "error", str(program), str(file), method],
+        capture_output=True,
+        text=True,
+        timeout=50,
     )
     assert (done.stdout, done.stderr) == ("all told\n", "")
 

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from qtforge.monitoring import PluginHotReloadManager
 
 MAIN_LOOP = """
@@ -117,7 +116,10 @@ with qasync.QEventLoop(app) as loop:
 def run(program: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, *arguments],
-        capture_output=True, text=True, timeout=50, env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
     )
     assert (done.returncode, done.stderr) == (0, ""), (done.returncode, done.stderr)
     return done.stdout

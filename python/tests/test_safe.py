@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import qtforge.monitoring as monitoring
 from qtforge.monitoring import Event, EventKind, PluginOutcome, ReloadOutcome, SafeOptions
 
@@ -134,8 +133,8 @@ def test_bad_options_are_named(host: Host, tmp_path: Path) -> None:
     plugin = tmp_path / "plugin.py"
     plugin.write_text("v1")
     enable = host.manager.enable_hot_reload
-    assert "RWnot" in enable("p", plugin, safe=SafeOptions(public_keys=["RWnot"])).error.message
-    assert "-3" in enable("p", plugin, safe=SafeOptions(retries=-3)).error.message
+    assert "RWnot" in str(enable("p", plugin, safe=SafeOptions(public_keys=["RWnot"])).error)
+    assert "-3" in str(enable("p", plugin, safe=SafeOptions(retries=-3)).error)
     with pytest.raises(TypeError, match="give a list"):
         enable("p", plugin, safe=SafeOptions(files="one"))
     with pytest.raises(TypeError, match="SafeOptions"):
@@ -274,7 +273,7 @@ def test_what_is_in_use_is_left_after_the_last_use(modules: Modules, tmp_path: P
     plugin.close()
     assert log.read_text() == "exit 1\nexit 2\n"
     with pytest.raises(RuntimeError, match="closed"):
-        plugin.module
+        _ = plugin.module
 
 
 def test_going_back_when_a_version_turns_out_bad(modules: Modules, tmp_path: Path) -> None:
@@ -339,7 +338,8 @@ def fake_headers(tmp_path: Path) -> Path:
     (include / "Python.h").write_text(
         "#include <stddef.h>\n"
         "typedef struct { ptrdiff_t refs; void *type; } PyObject;\n"
-        "typedef struct PyModuleDef_Base { PyObject ob; void *init; ptrdiff_t index; PyObject *copy; } PyModuleDef_Base;\n"
+        "typedef struct PyModuleDef_Base { PyObject ob; void *init; ptrdiff_t index; PyObject *copy; } "
+        "PyModuleDef_Base;\n"
         "#define PyModuleDef_HEAD_INIT {{1, NULL}, NULL, 0, NULL}\n"
         "struct PyModuleDef { PyModuleDef_Base base; const char *name, *doc; ptrdiff_t size; void *methods;\n"
         "    void *slots, *traverse, *clear, *free; };\n"
@@ -361,7 +361,12 @@ def test_open_says_why_it_fails(modules: Modules, tmp_path: Path) -> None:
     assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(monitoring.PluginLoadError, match="neither an ELF"):
         modules.host.open("p", path, safe=SafeOptions(image=True))
-    modules.host.manager.set_validator(lambda c: time.sleep(0.3) or True)
+
+    def slow(_: monitoring.Candidate) -> bool:
+        time.sleep(0.3)
+        return True
+
+    modules.host.manager.set_validator(slow)
     path.write_text("VERSION = 1")
     with pytest.raises(TimeoutError):
         modules.host.open("p", path, timeout=0.1)

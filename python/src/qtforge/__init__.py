@@ -4,6 +4,6 @@ from pkgutil import extend_path
 
 __path__ = extend_path(__path__, __name__)
 
-from . import monitoring  # noqa: E402
+from . import monitoring
 
 __all__ = ["monitoring"]

@@ -8,6 +8,7 @@ from ._waiting import Delivered
 from .errors import (
     AlreadyExistsError,
     ClosedError,
+    Failure,
     ForkedProcessError,
     HotReloadError,
     InvalidArgumentError,
@@ -16,12 +17,14 @@ from .errors import (
     PluginFileNotFoundError,
     PluginPermissionError,
     Result,
+    Success,
 )
 from .events import Event, EventKind, Health, Stats
 from .plugin_host import Plugin, PluginHost, PluginLoadError, PluginOutcome
 from .safe import KEEP_NONE, Candidate, ReloadOutcome, SafeOptions
 
 __all__ = [
+    "KEEP_NONE",
     "AlreadyExistsError",
     "Candidate",
     "Changes",
@@ -29,12 +32,12 @@ __all__ = [
     "Delivered",
     "Event",
     "EventKind",
+    "Failure",
     "ForkedProcessError",
     "Health",
     "HotReloadError",
     "InvalidArgumentError",
     "InvalidPathError",
-    "KEEP_NONE",
     "Plugin",
     "PluginErrorCode",
     "PluginFileNotFoundError",
@@ -47,6 +50,7 @@ __all__ = [
     "Result",
     "SafeOptions",
     "Stats",
+    "Success",
     "awatch",
     "create_hot_reload_manager",
     "watch",

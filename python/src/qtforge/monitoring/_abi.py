@@ -6,7 +6,19 @@ try:
     import ctypes
 except ImportError as error:  # ctypes of Python 3.12 refuses sub-interpreters that have a lock of their own
     raise ImportError(f"qtforge.monitoring needs ctypes, which cannot be imported here: {error}") from error
-from ctypes import CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    c_char,
+    c_char_p,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from typing import Any
 
 OK = 0
@@ -30,7 +42,12 @@ VERSION_MAJOR = 1
 
 
 class Error(Structure):
-    _fields_ = [("struct_size", c_uint32), ("code", c_int32), ("os_error", c_int32), ("message", c_char * 512)]
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("code", c_int32),
+        ("os_error", c_int32),
+        ("message", c_char * 512),
+    ]
 
     def __init__(self) -> None:
         super().__init__(struct_size=ctypes.sizeof(Error))
@@ -151,7 +168,10 @@ ValidatorFn = CFUNCTYPE(c_int32, POINTER(CandidateStruct), c_void_p, c_size_t, c
 _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "hrm_manager_create": (c_int32, [POINTER(Options), POINTER(Handle), POINTER(Error)]),
     "hrm_manager_destroy": (c_int32, [Handle]),
-    "hrm_enable_hot_reload_ex": (c_int32, [Handle, c_char_p, c_char_p, POINTER(EnableOptions), POINTER(Error)]),
+    "hrm_enable_hot_reload_ex": (
+        c_int32,
+        [Handle, c_char_p, c_char_p, POINTER(EnableOptions), POINTER(Error)],
+    ),
     "hrm_disable_hot_reload": (c_int32, [Handle, c_char_p]),
     "hrm_is_hot_reload_enabled": (c_int32, [Handle, c_char_p]),
     "hrm_get_hot_reload_plugins": (c_int32, [Handle, c_void_p, POINTER(c_size_t)]),

@@ -15,7 +15,7 @@ def check_callable(name: str, value: object) -> None:
         return
     if not callable(value):
         raise TypeError(f"{name}={value!r} is neither callable nor None")
-    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, "__call__", None)):
+    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(type(value), "__call__", None)):
         raise TypeError(
             f"{name}={value!r} is a coroutine function, and nobody would await it; "
             'use "async for change in manager.changes()"'
@@ -56,14 +56,13 @@ def path_bytes(plugin_id: str, path: object) -> bytes:
         encoded = os.fsencode(path)  # type: ignore[arg-type]
     except TypeError:
         raise InvalidPathError(
-            f"plugin {plugin_id!r}: file_path={path!r} is no path (str, bytes or os.PathLike)", plugin_id=plugin_id
+            f"plugin {plugin_id!r}: file_path={path!r} is no path (str, bytes or os.PathLike)",
+            plugin_id=plugin_id,
         ) from None
     except UnicodeEncodeError:
         raise InvalidPathError(
             f"plugin {plugin_id!r}: the path {path!r} cannot be encoded", plugin_id=plugin_id
         ) from None
     if b"\0" in encoded:
-        raise InvalidPathError(
-            f"plugin {plugin_id!r}: the path {path!r} contains a NUL character", plugin_id=plugin_id
-        )
+        raise InvalidPathError(f"plugin {plugin_id!r}: the path {path!r} contains a NUL character", plugin_id=plugin_id)
     return encoded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -53,9 +54,7 @@ class ThreadDispatcher(Dispatcher):
 
     def __init__(self, native: NativeManager, failed: Failed) -> None:
         # The thread knows the native manager only, so that a forgotten manager can be collected.
-        self._thread = threading.Thread(
-            target=self._run, args=(native, failed), name="qtforge-hotreload", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(native, failed), name="qtforge-hotreload", daemon=True)
         self._thread.start()
 
     @staticmethod
@@ -114,10 +113,8 @@ class AsyncioDispatcher(_FdDispatcher):
         native.set_wakeup(lambda: self._from_any_thread(step))
 
     def _from_any_thread(self, call: Callable[[], None]) -> None:
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(call)
-        except RuntimeError:
-            pass  # the loop is closed: nobody is left to be told
 
     def _remove(self) -> None:
         if self._fd is not None:
@@ -195,13 +192,15 @@ class QtDispatcher(_FdDispatcher):
         self._core = core
         dispatcher = self
 
-        class Bridge(core.QObject):  # type: ignore[misc]
+        base: type[Any] = core.QObject
+
+        class Bridge(base):  # type: ignore[misc]
             started = signal()
             stopped = signal()
             poked = signal()
 
             def __init__(self) -> None:
-                super().__init__()
+                super().__init__()  # pyright: ignore[reportUnknownMemberType]
                 self.notifier: Any = None
 
             def start(self) -> None:

@@ -52,7 +52,7 @@ def load() -> ctypes.CDLL:
             return _loaded
         if sys.implementation.name == "cpython":
             _refuse_subinterpreters()
-        tried = []
+        tried: list[str] = []
         for path in _candidates():
             try:
                 # CDLL releases the GIL during calls; PyDLL would deadlock.

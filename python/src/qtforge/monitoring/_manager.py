@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import os
 import sys
@@ -17,7 +18,7 @@ from . import _abi, _dispatch
 from ._arguments import StrPath, check_callable, id_bytes, milliseconds, path_bytes, seconds
 from ._native import NativeManager, event_of
 from ._waiting import SLICE, Bell, Deadline, Delivered, Mailbox, Sleeper, Waiter, async_library
-from .errors import ClosedError, ForkedProcessError, HotReloadError, InvalidArgumentError, Result
+from .errors import ClosedError, Failure, ForkedProcessError, HotReloadError, InvalidArgumentError, Success
 from .events import Event, EventKind, Stats
 from .safe import ReloadOutcome, SafeOptions, Validator, verdict_of
 
@@ -153,7 +154,7 @@ class PluginHotReloadManager:
         allow_missing: bool = False,
         deliver_present: bool = False,
         safe: SafeOptions | None = None,
-    ) -> Result:
+    ) -> Success | Failure:
         """Begins to watch file_path under the name plugin_id; the version that is there now counts as known.
 
         Returns a result that is true on success, else false with an ``error`` that has ``code`` and ``message``.
@@ -175,8 +176,8 @@ class PluginHotReloadManager:
         except HotReloadError as error:
             if self._raise_on_error:
                 raise
-            return Result(error)
-        return Result()
+            return Failure(error)
+        return Success()
 
     def disable_hot_reload(self, plugin_id: str) -> bool:
         """Ends the watching of plugin_id, drops what is pending for it, and says whether it was enabled.
@@ -376,7 +377,7 @@ class PluginHotReloadManager:
                 self._waiter.close()
 
     async def aclose(self) -> None:
-        """close() for coroutines: waits for a callback that is running in another thread without blocking the loop."""
+        """close() for coroutines: while a callback is running in another thread, the loop is not blocked."""
         if self._closed or self.dispatch in ("asyncio", "trio"):
             self.close()
         elif async_library() == "trio":
@@ -505,10 +506,8 @@ class PluginHotReloadManager:
     def _turn(self) -> None:
         """One turn of an event loop."""
         if not self._closed:
-            try:
+            with contextlib.suppress(ClosedError):
                 self._deliver_here()
-            except ClosedError:
-                pass
 
     # Waiting. satisfied() asks for what a delivery brings about.
 
@@ -645,8 +644,8 @@ def watch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Optio
         for change in watch("plugin.so"):
             print(change.path)
 
-    Ends when nothing has changed for timeout seconds (None: never). The ids are the paths where possible. Takes the options of
-    PluginHotReloadManager, except that errors are raised. Watching begins with the first iteration.
+    Ends when nothing has changed for timeout seconds (None: never). The ids are the paths where possible. Takes the
+    options of PluginHotReloadManager, except that errors are raised. Watching begins with the first iteration.
     """
     with PluginHotReloadManager(**_for_watch(options)) as manager:
         _enable_all(manager, paths)
@@ -669,9 +668,13 @@ def _enable_all(manager: PluginHotReloadManager, paths: tuple[StrPath, ...]) -> 
     if not paths:
         raise TypeError("there is no path to watch")
     for position, path in enumerate(dict.fromkeys(map(os.fsencode, paths))):
-        name = os.fsdecode(path)
-        plain = name.isprintable() and len(path) <= 255  # what an id may be
-        manager.enable_hot_reload(name if plain else f"path {position}", path)
+        manager.enable_hot_reload(id_for(path, position), path)
+
+
+def id_for(path: bytes, position: int) -> str:
+    """The path itself if it may be an id, else its position in a list."""
+    name = os.fsdecode(path)
+    return name if name.isprintable() and 0 < len(path) <= 255 else f"path {position}"
 
 
 def _unraisable(error: BaseException, callback: object) -> None:

@@ -39,9 +39,7 @@ class NativeManager:
         )
         self._handle = _abi.Handle()
         error = _abi.Error()
-        code = self._library.hrm_manager_create(
-            ctypes.byref(options), ctypes.byref(self._handle), ctypes.byref(error)
-        )
+        code = self._library.hrm_manager_create(ctypes.byref(options), ctypes.byref(self._handle), ctypes.byref(error))
         self._check(code, error)
 
     def _check(self, code: int, error: _abi.Error | None = None, plugin_id: str = "") -> int:

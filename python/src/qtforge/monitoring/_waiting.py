@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import select
@@ -114,10 +115,8 @@ class Bell:
         try:
             while not satisfied() and not self._over() and not deadline.passed():
                 left = deadline.left()
-                try:
+                with contextlib.suppress(queue.Empty):
                     rings.get(timeout=None if left is None else min(left, threading.TIMEOUT_MAX))
-                except queue.Empty:
-                    pass
         finally:
             self.remove(wake)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 
 class PluginErrorCode(IntEnum):
@@ -118,7 +119,7 @@ def from_native(code: int, message: str, plugin_id: str = "", os_error: int = 0)
 class Result:
     """Outcome of an operation: true on success; else ``error`` says why."""
 
-    error: HotReloadError | None = None
+    error: HotReloadError | None
 
     def __bool__(self) -> bool:
         return self.error is None
@@ -127,3 +128,26 @@ class Result:
         """Raises ``error`` if there is one."""
         if self.error is not None:
             raise self.error
+
+
+# These two let type checkers see that `if not result:` leaves an error.
+
+
+@dataclass(frozen=True, slots=True)
+class Success(Result):
+    """A true result."""
+
+    error: None = None
+
+    def __bool__(self) -> Literal[True]:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Failure(Result):
+    """A false result with its ``error``."""
+
+    error: HotReloadError
+
+    def __bool__(self) -> Literal[False]:
+        return False

@@ -9,7 +9,7 @@ import itertools
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -87,7 +87,7 @@ class Plugin:
         return 0 if version is None else version.generation
 
     @contextlib.contextmanager
-    def use(self) -> Iterator[ModuleType]:
+    def use(self) -> Generator[ModuleType, None, None]:
         """Pins the present version for a with block: its plugin_exit() is called after the last of them has ended."""
         with self._lock:
             version = self._present

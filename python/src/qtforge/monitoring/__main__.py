@@ -1,0 +1,7 @@
+"""``python -m qtforge.monitoring``: see :mod:`qtforge.monitoring._cli`."""
+
+import sys
+
+from ._cli import main
+
+sys.exit(main())
