@@ -180,13 +180,14 @@ def test_nothing_is_left_after_close(tmp_path: Path) -> None:
 
     Host(tmp_path).manager.close()  # the library loads and starts its own threads
     gc.collect()
-    before = (open_descriptors(), threads(), _callbacks.registered())
+    before, running = (open_descriptors(), _callbacks.registered()), threads()
     for dispatch in ("thread", "manual") * 10:
         host = Host(tmp_path, dispatch=dispatch)
         host.replace("v1")
         host.manager.wait(BOUND)
         host.manager.close()
-    assert (open_descriptors(), threads(), _callbacks.registered()) == before
+    assert (open_descriptors(), _callbacks.registered()) == before
+    assert threads() <= running  # another library's idle thread may have ended meanwhile
 
 
 def test_forgotten_manager_is_collected_with_a_warning(tmp_path: Path) -> None:
