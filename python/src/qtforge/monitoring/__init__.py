@@ -3,8 +3,9 @@
 The native library is loaded when the first manager is made.
 """
 
-from ._manager import Changes, PluginHotReloadManager, awatch, create_hot_reload_manager, watch
+from ._manager import Changes, PluginHotReloadManager, create_hot_reload_manager
 from ._waiting import Delivered
+from ._watch import awatch, watch
 from .errors import (
     AlreadyExistsError,
     ClosedError,

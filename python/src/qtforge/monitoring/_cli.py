@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from . import _library
 from ._display import Display, choose
-from ._manager import PluginHotReloadManager, id_for
+from ._manager import PluginHotReloadManager
+from ._watch import id_for
 from .errors import HotReloadError
 from .events import Event, EventKind
 

@@ -638,45 +638,6 @@ def create_hot_reload_manager(**options: Unpack[Options]) -> PluginHotReloadMana
     return PluginHotReloadManager(**options)
 
 
-def watch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Options]) -> Iterator[Event]:
-    """Iterates over the changes of some files, for programs that need nothing else.
-
-        for change in watch("plugin.so"):
-            print(change.path)
-
-    Ends when nothing has changed for timeout seconds (None: never). The ids are the paths where possible. Takes the
-    options of PluginHotReloadManager, except that errors are raised. Watching begins with the first iteration.
-    """
-    with PluginHotReloadManager(**_for_watch(options)) as manager:
-        _enable_all(manager, paths)
-        yield from manager.changes(timeout)
-
-
-async def awatch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Options]) -> AsyncIterator[Event]:
-    """watch() for ``async for``, in asyncio and trio."""
-    async with PluginHotReloadManager(**_for_watch(options)) as manager:
-        _enable_all(manager, paths)
-        async for change in manager.changes(timeout):
-            yield change
-
-
-def _for_watch(options: Options) -> Options:
-    return {"dispatch": "manual", **options, "raise_on_error": True}
-
-
-def _enable_all(manager: PluginHotReloadManager, paths: tuple[StrPath, ...]) -> None:
-    if not paths:
-        raise TypeError("there is no path to watch")
-    for position, path in enumerate(dict.fromkeys(map(os.fsencode, paths))):
-        manager.enable_hot_reload(id_for(path, position), path)
-
-
-def id_for(path: bytes, position: int) -> str:
-    """The path itself if it may be an id, else its position in a list."""
-    name = os.fsdecode(path)
-    return name if name.isprintable() and 0 < len(path) <= 255 else f"path {position}"
-
-
 def _unraisable(error: BaseException, callback: object) -> None:
     """Hands an exception that nobody can catch to sys.unraisablehook, as the interpreter does with its own."""
 

@@ -1,0 +1,53 @@
+"""watch() and awatch(): the changes of some files, without a manager to see."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+from ._arguments import StrPath
+from ._manager import Options, PluginHotReloadManager
+from .events import Event
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+def watch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Options]) -> Iterator[Event]:
+    """Iterates over the changes of some files, for programs that need nothing else.
+
+        for change in watch("plugin.so"):
+            print(change.path)
+
+    Ends when nothing has changed for timeout seconds (None: never). The ids are the paths where possible. Takes the
+    options of PluginHotReloadManager, except that errors are raised. Watching begins with the first iteration.
+    """
+    with PluginHotReloadManager(**_for_watch(options)) as manager:
+        _enable_all(manager, paths)
+        yield from manager.changes(timeout)
+
+
+async def awatch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Options]) -> AsyncIterator[Event]:
+    """watch() for ``async for``, in asyncio and trio."""
+    async with PluginHotReloadManager(**_for_watch(options)) as manager:
+        _enable_all(manager, paths)
+        async for change in manager.changes(timeout):
+            yield change
+
+
+def _for_watch(options: Options) -> Options:
+    return {"dispatch": "manual", **options, "raise_on_error": True}
+
+
+def _enable_all(manager: PluginHotReloadManager, paths: tuple[StrPath, ...]) -> None:
+    if not paths:
+        raise TypeError("there is no path to watch")
+    for position, path in enumerate(dict.fromkeys(map(os.fsencode, paths))):
+        manager.enable_hot_reload(id_for(path, position), path)
+
+
+def id_for(path: bytes, position: int) -> str:
+    """The path itself if it may be an id, else its position in a list."""
+    name = os.fsdecode(path)
+    return name if name.isprintable() and 0 < len(path) <= 255 else f"path {position}"
