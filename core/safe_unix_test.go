@@ -366,8 +366,12 @@ func TestDisableWaitsForTheValidator(t *testing.T) {
 	h.enable(Safe{})
 	<-inside
 	go func() {
-		time.Sleep(20 * ms)
-		close(leave)
+		defer close(leave)
+		deadline := time.Now().Add(bound)
+		for on := true; on && time.Now().Before(deadline); { // Disable is under way once it is not
+			on, _ = h.m.IsEnabled("p")
+			runtime.Gosched()
+		}
 	}()
 	if _, err := h.m.Disable("p"); err != nil || !over.Load() {
 		t.Fatalf("Disable returned (%v) while the validator ran", err)

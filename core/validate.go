@@ -92,11 +92,7 @@ func checkSymbols(path string, names []string) (err error) {
 		return err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	exported, err := exportedSymbols(f, st.Size())
+	exported, err := exportedSymbols(f)
 	if err != nil {
 		return reject("its exported symbols cannot be read: %v", err)
 	}
@@ -112,7 +108,7 @@ func checkSymbols(path string, names []string) (err error) {
 	return nil
 }
 
-func exportedSymbols(r io.ReaderAt, size int64) (map[string]bool, error) {
+func exportedSymbols(r io.ReaderAt) (map[string]bool, error) {
 	var magic [4]byte
 	if _, err := r.ReadAt(magic[:], 0); err != nil {
 		return nil, errors.New("too short for an image")
