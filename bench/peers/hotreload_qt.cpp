@@ -1,5 +1,7 @@
-// libhotreload's Qt class, told in a slot of plugin_file_changed.
+// libhotreload's Qt class, told in a slot of plugin_file_changed. HRM_QUIET_MS as in hotreload.c.
 #include "subject.h"
+
+#include <chrono>
 
 #include <QtCore/QCoreApplication>
 #include <QtCore/QSocketNotifier>
@@ -38,8 +40,11 @@ int main(int argc, char** argv)
 {
     QCoreApplication app(argc, argv);
     read_list(argc, argv);
-    const auto m = qtplugin::PluginHotReloadManager::create();
-    manager = m.get();
+    hotreload::Options options;
+    if (const char* quiet = getenv("HRM_QUIET_MS"))
+        options.quiet = std::chrono::milliseconds(atoi(quiet));
+    qtplugin::PluginHotReloadManager m(options);
+    manager = &m;
     QObject::connect(manager, &qtplugin::PluginHotReloadManager::plugin_file_changed, manager,
                      [](const QString& id, const QString&) { told(id.toUtf8().constData()); });
     QSocketNotifier in(0, QSocketNotifier::Read);
