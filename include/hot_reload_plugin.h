@@ -5,6 +5,9 @@
  *   #define HRM_PLUGIN_IMPLEMENTATION    // in exactly one C file
  *   #include <hot_reload_plugin.h>       // link with -lhotreload -ldl -lpthread
  *
+ * That C file needs more of POSIX than -std=c99 and -std=c11 show: compile it
+ * with -D_GNU_SOURCE, or with -std=gnu99 and the like.
+ *
  *   static const char *const symbols[] = {"answer", NULL};
  *   hrm_plugin_options o = {0};
  *   o.symbols = symbols;
