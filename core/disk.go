@@ -34,6 +34,7 @@ type fileInfo struct {
 	// program can set at will; 0 where the system does not tell.
 	changed int64
 	linked  bool // it has several names (hard links)
+	remote  bool // on a network file system, where stat may answer from a cache
 }
 
 // verdict answers: does anybody hold the file open for writing?

@@ -12,9 +12,9 @@ type run struct {
 }
 
 // verifyAfter is how long a change may have waited in the queue before its file
-// is looked at again: the host may have been busy, and the file be half-written
-// anew with the hint still on its way.
-const verifyAfter = 10 * time.Millisecond
+// is looked at again: the host may have been busy, and the file be another one
+// or half-written anew, with the hint still on its way.
+const verifyAfter = time.Millisecond
 
 // Dispatch delivers up to max pending events (0: all) on the calling goroutine
 // and returns how many. If none is pending it waits for the first one as long
@@ -173,7 +173,26 @@ func (m *Manager) deliverLocked() bool {
 		event.done(m)
 		reload.done(m)
 	})
+	if c != nil && !c.removal && c.snap == nil {
+		m.recheckLocked(c)
+	}
 	return event != nil || reload != nil
+}
+
+// recheckLocked looks at a file after its delivery. If it is not what was told,
+// the host may have loaded either: whatever stands there next is told, even if
+// it is the version just told, put back.
+func (m *Manager) recheckLocked(c *pendingChange) {
+	var in fileInfo
+	m.unlocked(func() { in, _ = m.statOf(c.e, &c.info) })
+	if in.fp == c.info.fp || m.closed || c.e.disabled() {
+		return
+	}
+	c.e.distrust()
+	if c.e.more == nil || c.e.more.pending == nil {
+		m.hinted = append(m.hinted, c.e) // it may be back already, and found to be
+		m.kickLoop()
+	}
 }
 
 // unlocked lets the lock go for f; a panic in f finds it held again, as the
@@ -200,7 +219,7 @@ func (m *Manager) confirmLocked(c *pendingChange) bool {
 	}
 	var good bool
 	m.unlocked(func() {
-		in, err := m.statOf(c.e)
+		in, err := m.statOf(c.e, &c.info)
 		good = err == nil && in.fp == c.info.fp && !m.written(c.e)
 		if c.removal {
 			good = err != nil

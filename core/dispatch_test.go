@@ -362,3 +362,62 @@ func TestWhatWaitsForAHostIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// A link is retargeted while the host loads through it, and at once back. What
+// the host loaded is not what is there, although that was told.
+func TestVersionPutBackWhileTheHostLoadedAnotherIsToldAgain(t *testing.T) {
+	for name, o := range map[string]Options{
+		"notified":           {},
+		"without quiet":      {Quiet: NoQuiet},
+		"polled":             {ForcePolling: true, PollInterval: 50 * ms},
+		"unchanged contents": {IgnoreUnchangedContent: true},
+	} {
+		for _, other := range []string{"other", ""} {
+			t.Run(name+" "+other, func(t *testing.T) {
+				inBubble(t, o, func(h *host) {
+					loaded := make(chan func(), 1)
+					first := true
+					h.m.SetReloadCallback(func(id string) {
+						if !first {
+							h.reload(id)
+							return
+						}
+						first = false
+						loaded <- h.disk.displace(plugin, other)
+					}, nil)
+					h.disk.replace(plugin, "v1")
+					putBack := <-loaded
+					synctest.Wait()
+					if o.Quiet == NoQuiet && other != "" {
+						h.expect(0, "a="+other) // it is whole, so told as well
+					}
+					putBack()
+					h.expect(time.Minute, "a=v1")
+				})
+			})
+		}
+	}
+}
+
+// What a reload does to its own file is no other version.
+func TestFileThatIsMadeExecutableWhileTheHostLoadsItIsNotToldAgain(t *testing.T) {
+	inBubble(t, Options{Quiet: NoQuiet}, func(h *host) {
+		h.m.SetReloadCallback(func(id string) {
+			h.disk.chmod(plugin)
+			h.reload(id)
+		}, nil)
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Minute, "a=v1")
+	})
+}
+
+func TestFileThatVanishesWhileTheHostLoadsItIsToldAsRemovedOnce(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.m.SetReloadCallback(func(id string) {
+			h.reload(id)
+			h.disk.remove(plugin)
+		}, nil)
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Minute, "-a", "a=v1")
+	})
+}

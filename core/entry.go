@@ -166,6 +166,9 @@ func (e *entry) setTold(v version, h *hash) {
 	}
 }
 
+// distrust notes that the host may know another version than it was told of.
+func (e *entry) distrust() { e.setTold(version{print: [2]uint64{1}}, nil) }
+
 // knows is what the host knows of the file.
 func (e *entry) knows() (told version, h *hash) {
 	if e.more != nil {

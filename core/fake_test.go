@@ -82,6 +82,25 @@ func (d *fakeDisk) replace(path, content string) {
 	d.notify(path, fsnotify.Create)
 }
 
+// displace puts another file in place, or none, and returns what puts the former
+// one back, as a link retargeted there and back does.
+func (d *fakeDisk) displace(path, content string) (putBack func()) {
+	d.mu.Lock()
+	former := d.nodes[path]
+	d.mu.Unlock()
+	if content == "" {
+		d.remove(path)
+	} else {
+		d.replace(path, content)
+	}
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.nodes[path] = former
+		d.notify(path, fsnotify.Create)
+	}
+}
+
 // write changes the file in place.
 func (d *fakeDisk) write(path, content string) {
 	d.mu.Lock()

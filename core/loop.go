@@ -188,7 +188,8 @@ func (l *loop) commands() {
 	}
 	now := time.Now()
 	for _, e := range hinted {
-		if e.state&watching != 0 {
+		// What is settling is looked at in any case.
+		if w := l.work[e]; e.state&watching != 0 && (w == nil || !w.tracker.settling) {
 			l.hint(e, 0, now)
 		}
 	}
@@ -467,22 +468,9 @@ func (l *loop) link(e *entry) (in fileInfo, ok bool) {
 	return in, in.kind == kindFile && !l.ws.remote(e) && e.safe() == nil
 }
 
-// stat says what stands at an entry's path. On a network file system stat may
-// answer from a cache for up to a minute, but opening asks the server (nfs(5),
-// close-to-open), whose clock says nothing here.
+// stat says what stands at an entry's path.
 func (l *loop) stat(e *entry, at string) (fileInfo, error) {
-	in, err := l.disk.stat(at)
-	if err != nil {
-		return fileInfo{}, err
-	}
-	if in.kind != kindFile || !l.ws.remote(e) {
-		return l.m.withRest(e.safe(), in), nil
-	}
-	if fresh, err := l.disk.readable(at); err == nil {
-		in = fresh
-	}
-	in.changed = 0
-	return l.m.withRest(e.safe(), in), nil
+	return l.m.statAt(e, at, l.ws.remote(e))
 }
 
 // linkedTo notes under which file an entry is found, if that has several names.

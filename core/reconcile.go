@@ -45,7 +45,7 @@ func (m *Manager) knownOf(e *entry) version {
 func (m *Manager) distrust(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e.setTold(version{}, nil)
+	e.distrust()
 }
 
 // takeBack withdraws a change that was not told yet and returns when its first

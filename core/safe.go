@@ -240,10 +240,26 @@ func (s *safeState) makeCompanions() {
 	}
 }
 
-// statOf is the fingerprint of all that a version of the plugin consists of.
-func (m *Manager) statOf(e *entry) (fileInfo, error) {
-	in, err := m.opts.disk.stat(e.abs())
-	return m.withRest(e.safe(), in), err
+// statOf says what stands at an entry's path now, to be compared with seen.
+func (m *Manager) statOf(e *entry, seen *fileInfo) (fileInfo, error) {
+	return m.statAt(e, e.abs(), seen.remote)
+}
+
+// statAt is the fingerprint of all that a version of the plugin consists of. On
+// a network file system stat may answer from a cache for up to a minute, but
+// opening asks the server (nfs(5), close-to-open), whose clock says nothing here.
+func (m *Manager) statAt(e *entry, at string, remote bool) (fileInfo, error) {
+	in, err := m.opts.disk.stat(at)
+	if err != nil {
+		return fileInfo{}, err
+	}
+	if in.kind == kindFile && remote {
+		if fresh, err := m.opts.disk.readable(at); err == nil {
+			in = fresh
+		}
+		in.changed, in.remote = 0, true
+	}
+	return m.withRest(e.safe(), in), nil
 }
 
 // withRest adds a plugin's further files to what its own one looks like.

@@ -194,7 +194,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	}
 	snap, err := m.vet.store.take(s.files, step, stopped)
 	if err != nil {
-		if in, _ := m.statOf(e); in.fp != j.info.fp {
+		if in, _ := m.statOf(e, &j.info); in.fp != j.info.fp {
 			err = errMoved // whatever it was, the file is another one by now
 		}
 		return nil, err
@@ -205,7 +205,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	told, toldHash := e.knows()
 	bad := s.bad(snap.sum)
 	m.mu.Unlock()
-	if in, _ := m.statOf(e); in.fp != j.info.fp || m.written(e) {
+	if in, _ := m.statOf(e, &j.info); in.fp != j.info.fp || m.written(e) {
 		return snap, errMoved
 	}
 	step("stable")
