@@ -411,6 +411,7 @@ func (l *loop) examine(w *work, now time.Time) decision {
 	d := t.look(now, in, told, w.timing, l.m.opts.IgnoreUnchangedContent)
 	if d == probe {
 		var f findings
+		whole := time.Now() // which it is now or never
 		f.writer, f.after = l.m.writerOf(e, at)
 		if f.writer == denied {
 			l.barred(w, fs.ErrPermission, now)
@@ -434,7 +435,7 @@ func (l *loop) examine(w *work, now time.Time) decision {
 		case d == tell && s != nil:
 			l.vetVersion(e, in, t.first)
 		case d == tell:
-			l.found = append(l.found, &pendingChange{e: e, info: in, hash: h, first: t.first, whole: time.Now()})
+			l.found = append(l.found, &pendingChange{e: e, info: in, hash: h, first: t.first, whole: whole})
 		case d == unchanged && s != nil:
 			same, h = true, toldHash
 		case d == unchanged:

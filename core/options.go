@@ -44,6 +44,7 @@ type Options struct {
 	// Seams for tests: where hints come from, and the disk.
 	newSource func() (Source, error)
 	step      func(string) // called by the worker between its steps
+	strict    func(path string) (why string)
 	disk      disk
 }
 
@@ -90,6 +91,9 @@ func (o *Options) normalize() error {
 	}
 	if o.disk == nil {
 		o.disk = systemDisk
+	}
+	if o.strict == nil {
+		o.strict = strictPath
 	}
 	return nil
 }

@@ -126,6 +126,7 @@ type subject struct {
 	loaded uint32    // checksum of what the host read at the last delivery
 	torn   time.Time // since when the file is half-written; zero if it is whole
 	off    bool      // disabled
+	leaves bool      // being disabled
 	bad    string    // the first violation
 }
 
@@ -210,6 +211,11 @@ func whole(s string) bool {
 const slack = 20 * ms
 
 func (c *oracle) event(e Event) {
+	if e.Kind == Rejected { // nothing here may be
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.subj[e.ID].bad = "rejected: " + e.Message
+	}
 	if e.Kind != FileChanged {
 		return
 	}
@@ -227,7 +233,7 @@ func (c *oracle) snapshot(e Event) {
 	c.told(e.ID, time.Time{}, crc32.ChecksumIEEE(b))
 	if err == nil && whole(string(b)) {
 		if crc32.ChecksumIEEE(b)%2 == 0 { // some hosts report, some do not
-			if err := c.w.(inProcess).m.ReportReload(e.ID, e.Generation, ReloadOK, ""); err != nil {
+			if err := c.w.(inProcess).m.ReportReload(e.ID, e.Generation, ReloadOK, ""); err != nil && !c.leaving(e.ID) {
 				c.t.Error(err)
 			}
 		}
@@ -346,6 +352,7 @@ func (c *oracle) step() {
 		{"retarget the middle", func() { c.swapLink("links/hop", []string{c.at("store/1"), "../store/2"}, c.subj["l"].path) }},
 		{"remove with its directories", func() { c.must(os.RemoveAll(c.at("absent"))) }},
 		{"disable and enable", func() {
+			c.leave(id)
 			c.must(c.w.disable(id))
 			c.setOff(id, true)
 			if c.r.IntN(2) == 0 {
@@ -389,13 +396,26 @@ func (c *oracle) note(operation, id string) {
 	c.log = append(c.log, fmt.Sprintf("%s %s %s", time.Now().Format("05.000000"), operation, id))
 }
 
+// leave notes that a plugin is about to be disabled.
+func (c *oracle) leave(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.subj[id].leaves = true
+}
+
+func (c *oracle) leaving(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.subj[id].leaves
+}
+
 // setOff notes that a plugin was disabled, or is about to be enabled again with
 // what is there now.
 func (c *oracle) setOff(id string, off bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.subj[id]
-	s.off = off
+	s.off, s.leaves = off, off
 	if !off {
 		s.loaded = checksum(s.path)
 	}

@@ -252,6 +252,35 @@ func TestChangeDuringVetting(t *testing.T) {
 	}
 }
 
+// A version that is moved away while it is vetted, and back, was not refused.
+func TestMovedAwayAndBackDuringVetting(t *testing.T) {
+	for _, at := range []string{"begun", "made", "opened", "copying", "copied", "sealed", "stable", "validated"} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			var h *safeHost
+			var once atomic.Bool
+			away := make(chan struct{})
+			h = quietSafe(t, Options{step: func(step string) {
+				if step == at && once.CompareAndSwap(false, true) {
+					h.must(os.Rename(h.file, h.file+".away"))
+					close(away)
+				}
+			}})
+			h.put(h.file, "first")
+			h.enable(Safe{})
+			<-away
+			h.until("the version was let go", func() bool { return h.stats().Validating == 0 })
+			h.must(os.Rename(h.file+".away", h.file))
+			if ev := h.next(FileChanged); h.read(ev.Snapshot) != "first" {
+				t.Fatalf("the snapshot holds %q", h.read(ev.Snapshot))
+			}
+			if s := h.stats(); s.Rejected != 0 {
+				t.Fatalf("%d rejections of a file that was only away", s.Rejected)
+			}
+		})
+	}
+}
+
 func TestValidatorRefusesAcceptsAndTimesOut(t *testing.T) {
 	h := quietSafe(t, Options{})
 	released := make(chan struct{})

@@ -20,11 +20,20 @@ import (
 // is refused.
 
 // rejection is why a version is refused, as opposed to a failure to find out.
-type rejection struct{ why string }
+type rejection struct {
+	why     string
+	passing bool // the version may be accepted later without having changed
+}
 
 func (r *rejection) Error() string { return r.why }
 
-func reject(format string, args ...any) error { return &rejection{fmt.Sprintf(format, args...)} }
+func reject(format string, args ...any) error {
+	return &rejection{why: fmt.Sprintf(format, args...)}
+}
+
+func rejectForNow(format string, args ...any) error {
+	return &rejection{why: fmt.Sprintf(format, args...), passing: true}
+}
 
 // validate runs the built-in validations in the documented order.
 func (s *safeState) validate(snap *snapshot, image bool) error {

@@ -211,14 +211,7 @@ func TestStrictModes(t *testing.T) {
 	if why := strictPath(filepath.Join(h.dir, "missing")); !strings.Contains(why, "no such file") {
 		t.Errorf("a missing file: %q", why)
 	}
-	seen := func(path string) string { // below a directory that is trusted here
-		trusted := map[string]bool{}
-		for dir := h.dir; dir != "/"; dir = filepath.Dir(dir) {
-			trusted[dir] = true
-		}
-		delete(trusted, h.dir)
-		return strictWalk(path, trusted, 0)
-	}
+	seen := strictBelow(h)
 	h.put(h.file, "v1")
 	if why := seen(h.file); why != "" {
 		t.Errorf("a strict path: %s", why)
@@ -257,6 +250,54 @@ func TestStrictModes(t *testing.T) {
 			t.Errorf("event %+v", ev)
 		}
 	}
+}
+
+// strictBelow is strictPath with the directories above h's trusted.
+func strictBelow(h *safeHost) func(path string) string {
+	return func(path string) string {
+		trusted := map[string]bool{}
+		for dir := filepath.Dir(h.dir); dir != "/"; dir = filepath.Dir(dir) {
+			trusted[dir] = true
+		}
+		return strictWalk(path, trusted, 0)
+	}
+}
+
+// An administrator who mends the modes need not rebuild the plugin.
+func TestStrictModesMended(t *testing.T) {
+	for name, open := range map[string]func(h *safeHost) (mend func()){
+		"file":      func(h *safeHost) func() { return h.chmod(h.file, 0o666, 0o644) },
+		"directory": func(h *safeHost) func() { return h.chmod(h.dir, 0o777, 0o755) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var h *safeHost
+			h = quietSafe(t, Options{strict: func(path string) string { return strictBelow(h)(path) }})
+			h.put(h.file, "v1")
+			mend := open(h)
+			h.enable(Safe{StrictModes: true})
+			if ev := h.next(Rejected); !strings.Contains(ev.Message, "writable by others") {
+				t.Fatalf("event %+v", ev)
+			}
+			mend()
+			h.change("v1")
+			h.replace(h.file, "v2")
+			h.change("v2")
+		})
+	}
+}
+
+// A file that belongs to a plugin and comes late is waited for.
+func TestMissingCompanionComesLater(t *testing.T) {
+	h := quietSafe(t, Options{})
+	data := filepath.Join(h.dir, "data")
+	h.put(h.file, "v1")
+	h.enable(Safe{Files: []string{data}})
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, "is missing") {
+		t.Fatalf("event %+v", ev)
+	}
+	h.put(data, "d1")
+	h.change("v1")
 }
 
 func (h *safeHost) chmod(path string, to, back os.FileMode) (undo func()) {

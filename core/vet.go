@@ -175,14 +175,18 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 		return nil, errStopped
 	}
 	j.payload = m.payloadOf(s)
-	for _, f := range s.files {
-		if _, err := m.opts.disk.stat(f.abs); err != nil {
-			return nil, reject("%q, which belongs to it, is missing", f.abs)
-		}
+	for i, f := range s.files {
+		var open string
 		if s.o.StrictModes {
-			if why := strictPath(f.abs); why != "" {
-				return nil, reject("others could exchange the file: %s", why)
-			}
+			open = m.opts.strict(f.abs)
+		}
+		switch _, err := m.opts.disk.stat(f.abs); {
+		case err != nil && i == 0:
+			return nil, errMoved // it may be on its way back
+		case err != nil:
+			return nil, rejectForNow("%q, which belongs to it, is missing", f.abs)
+		case open != "":
+			return nil, rejectForNow("others could exchange the file: %s", open)
 		}
 	}
 	m.mu.Lock()
@@ -348,9 +352,11 @@ func (l *loop) vetted(j *vetJob) {
 		m.suppressed(j)
 	case errors.As(j.err, &refused):
 		s.job = nil
-		w := l.begin(e)
-		w.tracker.refused, w.examined = j.info.fp, j.info
-		m.rejected(j, refused.why)
+		if !refused.passing {
+			w := l.begin(e)
+			w.tracker.refused, w.examined = j.info.fp, j.info
+		}
+		m.rejected(j, refused)
 	case errors.Is(j.err, errMoved):
 		l.hint(e, 0, time.Now()) // which takes over when the change began
 	default:
@@ -390,17 +396,22 @@ func (m *Manager) suppressed(j *vetJob) {
 	m.stats.Suppressed++
 }
 
-// rejected says once per reason that a version is refused.
-func (m *Manager) rejected(j *vetJob, why string) {
+// rejected says once per reason that a version is refused. One that is so for
+// now is looked at again later, and at every hint.
+func (m *Manager) rejected(j *vetJob, r *rejection) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e := j.e
+	e, s, why := j.e, j.e.safe(), r.why
+	if r.passing {
+		s.again = min(max(2*s.again, minAgain), maxAgain)
+		m.lookAgainLocked(e, s.again)
+	}
 	ev := Event{Kind: Rejected, ID: e.id(), Path: e.path(), Message: why}
 	if j.snap != nil {
 		ev.SnapshotSize, ev.SnapshotHash = j.snap.size, hex.EncodeToString(j.snap.hash[:])
 	}
-	if mark := ev.SnapshotHash + " " + why; mark != e.safe().rejected {
-		e.safe().rejected = mark
+	if mark := ev.SnapshotHash + " " + why; mark != s.rejected {
+		s.rejected = mark
 		m.stats.Rejected++
 		m.noteLocked(ev)
 	}
