@@ -40,6 +40,7 @@ func hrmgo_create(o *C.hrm_options, mask C.uint64_t, out *C.uintptr_t, err *C.hr
 		IgnoreUnchangedContent: o.flags&C.HRM_IGNORE_UNCHANGED_CONTENT != 0,
 		ForcePolling:           o.flags&C.HRM_FORCE_POLLING != 0,
 		ThreadStart:            func() { C.hrmc_start_delivery(mask) },
+		AfterBulk:              afterBulk,
 	})
 	if e != nil {
 		return code(e, err)

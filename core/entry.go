@@ -3,7 +3,6 @@ package core
 import (
 	"hash/maphash"
 	"math"
-	"path/filepath"
 	"strings"
 	"time"
 	"unsafe"
@@ -84,12 +83,13 @@ type originKey struct{ as, dir string }
 func (m *Manager) originLocked(as, dir string) *origin {
 	o := m.origins[originKey{as, dir}]
 	if o == nil {
-		dir = strings.Clone(dir) // not of the caller's memory
-		o = &origin{dir: dir}
-		if o.as = dir + string(filepath.Separator); o.as != as {
-			o.as = strings.Clone(as)
+		o = &origin{as: strings.Clone(as)} // not of the caller's memory
+		if strings.HasPrefix(o.as, dir) {
+			o.dir = o.as[:len(dir)]
+		} else {
+			o.dir = strings.Clone(dir)
 		}
-		m.origins[originKey{o.as, dir}] = o
+		m.origins[originKey{o.as, o.dir}] = o
 	}
 	o.count++
 	return o

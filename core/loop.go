@@ -28,6 +28,7 @@ type loop struct {
 	touched  []*entry          // may have changed
 	found    []*pendingChange  // complete, to be told
 	spare    []*work           // for reuse
+	turnover int               // plugins taken up or given up since AfterBulk
 	path     pathBuffer
 
 	timer    *time.Timer
@@ -117,6 +118,16 @@ func (l *loop) run() {
 		l.arm()
 		l.m.publish(len(l.ws.byID)-len(l.ws.polled), len(l.ws.polled), len(l.settling)+len(l.fresh), l.writing)
 		l.m.wakeHost()
+		l.afterBulk()
+	}
+}
+
+// afterBulk says so when many plugins came or went and all is done.
+func (l *loop) afterBulk() {
+	const many = 4096
+	if call := l.m.opts.AfterBulk; call != nil && l.turnover >= many && len(l.fresh) == 0 && len(l.settling) == 0 {
+		l.turnover = 0
+		l.m.contained(call)
 	}
 }
 
@@ -179,6 +190,7 @@ func (l *loop) commands() {
 	} else {
 		l.fresh = append(l.fresh, added...)
 	}
+	l.turnover += len(removed)
 	for _, e := range removed {
 		l.unwatch(e)
 		if w := l.work[e]; w != nil {
@@ -198,6 +210,7 @@ func (l *loop) commands() {
 // first takes up some of the plugins that were enabled.
 func (l *loop) first() {
 	n := min(len(l.fresh), slice)
+	l.turnover += n
 	for _, e := range l.m.stillEnabled(l.fresh[:n]) {
 		w := l.begin(e)
 		w.examined, w.seen = l.watch(e)

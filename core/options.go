@@ -41,6 +41,11 @@ type Options struct {
 	// ThreadStart, if set, runs first on the thread of DispatchThread.
 	ThreadStart func()
 
+	// AfterBulk, if set, is called on a goroutine of its own when the manager has
+	// come to rest after many plugins were enabled or disabled: a moment to give
+	// memory back to the system.
+	AfterBulk func()
+
 	// Seams for tests: where hints come from, and the disk.
 	newSource func() (Source, error)
 	step      func(string) // called by the worker between its steps

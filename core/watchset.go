@@ -14,7 +14,7 @@ import (
 // loop uses it.
 //
 //	entry ──► places: (folder, name) for its own name and each link it goes through
-//	folder: a directory as spelled, shared by all plugins in it ──► steps: (watch, name)
+//	folder: a directory as spelled, shared by all plugins in it ──► its way: steps (watch, name)
 //	watch: a real directory, one per inode, shared by all folders
 type watchSet struct {
 	src     Source
@@ -66,7 +66,7 @@ type watch struct {
 	fleeting bool
 	remote   bool // its file system sends no notifications
 	dead     bool // the directory has left its path; the source has dropped it
-	names    map[string][]*folder
+	names    map[string][]*step
 	here     []*folder // folders that are this directory
 }
 
@@ -74,18 +74,23 @@ type watch struct {
 type folder struct {
 	spelled string
 	refs    int
-	real    *watch // nil while it cannot be reached
-	path    string // the way to real without links
-	steps   []step
+	real    *watch              // nil while it cannot be reached
+	path    string              // the way to real without links
+	way     *step               // the last step to it
 	leaves  table               // entries that were registered here, by nameKey
 	passing map[string][]*entry // entries whose path comes here through a link
 	stale   bool                // noted as such by the loop
 }
 
-// step is one name on the way to a folder.
+// step is one name on the way to folders. Those whose ways begin in the same
+// manner share these steps.
 type step struct {
 	w    *watch
 	name string // as nameKey has it
+	prev *step
+	next []*step
+	ends []*folder // whose way ends with this step
+	refs int       // of ends and next
 }
 
 // place is a name in a folder that an entry's path goes through: its own, and
@@ -220,8 +225,8 @@ func (s *watchSet) releaseFolder(f *folder) {
 		return
 	}
 	delete(s.folders, f.spelled)
-	s.drop(f, f.steps, f.real)
-	f.steps, f.real = nil, nil
+	s.drop(f, f.way, f.real)
+	f.way, f.real = nil, nil
 }
 
 // resolve walks from the root to the folder, watching each directory before it
@@ -229,8 +234,8 @@ func (s *watchSet) releaseFolder(f *folder) {
 // reports whether the folder is another directory than before, or has come
 // within or out of reach.
 func (s *watchSet) resolve(f *folder) (changed bool) {
-	oldSteps, oldReal := f.steps, f.real
-	f.steps, f.real = nil, nil
+	oldWay, oldReal := f.way, f.real
+	var way *step
 	root, todo := splitRoot(f.spelled)
 	cur, ok := root, true
 	links := 0
@@ -246,16 +251,14 @@ func (s *watchSet) resolve(f *folder) (changed bool) {
 			ok = false
 			break
 		}
-		key := nameKey(name)
-		w.names[key] = append(w.names[key], f)
-		f.steps = append(f.steps, step{w, key})
-		next := joinPath(cur, name)
+		way = s.extend(way, w, nameKey(name))
+		next := s.path.join(cur, name)
 		in, err := s.disk.lstat(next)
 		switch {
 		case err != nil:
 			ok = false
 		case in.kind == kindDir:
-			cur = next
+			cur = f.spelt(next)
 		case in.kind == kindLink:
 			target, err := s.disk.readlink(next)
 			if links++; err != nil || target == "" || links > maxLinks {
@@ -269,28 +272,92 @@ func (s *watchSet) resolve(f *folder) (changed bool) {
 			ok = false
 		}
 	}
+	f.way, f.real = way, nil
+	if way != nil {
+		way.ends = append(way.ends, f)
+	}
 	if ok {
 		if f.real, f.path = s.acquire(cur), cur; f.real != nil {
 			f.real.here = append(f.real.here, f)
 		}
 	}
-	s.drop(f, oldSteps, oldReal)
+	s.drop(f, oldWay, oldReal)
+	for st := way; st != nil; st = st.prev {
+		if st.w.dead {
+			s.stale(f) // it left its path during the walk
+			break
+		}
+	}
 	return f.real != oldReal
 }
 
+// spelt returns a copy of the path, which is a part of the folder's own spelling
+// where no links lead elsewhere.
+func (f *folder) spelt(path string) string {
+	if strings.HasPrefix(f.spelled, path) {
+		return f.spelled[:len(path)]
+	}
+	return strings.Clone(path)
+}
+
+// extend returns the way that goes on from prev by looking name up in w. It takes
+// over the references on both.
+func (s *watchSet) extend(prev *step, w *watch, name string) *step {
+	for _, st := range w.names[name] {
+		if st.prev == prev {
+			st.refs++
+			s.release(w)
+			if prev != nil {
+				prev.refs-- // st has one already, so that it is not the last
+			}
+			return st
+		}
+	}
+	st := &step{w: w, name: name, prev: prev, refs: 1}
+	if w.names == nil {
+		w.names = map[string][]*step{}
+	}
+	w.names[name] = append(w.names[name], st)
+	if prev != nil {
+		prev.next = append(prev.next, st)
+	}
+	return st
+}
+
 // drop gives back what a folder held.
-func (s *watchSet) drop(f *folder, steps []step, real *watch) {
-	for _, st := range steps {
-		if rest := without(st.w.names[st.name], f); len(rest) > 0 {
+func (s *watchSet) drop(f *folder, way *step, real *watch) {
+	if way != nil {
+		way.ends = without(way.ends, f)
+	}
+	for st := way; st != nil; {
+		prev := st.prev
+		if st.refs--; st.refs > 0 {
+			break
+		}
+		if rest := without(st.w.names[st.name], st); len(rest) > 0 {
 			st.w.names[st.name] = rest
 		} else {
 			delete(st.w.names, st.name)
 		}
+		if prev != nil {
+			prev.next = without(prev.next, st)
+		}
 		s.release(st.w)
+		st = prev
 	}
 	if real != nil {
 		real.here = without(real.here, f)
 		s.release(real)
+	}
+}
+
+// folders visits those whose way leads through the step.
+func (st *step) folders(visit func(*folder)) {
+	for _, f := range st.ends {
+		visit(f)
+	}
+	for _, next := range st.next {
+		next.folders(visit)
 	}
 }
 
@@ -308,7 +375,7 @@ func (s *watchSet) acquire(path string) *watch {
 	if w := s.byPath[path]; w != nil {
 		s.lost(w) // another directory stood here
 	}
-	w := &watch{path: path, id: in.id(), refs: 1, names: map[string][]*folder{}}
+	w := &watch{path: path, id: in.id(), refs: 1}
 	s.byPath[path], s.byID[w.id] = w, w
 	s.begin(w)
 	return w
@@ -384,10 +451,12 @@ func (s *watchSet) hint(path string, why signs) {
 		return
 	}
 	name = nameKey(name)
-	for _, f := range w.names[name] {
-		if why&replaced != 0 || (why&attributes != 0 && f.real == nil) {
-			s.stale(f)
-		}
+	for _, st := range w.names[name] {
+		st.folders(func(f *folder) {
+			if why&replaced != 0 || (why&attributes != 0 && f.real == nil) {
+				s.stale(f)
+			}
+		})
 	}
 	hash := hashOf(name)
 	for _, f := range w.here {
@@ -415,8 +484,10 @@ func (s *watchSet) lost(w *watch) {
 // users are all folders whose way leads through w.
 func (w *watch) users() []*folder {
 	users := append([]*folder(nil), w.here...)
-	for _, fs := range w.names {
-		users = append(users, fs...)
+	for _, steps := range w.names {
+		for _, st := range steps {
+			st.folders(func(f *folder) { users = append(users, f) })
+		}
 	}
 	return users
 }

@@ -1,0 +1,108 @@
+//go:build unix
+
+package core
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A host that has enabled or disabled many plugins gets a moment to give memory
+// back: once all are taken up, once all are gone, and not for a few.
+func TestAfterBulk(t *testing.T) {
+	dir, calls := t.TempDir(), make(chan struct{}, 8)
+	m, err := New(Options{Quiet: NoQuiet, AfterBulk: func() { calls <- struct{}{} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	enable := func(n int) {
+		for i := range n {
+			path := filepath.Join(dir, fmt.Sprint(i))
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Enable(fmt.Sprint(i), path, EnableOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const many = 5000
+	enable(10)
+	if _, err := m.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	enable(many)
+	<-calls
+	if _, err := m.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	<-calls
+	if len(calls) > 0 {
+		t.Error("more calls than occasions")
+	}
+}
+
+// Directories below one share the watches and the names of the way to it, and
+// still each finds its file whatever becomes of the others and of the way.
+func TestDirectoriesWithOneWayToThem(t *testing.T) {
+	base, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &realHost{t: t}
+	root, told := filepath.Join(base, "a", "b"), make(chan string, 100)
+	h.m, err = New(Options{Quiet: 20 * ms})
+	h.must(err)
+	defer h.m.Close()
+	h.must(h.m.SetReloadCallback(func(id string) { told <- id }, nil))
+	const n = 12
+	file := func(i int) string { return filepath.Join(root, fmt.Sprint(i/2), fmt.Sprint(i, ".so")) }
+	fill := func() {
+		for i := range n {
+			h.must(os.MkdirAll(filepath.Dir(file(i)), 0o755))
+			h.put(file(i), fmt.Sprint("made at ", time.Now().UnixNano()))
+		}
+	}
+	fill()
+	for i := range n {
+		h.must(h.m.Enable(fmt.Sprint(i), file(i), EnableOptions{}))
+	}
+	expect := func(what string, from int) {
+		t.Helper()
+		missing := map[string]bool{}
+		for i := from; i < n; i++ {
+			missing[fmt.Sprint(i)] = true
+		}
+		for deadline := time.After(bound); len(missing) > 0; {
+			select {
+			case id := <-told:
+				delete(missing, id)
+			case <-deadline:
+				t.Fatalf("%s: not told of %v", what, missing)
+			}
+		}
+	}
+	h.awaitStat("taken up", func(s Stats) bool { return s.WatchedDirectories > n/2 && s.Settling == 0 })
+	for from := 0; from < n; from += 3 {
+		h.must(os.Rename(filepath.Join(base, "a"), filepath.Join(base, fmt.Sprint("was ", from))))
+		fill()
+		expect("the way made anew", from)
+		h.must(os.Rename(root, filepath.Join(base, "a", fmt.Sprint("aside ", from))))
+		fill()
+		expect("its last directory made anew", from)
+		elsewhere := filepath.Join(base, fmt.Sprint("elsewhere ", from))
+		h.must(os.Rename(root, elsewhere))
+		h.must(os.Symlink(elsewhere, root))
+		fill()
+		expect("a link on the way", from)
+		for i := from; i < from+3; i++ {
+			_, err := h.m.Disable(fmt.Sprint(i))
+			h.must(err)
+		}
+	}
+	h.awaitStat("nothing watched", func(s Stats) bool { return s.WatchedDirectories == 0 })
+}
