@@ -35,6 +35,11 @@
  *   user_data, also when the registration itself fails. Strings and structs
  *   passed to a callback are valid until it returns. A callback must not throw
  *   or longjmp out, and must not fork or unload the library.
+ *   A build may replace the file while you load it. If it is another one when
+ *   the callback has returned, what is there next is told as well, even if that
+ *   is the version just told, put back. What was there for a moment in between
+ *   can only be known with safe reload (docs/safe-reload.md), where you load a
+ *   copy that nobody changes.
  *
  * ERRORS
  *   Functions return int32_t: 0 or a documented positive value is success, a
