@@ -1,6 +1,6 @@
 /*
  * hot_reload_plugin.h - a host for plugins loaded with dlopen, on top of the
- * safe reload of libhotreload. POSIX. In one file, for programs to compile in:
+ * safe reload of libhotreload. POSIX. For programs to compile in:
  *
  *   #define HRM_PLUGIN_IMPLEMENTATION    // in exactly one C file
  *   #include <hot_reload_plugin.h>       // link with -lhotreload -ldl -lpthread
@@ -43,6 +43,7 @@
 #ifndef HOT_RELOAD_PLUGIN_H
 #define HOT_RELOAD_PLUGIN_H
 
+#include "hot_reload_canary.h"
 #include "hot_reload_manager.h"
 
 #ifdef __cplusplus
@@ -108,13 +109,9 @@ void *hrm_plugin_symbol(const hrm_plugin_version *v, size_t index);
 uint64_t hrm_plugin_generation(const hrm_plugin_version *v);
 
 /* The version of that generation misbehaves: goes back to the last good one,
- * which is loaded and initialised again, and does not take these bytes again. As
- * hrm_report_reload. */
+ * which is loaded and initialised again (or, while it is pinned, just used
+ * again), and does not take these bytes again. As hrm_report_reload. */
 int32_t hrm_plugin_fail(hrm_plugin *p, uint64_t generation, const char *message, hrm_error *err);
-
-/* Loads a library in a child process and calls its init there (name NULL or not
- * exported: none). Returns 1 if that went well, else 0 and writes why. */
-int hrm_plugin_canary(const char *path, const char *init, int32_t timeout_ms, char *why, size_t size);
 
 #ifdef __cplusplus
 }
@@ -127,16 +124,11 @@ int hrm_plugin_canary(const char *path, const char *init, int32_t timeout_ms, ch
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 typedef int (*hrm_plugin_init_fn)(void);
 typedef void (*hrm_plugin_exit_fn)(void);
@@ -159,7 +151,7 @@ struct hrm_plugin {
     char *id;
     hrm_plugin_options o;
     hrm_plugin_version *present; /* NULL until the first one is loaded */
-    int loaded;                  /* versions not unloaded yet */
+    hrm_plugin_version *loaded;  /* all that are not unloaded yet */
     int opening;                 /* 1 while hrm_plugin_open waits, 2 when the first version has failed */
     int handing_over;
     int busy, closing; /* a callback is about it; it is to be closed afterwards */
@@ -170,8 +162,10 @@ struct hrm_plugin {
 
 struct hrm_plugin_version {
     hrm_plugin *p;
+    hrm_plugin_version *next; /* loaded */
     uint64_t generation;
-    unsigned refs; /* of its being present, and of each acquire */
+    unsigned refs; /* of its being present, and of each acquire; 0 while it is unloaded */
+    int was;       /* present before */
     void *library;
     hrm_plugin_exit_fn exit;
     hrm_plugin_save_fn save;
@@ -214,6 +208,7 @@ static void hrm_plugin_unref(hrm_plugin_version *v)
 {
     hrm_plugin *p = v->p;
     hrm_plugin_host *host = p->host;
+    hrm_plugin_version **at;
     int last;
     pthread_mutex_lock(&host->mu);
     last = --v->refs == 0;
@@ -225,11 +220,33 @@ static void hrm_plugin_unref(hrm_plugin_version *v)
     if (v->exit != NULL)
         v->exit();
     dlclose(v->library);
-    free(v);
     pthread_mutex_lock(&host->mu);
-    p->loaded--;
+    for (at = &p->loaded; *at != v; at = &(*at)->next) {
+    }
+    *at = v->next;
     pthread_cond_broadcast(&host->changed);
     pthread_mutex_unlock(&host->mu);
+    free(v);
+}
+
+/* A generation that is loaded still, or again in use: loading it once more would
+ * give the same image, whose init has run and whose exit is to come. NULL if it is
+ * not; one that is being unloaded is waited for. */
+static hrm_plugin_version *hrm_plugin_again(hrm_plugin *p, uint64_t generation)
+{
+    hrm_plugin_version *v;
+    pthread_mutex_lock(&p->host->mu);
+    for (;;) {
+        for (v = p->loaded; v != NULL && v->generation != generation; v = v->next) {
+        }
+        if (v == NULL || v->refs > 0)
+            break;
+        pthread_cond_wait(&p->host->changed, &p->host->mu);
+    }
+    if (v != NULL)
+        v->refs++;
+    pthread_mutex_unlock(&p->host->mu);
+    return v;
 }
 
 /* Loads a version without making it the present one; NULL with the reason in why. */
@@ -271,7 +288,8 @@ static hrm_plugin_version *hrm_plugin_load(hrm_plugin *p, const char *path, uint
         goto failed;
     }
     pthread_mutex_lock(&p->host->mu);
-    p->loaded++;
+    v->next = p->loaded;
+    p->loaded = v;
     pthread_mutex_unlock(&p->host->mu);
     return v;
 failed:
@@ -311,17 +329,23 @@ static int hrm_plugin_exchange(hrm_plugin *p, hrm_plugin_version *v, char *why, 
     if (old != NULL && old->save != NULL && v->restore != NULL) {
         hrm_plugin_deadline(&end, p->o.hand_over_timeout_ms > 0 ? p->o.hand_over_timeout_ms : 1000);
         p->handing_over = 1;
-        while (old->refs > 1 && good)
-            good = pthread_cond_timedwait(&host->changed, &host->mu, &end) == 0 || old->refs <= 1;
+        while ((old->refs > 1 || v->refs > 1) && good)
+            good = pthread_cond_timedwait(&host->changed, &host->mu, &end) == 0 || (old->refs <= 1 && v->refs <= 1);
         if (!good)
             snprintf(why, size, "calls under way did not end in time for the handing over of state");
         else
             good = hrm_plugin_hand_over(old, v, why, size);
+        if (!good && v->was) { /* it has a state, and the old one is to go */
+            good = 1;
+            why[0] = '\0';
+        }
         p->handing_over = 0;
         pthread_cond_broadcast(&host->changed);
     }
-    if (good)
+    if (good) {
         p->present = v;
+        v->was = 1;
+    }
     pthread_mutex_unlock(&host->mu);
     if (!good)
         hrm_plugin_unref(v);
@@ -351,87 +375,6 @@ hrm_plugin_fn hrm_plugin_function(const hrm_plugin_version *v, size_t index)
     return f;
 }
 uint64_t hrm_plugin_generation(const hrm_plugin_version *v) { return v->generation; }
-
-/* -------------------------------------------------------------- canary -- */
-
-static void hrm_plugin_canary_child(const char *path, const char *init, int to)
-{
-    static const int deadly[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, SIGTERM, SIGALRM};
-    const char *said = "+";
-    char text[300];
-    void *library;
-    hrm_plugin_init_fn start;
-    ssize_t ignored;
-    size_t i;
-    int code;
-    for (i = 0; i < sizeof deadly / sizeof deadly[0]; i++)
-        signal(deadly[i], SIG_DFL); /* the parent's handlers, a runtime's among them, do not work here */
-    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        said = dlerror();
-    } else {
-        hrm_plugin_find(library, init, "plugin_init", &start, sizeof start);
-        if (start != NULL && (code = start()) != 0) {
-            snprintf(text, sizeof text, "its init returned %d", code);
-            said = text;
-        }
-    }
-    ignored = write(to, said, strlen(said));
-    (void)ignored;
-    _exit(0);
-}
-
-int hrm_plugin_canary(const char *path, const char *init, int32_t timeout_ms, char *why, size_t size)
-{
-    char text[300];
-    struct pollfd ready;
-    ssize_t n = -1;
-    int ends[2], status = 0, timed_out = 1, left;
-    pid_t child, waited = 0;
-    if (pipe(ends) != 0) {
-        snprintf(why, size, "no canary: %s", strerror(errno));
-        return 0;
-    }
-    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    child = fork();
-    if (child == 0)
-        hrm_plugin_canary_child(path, init, ends[1]);
-    close(ends[1]);
-    if (child < 0) {
-        snprintf(why, size, "no canary: %s", strerror(errno));
-        close(ends[0]);
-        return 0;
-    }
-    ready.fd = ends[0];
-    ready.events = POLLIN;
-    /* The pipe alone does not tell the end: another fork may hold its other end. */
-    for (left = timeout_ms; left > 0 && timed_out; left -= 20) {
-        if (poll(&ready, 1, left < 20 ? left : 20) > 0)
-            timed_out = 0;
-        else if ((waited = waitpid(child, &status, WNOHANG)) == child || (waited < 0 && errno == ECHILD))
-            timed_out = 0;
-    }
-    if (timed_out)
-        kill(child, SIGKILL);
-    else if (poll(&ready, 1, 0) > 0)
-        while ((n = read(ends[0], text, sizeof text - 1)) < 0 && errno == EINTR) {
-        }
-    close(ends[0]);
-    while (waited == 0 && (waited = waitpid(child, &status, 0)) < 0 && errno == EINTR)
-        waited = 0;
-    if (timed_out)
-        snprintf(why, size, "in a child process its init did not return within %d ms", (int)timeout_ms);
-    else if (n == 1 && text[0] == '+')
-        return 1;
-    else if (n > 0)
-        snprintf(why, size, "in a child process: %.*s", (int)n, text);
-    else if (waited == child && WIFSIGNALED(status))
-        snprintf(why, size, "in a child process it crashed: signal %d", WTERMSIG(status));
-    else
-        snprintf(why, size, "in a child process it ended the process");
-    return 0;
-}
 
 /* ---------------------------------------------------------------- host -- */
 
@@ -494,8 +437,11 @@ static void hrm_plugin_tell(hrm_plugin *p, int32_t result, uint64_t generation, 
 static void hrm_plugin_take(hrm_plugin *p, const hrm_event *ev)
 {
     char why[400] = "";
-    hrm_plugin_version *v = hrm_plugin_load(p, ev->snapshot_path, ev->generation, why, sizeof why);
-    int good = v != NULL && hrm_plugin_exchange(p, v, why, sizeof why);
+    hrm_plugin_version *v = hrm_plugin_again(p, ev->generation);
+    int good;
+    if (v == NULL)
+        v = hrm_plugin_load(p, ev->snapshot_path, ev->generation, why, sizeof why);
+    good = v != NULL && hrm_plugin_exchange(p, v, why, sizeof why);
     hrm_report_reload(p->host->manager, p->id, ev->generation, good ? HRM_RELOAD_OK : HRM_RELOAD_FAILED, why, NULL);
     hrm_plugin_tell(p, good ? HRM_RELOAD_OK : HRM_RELOAD_FAILED, ev->generation, why);
 }
@@ -674,7 +620,7 @@ void hrm_plugin_close(hrm_plugin *p)
     if (v != NULL)
         hrm_plugin_unref(v);
     pthread_mutex_lock(&host->mu);
-    while (p->loaded > 0)
+    while (p->loaded != NULL)
         pthread_cond_wait(&host->changed, &host->mu);
     pthread_mutex_unlock(&host->mu);
     free(p->id);

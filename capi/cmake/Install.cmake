@@ -17,7 +17,7 @@ else()
         FILES_MATCHING PATTERN "libhotreload.so" PATTERN "libhotreload.dylib")
 endif()
 # hotreload.hpp and what it includes need no Qt.
-install(FILES include/hot_reload_manager.h include/hot_reload_plugin.h
+install(FILES include/hot_reload_manager.h include/hot_reload_plugin.h include/hot_reload_canary.h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel)
 install(DIRECTORY include/qtplugin DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel
     PATTERN monitoring EXCLUDE)

@@ -1,124 +1,5 @@
 /* hot_reload_plugin.h: plugins loaded with dlopen, exchanged while in use. */
-#define HRM_PLUGIN_IMPLEMENTATION
-#include "hot_reload_plugin.h"
-#include "support.h"
-
-static const char *dir, *f;
-static hrm_plugin_host *host;
-static hrm_plugin *plugin;
-
-static struct {
-    pthread_mutex_t mu;
-    int n, seen, close_inside;
-    struct {
-        int result;
-        uint64_t generation, present;
-        char message[400];
-    } o[64];
-} told = {PTHREAD_MUTEX_INITIALIZER, 0, 0, 0, {{0, 0, 0, ""}}};
-
-static void on_outcome(const hrm_plugin_outcome *o, void *arg)
-{
-    CHECK(arg == &told);
-    pthread_mutex_lock(&told.mu);
-    told.o[told.n % 64].result = o->result;
-    told.o[told.n % 64].generation = o->generation;
-    told.o[told.n % 64].present = o->present;
-    snprintf(told.o[told.n % 64].message, sizeof told.o[0].message, "%s", o->message);
-    told.n++;
-    pthread_mutex_unlock(&told.mu);
-    if (LOAD(told.close_inside))
-        hrm_plugin_close(plugin);
-}
-
-static int another(void *arg)
-{
-    int yes;
-    if (arg != NULL)
-        hrm_dispatch(hrm_plugin_host_manager(host), 0, 5, NULL);
-    pthread_mutex_lock(&told.mu);
-    yes = told.n > told.seen;
-    pthread_mutex_unlock(&told.mu);
-    return yes;
-}
-
-/* The next outcome: its result, what is present, a part of its message. */
-static void expect(int result, int present, const char *message)
-{
-    int i;
-    CHECK(wait_until(another, host->manual ? host : NULL, PATIENCE));
-    i = told.seen++ % 64;
-    CHECK_INT(told.o[i].result, result);
-    CHECK_INT(told.o[i].present, present);
-    CHECK_HAS(told.o[i].message, message);
-}
-
-static const char *const symbols[] = {"version", "work", NULL};
-
-/* Compiles a plugin and puts it into place in one step. */
-static void build(int version, const char *more)
-{
-    char command[2000];
-    FILE *c = fopen(in(dir, "plugin.c"), "w");
-    if (c == NULL)
-        abort();
-    fprintf(c,
-            "#include <stddef.h>\n#include <stdlib.h>\n#include <unistd.h>\nstatic int state;\n"
-            "int version(void) { return %d; }\nint work(void) { return ++state; }\n%s\n",
-            version, more);
-    fclose(c);
-    snprintf(command, sizeof command, "%s -shared -fPIC -w %s -o %s && mv %s %s", getenv("CC") ? getenv("CC") : "cc",
-             in(dir, "plugin.c"), in(dir, "built"), in(dir, "built"), f);
-    if (system(command) != 0)
-        abort();
-}
-
-#define STATE                                                                                                         \
-    "size_t plugin_save_state(void *to, size_t room) { if (room >= sizeof state) *(int *)to = state; return sizeof "  \
-    "state; }\nint plugin_restore_state(const void *from, size_t size) { state = *(const int *)from; return 0; }\n"
-
-static void begin(int mode)
-{
-    hrm_options o = HRM_OPTIONS_INIT;
-    hrm_error err = HRM_ERROR_INIT;
-    dir = scratch();
-    f = in(dir, "plugin.so");
-    told.n = told.seen = told.close_inside = 0;
-    o.dispatch_mode = mode;
-    o.quiet_ms = QUIET;
-    o.snapshot_dir = in(dir, "snapshots");
-    CHECK_INT(hrm_plugin_host_create(&o, on_outcome, &told, &host, &err), HRM_OK);
-}
-
-static int32_t try_open(hrm_plugin_options *o, hrm_error *err)
-{
-    o->symbols = symbols;
-    return hrm_plugin_open(host, "p", f, o, &plugin, err);
-}
-
-static void start(int mode, hrm_plugin_options *o)
-{
-    hrm_error err = HRM_ERROR_INIT;
-    begin(mode);
-    build(1, STATE);
-    CHECK_INT(try_open(o, &err), HRM_OK);
-    CHECK_STR(err.message, "");
-    expect(HRM_RELOAD_OK, 1, "");
-}
-
-static int call(size_t index)
-{
-    const hrm_plugin_version *v = hrm_plugin_acquire(plugin);
-    int answer = ((int (*)(void))hrm_plugin_function(v, index))();
-    hrm_plugin_release(v);
-    return answer;
-}
-
-static void stop(void)
-{
-    hrm_plugin_host_destroy(host);
-    host = NULL;
-}
+#include "plugins.h"
 
 static void versions_are_exchanged(int mode)
 {
@@ -184,8 +65,41 @@ static void a_canary_dies_in_its_place(void)
     expect(0, 1, "crashed: signal 11");
     build(6, "int plugin_init(void) { return 6; }");
     expect(0, 1, "in a child process: its init returned 6");
+    build(6, "int plugin_init(void) { int i; for (i = 3; i < 1000; i++) close(i); for (;;) ; }");
+    expect(0, 1, "did not return within 400 ms");
     build(7, "");
     expect(HRM_RELOAD_OK, 2, "");
+    stop();
+}
+
+static void *loads_libraries(void *arg)
+{
+    while (!LOAD(*(int *)arg)) {
+        void *library = dlopen(f, RTLD_NOW | RTLD_LOCAL);
+        if (library == NULL || dlclose(library) != 0)
+            return NULL;
+    }
+    return arg;
+}
+
+/* A fork that falls into another thread's dlopen leaves a child that cannot load
+ * anything; that says nothing about the version. */
+static void a_canary_beside_a_thread_that_loads(void)
+{
+    pthread_t thread;
+    void *result = NULL;
+    int i, ending = 0, good = 0;
+    char why[300] = "";
+    begin(HRM_DISPATCH_THREAD);
+    build(1, "int plugin_init(void) { return 0; }");
+    CHECK_INT(pthread_create(&thread, NULL, loads_libraries, &ending), 0);
+    for (i = 0; i < 100; i++)
+        good += hrm_plugin_canary(f, NULL, PATIENCE, why, sizeof why);
+    STORE(ending, 1);
+    pthread_join(thread, &result);
+    CHECK(result == &ending);
+    CHECK_INT(good, 100);
+    CHECK_STR(why, "");
     stop();
 }
 
@@ -226,18 +140,6 @@ static void going_back_later(void)
     stop();
 }
 
-static int loaded(const char *part)
-{
-    char line[1000];
-    int yes = 0;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
-        yes = yes || strstr(line, part) != NULL;
-    if (maps != NULL)
-        fclose(maps);
-    return yes;
-}
-
 /* What is pinned stays loaded, and holds the exchange up only where state is handed over. */
 static void pinned_versions(void)
 {
@@ -270,6 +172,39 @@ static void pinned_versions(void)
     hrm_plugin_release(old);
     build(5, STATE);
     expect(HRM_RELOAD_OK, 3, "");
+    stop();
+}
+
+/* Going back to a version that is in use still: it is the same image, so it is not initialised again, and not
+ * left when that use ends. */
+static void going_back_to_a_pinned_version(void)
+{
+    hrm_plugin_options o = {0};
+    const hrm_plugin_version *pinned;
+    hrm_error err = HRM_ERROR_INIT;
+    int *live;
+    begin(HRM_DISPATCH_THREAD);
+    o.hand_over_timeout_ms = 50;
+    build(1, STATE "int live; int plugin_init(void) { return live++; }\nvoid plugin_exit(void) { live = -100; }");
+    CHECK_INT(try_open(&o, &err), HRM_OK);
+    expect(HRM_RELOAD_OK, 1, "");
+    CHECK_INT(call(1), 1);
+    pinned = hrm_plugin_acquire(plugin);
+    live = dlsym(pinned->library, "live");
+    build(2, "size_t plugin_save_state(void *to, size_t room) { return 0; }"); /* and takes none: no waiting */
+    expect(HRM_RELOAD_OK, 2, "");
+    CHECK_INT(hrm_plugin_fail(plugin, 2, "it answers nonsense", &err), HRM_OK);
+    expect(HRM_RELOAD_OK, 1, ""); /* although the call under way does not end in time to take the state over */
+    CHECK_INT(call(0), 1);
+    CHECK_INT(call(1), 2); /* its state is what it was */
+    hrm_plugin_release(pinned);
+    CHECK_INT(*live, 1);
+    CHECK_INT(call(1), 3);
+    CHECK(!loaded("/2/plugin.so"));
+    build(3, STATE);
+    expect(HRM_RELOAD_OK, 3, "");
+    CHECK_INT(call(1), 4);
+    CHECK(!loaded("/1/plugin.so"));
     stop();
 }
 
@@ -333,9 +268,11 @@ int main(void)
     RUN(inside_hrm_dispatch);
     RUN(opening_fails);
     RUN(a_canary_dies_in_its_place);
+    RUN(a_canary_beside_a_thread_that_loads);
     RUN(a_validator_of_its_own);
     RUN(going_back_later);
     RUN(pinned_versions);
+    RUN(going_back_to_a_pinned_version);
     RUN(closed_inside_its_callback);
     RUN(under_load);
     DONE();
