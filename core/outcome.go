@@ -72,7 +72,8 @@ func (m *Manager) failedLocked(e *entry, o *offer, message string) {
 		delay = min(delay<<min(f.times-1, 20), maxInterval)
 		m.stats.Retries++
 		if o.generation == uint64(e.generation) { // otherwise a newer one is there already
-			e.setTold(version{}, nil)
+			e.distrust()
+			s.payload = fileInfo{}
 			m.lookAgainLocked(e, delay)
 			what += fmt.Sprintf("; it is offered again in %v", delay)
 		}

@@ -60,6 +60,7 @@ type safeState struct {
 	keys       []minisign.PublicKey
 	files      []member // the plugin's own first
 	signatures []string // of each of them
+	allowList  string
 	evidence   []string // signatures and allow-list: their change is a reason to look again
 	companions []*entry // watched for files and evidence
 	job        *vetJob  // the loop's own: what is being vetted
@@ -221,6 +222,9 @@ func (m *Manager) newSafeState(id, abs string, o *Safe) (*safeState, error) {
 		}
 	}
 	copy(s.signatures, s.evidence)
+	if o.AllowList != "" {
+		s.allowList = s.evidence[len(s.evidence)-1]
+	}
 	return s, nil
 }
 

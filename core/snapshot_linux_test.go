@@ -2,6 +2,7 @@ package core
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -214,6 +215,75 @@ func TestSnapshotDirectoryRemoved(t *testing.T) {
 	if list := entriesOf(t, h.snapshots); len(list) != 0 {
 		t.Fatalf("left: %v", list)
 	}
+}
+
+// Somebody takes the directories away from the user that the manager runs as.
+func TestSnapshotDirectoryTakenByAnother(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("not run: it takes root to give a directory to another user")
+		return
+	}
+	if !alone(t, t.Name()) {
+		return
+	}
+	const nobody = 65534
+	as := func(uid int) {
+		t.Helper()
+		if err := syscall.Setresuid(-1, uid, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := os.MkdirTemp("", "taken") // t.TempDir() makes it below one that is closed to others
+	if err == nil {
+		err = errors.Join(os.Chmod(dir, 0o755), os.Chown(dir, nobody, nobody), os.Setenv("TMPDIR", dir))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { as(0); _ = os.RemoveAll(dir) })
+	as(nobody)
+	base := filepath.Join(dir, "snapshots")
+	h := quietSafe(t, Options{SnapshotDir: base})
+	h.put(h.file, "v1")
+	h.enable(Safe{})
+	own := filepath.Dir(filepath.Dir(h.change("v1").Snapshot))
+	h.report(1, ReloadOK)
+
+	h.must(os.Chmod(own, 0o500)) // by the user: put right
+	h.must(os.Chmod(base, 0o500))
+	h.replace(h.file, "v2")
+	h.change("v2")
+	h.report(2, ReloadOK)
+
+	as(0) // by root: said, and waited for
+	h.must(os.Chown(own, 0, 0))
+	as(nobody)
+	h.replace(h.file, "v3")
+	if ev := h.next(Health); ev.Health != HealthSnapshotFailed || !strings.Contains(ev.Message, "permission denied") {
+		t.Fatalf("event %+v", ev)
+	}
+	if s := h.stats(); s.Snapshots != 2 || s.SnapshotFailures == 0 {
+		t.Fatalf("stats %+v", s)
+	}
+	as(0)
+	h.must(os.Chown(own, nobody, nobody))
+	as(nobody)
+	h.change("v3")
+}
+
+// alone runs a test once more in a process of its own; it reports whether this is that.
+func alone(t *testing.T, name string) bool {
+	t.Helper()
+	for _, a := range os.Args {
+		if a == childMark {
+			return true
+		}
+	}
+	out, err := exec.Command("/proc/self/exe", "-test.run=^"+name+"$", "-test.v", "-test.timeout=60s", "--", childMark).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "PASS") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
 }
 
 func TestThousandReloadsStayFlat(t *testing.T) {

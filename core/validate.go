@@ -58,8 +58,8 @@ func (s *safeState) validate(snap *snapshot, image bool) error {
 			return err
 		}
 	}
-	if s.o.AllowList != "" {
-		if err := checkAllowList(s.o.AllowList, snap, s.files); err != nil {
+	if s.allowList != "" {
+		if err := checkAllowList(s.allowList, snap, s.files); err != nil {
 			return err
 		}
 	}
@@ -198,7 +198,7 @@ func checkAllowList(list string, snap *snapshot, files []member) error {
 
 // readAllowList reads what sha256sum writes.
 func readAllowList(path string) (map[hash]bool, error) {
-	f, err := os.Open(path)
+	f, err := openEvidence(path)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,38 @@ func readAllowList(path string) (map[hash]bool, error) {
 		copy(h[:], raw)
 		allowed[h] = true
 	}
-	return allowed, lines.Err()
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%q: %w", path, err)
+	}
+	return allowed, nil
+}
+
+// openEvidence opens a file that others may have made: it waits for nothing, and
+// what is no file is not read.
+func openEvidence(path string) (*os.File, error) {
+	f, err := openSource(path)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		_ = f.Close()
+		return nil, fmt.Errorf("%q is no regular file", path)
+	}
+	return f, nil
+}
+
+// readSignature reads no more than a signature with its comments can be.
+func readSignature(path string) (text []byte, err error) {
+	const most = 64 << 10
+	f, err := openEvidence(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if text, err = io.ReadAll(io.LimitReader(f, most+1)); err == nil && len(text) > most {
+		err = fmt.Errorf("%q is larger than %d bytes", path, most)
+	}
+	return text, err
 }
 
 // parseKey takes a public key as minisign prints it: the line, or the file with
@@ -237,7 +268,7 @@ func parseKey(text string) (key minisign.PublicKey, err error) {
 
 // checkSignature refuses a file without a valid signature of one of the keys.
 func checkSignature(path, signature string, keys []minisign.PublicKey) error {
-	text, err := os.ReadFile(signature)
+	text, err := readSignature(signature)
 	if errors.Is(err, os.ErrNotExist) {
 		return reject("there is no signature %q", signature)
 	}

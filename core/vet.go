@@ -189,6 +189,11 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 			return nil, rejectForNow("others could exchange the file: %s", open)
 		}
 	}
+	if s.o.StrictModes && s.allowList != "" && m.statFile(s.allowList).fp.exists {
+		if why := m.opts.strict(s.allowList); why != "" {
+			return nil, rejectForNow("others could exchange the allow-list: %s", why)
+		}
+	}
 	m.mu.Lock()
 	told, _ := e.knows()
 	same := told.exists() && s.payload == j.payload

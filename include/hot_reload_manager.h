@@ -176,7 +176,8 @@ typedef struct hrm_options {
 /* Refuse what is no structurally whole ELF, PE or Mach-O image for this machine. */
 #define HRM_SAFE_IMAGE 1u
 /* Refuse a file that somebody else than its user and root could exchange: no
- * file, directory or link on the way to it is another's, or writable by others. */
+ * file, directory or link on the way to it, or to the allow-list, is another's,
+ * or writable by others. */
 #define HRM_SAFE_STRICT_MODES 2u
 /* What a validator's timeout means; otherwise the version is refused. */
 #define HRM_SAFE_ACCEPT_ON_TIMEOUT 4u

@@ -269,6 +269,39 @@ static void several_files(void)
     stop();
 }
 
+/* HRM_ENABLE_DELIVER_PRESENT is of use without safe reload, too. */
+static void the_present_version_without_snapshots(void)
+{
+    hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
+    hrm_error err = HRM_ERROR_INIT;
+    told t;
+    start(NULL);
+    write_version(f, 1);
+    enable(NULL);
+    t = next(HRM_EVENT_FILE_CHANGED);
+    CHECK_INT(t.generation, 1);
+    CHECK_STR(t.path, f);
+    CHECK_STR(t.snapshot, "");
+    CHECK_STR(t.sha, "");
+    CHECK_INT(hrm_report_reload(m, "p", 1, HRM_RELOAD_OK, NULL, &err), HRM_ERR_NOT_SUPPORTED);
+    replace_version(f, 2);
+    CHECK_INT(next(HRM_EVENT_FILE_CHANGED).generation, 2);
+
+    f = in(dir, "later.so");
+    o.flags = HRM_ENABLE_DELIVER_PRESENT | HRM_ENABLE_ALLOW_MISSING;
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "later", f, &o, &err), HRM_OK);
+    write_version(f, 1);
+    t = next(HRM_EVENT_FILE_CHANGED);
+    CHECK_STR(t.path, f);
+    CHECK_INT(t.generation, 1); /* which is the present version, and the first change: told once */
+    replace_version(f, 2);
+    CHECK_INT(next(HRM_EVENT_FILE_CHANGED).generation, 2);
+    CHECK_INT(LOAD(r.reloads), 4);
+    CHECK_INT(stats().snapshots, 0);
+    CHECK(access(snapshots, F_OK) != 0);
+    stop();
+}
+
 static void bad_arguments(void)
 {
     hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
@@ -348,6 +381,7 @@ int main(void)
     RUN(a_validator_decides);
     RUN(built_in_checks);
     RUN(several_files);
+    RUN(the_present_version_without_snapshots);
     RUN(bad_arguments);
     RUN(a_forked_child_is_told);
     DONE();
