@@ -40,7 +40,7 @@ func hrmgo_create(o *C.hrm_options, mask C.uint64_t, out *C.uintptr_t, err *C.hr
 		IgnoreUnchangedContent: o.flags&C.HRM_IGNORE_UNCHANGED_CONTENT != 0,
 		ForcePolling:           o.flags&C.HRM_FORCE_POLLING != 0,
 		ThreadStart:            func() { C.hrmc_start_delivery(mask) },
-		AfterBulk:              afterBulk,
+		Bulk:                   bulk,
 	})
 	if e != nil {
 		return code(e, err)
@@ -130,8 +130,16 @@ func hrmgo_disable(h C.uintptr_t, id *C.hrm_cchar) C.int32_t {
 }
 
 //export hrmgo_is_enabled
-func hrmgo_is_enabled(h C.uintptr_t, id *C.hrm_cchar) C.int32_t {
-	return answer(h, nil, func(m *core.Manager) (bool, error) { return m.IsEnabled(view(id)) }, boolean)
+func hrmgo_is_enabled(h C.uintptr_t, id *C.hrm_cchar, n C.uintptr_t) (result C.int32_t) {
+	m, e := lookup(uintptr(h)) // as answer does; hosts ask this often
+	defer guard(&m, &result, nil)
+	if e == nil {
+		var on bool
+		if on, e = m.IsEnabled(unsafe.String((*byte)(unsafe.Pointer(id)), n)); e == nil {
+			return boolean(on)
+		}
+	}
+	return code(e, nil)
 }
 
 //export hrmgo_clear

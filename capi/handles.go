@@ -18,7 +18,8 @@ const maxTombstones = 1024
 // handles is the table of managers. A handle is a key, never memory to read.
 // Finding a manager takes no lock, or calls from many threads would wait for it.
 var handles struct {
-	known sync.Map // of *manager, by handle
+	known  sync.Map                // of *manager, by handle
+	latest atomic.Pointer[manager] // of these; mostly the only one
 
 	sync.Mutex
 	dead []*manager // destroyed, oldest first
@@ -36,10 +37,14 @@ func newHandle(c *core.Manager) uintptr {
 	m.core.Store(c)
 	m.key = pointer.Save(m)
 	handles.known.Store(uintptr(m.key), m)
+	handles.latest.Store(m)
 	return uintptr(m.key)
 }
 
 func findHandle(h uintptr) *manager {
+	if m := handles.latest.Load(); m != nil && uintptr(m.key) == h {
+		return m
+	}
 	if m, ok := handles.known.Load(h); ok {
 		return m.(*manager)
 	}
@@ -76,6 +81,7 @@ func bury(h uintptr) (*core.Manager, error) {
 		oldest := handles.dead[0]
 		handles.dead = append(handles.dead[:0], handles.dead[1:]...)
 		handles.known.Delete(uintptr(oldest.key))
+		handles.latest.CompareAndSwap(oldest, nil)
 		pointer.Unref(oldest.key)
 	}
 	return c, nil

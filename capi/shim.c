@@ -212,7 +212,8 @@ int32_t HRM_CALL hrm_is_hot_reload_enabled(hrm_manager *m, const char *plugin_id
 {
     if (plugin_id == NULL)
         return hrmc_unusable() != HRM_OK ? hrmc_unusable() : HRM_ERR_INVALID_ARGUMENT;
-    CALL(NULL, hrmgo_is_enabled(HANDLE(m), plugin_id));
+    CHECK_USABLE(NULL);
+    return hrmgo_is_enabled(HANDLE(m), plugin_id, strlen(plugin_id));
 }
 
 int32_t HRM_CALL hrm_get_hot_reload_plugins(hrm_manager *m, char *buf, size_t *size)

@@ -28,7 +28,9 @@ type loop struct {
 	touched  []*entry          // may have changed
 	found    []*pendingChange  // complete, to be told
 	spare    []*work           // for reuse
-	turnover int               // plugins taken up or given up since AfterBulk
+	busiest  int               // how many work has held since it was made
+	turnover int               // plugins taken up or given up since the last bulk
+	bulk     bool              // Options.Bulk was told so
 	path     pathBuffer
 
 	timer    *time.Timer
@@ -90,6 +92,7 @@ func (l *loop) moved(e *entry) { l.touch(e, replaced) }
 
 func (l *loop) run() {
 	defer func() { l.src.Close() }() // it may be another one by then
+	defer l.setBulk(false)
 	for {
 		select {
 		case <-l.m.done:
@@ -118,16 +121,29 @@ func (l *loop) run() {
 		l.arm()
 		l.m.publish(len(l.ws.byID)-len(l.ws.polled), len(l.ws.polled), len(l.settling)+len(l.fresh), l.writing)
 		l.m.wakeHost()
-		l.afterBulk()
+		l.rested()
 	}
 }
 
-// afterBulk says so when many plugins came or went and all is done.
-func (l *loop) afterBulk() {
-	const many = 4096
-	if call := l.m.opts.AfterBulk; call != nil && l.turnover >= many && len(l.fresh) == 0 && len(l.settling) == 0 {
+// many plugins that come or go at once are worth telling Options.Bulk of.
+const many = 4096
+
+// rested notes that all is done, if it is.
+func (l *loop) rested() {
+	if len(l.fresh) > 0 || len(l.settling) > 0 {
+		return
+	}
+	if l.turnover >= many {
 		l.turnover = 0
-		l.m.contained(call)
+		l.setBulk(true)
+	}
+	l.setBulk(false)
+}
+
+func (l *loop) setBulk(under bool) {
+	if call := l.m.opts.Bulk; call != nil && under != l.bulk {
+		l.bulk = under
+		call(under)
 	}
 }
 
@@ -190,7 +206,9 @@ func (l *loop) commands() {
 	} else {
 		l.fresh = append(l.fresh, added...)
 	}
-	l.turnover += len(removed)
+	if l.turnover += len(removed); len(l.fresh) >= many {
+		l.setBulk(true)
+	}
 	for _, e := range removed {
 		l.unwatch(e)
 		if w := l.work[e]; w != nil {
@@ -313,6 +331,7 @@ func (l *loop) begin(e *entry) *work {
 		}
 		*w = work{e: e, timing: l.m.timing(e)}
 		l.work[e] = w
+		l.busiest = max(l.busiest, len(l.work))
 	}
 	return w
 }
@@ -323,8 +342,8 @@ func (l *loop) drop(w *work) {
 		heap.Remove(&l.settling, w.heapIndex-1)
 	}
 	delete(l.work, w.e)
-	if len(l.work) == 0 {
-		l.work = map[*entry]*work{} // a map does not shrink
+	if len(l.work) == 0 && l.busiest > slice {
+		l.work, l.busiest = map[*entry]*work{}, 0 // a map does not shrink
 	}
 	if *w = (work{}); len(l.spare) < slice {
 		l.spare = append(l.spare, w)

@@ -131,11 +131,14 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	}
 	m.entries.add(e, hashOfID)
 	m.order.add(e)
+	idle := len(m.added) == 0
 	m.added = append(m.added, e)
 	if m.event != nil {
 		m.noteLocked(Event{Kind: Enabled, ID: e.id(), Path: e.path()})
 	}
-	m.kickLoop()
+	if idle { // or the loop is yet to come for those before
+		m.kickLoop()
+	}
 	return nil
 }
 

@@ -41,10 +41,11 @@ type Options struct {
 	// ThreadStart, if set, runs first on the thread of DispatchThread.
 	ThreadStart func()
 
-	// AfterBulk, if set, is called on a goroutine of its own when the manager has
-	// come to rest after many plugins were enabled or disabled: a moment to give
-	// memory back to the system.
-	AfterBulk func()
+	// Bulk, if set, is told when thousands of plugins are being enabled or have
+	// been disabled, and again when the manager has come to rest after that: a
+	// moment to give memory back to the system. It runs on the manager's own
+	// goroutine and must not wait.
+	Bulk func(under bool)
 
 	// Seams for tests: where hints come from, and the disk.
 	newSource func() (Source, error)
