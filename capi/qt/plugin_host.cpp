@@ -1,5 +1,6 @@
 #include <qtplugin/monitoring/plugin_host.hpp>
 
+#include <condition_variable>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -36,25 +37,57 @@ QString failure_of(const char* what, Step&& step)
     return QStringLiteral("its %1 returned false").arg(QLatin1String(what));
 }
 
+class Version;
+
+/** What is loaded, by its file: two loaders of one file would share an image and a root object. */
+struct Loaded {
+    struct Entry {
+        std::weak_ptr<Version> version;
+        Version* leaving = nullptr;  // another thread had it last; the event loop is to delete it
+    };
+    std::mutex mutex;
+    std::condition_variable left;
+    std::map<QString, Entry> versions;
+};
+
 /** A loaded generation. It lives, and is unloaded, on the host's thread. */
 class Version : public QObject {
 public:
-    Version(const QString& file, std::uint64_t number) : generation(number), m_loader(file) {}
+    static std::shared_ptr<Version> create(const std::shared_ptr<Loaded>& all, const QString& file,
+                                           std::uint64_t number, QLibrary::LoadHints hints)
+    {
+        const std::shared_ptr<Version> version(new Version(all, file, number, hints), &Version::release);
+        const std::lock_guard<std::mutex> lock(all->mutex);
+        all->versions[file].version = version;
+        return version;
+    }
     ~Version() override
     {
+        {
+            const std::lock_guard<std::mutex> lock(m_all->mutex);
+            m_all->versions.erase(m_file);
+        }
         if (used && m_hooks != nullptr)
             failure_of("shutdown()", [this] { return m_hooks->shutdown(), true; });
         m_loader.unload();
     }
     Q_DISABLE_COPY(Version)
 
-    /** For std::shared_ptr, whose last owner may be on any thread. */
-    static void release(Version* version)
+    /** The one that is loaded from @p file already, if any. */
+    static std::shared_ptr<Version> find(Loaded& all, const QString& file)
     {
-        if (version->thread() == QThread::currentThread())
-            delete version;
-        else
-            version->deleteLater();
+        std::unique_lock<std::mutex> lock(all.mutex);
+        const auto at = all.versions.find(file);
+        if (at == all.versions.end())
+            return nullptr;
+        if (auto version = at->second.version.lock())
+            return version;
+        // Its last user, on another thread, is just handing it over to our event loop, which it then must not wait for.
+        all.left.wait(lock, [&] { return at->second.leaving != nullptr; });
+        Version* const leaving = at->second.leaving;
+        lock.unlock();
+        delete leaving;
+        return nullptr;
     }
 
     /** Why it cannot be used; empty if it can. */
@@ -83,6 +116,28 @@ public:
     bool used = false;
 
 private:
+    Version(std::shared_ptr<Loaded> all, const QString& file, std::uint64_t number, QLibrary::LoadHints hints)
+        : generation(number), m_all(std::move(all)), m_file(file), m_loader(file)
+    {
+        m_loader.setLoadHints(hints);
+    }
+
+    /** For std::shared_ptr, whose last owner may be on any thread. */
+    static void release(Version* version)
+    {
+        if (version->thread() == QThread::currentThread()) {
+            delete version;
+            return;
+        }
+        const std::shared_ptr<Loaded> all = version->m_all;
+        const std::lock_guard<std::mutex> lock(all->mutex);
+        version->deleteLater();
+        all->versions[version->m_file].leaving = version;
+        all->left.notify_all();
+    }
+
+    const std::shared_ptr<Loaded> m_all;
+    const QString m_file;
     QPluginLoader m_loader;
     IReloadable* m_hooks = nullptr;
 };
@@ -112,19 +167,28 @@ public:
     PluginHost* const q;
     mutable std::mutex mutex;
     std::map<std::string, std::shared_ptr<Version>> present;
+    // A lacking symbol is to show when a version is loaded, not when it is first called.
+    QLibrary::LoadHints hints = QLibrary::ResolveAllSymbolsHint | QLibrary::PreventUnloadHint;
     PluginHotReloadManager manager;
 
 private:
+    const std::shared_ptr<Loaded> loaded = std::make_shared<Loaded>();
+
     QString exchange(const hotreload::Event& event);
 };
 
 /** Why the event's generation does not become the present one; empty if it does. */
 QString PluginHost::Private::exchange(const hotreload::Event& event)
 {
-    const std::shared_ptr<Version> fresh(new Version(path_of(event.snapshot_path), event.generation),
-                                         &Version::release);
+    const QString file = path_of(event.snapshot_path);
     std::shared_ptr<Version> former = find(event.plugin_id);
-    QString why = fresh->load();
+    // On the way back, somebody may still have the version.
+    std::shared_ptr<Version> fresh = Version::find(*loaded, file);
+    QString why;
+    if (!fresh) {
+        fresh = Version::create(loaded, file, event.generation, hints);
+        why = fresh->load();
+    }
     if (why.isEmpty() && former)
         why = fresh->take_over(*former);
     if (!why.isEmpty())
@@ -169,6 +233,8 @@ PluginHost::PluginHost(const hotreload::Options& options, QObject* parent)
 PluginHost::~PluginHost() { d->manager.clear(); }
 
 PluginHotReloadManager& PluginHost::manager() noexcept { return d->manager; }
+
+void PluginHost::set_load_hints(QLibrary::LoadHints hints) { d->hints = hints; }
 
 expected<void, PluginError> PluginHost::open(const std::string& plugin_id, const std::filesystem::path& file,
                                              hotreload::EnableOptions options)

@@ -1,38 +1,65 @@
-// A plugin of the two examples of the reference. ANSWER and INITIALIZES come from the build; a version goes on counting
-// where the former one stopped.
+// A plugin of the two examples of the reference. VERSION comes from the build; the other macros are the ways in which one
+// can be broken. A version goes on counting where the former one stopped.
 #include <QObject>
 
 #include <atomic>
+#include <cstdlib>
 
-#include <qtplugin/core/plugin_manager.hpp>
+#include <qtplugin/core/plugin.hpp>
+
+#if defined(OTHER_INTERFACE)
+#define PLUGIN_IID "org.qtforge.hotreload.example.Other/1.0"
+#else
+#define PLUGIN_IID QtPluginExample_iid
+#endif
+
+#if defined(UNRESOLVED)
+int missing_dependency();
+#endif
 
 class Versioned : public QObject, public qtplugin::IPlugin {
     Q_OBJECT
-    Q_PLUGIN_METADATA(IID QtPluginExample_iid)
-    Q_INTERFACES(qtplugin::IPlugin)
+#if !defined(WITHOUT_ENTRY)
+    Q_PLUGIN_METADATA(IID PLUGIN_IID)
+#endif
+    Q_INTERFACES(qtplugin::IPlugin:qtplugin::IReloadable)
 
 public:
     bool initialize() override
     {
-        qInfo("version %d starts", ANSWER);
-        return INITIALIZES;
+        qInfo("version %d starts", VERSION);
+#if defined(INIT_CRASHES)
+        std::abort();
+#elif defined(INIT_HANGS)
+        for (std::atomic<bool> hangs{true}; hangs;) {
+        }
+#elif defined(INIT_FAILS)
+        return false;
+#endif
+        return true;
     }
-    void shutdown() override { qInfo("version %d stops after %d answers", ANSWER, m_answers.load()); }
+    void shutdown() override { qInfo("version %d stops after %lld answers", VERSION, m_answers.load()); }
     int answer() override
     {
         ++m_answers;
-        return ANSWER;
+#if defined(UNRESOLVED)
+        return missing_dependency();
+#endif
+        return VERSION;
     }
     QByteArray save_state() const override { return QByteArray::number(m_answers); }
     bool restore_state(const QByteArray& state) override
     {
         bool good = false;
-        m_answers = state.toInt(&good);
+        m_answers = state.toLongLong(&good);
+#if defined(RESTORE_FAILS)
+        good = false;
+#endif
         return good;
     }
 
 private:
-    std::atomic<int> m_answers{0};  // answer() is called on any thread
+    std::atomic<long long> m_answers{0};  // answer() is called on any thread
 };
 
 #include "versioned.moc"

@@ -5,19 +5,31 @@
 
 #include <qtplugin/monitoring/plugin_host.hpp>
 
+#if defined(UNRESOLVED)
+int missing_dependency();
+#endif
+
 class Reloadable : public QObject, public qtplugin::IReloadable {
     Q_OBJECT
     Q_PLUGIN_METADATA(IID "org.qtforge.hotreload.test")
     Q_INTERFACES(qtplugin::IReloadable)
     Q_PROPERTY(int version READ version CONSTANT)
     Q_PROPERTY(int calls READ calls)
+    Q_PROPERTY(int starts MEMBER m_starts)
 
 public:
     int version() const { return VERSION; }
-    int calls() { return ++m_calls; }
+    int calls()
+    {
+#if defined(UNRESOLVED)
+        return missing_dependency();
+#endif
+        return ++m_calls;
+    }
 
     bool initialize() override
     {
+        ++m_starts;
 #if defined(BAD_THROWS)
         throw std::runtime_error("no database");
 #elif defined(BAD_INIT)
@@ -39,7 +51,7 @@ public:
     }
 
 private:
-    int m_calls = 0;
+    int m_calls = 0, m_starts = 0;
 };
 
 #include "reloadable.moc"

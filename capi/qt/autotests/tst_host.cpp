@@ -2,9 +2,11 @@
 // PLUGIN_DIR.
 #include <QtTest>
 
+#include <QDeadlineTimer>
 #include <QFile>
 #include <QSignalSpy>
 #include <QTemporaryDir>
+#include <QThread>
 
 #include <atomic>
 #include <cstdio>
@@ -103,6 +105,8 @@ private Q_SLOTS:
         QTest::newRow("initialize() returns false") << QByteArray("bad_init") << QByteArray("initialize() returned false");
         QTest::newRow("initialize() throws") << QByteArray("bad_throws") << QByteArray("initialize() threw: no database");
         QTest::newRow("restore_state() returns false") << QByteArray("bad_state") << QByteArray("restore_state() returned false");
+        // Not at the first call of it, which would end the host.
+        QTest::newRow("a symbol is missing") << QByteArray("unresolved") << QByteArray("missing_dependency");
     }
     void what_fails_changes_nothing()
     {
@@ -169,6 +173,90 @@ private Q_SLOTS:
         QVERIFY(loads(1));
         QCOMPARE(version(), 1);
         QVERIFY(!host->fail("nobody").has_value());
+    }
+
+    // The version to go back to is still loaded: it goes on, and is not started twice.
+    void goes_back_to_what_somebody_has()
+    {
+        install("1");
+        open();
+        QVERIFY(loads(1));
+        auto held = host->instance("p");
+        QObject* const root = held.get();
+        install("2");
+        QVERIFY(loads(2));
+        QVERIFY(host->fail("p").has_value());
+        QVERIFY(loads(1));
+        QCOMPARE(host->instance("p").get(), root);
+        QCOMPARE(root->property("starts").toInt(), 1);
+        held.reset();
+        QCOMPARE(version(), 1);
+        QTest::ignoreMessage(QtInfoMsg, "version 1 leaves");
+        host->close("p");
+    }
+
+    // The same when another thread has just let go of it, and it has not been unloaded yet.
+    void goes_back_to_what_is_about_to_leave()
+    {
+        install("1");
+        open();
+        QVERIFY(loads(1));
+        auto held = host->instance("p");
+        install("2");
+        QVERIFY(loads(2));
+        QVERIFY(host->fail("p").has_value());
+        QDeadlineTimer deadline(bound);
+        while (host->manager().stats().pending == 0 && !deadline.hasExpired())
+            QThread::yieldCurrentThread();  // the way back is decided; the event loop has not run yet
+        std::thread([&] { held.reset(); }).join();
+        QTest::ignoreMessage(QtInfoMsg, "version 1 leaves");
+        QTest::ignoreMessage(QtInfoMsg, "version 2 leaves");
+        QVERIFY(loads(1));
+        QCOMPARE(host->instance("p")->property("starts").toInt(), 1);  // of a new root object
+        QCOMPARE(version(), 1);
+        QTest::ignoreMessage(QtInfoMsg, "version 1 leaves");
+        host->close("p");
+    }
+
+    void versions_stay_mapped_unless_they_are_to_go_data()
+    {
+        QTest::addColumn<bool>("stay");
+        QTest::newRow("stay, as QPluginLoader has it") << true;
+        QTest::newRow("go") << false;
+    }
+    void versions_stay_mapped_unless_they_are_to_go()
+    {
+        QFETCH(bool, stay);
+        const auto mapped = [] {
+            QFile maps(QStringLiteral("/proc/self/maps"));
+            if (!maps.open(QIODevice::ReadOnly))
+                return -1;
+            QSet<QByteArray> files;
+            for (const QByteArray& line : maps.readAll().split('\n'))
+                if (line.contains("/plugin.so"))
+                    files.insert(line.mid(line.indexOf('/')));
+            return int(files.size());
+        };
+        const int before = mapped();
+        if (!stay)
+            host->set_load_hints(QLibrary::ResolveAllSymbolsHint);
+        install("1");
+        open();
+        QVERIFY(loads(1));
+        for (quint64 g = 2; g <= 5; ++g) {
+            install(g % 2 == 0 ? "2" : "1");
+            QVERIFY(loads(g));
+        }
+        QCOMPARE(mapped() - before, stay ? 5 : 1);
+    }
+
+    void deleted_in_a_slot()
+    {
+        install("1");
+        open();
+        connect(host.get(), &PluginHost::plugin_loaded, this, [this] { host.reset(); });
+        QTest::ignoreMessage(QtInfoMsg, "version 1 leaves");
+        QTRY_VERIFY_WITH_TIMEOUT(host == nullptr, bound);
     }
 
     // What another thread has stays loaded, and is unloaded on the host's thread.

@@ -1,8 +1,11 @@
-// Command check runs the production example while its plugin is replaced by
+// Command check runs a production example while its plugin is replaced by
 // versions that work and by versions that are broken in every way, and compares
-// what the host says.
+// what the host says: the one in C, whose plugin it compiles,
 //
 //	go run ./examples/production/check -host build/examples/production -source examples/production
+//
+// or, with -builds PREFIX, the one in Qt, whose plugin is there in builds named
+// PREFIX1.so, PREFIXinit_fails.so and so on.
 package main
 
 import (
@@ -26,96 +29,181 @@ const bound = 20 * time.Second // far beyond what any step takes
 var keyID = []byte("example!")
 
 type example struct {
-	source, dir, plugin string
-	key                 ed25519.PrivateKey
-	lines               chan string
+	source, builds, dir, plugin string
+	key                         ed25519.PrivateKey
+	lines                       chan string
+	in                          io.WriteCloser
+	cmd                         *exec.Cmd
+}
+
+// step is something that happens to the host, and what it says then.
+type step struct {
+	do   func() error
+	want string
 }
 
 func main() {
 	host := flag.String("host", "build/examples/production", "the host")
 	source := flag.String("source", "examples/production", "the directory of plugin.c")
+	builds := flag.String("builds", "", "what the names of the Qt plugin's builds begin with")
 	flag.Parse()
-	if err := run(*host, *source); err != nil {
-		fmt.Fprintln(os.Stderr, "FAILED examples/production:", err)
+	name, run := "examples/production", runC
+	if *builds != "" {
+		name, run = "examples/qt/production", runQt
+	}
+	if err := run(*host, &example{source: *source, builds: *builds}); err != nil {
+		fmt.Fprintf(os.Stderr, "FAILED %s: %v\n", name, err)
 		os.Exit(1)
 	}
-	fmt.Println("ok examples/production: every broken version refused or rolled back, no request failed")
+	fmt.Printf("ok %s: every broken version refused or rolled back, no request failed\n", name)
 }
 
-func run(host, source string) error {
-	dir, err := os.MkdirTemp("", "production-")
+func runC(host string, e *example) error {
+	version := func(flags ...string) func() error {
+		return func() error { return e.install(strings.Join(flags, " ")) }
+	}
+	answered, counted, _, err := e.run(host, "-DVERSION=1", []step{
+		{version("-DVERSION=2"), "generation 2 answers"},
+		{e.tamper("-DVERSION=3"), "refused, generation 2 still answers: the signature"},
+		{version("-DVERSION=4", "-DWITHOUT_ANSWER"), "refused, generation 2 still answers: it does not export plugin_answer"},
+		{version("-DVERSION=5", "-DINIT_CRASHES"), "refused, generation 2 still answers: in a child process it crashed: signal 11"},
+		{version("-DVERSION=6", "-DINIT_HANGS"), "refused, generation 2 still answers: in a child process its init did not return"},
+		{version("-DVERSION=7", "-DINIT_FAILS"), "refused, generation 2 still answers: in a child process: its init returned -7"},
+		{e.truncate("-DVERSION=8"), "refused, generation 2 still answers: ELF: "},
+		{version("-DVERSION=9", "-DRESTORE_FAILS"), "failed, generation 2 still answers: it does not take the state over: restore returned -9"},
+		{version("-DVERSION=10"), "generation 4 answers"},
+	})
+	if err == nil && counted != answered {
+		err = fmt.Errorf("%d answered, %d counted: the state was not handed over", answered, counted)
+	}
+	return err
+}
+
+func runQt(host string, e *example) error {
+	version := func(build string) func() error { return func() error { return e.install(build) } }
+	const still = "generation 2 still answers: "
+	_, counted, since, err := e.run(host, "1", []step{
+		{version("2"), "generation 2 answers"},
+		{e.tamper("1"), still + "the signature"},
+		{version("without_entry"), still + "it does not export qt_plugin_instance"},
+		{version("other_interface"), still + `it implements "org.qtforge.hotreload.example.Other/1.0"`},
+		{version("unresolved"), still + "in a child process: Cannot load library"},
+		{version("init_crashes"), still + "in a child process it crashed"},
+		{version("init_hangs"), still + "in a child process it did not start"},
+		{version("init_fails"), still + "in a child process: its initialize() returned false"},
+		{e.truncate("1"), still + "ELF: "},
+		{version("restore_fails"), still + "its restore_state() returned false"},
+		{version("1"), "generation 4 answers"},
+		{e.tell("roll back"), "generation 2 answers"},
+	})
+	if err == nil && counted <= since {
+		err = fmt.Errorf("%d counted, %d of them by the last version: the state was not handed over", counted, since)
+	}
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	// With --strict it is not enough that the file is the right one: nobody else may be able to exchange it.
+	done, err := e.start(host, "1", 0o777, "--strict")
+	if err != nil {
+		return err
+	}
+	defer done()
+	return e.expect(" is writable by others")
+}
+
+// run takes a host through the steps. It returns how many requests were answered,
+// how many the plugin has counted, and how many of these in its last version.
+func (e *example) run(host, first string, steps []step) (answered, counted, since int, err error) {
+	done, err := e.start(host, first, 0o700)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	defer done()
+	if err := e.expect("generation 1 answers"); err != nil {
+		return 0, 0, 0, err
+	}
+	for _, step := range steps {
+		if err := step.do(); err != nil {
+			return 0, 0, 0, err
+		}
+		if err := e.expect(step.want); err != nil {
+			return 0, 0, 0, err
+		}
+	}
+	_ = e.in.Close()
+	last, err := e.next()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	fmt.Println(last)
+	var failed int
+	if n, err := fmt.Sscanf(last, "%d requests answered, %d failed; the plugin has counted %d, %d", &answered, &failed, &counted, &since); n < 3 {
+		return 0, 0, 0, fmt.Errorf("the host said %q (%v)", last, err)
+	}
+	if failed != 0 || answered == 0 {
+		return 0, 0, 0, fmt.Errorf("%d answered, %d failed", answered, failed)
+	}
+	return answered, counted, since, e.cmd.Wait()
+}
+
+// start installs a first version, signed with a new key, in a directory of that
+// mode, and starts a host on it.
+func (e *example) start(host, first string, mode os.FileMode, options ...string) (done func(), err error) {
+	if e.dir, err = os.MkdirTemp("", "production-"); err != nil {
+		return nil, err
+	}
+	dir := e.dir
+	if err := os.Chmod(dir, mode); err != nil {
+		return nil, err
+	}
+	done = func() { _ = os.RemoveAll(dir) }
+	defer func() {
+		if err != nil {
+			done()
+		}
+	}()
 	public, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	e := &example{source: source, dir: dir, plugin: filepath.Join(dir, "plugin.so"), key: key, lines: make(chan string, 100)}
-	if err := e.install("-DVERSION=1"); err != nil {
-		return err
+	e.plugin, e.key, e.lines = filepath.Join(dir, "plugin.so"), key, make(chan string, 100)
+	if err := e.install(first); err != nil {
+		return nil, err
 	}
-	cmd := exec.Command(host, e.plugin, base64.StdEncoding.EncodeToString(append(append([]byte("Ed"), keyID...), public...)))
+	cmd := exec.Command(host, append(options, e.plugin, base64.StdEncoding.EncodeToString(append(append([]byte("Ed"), keyID...), public...)))...)
 	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return err
+	if e.in, err = cmd.StdinPipe(); err != nil {
+		return nil, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { _ = cmd.Process.Kill() }()
+	e.cmd = cmd
+	done = func() {
+		_ = cmd.Process.Kill()
+		_ = os.RemoveAll(dir)
+	}
 	go e.read(out)
+	return done, nil
+}
 
-	if err := e.expect("generation 1 answers"); err != nil {
+// tell writes a line to the host.
+func (e *example) tell(line string) func() error {
+	return func() error {
+		_, err := fmt.Fprintln(e.in, line)
 		return err
 	}
-	for _, step := range []struct {
-		do   func() error
-		want string
-	}{
-		{func() error { return e.install("-DVERSION=2") }, "generation 2 answers"},
-		{e.tamper, "refused, generation 2 still answers: the signature"},
-		{func() error { return e.install("-DVERSION=4", "-DWITHOUT_ANSWER") }, "refused, generation 2 still answers: it does not export plugin_answer"},
-		{func() error { return e.install("-DVERSION=5", "-DINIT_CRASHES") }, "refused, generation 2 still answers: in a child process it crashed: signal 11"},
-		{func() error { return e.install("-DVERSION=6", "-DINIT_HANGS") }, "refused, generation 2 still answers: in a child process its init did not return"},
-		{func() error { return e.install("-DVERSION=7", "-DINIT_FAILS") }, "refused, generation 2 still answers: in a child process: its init returned -7"},
-		{e.truncate, "refused, generation 2 still answers: ELF: "},
-		{func() error { return e.install("-DVERSION=9", "-DRESTORE_FAILS") }, "failed, generation 2 still answers: it does not take the state over: restore returned -9"},
-		{func() error { return e.install("-DVERSION=10") }, "generation 4 answers"},
-	} {
-		if err := step.do(); err != nil {
-			return err
-		}
-		if err := e.expect(step.want); err != nil {
-			return err
-		}
-	}
-	in.Close()
-	last, err := e.next()
-	if err != nil {
-		return err
-	}
-	fmt.Println(last)
-	var answered, failed, counted int
-	if n, err := fmt.Sscanf(last, "%d requests answered, %d failed; the plugin has counted %d", &answered, &failed, &counted); n != 3 {
-		return fmt.Errorf("the host said %q (%v)", last, err)
-	}
-	if failed != 0 || answered == 0 || counted != answered {
-		return fmt.Errorf("%d answered, %d failed, %d counted: requests failed, or the state was not handed over", answered, failed, counted)
-	}
-	return cmd.Wait()
 }
 
 func (e *example) read(out io.Reader) {
-	defer close(e.lines)
+	lines := e.lines
+	defer close(lines)
 	for s := bufio.NewScanner(out); s.Scan(); {
-		e.lines <- s.Text()
+		lines <- s.Text()
 	}
 }
 
@@ -137,35 +225,34 @@ func (e *example) expect(want string) error {
 		return fmt.Errorf("waiting for %q: %w", want, err)
 	}
 	fmt.Println(line)
-	if !strings.HasPrefix(line, want) {
+	if !strings.Contains(line, want) {
 		return fmt.Errorf("the host said %q, want %q", line, want)
 	}
 	return nil
 }
 
-// compile builds a plugin beside the present one.
-func (e *example) compile(flags ...string) (string, error) {
+// bytes are those of a build of the plugin: the Qt plugin's by their name, the
+// C plugin's by the compiler's flags.
+func (e *example) bytes(build string) ([]byte, error) {
+	if e.builds != "" {
+		return os.ReadFile(e.builds + build + ".so")
+	}
 	cc := os.Getenv("CC")
 	if cc == "" {
 		cc = "cc"
 	}
 	built := filepath.Join(e.dir, "built.so")
-	args := append([]string{"-shared", "-fPIC", filepath.Join(e.source, "plugin.c"), "-o", built}, flags...)
-	out, err := exec.Command(cc, args...).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%s: %v\n%s", cc, err, out)
+	args := append([]string{"-shared", "-fPIC", filepath.Join(e.source, "plugin.c"), "-o", built}, strings.Fields(build)...)
+	if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%s: %v\n%s", cc, err, out)
 	}
-	return built, nil
+	return os.ReadFile(built)
 }
 
 // install replaces the plugin as a deployment does: the signature first, then
 // the file, each in one step.
-func (e *example) install(flags ...string) error {
-	built, err := e.compile(flags...)
-	if err != nil {
-		return err
-	}
-	data, err := os.ReadFile(built)
+func (e *example) install(build string) error {
+	data, err := e.bytes(build)
 	if err != nil {
 		return err
 	}
@@ -187,29 +274,25 @@ func (e *example) deploy(data, signed []byte) error {
 }
 
 // tamper leaves the signature of other bytes.
-func (e *example) tamper() error {
-	built, err := e.compile("-DVERSION=3")
-	if err != nil {
-		return err
+func (e *example) tamper(build string) func() error {
+	return func() error {
+		data, err := e.bytes(build)
+		if err != nil {
+			return err
+		}
+		return e.deploy(append(data[:len(data):len(data)], "tampered"...), data)
 	}
-	data, err := os.ReadFile(built)
-	if err != nil {
-		return err
-	}
-	return e.deploy(append(data, "tampered"...), data)
 }
 
 // truncate signs half a library: a signature does not make it whole.
-func (e *example) truncate() error {
-	built, err := e.compile("-DVERSION=8")
-	if err != nil {
-		return err
+func (e *example) truncate(build string) func() error {
+	return func() error {
+		data, err := e.bytes(build)
+		if err != nil {
+			return err
+		}
+		return e.deploy(data[:len(data)/2], data[:len(data)/2])
 	}
-	data, err := os.ReadFile(built)
-	if err != nil {
-		return err
-	}
-	return e.deploy(data[:len(data)/2], data[:len(data)/2])
 }
 
 // sign is minisign -S.

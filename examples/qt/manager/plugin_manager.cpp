@@ -40,41 +40,32 @@ expected<void, PluginError> PluginManager::load_plugin(const std::string& plugin
         const QStringList names = {id + QStringLiteral(".*"), QStringLiteral("lib%1.*").arg(id)};
         const QFileInfoList files = QDir(path).entryInfoList(names, QDir::Files, QDir::Name);
         for (const QFileInfo& file : files)
-            if (QLibrary::isLibrary(file.fileName()))
-                return load_plugin(plugin_id, std::filesystem::path(QFile::encodeName(file.filePath()).toStdString()));
+            if (QLibrary::isLibrary(file.fileName())) {
+                auto fresh = load(plugin_id, file.filePath());
+                if (!fresh)
+                    return make_unexpected(fresh.error());
+                const std::lock_guard<std::mutex> lock(m_mutex);
+                m_plugins[plugin_id].swap(*fresh);
+                return {};  // and the former version goes, outside the lock, unless somebody still uses it
+            }
     }
     return failure(PluginErrorCode::FileNotFound,
                    QStringLiteral("no plugin \"%1\" in %2").arg(id, paths.join(QLatin1Char(':'))), plugin_id);
 }
 
-expected<void, PluginError> PluginManager::load_plugin(const std::string& plugin_id, const std::filesystem::path& file,
-                                                       const std::function<bool(IPlugin&)>& prepare)
-{
-    auto fresh = load(plugin_id, file);
-    if (!fresh)
-        return make_unexpected(fresh.error());
-    if (prepare && !prepare(*(*fresh)->plugin))
-        return failure(PluginErrorCode::InvalidState,
-                       QStringLiteral("\"%1\" was refused").arg(QFile::decodeName(file.c_str())), plugin_id);
-    const std::lock_guard<std::mutex> lock(m_mutex);
-    m_plugins[plugin_id].swap(*fresh);
-    return {};  // and the former version goes, outside the lock, unless somebody still uses it
-}
-
 expected<std::shared_ptr<PluginManager::Version>, PluginError> PluginManager::load(const std::string& plugin_id,
-                                                                                   const std::filesystem::path& file)
+                                                                                   const QString& file)
 {
-    const QString original = QFile::decodeName(file.c_str());
     const QString copy =
-        m_copies.filePath(QStringLiteral("%1-%2").arg(++m_version).arg(QFileInfo(original).fileName()));
-    if (!QFile::copy(original, copy))
-        return failure(PluginErrorCode::FileNotFound, QStringLiteral("cannot copy \"%1\"").arg(original), plugin_id);
+        m_copies.filePath(QStringLiteral("%1-%2").arg(++m_version).arg(QFileInfo(file).fileName()));
+    if (!QFile::copy(file, copy))
+        return failure(PluginErrorCode::FileNotFound, QStringLiteral("cannot copy \"%1\"").arg(file), plugin_id);
     auto version = std::make_shared<Version>(copy);
     auto* const plugin = qobject_cast<IPlugin*>(version->loader.instance());
     if (plugin == nullptr)
         return failure(PluginErrorCode::SystemError, version->loader.errorString(), plugin_id);
     if (!plugin->initialize())
-        return failure(PluginErrorCode::InvalidState, QStringLiteral("\"%1\" does not initialize").arg(original),
+        return failure(PluginErrorCode::InvalidState, QStringLiteral("\"%1\" does not initialize").arg(file),
                        plugin_id);
     version->plugin = plugin;
     return version;

@@ -1,20 +1,24 @@
 #include <qtplugin/security/security_manager.hpp>
 
-#include <QCryptographicHash>
+#include <QCoreApplication>
 #include <QFile>
-#include <QFileInfo>
 #include <QJsonObject>
 #include <QPluginLoader>
+#include <QProcess>
 
-#include <unistd.h>
+#include <cstdio>
+
+#include <qtplugin/core/plugin.hpp>
 
 namespace qtplugin {
 
-static unexpected<PluginError> unreadable(const QFile& file)
+static ValidationResult verdict(const QString& problem)
 {
-    return make_unexpected(
-        PluginError(file.exists() ? PluginErrorCode::PermissionDenied : PluginErrorCode::FileNotFound,
-                    QStringLiteral("\"%1\": %2").arg(file.fileName(), file.errorString()).toStdString()));
+    ValidationResult result;
+    result.is_valid = problem.isEmpty();
+    if (!result.is_valid)
+        result.problems += problem;
+    return result;
 }
 
 std::shared_ptr<SecurityManager> SecurityManager::create(const QString& interface_id)
@@ -22,41 +26,59 @@ std::shared_ptr<SecurityManager> SecurityManager::create(const QString& interfac
     return std::shared_ptr<SecurityManager>(new SecurityManager(interface_id));
 }
 
-expected<void, PluginError> SecurityManager::set_allow_list(const std::filesystem::path& path)
-{
-    QFile file(QFile::decodeName(path.c_str()));
-    if (!file.open(QIODevice::ReadOnly))
-        return unreadable(file);
-    m_listed_only = true;
-    m_allowed.clear();
-    while (!file.atEnd()) {
-        const QByteArray digest = QByteArray::fromHex(file.readLine().left(64));
-        if (digest.size() == QCryptographicHash::hashLength(QCryptographicHash::Sha256))
-            m_allowed.insert(digest);
-    }
-    return {};
-}
-
 expected<ValidationResult, PluginError> SecurityManager::validate_plugin(const std::filesystem::path& path) const
 {
     QFile file(QFile::decodeName(path.c_str()));
-    QCryptographicHash hash(QCryptographicHash::Sha256);
-    if (!file.open(QIODevice::ReadOnly) || !hash.addData(&file))
-        return unreadable(file);
-    ValidationResult result;
-    if (m_listed_only && !m_allowed.contains(hash.result()))
-        result.problems += QStringLiteral("its SHA-256 %1 is not on the list").arg(QString::fromLatin1(hash.result().toHex()));
-    const QFileInfo info(file);
-    if (info.ownerId() != geteuid() && info.ownerId() != 0)
-        result.problems += QStringLiteral("it belongs to another user");
-    if ((info.permissions() & (QFile::WriteGroup | QFile::WriteOther)) != 0)
-        result.problems += QStringLiteral("others may write it");
+    if (!file.open(QIODevice::ReadOnly))
+        return make_unexpected(
+            PluginError(file.exists() ? PluginErrorCode::PermissionDenied : PluginErrorCode::FileNotFound,
+                        QStringLiteral("\"%1\": %2").arg(file.fileName(), file.errorString()).toStdString()));
     // Read from the file, not by loading it.
     const QString iid = QPluginLoader(file.fileName()).metaData().value(QStringLiteral("IID")).toString();
     if (iid != m_interface_id)
-        result.problems += QStringLiteral("it implements \"%1\", not \"%2\"").arg(iid, m_interface_id);
-    result.is_valid = result.problems.isEmpty();
-    return result;
+        return verdict(QStringLiteral("it implements \"%1\", not \"%2\"").arg(iid, m_interface_id));
+    return verdict({});
+}
+
+expected<ValidationResult, PluginError> SecurityManager::try_plugin(const std::filesystem::path& path,
+                                                                    std::chrono::milliseconds timeout) const
+{
+    QProcess canary;
+    canary.setProcessChannelMode(QProcess::MergedChannels);
+    canary.start(QCoreApplication::applicationFilePath(),
+                 {QStringLiteral("--canary"), QFile::decodeName(path.c_str())}, QIODevice::ReadOnly);
+    if (!canary.waitForStarted())
+        return make_unexpected(PluginError(PluginErrorCode::SystemError,
+                                           "cannot start the canary: " + canary.errorString().toStdString()));
+    if (!canary.waitForFinished(int(timeout.count()))) {
+        canary.kill();
+        canary.waitForFinished();
+        return verdict(QStringLiteral("in a child process it did not start within %1 ms").arg(timeout.count()));
+    }
+    if (canary.exitStatus() != QProcess::NormalExit)
+        return verdict(QStringLiteral("in a child process it crashed"));
+    if (canary.exitCode() != 0)
+        return verdict(QStringLiteral("in a child process: ") +
+                       QString::fromLocal8Bit(canary.readAll()).trimmed().section(QLatin1Char('\n'), -1));
+    return verdict({});
+}
+
+int SecurityManager::run_canary(const QString& file)
+{
+    QPluginLoader loader(file);
+    loader.setLoadHints(QLibrary::ResolveAllSymbolsHint | QLibrary::PreventUnloadHint);  // a lacking symbol shows now
+    auto* const plugin = qobject_cast<IPlugin*>(loader.instance());
+    if (plugin == nullptr) {
+        std::fprintf(stderr, "%s\n", qPrintable(loader.errorString()));
+        return 1;
+    }
+    if (!plugin->initialize()) {
+        std::fprintf(stderr, "its initialize() returned false\n");
+        return 1;
+    }
+    plugin->shutdown();
+    loader.unload();
+    return 0;
 }
 
 }  // namespace qtplugin

@@ -1,79 +1,130 @@
-// The production example of the reference: a plugin is replaced while another thread uses it, and only by a version
-// that was validated and starts.
+// The production example of the reference: a plugin is exchanged while other threads use it, and no version that is
+// unsigned, broken, crashing or failing can stop it.
 //
-//     production PLUGIN ALLOW-LIST
+//     production [--strict] PLUGIN PUBLIC-KEY
 //
-// ALLOW-LIST has the SHA-256 of each version that may be loaded, as sha256sum(1) prints it; a line on the standard input
-// makes the program read it again. Ends with the standard input.
+// PUBLIC-KEY is minisign's (minisign -G); PLUGIN.minisig is the signature (minisign -S -m PLUGIN). With --strict a file
+// that somebody else could exchange is refused too. Prints every outcome. The line "roll back" on the standard input says
+// that the present version is bad after all. Ends with its input, and prints how many requests were answered and failed.
+#include <QCommandLineParser>
 #include <QCoreApplication>
-#include <QFileInfo>
+#include <QFile>
 #include <QSocketNotifier>
 
 #include <atomic>
+#include <cstdio>
+#include <list>
 #include <thread>
 
 #include <unistd.h>
 
 #include "production_hot_reload.hpp"
 
-/** A thread that never stops calling the plugin. */
+/** Requests without pause. What is got stays loaded until it is let go of. */
 class Load {
 public:
-    explicit Load(const qtplugin::PluginManager& plugins)
-        : m_thread([this, &plugins] {
-              int last = 0;
-              while (!m_stop) {
-                  const auto plugin = plugins.get_plugin("plugin");
-                  const int answer = plugin ? plugin->answer() : 0;
-                  ++(answer > 0 ? m_calls : m_failed);
-                  if (answer != last)
-                      qInfo("answers %d", last = answer);
-              }
-          })
-    {
-    }
-    ~Load()
-    {
-        m_stop = true;
-        m_thread.join();
-        qInfo("%s calls, %lld failed", m_calls > 0 ? "many" : "no", m_failed);
-    }
+    explicit Load(const qtplugin::PluginHost& plugins) : m_thread([this, &plugins] { run(plugins); }) {}
+    ~Load() { end(); }
     Q_DISABLE_COPY(Load)
 
+    void end()
+    {
+        m_stop = true;
+        if (m_thread.joinable())
+            m_thread.join();
+    }
+
+    long long answered = 0, failed = 0;
+    long long since = 0;  ///< of the answered: by the last version
+
 private:
+    void run(const qtplugin::PluginHost& plugins)
+    {
+        for (int last = 0; !m_stop;) {
+            const auto plugin = plugins.get<qtplugin::IPlugin>("plugin");
+            const int answer = plugin ? plugin->answer() : 0;
+            since = answer == last ? since + 1 : 1;
+            last = answer;
+            ++(answer > 0 ? answered : failed);
+        }
+    }
+
     std::atomic<bool> m_stop{false};
-    long long m_calls = 0, m_failed = 0;
     std::thread m_thread;
 };
+
+/** To the standard output, at once. */
+template <class... Args>
+static void say(const char* format, Args... args)
+{
+    std::printf(format, args...);
+    std::fflush(stdout);
+}
+
+static int run(const QString& plugin, const QString& key, bool strict)
+{
+    hotreload::SafeOptions safe;
+    safe.image = true;
+    safe.strict_modes = strict;
+    safe.symbols = {"qt_plugin_instance"};  // it is a Qt plugin
+    safe.public_keys = {key.toStdString()};
+    ProductionHotReload production(qtplugin::SecurityManager::create(QStringLiteral(QtPluginExample_iid)));
+    const auto ready = production.setup_production_reload(safe).and_then(
+        [&] { return production.add("plugin", QFile::encodeName(plugin).toStdString()); });
+    if (!ready) {
+        qWarning().noquote() << ready.error().message();
+        return 1;
+    }
+    qtplugin::PluginHost& plugins = production.plugins();
+    std::list<Load> loads;
+    QObject::connect(&plugins, &qtplugin::PluginHost::plugin_loaded, [&](const QString&, quint64 generation) {
+        say("generation %llu answers\n", generation);
+        while (loads.size() < 2)
+            loads.emplace_back(plugins);
+    });
+    QObject::connect(&plugins, &qtplugin::PluginHost::plugin_failed, [&](const QString& plugin_id, const QString& why) {
+        say("generation %llu still answers: %s\n", static_cast<quint64>(plugins.generation(plugin_id.toStdString())),
+            qPrintable(why));
+    });
+
+    QSocketNotifier input(STDIN_FILENO, QSocketNotifier::Read);
+    QObject::connect(&input, &QSocketNotifier::activated, qApp, [&] {
+        char line[256];
+        const auto got = read(STDIN_FILENO, line, sizeof line);
+        if (got <= 0)
+            QCoreApplication::quit();
+        else if (QByteArray(line, int(got)).contains("roll back"))
+            (void)production.roll_back("plugin", "the operator says so");
+    });
+    QCoreApplication::exec();
+
+    long long answered = 0, failed = 0, since = 0;
+    for (Load& load : loads) {
+        load.end();
+        answered += load.answered;
+        failed += load.failed;
+        since += load.since;
+    }
+    if (const auto present = plugins.get<qtplugin::IPlugin>("plugin"))
+        say("%lld requests answered, %lld failed; the plugin has counted %lld, %lld of them in its last version\n",
+            answered, failed, present->save_state().toLongLong(), since);
+    return failed == 0 && answered > 0 ? 0 : 1;
+}
 
 int main(int argc, char** argv)
 {
     QCoreApplication app(argc, argv);
-    const QStringList args = app.arguments();
-    if (args.size() != 3) {
-        qWarning("usage: production PLUGIN ALLOW-LIST");
-        return 2;
-    }
-    const auto plugins = qtplugin::PluginManager::create();
-    const auto security = qtplugin::SecurityManager::create(QStringLiteral(QtPluginExample_iid));
-    const auto read_list = [&] {
-        const auto result = security->set_allow_list(args.at(2).toStdString());
-        if (!result)
-            qWarning() << result.error().message();
-        return result.has_value();
-    };
-    ProductionHotReload production(plugins, security);
-    if (!read_list() || !production.setup_production_reload() || !production.add("plugin", args.at(1).toStdString()))
-        return 1;
-
-    QSocketNotifier input(STDIN_FILENO, QSocketNotifier::Read);
-    QObject::connect(&input, &QSocketNotifier::activated, &app, [&] {
-        char line[256];
-        if (read(STDIN_FILENO, line, sizeof line) <= 0)
-            QCoreApplication::quit();
-        else if (read_list())
-            qInfo("list read");
-    });
-    const Load load(*plugins);
-    return app.exec();
+    QCommandLineParser parser;
+    parser.addOptions({{QStringLiteral("strict"), QStringLiteral("refuse a file that others could exchange")},
+                       {QStringLiteral("canary"), QStringLiteral("try a plugin"), QStringLiteral("file")}});
+    parser.addPositionalArgument(QStringLiteral("plugin"), QStringLiteral("the plugin"));
+    parser.addPositionalArgument(QStringLiteral("public-key"), QStringLiteral("whose signature it must have"));
+    parser.addHelpOption();
+    parser.process(app);
+    if (parser.isSet(QStringLiteral("canary")))
+        return qtplugin::SecurityManager::run_canary(parser.value(QStringLiteral("canary")));
+    const QStringList args = parser.positionalArguments();
+    if (args.size() != 2)
+        parser.showHelp(2);
+    return run(args.at(0), args.at(1), parser.isSet(QStringLiteral("strict")));
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include <QtCore/QByteArray>
+#include <QtCore/QLibrary>
 #include <QtCore/QObject>
 #include <QtCore/QString>
 #include <QtCore/QtPlugin>
@@ -57,6 +58,14 @@ public:
 
     /** For set_validator(), stats() and pausing. */
     PluginHotReloadManager& manager() noexcept;
+
+    /**
+     * How versions are loaded from now on. By default QLibrary::ResolveAllSymbolsHint (one that lacks a symbol fails
+     * when it is loaded, not when it is first called) and, as with every QPluginLoader, QLibrary::PreventUnloadHint:
+     * what was loaded stays mapped, since strings (QStringLiteral) and types of it may live on in the host. Without the
+     * latter the memory and the disk space of a version return with its unloading, and nothing of it may live on.
+     */
+    void set_load_hints(QLibrary::LoadHints hints);
 
     /**
      * Begins to watch a plugin and loads it: plugin_loaded() or plugin_failed() follows from the event loop. Errors are

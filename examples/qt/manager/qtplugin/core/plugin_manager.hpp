@@ -1,37 +1,20 @@
-// A small plugin manager, as the examples of the reference presuppose it.
+// A small plugin manager, as the development example of the reference presupposes it.
 #pragma once
 
-#include <QByteArray>
 #include <QDebug>
 #include <QTemporaryDir>
 #include <QThread>
-#include <QtPlugin>
 
-#include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 
+#include <qtplugin/core/plugin.hpp>
 #include <qtplugin/utils/error_handling.hpp>
 #include <qtplugin/utils/expected.hpp>
 
 namespace qtplugin {
-
-/** What a plugin is to its host. */
-class IPlugin {
-public:
-    virtual ~IPlugin() = default;
-    /** Called once after loading. A plugin that returns false is not used, and not shut down. */
-    virtual bool initialize() = 0;
-    /** Called once before unloading. */
-    virtual void shutdown() = 0;
-    virtual int answer() = 0;
-    /** What the next version is to go on with. */
-    virtual QByteArray save_state() const = 0;
-    virtual bool restore_state(const QByteArray& state) = 0;
-};
 
 /**
  * Loads plugins, unloads them, hands them out.
@@ -48,12 +31,6 @@ public:
 
     /** Loads the file of that base name, with or without "lib", from QCoreApplication::libraryPaths(). */
     expected<void, PluginError> load_plugin(const std::string& plugin_id);
-    /**
-     * Loads @p file in place of the present version, which stays if that fails. @p prepare, if given, is called with
-     * the new version after it has initialized, and may refuse it.
-     */
-    expected<void, PluginError> load_plugin(const std::string& plugin_id, const std::filesystem::path& file,
-                                            const std::function<bool(IPlugin&)>& prepare = {});
     /** A plugin that is not loaded counts as unloaded, so that one whose last version was bad can be reloaded. */
     expected<void, PluginError> unload_plugin(const std::string& plugin_id);
     /** Null if it is not loaded. */
@@ -62,8 +39,7 @@ public:
 private:
     struct Version;
     PluginManager() = default;
-    expected<std::shared_ptr<Version>, PluginError> load(const std::string& plugin_id,
-                                                         const std::filesystem::path& file);
+    expected<std::shared_ptr<Version>, PluginError> load(const std::string& plugin_id, const QString& file);
 
     QTemporaryDir m_copies;
     int m_version = 0;
@@ -72,6 +48,3 @@ private:
 };
 
 }  // namespace qtplugin
-
-#define QtPluginExample_iid "org.qtforge.hotreload.example.IPlugin/1.0"
-Q_DECLARE_INTERFACE(qtplugin::IPlugin, QtPluginExample_iid)

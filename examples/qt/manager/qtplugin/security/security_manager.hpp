@@ -1,11 +1,13 @@
 // A small security manager, as the production example of the reference presupposes it.
+//
+// It says what only the host can know of its plugins. Whose file it is, who signed it and whether it is whole is the
+// business of the library's safe reload (hotreload::SafeOptions).
 #pragma once
 
-#include <QByteArray>
-#include <QSet>
 #include <QString>
 #include <QStringList>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 
@@ -19,24 +21,28 @@ struct ValidationResult {
     QStringList problems;  ///< why it is not
 };
 
-/** Says whether a plugin file may be loaded, without running any of its code. */
+/** Says whether a plugin file may be loaded. May be used on any thread. */
 class SecurityManager {
 public:
     /** @p interface_id: what a plugin must say that it implements. */
     static std::shared_ptr<SecurityManager> create(const QString& interface_id);
 
-    /** From now on only files whose SHA-256 is listed, in the form of sha256sum(1), are valid. */
-    expected<void, PluginError> set_allow_list(const std::filesystem::path& file);
-
-    /** An error if the file cannot be read. */
+    /** Without running any of its code. An error if the file cannot be read. */
     expected<ValidationResult, PluginError> validate_plugin(const std::filesystem::path& file) const;
+
+    /**
+     * Loads and initializes it in a process of its own first, the canary: this program, started anew with the
+     * arguments "--canary FILE", which is to return run_canary().
+     */
+    expected<ValidationResult, PluginError> try_plugin(const std::filesystem::path& file,
+                                                       std::chrono::milliseconds timeout) const;
+    /** The canary's exit status: 0 if the plugin starts; else what is wrong is on the standard error output. */
+    static int run_canary(const QString& file);
 
 private:
     explicit SecurityManager(QString interface_id) : m_interface_id(std::move(interface_id)) {}
 
     QString m_interface_id;
-    bool m_listed_only = false;
-    QSet<QByteArray> m_allowed;
 };
 
 }  // namespace qtplugin
