@@ -263,13 +263,13 @@ func copyFile(from, to string, step func(string), stopped func() bool) (err erro
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
 	step("opened")
+	step("copying")
 	if !reflink(dst, src) {
 		// io.CopyN uses copy_file_range where the system has it.
-		for {
+		for ; ; step("copying") {
 			if stopped() {
 				return errStopped
 			}
-			step("copying")
 			if _, err := io.CopyN(dst, src, chunk); err == io.EOF {
 				break
 			} else if err != nil {
