@@ -13,7 +13,7 @@ CALLS      ?= 10000000
 SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 comma      := ,
-CTESTS     := api paths changes settle delivery manual process safe plugin reloads panics
+CTESTS     := api paths changes settle delivery manual process manners safe plugin reloads panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
 # Where make install puts things; DESTDIR goes before all of them.
@@ -78,7 +78,7 @@ test-core: ## the Go tests, with the race detector
 	$(GO) test -race -shuffle=on ./core/... ./capi/...
 
 test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
-	@.ci/need cc
+	@.ci/need cc nm strace
 	$(GO) run ./capi/mklib -q -out $(BUILD)/panics -tags panics
 	capi/tests/run $(BUILD) plain $(CTESTS)
 	capi/tests/run $(BUILD) asan $(CTESTS)

@@ -3,11 +3,7 @@ package main
 // #include "bridge.h"
 import "C"
 
-import (
-	"fmt"
-
-	"github.com/qtforge/hotreload/core"
-)
+import "github.com/qtforge/hotreload/core"
 
 // guard ends every exported function: a panic becomes a code, and its manager
 // unusable, because the panic may have left it inconsistent.
@@ -16,7 +12,7 @@ func guard(m **core.Manager, result *C.int32_t, err *C.hrm_error) {
 	if r == nil {
 		return
 	}
-	what := fmt.Sprintf("panic in a library function: %v", r)
+	what := "panic in a library function: " + core.Panic(r)
 	if m != nil && *m != nil {
 		(*m).Fault(what)
 	}

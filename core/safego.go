@@ -1,6 +1,11 @@
 package core
 
-import "fmt"
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
 
 // Every goroutine starts here, so that a panic in one never ends the host.
 
@@ -19,7 +24,7 @@ func (m *Manager) contained(f func()) { go m.guard("a library goroutine", f) }
 func (m *Manager) guard(where string, f func()) {
 	defer func() {
 		if r := recover(); r != nil {
-			m.fault(fmt.Sprintf("panic in %s: %v", where, r))
+			m.fault(fmt.Sprintf("panic in %s: %s", where, Panic(r)))
 		}
 	}()
 	f()
@@ -39,3 +44,21 @@ func (m *Manager) fault(what string) {
 
 // Fault is for the layer above: it contained a panic in work for this manager.
 func (m *Manager) Fault(what string) { m.fault(what) }
+
+// Panic describes what recover returned to the caller, a deferred function, and
+// names the place.
+func Panic(r any) string {
+	var pc [32]uintptr
+	frames := runtime.CallersFrames(pc[:runtime.Callers(1, pc[:])])
+	for panicking := false; ; {
+		f, more := frames.Next()
+		inRuntime := strings.HasPrefix(f.Function, "runtime.")
+		if panicking && !inRuntime {
+			return fmt.Sprintf("%v (%s:%d)", r, filepath.Base(f.File), f.Line)
+		}
+		panicking = panicking || f.Function == "runtime.gopanic"
+		if !more {
+			return fmt.Sprint(r)
+		}
+	}
+}

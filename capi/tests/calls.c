@@ -108,6 +108,10 @@ static void call_event(const hrm_event *ev, void *p)
 {
     if (ev->struct_size < offsetof(hrm_event, message) || ev->kind < 1 || strlen(ev->plugin_id) > 255 || ev->path == NULL)
         ADD(wrong, 1);
+    if (ev->kind == HRM_EVENT_HEALTH && ev->health == HRM_HEALTH_PANIC) {
+        printf("   %s\n", ev->message);
+        ADD(wrong, 1);
+    }
     inside(p);
 }
 
@@ -174,16 +178,19 @@ static void *some_struct(chance *c, size_t known, unsigned char *room, size_t si
     return room;
 }
 
-static void check(int32_t code)
+static void check_as(const char *call, int32_t code, const hrm_error *err)
 {
     ADD(calls, 1);
     if (code < HRM_ERR_NO_MEMORY || code == HRM_ERR_PANIC || code == HRM_ERR_FORKED) {
-        printf("   a call returned %s (%d)\n", hrm_error_name(code), (int)code);
+        printf("   %s is %s (%d) %s\n", call, hrm_error_name(code), (int)code, err != NULL ? err->message : "");
         ADD(wrong, 1);
     }
     if (code < 0 && code > -16)
         ADD(refused_by_code[-code], 1);
 }
+
+#define check(call) check_as(#call, call, NULL)
+#define check_err(call, err) check_as(#call, call, err)
 
 static hrm_error *some_error(chance *c, hrm_error *err)
 {
@@ -215,7 +222,7 @@ static void create(chance *c)
         o->flags = below(c, 8) ? (uint32_t)below(c, 8) : (uint32_t)draw(c);
     }
     code = hrm_manager_create(o, below(c, 50) ? &m : NULL, e);
-    check(code);
+    check_as("hrm_manager_create", code, e);
     check_error(e);
     if (code != HRM_OK)
         return;
@@ -267,8 +274,8 @@ static void enable(chance *c, hrm_manager *m)
             o->quiet_ms = below(c, 2) ? 0 : some_number(c);
         }
     }
-    check(below(c, 2) ? hrm_enable_hot_reload(m, some_id(c), some_path(c), e)
-                      : hrm_enable_hot_reload_ex(m, some_id(c), some_path(c), o, e));
+    check_err(below(c, 2) ? hrm_enable_hot_reload(m, some_id(c), some_path(c), e)
+                          : hrm_enable_hot_reload_ex(m, some_id(c), some_path(c), o, e), e);
     check_error(e);
 }
 
@@ -339,12 +346,12 @@ static void step(chance *c)
         set_callback(c, m);
     else if (w < 720) {
         e = some_error(c, &err);
-        check(hrm_report_reload(m, some_id(c), draw(c), some_number(c), some_id(c), e));
+        check_err(hrm_report_reload(m, some_id(c), draw(c), some_number(c), some_id(c), e), e);
         check_error(e);
     } else if (w < 850) {
         int32_t timeout = some_number(c);
         e = some_error(c, &err);
-        check(hrm_dispatch(m, some_number(c), timeout < 0 || timeout > 2 ? 0 : timeout, e));
+        check_err(hrm_dispatch(m, some_number(c), timeout < 0 || timeout > 2 ? 0 : timeout, e), e);
         check_error(e);
     } else if (w < 900)
         check(hrm_event_fd(m) < 0 ? HRM_OK : 1);

@@ -50,7 +50,7 @@ static void contained(hrm_manager *m, int mode, const char *f)
     CHECK_INT(told_of_panic(), 1);
     for (i = 0; i < r.n; i++)
         if (r.ev[i].health == HRM_HEALTH_PANIC)
-            CHECK_HAS(r.ev[i].message, "injected for the test");
+            CHECK_HAS(r.ev[i].message, "injected for the test (inject.go:"); /* and names the place */
     CHECK_INT(hrm_enable_hot_reload(m, "later", f, &err), HRM_ERR_PANIC);
     CHECK_INT(err.code, HRM_ERR_PANIC);
     CHECK_HAS(err.message, "destroy");

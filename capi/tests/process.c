@@ -171,13 +171,17 @@ static void nothing_is_left(void)
 /* Everything that a manager does; runs as a program of its own. */
 static int work_quietly(void)
 {
-    const char *f = in(scratch(), "f");
-    int i;
+    const char *dir = scratch(), *f = in(dir, "f"), *large = in(dir, "large");
+    int i, big = open(large, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     alarm(30);
     write_version(f, 1);
+    if (big < 0 || ftruncate(big, 128 << 20) != 0)
+        return 1;
     for (i = 0; i < 4; i++) {
-        hrm_manager *m = manager(HRM_DISPATCH_MANUAL, 0);
+        hrm_manager *m = manager(HRM_DISPATCH_MANUAL, i == 0 ? HRM_IGNORE_UNCHANGED_CONTENT : 0);
         hrm_enable_hot_reload(m, "p", f, NULL);
+        if (i == 0) /* hashed: long enough for Go's scheduler to want the thread */
+            hrm_enable_hot_reload(m, "large", large, NULL);
         hrm_enable_hot_reload(m, "p", "/nonexistent", NULL);
         replace_version(f, i);
         hrm_dispatch(m, 0, 3 * QUIET, NULL);

@@ -317,3 +317,11 @@ const char *__lsan_default_suppressions(void)
 
 const char *__lsan_default_options(void);
 const char *__lsan_default_options(void) { return "print_suppressions=0"; }
+
+/* Nor are the children of a fork asked, where what the parent's other threads
+ * held is nobody's, nor programs without /proc, where it cannot look. */
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
+{
+    return (root != NULL && getpid() != owner) || access("/proc/self/task", F_OK) != 0;
+}
