@@ -25,4 +25,9 @@ uint64_t hrmc_signal_mask(void);
 int32_t hrmc_unusable(void); /* HRM_OK, or why Go must not be entered */
 void hrmc_go_started(void);
 
+/* goruntime.c */
+void hrmc_let_go_block_signals(void);                 /* before Go's runtime starts */
+void hrmc_remember_arguments(int argc, char **argv);  /* those of main */
+void hrmc_hide_environment(void);                     /* when Go has been given them, before it reads them */
+
 #endif

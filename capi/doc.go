@@ -6,6 +6,7 @@
 //	include/hot_reload_manager.h  the public interface and its manual
 //	shim.c      the hrm_* functions: NULL and size checks, zeroed outputs
 //	guest.c     fork guard, signals and threads of Go's runtime, what it needs to start
+//	goruntime.c which signals the runtime leaves open, and its environment, set right before it starts
 //	exports.go  hrmgo_*: finds the manager, calls core, turns errors into codes
 //	handles.go  the handle table; the only user of go-pointer
 //	safe.go     the options, reports and stats of safe reload

@@ -16,7 +16,6 @@
 
 #if defined(__linux__)
 #include <errno.h>
-#include <link.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,107 +79,17 @@ static void mark_process(void)
 }
 #endif
 
-#if defined(__linux__)
-/*
- * Go's threads can block every signal but those in a table of its runtime that
- * says they must not be: the faults, and also SIGCHLD, SIGPROF and SIGRTMIN. A
- * SIGCHLD that a host awaits by signalfd or sigwait, with the signal blocked in
- * all its threads, would be lost in one of Go's. So the table is told otherwise
- * before Go reads it. It is found by its content; where that is not as expected, all stays
- * as it is (guest.c of the tests notices).
- */
-struct go_signal { /* runtime.sigTabT */
-    int32_t flags;
-    const char *name;
-    intptr_t length;
-};
-enum { GO_SET_STACK = 64, GO_UNBLOCK = 128, GO_RTMIN = 34 };
-
-struct search {
-    struct go_signal *table;
-};
-
-#define UNINSTRUMENTED __attribute__((no_sanitize("address", "thread", "undefined")))
-
-/* Whether the module has these bytes in memory, writable or not. */
-UNINSTRUMENTED static int has(const struct dl_phdr_info *m, const void *p, size_t n, uint32_t flags)
-{
-    uintptr_t at = (uintptr_t)p - m->dlpi_addr;
-    int i, inside = 0;
-    for (i = 0; i < m->dlpi_phnum; i++) {
-        const ElfW(Phdr) *h = &m->dlpi_phdr[i];
-        int within = at >= h->p_vaddr && at - h->p_vaddr <= h->p_memsz && h->p_memsz - (at - h->p_vaddr) >= n;
-        if (h->p_type == PT_LOAD && (h->p_flags & flags) == flags)
-            inside |= within;
-        if (h->p_type == PT_GNU_RELRO && within && (flags & PF_W))
-            return 0;
-    }
-    return inside;
-}
-
-UNINSTRUMENTED static int is_signal(const struct dl_phdr_info *m, const struct go_signal *s, int32_t flags,
-                                    const char *name)
-{
-    intptr_t n = 0;
-    while (name[n] != 0)
-        n++;
-    if (s->flags != flags || s->length != n || !has(m, s->name, (size_t)n, PF_R))
-        return 0;
-    while (n-- > 0)
-        if (s->name[n] != name[n])
-            return 0;
-    return 1;
-}
-
-UNINSTRUMENTED static int find_table(struct dl_phdr_info *m, size_t size, void *arg)
-{
-    struct search *found = arg;
-    int i;
-    (void)size;
-    if (!has(m, (const void *)&unusable, sizeof unusable, PF_W))
-        return 0;
-    for (i = 0; i < m->dlpi_phnum; i++) {
-        const ElfW(Phdr) *h = &m->dlpi_phdr[i];
-        uintptr_t p = m->dlpi_addr + h->p_vaddr, end = p + h->p_filesz;
-        if (h->p_type != PT_LOAD || !(h->p_flags & PF_W))
-            continue;
-        p = (p + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
-        for (; p + 65 * sizeof(struct go_signal) <= end; p += sizeof(void *)) {
-            struct go_signal *t = (struct go_signal *)p;
-            if (is_signal(m, &t[0], 0, "SIGNONE: no trap") &&
-                is_signal(m, &t[SIGCHLD], 1 + GO_UNBLOCK + 256, "SIGCHLD: child status has changed") &&
-                is_signal(m, &t[SIGPROF], 1 + GO_UNBLOCK, "SIGPROF: profiling alarm clock") &&
-                is_signal(m, &t[GO_RTMIN], GO_SET_STACK + GO_UNBLOCK, "signal 34") &&
-                has(m, t, 65 * sizeof *t, PF_W)) {
-                found->table = t;
-                return 1;
-            }
-        }
-    }
-    return 1;
-}
-
-static void let_go_block_signals(void)
-{
-    struct search s = {NULL};
-    dl_iterate_phdr(find_table, &s);
-    if (s.table != NULL) {
-        s.table[SIGCHLD].flags &= ~GO_UNBLOCK;
-        s.table[SIGPROF].flags &= ~GO_UNBLOCK;
-        if (SIGRTMIN == GO_RTMIN) /* as with glibc, which keeps the two before for itself */
-            s.table[GO_RTMIN].flags &= ~GO_UNBLOCK;
-    }
-}
-#endif
-
 /* Runs before Go's runtime starts, which does so from a constructor without a
- * priority. */
-__attribute__((constructor(101))) static void before_go(void)
+ * priority. glibc passes what it passes to main. */
+__attribute__((constructor(101))) static void before_go(int argc, char **argv)
 {
     pthread_atfork(NULL, NULL, in_child);
 #if defined(__linux__)
     mark_process();
-    let_go_block_signals();
+    hrmc_let_go_block_signals();
+    hrmc_remember_arguments(argc, argv);
+#else
+    (void)argc, (void)argv;
 #endif
     sigaction(SIGPIPE, NULL, &host_pipe);
     sigaction(SIGURG, NULL, &host_urgent);
@@ -243,6 +152,8 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
         unusable = HRM_ERR_NO_MEMORY;
         return 0;
     }
+    if (first)
+        hrmc_hide_environment();
     sigfillset(&all);
     for (;;) {
         pthread_sigmask(SIG_SETMASK, &all, &before);

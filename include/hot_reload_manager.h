@@ -68,7 +68,8 @@
  *   limits:  if no thread can be started when the library is loaded, or less than
  *            1 GiB of address space is left (RLIMIT_AS; 128 MiB with 32 bits),
  *            every call returns HRM_ERR_NO_MEMORY (Linux).
- *   Nothing is printed and no environment variable changes what it does.
+ *   Nothing is printed and no environment variable changes what it does (GODEBUG
+ *            and the others of Go's runtime do outside Linux with glibc).
  *
  * VERSIONING
  *   Structs begin with struct_size; zero in a field means its default, so

@@ -1,5 +1,5 @@
 /* The library as a guest: processes that its host makes, files under fire, roots
- * and mounts. (process.c: descriptors, threads, output; guest.c: hosts that load it.) */
+ * and mounts. (process.c: descriptors, threads, output; guest.c, signals.c: hosts that load it.) */
 #include "support.h"
 
 #include <sched.h>
