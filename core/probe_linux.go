@@ -18,7 +18,8 @@ import (
 // calling thread. As long as the thread lives no group can have that number,
 // unless it is that of the whole process: nobody is signalled.
 //
-// Closing the descriptor, the only one of its open file, gives the lease back.
+// The lease is given back by name: a child that the host forks meanwhile has the
+// descriptor, too, and would keep the lease past its closing here.
 func probeWriter(path string) (verdict, fileInfo) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -54,6 +55,7 @@ func leaseProbe(path string, tid int) (verdict, fileInfo) {
 		switch _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK); err {
 		case nil:
 			v = nobody
+			unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_UNLCK)
 		case unix.EAGAIN:
 			v = somebody
 		}

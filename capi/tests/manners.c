@@ -245,6 +245,23 @@ static int often_probed(void *m)
     return hrm_stats(m, &st) == HRM_OK && st.notifications >= 200;
 }
 
+/* The children of a host that forks meanwhile have the probe's descriptor, too,
+ * and with it the lease if that is not given back by name. */
+enum { CHILDREN = 40 };
+
+static void stay(pid_t *child, int n)
+{
+    int i;
+    for (i = 0; i < n; i++) {
+        child[i] = fork();
+        if (child[i] == 0) {
+            alarm(100);
+            for (;;)
+                pause();
+        }
+    }
+}
+
 /* Writers that run into the probe's lease as often as can be: they go on at once,
  * although the kernel would let them wait for /proc/sys/fs/lease-break-time, and
  * the host gets none of the signals by which the kernel reports it. */
@@ -260,7 +277,7 @@ static void writers_in_a_tight_loop(void)
     struct writer *other = mmap(NULL, sizeof *other, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct writer mine = {f, 0, 0, 0};
     int i, s;
-    pid_t pid;
+    pid_t pid, child[CHILDREN];
     CHECK(other != MAP_FAILED);
     *other = mine;
     memset(&sa, 0, sizeof sa);
@@ -284,6 +301,7 @@ static void writers_in_a_tight_loop(void)
         _exit(0);
     }
     CHECK_INT(pthread_create(&t, NULL, write_often, &mine), 0);
+    stay(child, CHILDREN);
     CHECK(wait_until(all_opened, other, 4 * PATIENCE)); /* one opening held up is 45 s */
     CHECK(wait_until(all_opened, &mine, 4 * PATIENCE));
     CHECK(wait_until(often_probed, m, 4 * PATIENCE));
@@ -291,6 +309,8 @@ static void writers_in_a_tight_loop(void)
     STORE(other->stop, 1);
     pthread_join(t, NULL);
     CHECK(ended_well(pid));
+    for (i = 0; i < CHILDREN; i++)
+        CHECK(kill(child[i], SIGKILL) == 0 && waitpid(child[i], NULL, 0) == child[i]);
     CHECK_INT(other->failed + mine.failed, 0);
     munmap(other, sizeof *other);
     write_version(f, 2);
