@@ -4,6 +4,9 @@ package core
 
 import (
 	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -12,53 +15,42 @@ import (
 // only. Whatever the moment, what the host is told to load is what was signed.
 func TestOnlyWhatWasSignedIsLoaded(t *testing.T) {
 	h := quietSafe(t, Options{Quiet: NoQuiet, MaxDelay: 5 * ms})
+	var last, told, refused atomic.Int64
+	h.must(h.m.SetEventCallback(func(ev Event) {
+		switch ev.Kind {
+		case FileChanged:
+			if got, err := os.ReadFile(ev.Snapshot); err != nil || string(got) != signedText {
+				t.Errorf("the host would have loaded %q, %v", got, err)
+			}
+			if err := h.m.ReportReload("p", ev.Generation, ReloadOK, ""); err != nil {
+				t.Error(err)
+			}
+			told.Add(1)
+		case Rejected:
+			refused.Add(1)
+		}
+		last.Store(int64(ev.Kind))
+	}, nil))
 	h.put(h.file, "unsigned")
 	h.put(h.file+signatureSuffix, prehashed)
 	h.enable(Safe{PublicKeys: []string{keyText}})
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
+	for burst := range 30 {
+		verdict, content := Rejected, "unsigned"
+		for i := range 1 + burst%7*10 {
+			verdict, content = Rejected, "unsigned"
+			if (burst+i)%2 == 0 {
+				verdict, content = FileChanged, signedText
 			}
-			content := "unsigned"
-			if i%2 == 0 {
-				content = signedText
-			}
-			to := h.file
-			if i%3 > 0 {
-				to += ".tmp"
-			}
-			if err := os.WriteFile(to, []byte(content), 0o644); err != nil {
-				t.Error(err)
-			}
-			if to != h.file {
-				if err := os.Rename(to, h.file); err != nil {
-					t.Error(err)
-				}
+			if i%3 == 0 {
+				h.put(h.file, content)
+			} else {
+				h.replace(h.file, content)
 			}
 		}
-	}()
-	defer func() { close(stop); <-stopped }()
-	for told, refused := 0, 0; told < 20 || refused < 20; {
-		select {
-		case ev := <-h.events:
-			switch ev.Kind {
-			case FileChanged:
-				if got := h.read(ev.Snapshot); got != signedText {
-					t.Fatalf("the host would have loaded %q", got)
-				}
-				h.report(ev.Generation, ReloadOK)
-				told++
-			case Rejected:
-				refused++
-			}
-		case <-time.After(bound):
-			t.Fatalf("told %d, refused %d", told, refused)
-		}
+		h.until("the verdict on the last of them", func() bool { return last.Load() == int64(verdict) })
+	}
+	if told.Load() < 10 || refused.Load() < 10 {
+		t.Fatalf("%d were told, %d refused", told.Load(), refused.Load())
 	}
 }
 
@@ -72,4 +64,62 @@ func TestRemovedWhileARetryWaits(t *testing.T) {
 	h.next(FileRemoved)
 	h.replace(h.file, "v1")
 	h.change("v1")
+}
+
+// A link planted where the copy is about to be made is not written through.
+func TestPlantedLinkIsNotFollowed(t *testing.T) {
+	var h *safeHost
+	var once atomic.Bool
+	victim := filepath.Join(t.TempDir(), "victim")
+	h = quietSafe(t, Options{step: func(step string) {
+		if step == "made" && once.CompareAndSwap(false, true) {
+			made, err := filepath.Glob(filepath.Join(h.snapshots, "*", "*"))
+			if err != nil || len(made) != 1 {
+				t.Errorf("made %v, %v", made, err)
+			} else if err := os.Symlink(victim, filepath.Join(made[0], "plugin.so")); err != nil {
+				t.Error(err)
+			}
+		}
+	}})
+	h.put(victim, "precious")
+	h.put(h.file, "v1")
+	h.enable(Safe{})
+	if ev := h.next(Health); ev.Health != HealthSnapshotFailed || !strings.Contains(ev.Message, "exists") {
+		t.Fatalf("event %+v", ev)
+	}
+	h.change("v1")
+	if got := h.read(victim); got != "precious" {
+		t.Fatalf("the link was followed: %q", got)
+	}
+}
+
+// What else is in the snapshot directory is nobody's to remove.
+func TestForeignFilesInTheSnapshotDirectoryStay(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "snapshots")
+	names := []string{"notes", "2024-01", "12345-nothexa!", "-0123abcd", "12345", "12345-0123abcd.bak", "x12-0123abcd"}
+	for _, name := range names {
+		if err := os.MkdirAll(filepath.Join(base, name, "1"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := filepath.Join(base, "12345-0123abcd") // of a dead process
+	if err := os.MkdirAll(filepath.Join(left, "1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(base, "54321-0123abcd")
+	if err := os.Symlink(filepath.Join(base, "notes"), link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(base, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h := newSafe(t, Options{SnapshotDir: base}, Safe{}, "v1")
+	h.change("v1")
+	h.until("the dead one's is removed", func() bool { return noFile(left) })
+	h.m.Close()
+	for _, name := range names {
+		if noFile(filepath.Join(base, name, "1")) {
+			t.Errorf("%s was removed", name)
+		}
+	}
 }

@@ -627,12 +627,17 @@ func TestSafeOptionsThatMakeNoSense(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	for what, dir := range map[string]string{
+	dirs := map[string]string{
 		"is no absolute path": "relative",
 		"is open to others":   h.mkdir("open", 0o755),
 		"is no directory":     h.link("link", h.mkdir("private", 0o700)),
 		"could be exchanged":  filepath.Join(h.mkdir("anybody", 0o777), "s"),
-	} {
+	}
+	if os.Geteuid() == 0 {
+		dirs["belongs to user 12345"] = h.mkdir("others", 0o700)
+		h.must(os.Chown(dirs["belongs to user 12345"], 12345, 0))
+	}
+	for what, dir := range dirs {
 		m, err := New(Options{SnapshotDir: dir})
 		h.must(err)
 		err = m.Enable("p", h.file, EnableOptions{Safe: &Safe{}})
