@@ -21,9 +21,13 @@ void hrmc_call_plain(uintptr_t fn, uintptr_t user_data);
 void hrmc_start_delivery(uint64_t mask);
 uint64_t hrmc_signal_mask(void);
 
-/* guest.c */
+/* guest.c: the process it is in */
 int32_t hrmc_unusable(void); /* HRM_OK, or why Go must not be entered */
+void hrmc_could_not_start(void);
 void hrmc_go_started(void);
+
+/* pressure.c */
+const char *hrmc_short_of(int threads); /* NULL, or what there is too little of */
 
 /* goruntime.c */
 void hrmc_let_go_block_signals(void);                 /* before Go's runtime starts */

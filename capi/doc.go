@@ -5,7 +5,8 @@
 //
 //	include/hot_reload_manager.h  the public interface and its manual
 //	shim.c      the hrm_* functions: NULL and size checks, zeroed outputs
-//	guest.c     fork guard, signals and threads of Go's runtime, what it needs to start
+//	guest.c     fork guard, signals of Go's runtime
+//	pressure.c  what Go's runtime gets where threads or address space run out
 //	goruntime.c which signals the runtime leaves open, and its environment, set right before it starts
 //	exports.go  hrmgo_*: finds the manager, calls core, turns errors into codes
 //	handles.go  the handle table; the only user of go-pointer

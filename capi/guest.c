@@ -1,6 +1,6 @@
 /*
  * The library as a guest in somebody's process, where that must be seen to in C:
- * before Go's runtime starts, when it starts threads, and in the child of a fork.
+ * before and after Go's runtime starts, and in the child of a fork.
  */
 #define _GNU_SOURCE
 #include "bridge.h"
@@ -15,9 +15,7 @@
 #endif
 
 #if defined(__linux__)
-#include <errno.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 #endif
 
@@ -26,6 +24,8 @@ static volatile int32_t unusable; /* HRM_ERR_FORKED or HRM_ERR_NO_MEMORY, for go
 #if defined(__linux__)
 static const volatile char *own_process; /* 1 here, 0 in the child of any fork; NULL if unknown */
 #endif
+
+void hrmc_could_not_start(void) { unusable = HRM_ERR_NO_MEMORY; }
 
 int32_t hrmc_unusable(void)
 {
@@ -119,57 +119,4 @@ void hrmc_go_started(void)
 
 void hrmc_go_started(void) {}
 
-#endif
-
-#if defined(__linux__)
-/*
- * Every pthread_create in this library, which is Go's runtime, is linked to this
- * function (--wrap). All signals that can be are blocked in its threads, so that
- * none takes a signal that was meant for the host: its handlers would run on the
- * small stack of a goroutine. And what Go answers with the end of the process, no
- * thread to be had, is waited for; at the very start the library stays unusable.
- */
-extern int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)
-    __attribute__((weak)); /* absent without --wrap */
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
-
-/* What Go's runtime reserves of the address space when it starts, and some more. */
-#define GO_NEEDS ((size_t)(sizeof(void *) >= 8 ? 1ul << 30 : 1ul << 27))
-
-static int room_for_go(void)
-{
-    void *p = mmap(NULL, GO_NEEDS, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p != MAP_FAILED && munmap(p, GO_NEEDS) == 0;
-}
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
-{
-    static int started;
-    sigset_t all, before;
-    struct timespec wait = {0, 1000000};
-    int first = !__atomic_exchange_n(&started, 1, __ATOMIC_SEQ_CST), err;
-    if (first && !room_for_go()) {
-        unusable = HRM_ERR_NO_MEMORY;
-        return 0;
-    }
-    if (first)
-        hrmc_hide_environment();
-    sigfillset(&all);
-    for (;;) {
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        err = __real_pthread_create(thread, attr, start, arg);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        if (err == 0)
-            return 0;
-        if (first) {
-            unusable = HRM_ERR_NO_MEMORY;
-            return 0;
-        }
-        if (err != EAGAIN)
-            return err;
-        nanosleep(&wait, NULL);
-        if (wait.tv_nsec < 100000000)
-            wait.tv_nsec *= 2;
-    }
-}
 #endif

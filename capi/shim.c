@@ -154,6 +154,7 @@ int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, 
     hrm_options o;
     hrm_safe_options safe;
     hrm_error e = HRM_ERROR_INIT;
+    const char *shortage;
     uintptr_t handle = 0;
     int32_t code;
     if (out == NULL)
@@ -165,6 +166,9 @@ int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, 
         code = read_safe(&safe, &o.safe, err);
     if (code < 0)
         return code;
+    shortage = hrmc_short_of(1);
+    if (shortage != NULL)
+        return fail(err, HRM_ERR_NO_MEMORY, shortage);
     code = hrmgo_create(&o, hrmc_signal_mask(), &handle, &e);
     *out = (hrm_manager *)handle;
     return report(err, &e, code);
@@ -187,6 +191,7 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
 {
     hrm_enable_options o;
     hrm_safe_options safe;
+    const char *shortage;
     int32_t code;
     CHECK_USABLE(err);
     if (plugin_id == NULL)
@@ -198,6 +203,9 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
         code = read_safe(&safe, &o.safe, err);
     if (code < 0)
         return code;
+    shortage = hrmc_short_of(0);
+    if (shortage != NULL)
+        return fail(err, HRM_ERR_NO_MEMORY, shortage);
     CALL(err, hrmgo_enable(HANDLE(m), plugin_id, file_path, &o, &e));
 }
 

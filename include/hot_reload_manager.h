@@ -67,7 +67,10 @@
  *            thread that is inside an hrm_ function.
  *   limits:  if no thread can be started when the library is loaded, or less than
  *            1 GiB of address space is left (RLIMIT_AS; 128 MiB with 32 bits),
- *            every call returns HRM_ERR_NO_MEMORY (Linux).
+ *            every call returns HRM_ERR_NO_MEMORY (Linux). Later creating and enabling
+ *            do, while less than 128 MiB (32) are left or no thread can be started;
+ *            what runs already goes on when there is room again. The Go runtime ends
+ *            a process in which memory itself runs out.
  *   Nothing is printed and no environment variable changes what it does (GODEBUG
  *            and the others of Go's runtime do outside Linux with glibc).
  *

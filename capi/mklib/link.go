@@ -44,8 +44,8 @@ func namesFor(goos string, static bool, v version) names {
 	}
 }
 
-// wrapThreads has guest.c see to the threads that Go's runtime starts.
-const wrapThreads = "-Wl,--wrap=pthread_create"
+// wrapped has pressure.c see to the threads and the memory that Go's runtime asks for.
+const wrapped = "-Wl,--wrap=pthread_create,--wrap=mmap"
 
 // linkerFlags are the flags for the system's linker, given through the C
 // compiler. It writes the list of exports into scratch.
@@ -76,7 +76,7 @@ func linkerFlags(c config, n names, scratch string) ([]string, error) {
 			"-Wl,-soname," + n.id,
 			"-Wl,-z,relro,-z,now,-z,noexecstack",
 			"-Wl,--build-id=sha1",
-			wrapThreads,
+			wrapped,
 		}, nil
 	}
 }
@@ -99,7 +99,7 @@ func hideSymbols(c config, archive string) error {
 		return errors.New("go env CC names no C compiler")
 	}
 	// -d gives common symbols their place; objcopy cannot make them local before.
-	args := append(words[1:], "-r", "-nostdlib", "-Wl,-d", wrapThreads, "-o", object,
+	args := append(words[1:], "-r", "-nostdlib", "-Wl,-d", wrapped, "-o", object,
 		"-Wl,--whole-archive", archive, "-Wl,--no-whole-archive")
 	if err := command(c, words[0], args...); err != nil {
 		return err

@@ -162,6 +162,69 @@ APART(loaded_without_address_space)
     refused("RLIMIT_AS");
 }
 
+static rlim_t address_space(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f == NULL || fscanf(f, "%lu", &pages) != 1)
+        abort();
+    fclose(f);
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+static int managed_or_refused(hrm_manager **m, const hrm_options *o)
+{
+    hrm_error err = HRM_ERROR_INIT;
+    int32_t code = p_hrm_manager_create(o, m, &err);
+    if (code == HRM_OK)
+        code = p_hrm_enable_hot_reload(*m, "p", file, &err);
+    if (code != HRM_OK) {
+        CHECK_INT(code, HRM_ERR_NO_MEMORY);
+        CHECK_HAS(err.message, "RLIMIT_");
+    }
+    return code == HRM_OK;
+}
+
+/* Whatever is left: a manager or a clear no, and what runs already runs on. */
+APART(address_space_runs_out_later)
+{
+    static const int mib_left[] = {0, 1, 8, 64, 120, 140, 200, 400, 2000};
+    enum { TIMES = sizeof mib_left / sizeof *mib_left, MANAGERS = 10 };
+    hrm_options o = HRM_OPTIONS_INIT;
+    hrm_manager *first = NULL;
+    int told = 0, refused = 0, made = 0, i, n;
+    struct rlimit old, few;
+    load();
+    write_file("one");
+    o.quiet_ms = 10;
+    CHECK_INT(p_hrm_manager_create(&o, &first, NULL), HRM_OK);
+    CHECK_INT(p_hrm_set_reload_callback(first, on_reload, &told, NULL), HRM_OK);
+    CHECK_INT(p_hrm_enable_hot_reload(first, "p", file, NULL), HRM_OK);
+    getrlimit(RLIMIT_AS, &old);
+    for (i = 0; i < TIMES; i++) {
+        hrm_manager *m[MANAGERS] = {NULL};
+        char text[32];
+        few = old;
+        few.rlim_cur = address_space() + ((rlim_t)mib_left[i] << 20);
+        CHECK_INT(setrlimit(RLIMIT_AS, &few), 0);
+        for (n = 0; n < MANAGERS; n++)
+            if (managed_or_refused(&m[n], &o))
+                made++;
+            else
+                refused++;
+        snprintf(text, sizeof text, "version %d", i);
+        write_file(text);
+        for (n = 0; n < MANAGERS; n++)
+            CHECK_INT(p_hrm_manager_destroy(m[n]), HRM_OK);
+        setrlimit(RLIMIT_AS, &old);
+        CHECK(wait_for(is_told, &told));
+        __atomic_store_n(&told, 0, __ATOMIC_SEQ_CST);
+    }
+    CHECK(refused > 0);
+    CHECK(made > 0);
+    CHECK_INT(p_hrm_manager_destroy(first), HRM_OK);
+}
+
 /* Root is not held to RLIMIT_NPROC. */
 static void become_nobody(void)
 {
@@ -380,6 +443,7 @@ int main(int argc, char **argv)
     RUN(a_second_go_library_before);
     RUN(a_second_go_library_global);
     RUN(loaded_without_address_space);
+    RUN(address_space_runs_out_later);
     RUN(threads_with_small_stacks);
     RUN(variables_of_others);
     /* As another user, who owns the directory from then on. */

@@ -1,0 +1,162 @@
+/*
+ * A process that runs out of threads or address space. Go's runtime ends it
+ * where either cannot be had; here a thread is waited for, a little address
+ * space is kept back for what runs already, and what needs more is refused while
+ * there is little left.
+ */
+#define _GNU_SOURCE
+#include "bridge.h"
+
+#if defined(__linux__)
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define MIB ((size_t)1 << 20)
+/* What Go's runtime reserves when it starts, and some more. */
+#define TO_START (sizeof(void *) >= 8 ? 1024 * MIB : 128 * MIB)
+/* For one more arena of its heap, and the stacks of a few threads. */
+#define TO_GROW (sizeof(void *) >= 8 ? 128 * MIB : 32 * MIB)
+#define KEPT_BACK (sizeof(void *) >= 8 ? 128 * MIB : 32 * MIB)
+
+/* Every pthread_create and mmap in this library is linked to the functions below
+ * (--wrap), and these to the system's; without --wrap there are none. */
+extern int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) __attribute__((weak));
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
+extern void *__real_mmap(void *, size_t, int, int, int, off_t) __attribute__((weak));
+void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset);
+
+static void *reserve(size_t n)
+{
+    return __real_mmap == NULL ? MAP_FAILED
+                               : __real_mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+static int room_for(size_t n)
+{
+    void *p;
+    if (__real_mmap == NULL)
+        return 1;
+    p = reserve(n);
+    return p != MAP_FAILED && munmap(p, n) == 0;
+}
+
+/* Address space that the runtime gets where the system has none, for good. */
+static uintptr_t kept, kept_end;
+
+static void *take(size_t n, int prot, int flags)
+{
+    uintptr_t piece = __atomic_load_n(&kept, __ATOMIC_SEQ_CST), next;
+    do {
+        next = piece + ((n + 65535) & ~(size_t)65535); /* the largest page of any system */
+        if (piece == 0 || next < piece || next > kept_end)
+            return MAP_FAILED;
+    } while (!__atomic_compare_exchange_n(&kept, &piece, next, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    return __real_mmap((void *)piece, n, prot, flags | MAP_FIXED, -1, 0);
+}
+
+static void keep_back(void)
+{
+    void *p = reserve(KEPT_BACK);
+    if (p == MAP_FAILED)
+        return;
+    kept_end = (uintptr_t)p + KEPT_BACK;
+    __atomic_store_n(&kept, (uintptr_t)p, __ATOMIC_SEQ_CST);
+}
+
+void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
+{
+    void *p = __real_mmap(at, n, prot, flags, fd, offset);
+    /* An arena of the heap would not fit; what is taken piece by piece is smaller. */
+    if (p != MAP_FAILED || errno != ENOMEM || !(flags & MAP_ANONYMOUS) || (flags & MAP_FIXED) || n > KEPT_BACK / 8)
+        return p;
+    return take(n, prot, flags);
+}
+
+/* With every signal blocked that can be, so that none of these threads takes one
+ * that was meant for the host: its handlers would run on the small stack of a
+ * goroutine. */
+static int start_thread(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+{
+    sigset_t all, before;
+    int err;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = __real_pthread_create(thread, attr, start, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+/* A stack for the same attributes: no less, as the runtime counts on it. It is
+ * not used again when the thread has ended. */
+static void *kept_stack(const pthread_attr_t *attr, pthread_attr_t *with_stack)
+{
+    size_t size = 0, guard = 65536;
+    int detached = PTHREAD_CREATE_JOINABLE;
+    char *p;
+    if (attr == NULL || pthread_attr_getstacksize(attr, &size) != 0 || size > KEPT_BACK / 2)
+        return MAP_FAILED;
+    p = take(guard + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+    if (p == MAP_FAILED || mprotect(p + guard, size, PROT_READ | PROT_WRITE) != 0)
+        return MAP_FAILED;
+    pthread_attr_getdetachstate(attr, &detached);
+    pthread_attr_init(with_stack);
+    pthread_attr_setdetachstate(with_stack, detached);
+    return pthread_attr_setstack(with_stack, p + guard, size) == 0 ? p : MAP_FAILED;
+}
+
+/* The first thread is that which starts the runtime: without it, or without the
+ * room for it, the library is unusable. */
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+{
+    static int started;
+    struct timespec wait = {0, 1000000};
+    pthread_attr_t with_stack;
+    void *stack = MAP_FAILED;
+    int err;
+    if (!__atomic_exchange_n(&started, 1, __ATOMIC_SEQ_CST)) {
+        hrmc_hide_environment();
+        if (!room_for(TO_START) || start_thread(thread, attr, start, arg) != 0)
+            hrmc_could_not_start();
+        else
+            keep_back();
+        return 0;
+    }
+    while ((err = start_thread(thread, attr, start, arg)) == EAGAIN) {
+        if (stack == MAP_FAILED)
+            stack = kept_stack(attr, &with_stack);
+        if (stack != MAP_FAILED && (err = start_thread(thread, &with_stack, start, arg)) != EAGAIN)
+            break;
+        nanosleep(&wait, NULL);
+        if (wait.tv_nsec < 100000000)
+            wait.tv_nsec *= 2;
+    }
+    return err;
+}
+
+static void *end_at_once(void *arg) { return arg; }
+
+const char *hrmc_short_of(int threads)
+{
+    pthread_t t;
+    if (!room_for(TO_GROW))
+        return "less than 128 MiB of address space (32 with 32 bits) are left in this process (RLIMIT_AS)";
+    if (!threads || __real_pthread_create == NULL)
+        return NULL;
+    if (start_thread(&t, NULL, end_at_once, NULL) != 0)
+        return "no thread can be started (RLIMIT_NPROC, the pids.max of a control group)";
+    pthread_join(t, NULL);
+    return NULL;
+}
+
+#else
+
+const char *hrmc_short_of(int threads)
+{
+    (void)threads;
+    return NULL;
+}
+
+#endif
