@@ -73,7 +73,8 @@ func (b *bench) latency() error {
 		for i := range samples {
 			rand.Shuffle(len(subjects), func(i, j int) { subjects[i], subjects[j] = subjects[j], subjects[i] })
 			for _, s := range subjects {
-				if (s.slow > 0 && i%s.slow != 0) || (s.lost && i%60 != 0) {
+				deaf := s.times.Lost >= 5 && len(s.times.Ms) == 0 // it never hears of this; a few samples suffice
+				if (s.slow > 0 && i%s.slow != 0) || (s.lost && i%60 != 0) || deaf {
 					continue
 				}
 				if err := s.sample(c); err != nil {
