@@ -113,6 +113,11 @@ test-cpp: lib ## the C++ face without Qt under AddressSanitizer; recipes for epo
 
 test-qt: test-qt6 test-qt5 ## the Qt class, its tests and examples: Qt 6 under AddressSanitizer, Qt 5
 
+.PHONY: lint-qt
+lint-qt: lib ## clazy and clang-tidy over what is made with Qt
+	@.ci/need cmake g++ qt6 clazy clang-tidy
+	capi/qt/lint $(BUILD)
+
 QT_TEST = .ci/cmake -DHOTRELOAD_QT=$(1) -DHOTRELOAD_LIBRARY=$(abspath $(LIB)/libhotreload.so) \
 	    -DHOTRELOAD_SANITIZE=$(2) -S . -B $(BUILD)/qt$(1) && \
 	cmake --build $(BUILD)/qt$(1) && \

@@ -56,7 +56,7 @@ public:
     static std::shared_ptr<Version> create(const std::shared_ptr<Loaded>& all, const QString& file,
                                            std::uint64_t number, QLibrary::LoadHints hints)
     {
-        const std::shared_ptr<Version> version(new Version(all, file, number, hints), &Version::release);
+        std::shared_ptr<Version> version(new Version(all, file, number, hints), &Version::release);
         const std::lock_guard<std::mutex> lock(all->mutex);
         all->versions[file].version = version;
         return version;
@@ -240,7 +240,7 @@ expected<void, PluginError> PluginHost::open(const std::string& plugin_id, const
                                              hotreload::EnableOptions options)
 {
     options.deliver_present = true;
-    return d->manager.enable_hot_reload(plugin_id, file, options);
+    return d->manager.enable_hot_reload_ex(plugin_id, file, options);
 }
 
 void PluginHost::close(const std::string& plugin_id)

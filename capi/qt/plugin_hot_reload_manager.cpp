@@ -218,11 +218,6 @@ std::shared_ptr<PluginHotReloadManager> PluginHotReloadManager::create()
     return std::make_shared<PluginHotReloadManager>();
 }
 
-std::shared_ptr<PluginHotReloadManager> PluginHotReloadManager::create(const hotreload::Options& options)
-{
-    return std::make_shared<PluginHotReloadManager>(options);
-}
-
 bool PluginHotReloadManager::is_valid() const noexcept { return d->manager.has_value(); }
 
 hotreload::Stats PluginHotReloadManager::stats() const { return d->manager ? d->manager->stats() : hotreload::Stats(); }
@@ -230,12 +225,12 @@ hotreload::Stats PluginHotReloadManager::stats() const { return d->manager ? d->
 expected<void, PluginError> PluginHotReloadManager::enable_hot_reload(const std::string& plugin_id,
                                                                       const std::filesystem::path& file_path)
 {
-    return enable_hot_reload(plugin_id, file_path, {});
+    return enable_hot_reload_ex(plugin_id, file_path, {});
 }
 
-expected<void, PluginError> PluginHotReloadManager::enable_hot_reload(const std::string& plugin_id,
-                                                                      const std::filesystem::path& file_path,
-                                                                      const hotreload::EnableOptions& options)
+expected<void, PluginError> PluginHotReloadManager::enable_hot_reload_ex(const std::string& plugin_id,
+                                                                         const std::filesystem::path& file_path,
+                                                                         const hotreload::EnableOptions& options)
 {
     if (!d->manager)
         return make_unexpected(d->manager.error());

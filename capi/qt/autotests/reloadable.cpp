@@ -1,4 +1,5 @@
 // The plugin of tst_host. VERSION and the BAD_* macros come from the build.
+// clazy:excludeall=qproperty-without-notify
 #include <QObject>
 
 #include <stdexcept>

@@ -10,7 +10,7 @@
 
 using namespace qtplugin;
 
-static QStringList lines;
+static QStringList lines;  // clazy:exclude=non-pod-global-static
 
 static void collect(QtMsgType, const QMessageLogContext&, const QString& text) { lines.append(text); }
 

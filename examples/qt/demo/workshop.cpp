@@ -64,10 +64,12 @@ bool Workshop::edit(const QString& plugin, bool wrong)
     const bool is_sky = plugin == QLatin1String("sky");
     const Look& look = (is_sky ? skies : flowers)[m_look % 4];
     m_look += wrong ? 0 : 1;
-    text.replace(QRegularExpression(QStringLiteral("colours\\[\\] = .*;")),
+    static const QRegularExpression colours(QStringLiteral("colours\\[\\] = .*;"));
+    static const QRegularExpression constant(QStringLiteral("static const int (\\w+) = .*;"));
+    text.replace(colours,
                  QStringLiteral("colours[] = {\"%1\", \"%2\"};")
                      .arg(QLatin1String(look.first), QLatin1String(look.second)));
-    text.replace(QRegularExpression(QStringLiteral("static const int (\\w+) = .*;")),
+    text.replace(constant,
                  QStringLiteral("static const int \\1 = %1;")
                      .arg(wrong ? QStringLiteral("quite_a_few") : QString::number(look.count)));
     Q_EMIT said(QStringLiteral("%1.cpp: \"%2\", %3").arg(plugin, QLatin1String(look.first))

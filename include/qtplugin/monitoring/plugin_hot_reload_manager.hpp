@@ -101,9 +101,8 @@ public:
     explicit PluginHotReloadManager(const hotreload::Options& options, QObject* parent = nullptr);
     ~PluginHotReloadManager() override;
 
-    /** A new manager without a parent. */
+    /** A new manager without a parent. (One with options: std::make_shared.) */
     static std::shared_ptr<PluginHotReloadManager> create();
-    static std::shared_ptr<PluginHotReloadManager> create(const hotreload::Options& options);
 
     /** Whether the manager could be made. */
     bool is_valid() const noexcept;
@@ -111,10 +110,12 @@ public:
     /** How it is doing: what is pending, being written, polled, and how much was told. */
     hotreload::Stats stats() const;
 
-    /** As below, with options for this plugin. */
-    qtplugin::expected<void, PluginError> enable_hot_reload(const std::string& plugin_id,
-                                                            const std::filesystem::path& file_path,
-                                                            const hotreload::EnableOptions& options);
+    // What the reference has is not overloaded: hosts take the address of its functions, for bindings and the like.
+
+    /** enable_hot_reload() with options for this plugin. */
+    qtplugin::expected<void, PluginError> enable_hot_reload_ex(const std::string& plugin_id,
+                                                               const std::filesystem::path& file_path,
+                                                               const hotreload::EnableOptions& options);
 
     /**
      * Safe reload: asked about every version before it is told, on a thread of the library that is there for this
