@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define MIB ((size_t)1 << 20)
@@ -141,7 +142,8 @@ static void *end_at_once(void *arg) { return arg; }
 const char *hrmc_short_of(int threads)
 {
     pthread_t t;
-    if (!room_for(TO_GROW))
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && !room_for(TO_GROW))
         return "less than 128 MiB of address space (32 with 32 bits) are left in this process (RLIMIT_AS)";
     if (!threads || __real_pthread_create == NULL)
         return NULL;
