@@ -125,7 +125,7 @@ def run(program: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("binding", ["PySide6", "PyQt6"])
+@pytest.mark.parametrize("binding", ["PySide6", "PyQt6", "PyQt5"])
 def test_main_loop(binding: str, tmp_path: Path) -> None:
     assert run(MAIN_LOOP, str(tmp_path / "plugin.so"), binding) == "well\n"
 

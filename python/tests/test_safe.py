@@ -315,7 +315,11 @@ def test_extension_modules(modules: Modules, tmp_path: Path) -> None:
             'static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "native", NULL, -1, NULL};\n'
             "PyMODINIT_FUNC PyInit_native(void)\n"
             "{ PyObject *m = PyModule_Create(&def);\n"
-            f'  if (m) PyModule_AddIntConstant(m, "VERSION", {version}); return m; }}\n'
+            f'  if (m) PyModule_AddIntConstant(m, "VERSION", {version});\n'
+            "#ifdef Py_GIL_DISABLED\n"
+            "  if (m) PyUnstable_Module_SetGIL(m, Py_MOD_GIL_NOT_USED);\n"
+            "#endif\n"
+            "  return m; }\n"
         )
         built = tmp_path / "built"
         compiler = os.environ.get("CC", "cc")

@@ -3,7 +3,8 @@
 The native library is loaded when the first manager is made.
 """
 
-from ._manager import Changes, PluginHotReloadManager, create_hot_reload_manager
+from ._changes import Changes
+from ._manager import PluginHotReloadManager, create_hot_reload_manager
 from ._waiting import Delivered
 from ._watch import awatch, watch
 from .errors import (

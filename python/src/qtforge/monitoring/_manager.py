@@ -10,12 +10,13 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from . import _abi, _dispatch
 from ._arguments import StrPath, check_callable, id_bytes, milliseconds, path_bytes, seconds
+from ._changes import Changes
 from ._native import NativeManager, event_of
 from ._waiting import SLICE, Bell, Deadline, Delivered, Mailbox, Sleeper, Waiter, async_library
 from .errors import ClosedError, Failure, ForkedProcessError, HotReloadError, InvalidArgumentError, Success
@@ -29,7 +30,9 @@ ReloadCallback = Callable[[str], object]
 EventCallback = Callable[[Event], object]
 ErrorHandler = Callable[[Exception], object]
 
-_living: weakref.WeakSet[PluginHotReloadManager] = weakref.WeakSet()
+# What is not closed, by id(). A plain dict, as its single operations are atomic: other threads may make managers while
+# the program ends.
+_living: dict[int, weakref.ref[PluginHotReloadManager]] = {}
 
 
 class Options(TypedDict, total=False):
@@ -120,7 +123,7 @@ class PluginHotReloadManager:
         self._interrupt: BaseException | None = None
         self._inside: int | None = None  # the thread that runs a callback
         self._waiter: Waiter | None = None
-        weak = weakref.ref(self)
+        weak: weakref.ref[PluginHotReloadManager] = weakref.ref(self)
 
         def turn() -> None:
             manager = weak()
@@ -135,13 +138,12 @@ class PluginHotReloadManager:
         try:
             self._dispatcher = _dispatch.make(dispatch, self._native, turn, failed)
             if self.dispatch == "manual":
-                fd = self._native.event_fd_copy()
-                self._waiter = None if fd is None else Waiter(fd)
+                self._waiter = self._new_waiter()
         except BaseException:
             self._native.destroy()
             raise
         self._closed = False
-        _living.add(self)
+        _living[id(self)] = weak
 
     # ------------------------------------------------------------------ the documented methods
 
@@ -355,6 +357,8 @@ class PluginHotReloadManager:
 
         Leaves no thread and no descriptor behind. Closing again does nothing.
         """
+        if self._gone.is_set():
+            return  # first of all: for finalizers that come when the interpreter has taken our globals away
         if os.getpid() != self._pid:
             self._closed = True
             return  # the native manager belongs to the parent
@@ -371,6 +375,7 @@ class PluginHotReloadManager:
             self._native.destroy()
             self._dispatcher.stop()
         finally:
+            _living.pop(id(self), None)
             self._gone.set()
             self._bell.end()
             if self._waiter is not None:
@@ -511,19 +516,32 @@ class PluginHotReloadManager:
 
     # Waiting. satisfied() asks for what a delivery brings about.
 
-    def _until(self, satisfied: Callable[[], bool], deadline: Deadline) -> None:
-        if self.dispatch != "manual":
-            if not satisfied() and self._dispatcher.here():
-                raise RuntimeError(
-                    f"this would block the {self.dispatch} loop that delivers; use callbacks or, in a coroutine, "
-                    '"async for change in manager.changes()" and "await manager.wait()"'
-                )
+    def _until(self, satisfied: Callable[[], bool], deadline: Deadline, *, pump: bool = False) -> None:
+        """With pump a thread whose loop would deliver does so by itself in here, instead of refusing to wait."""
+        if self.dispatch == "manual":
+            self._deliver_until(satisfied, deadline, self._waiter)
+        elif satisfied() or not self._dispatcher.here():
             self._bell.wait(satisfied, deadline)
-            return
+        elif pump:
+            with self._lock:
+                if self._waiter is None and not self._closed:
+                    self._waiter = self._new_waiter()
+            self._deliver_until(satisfied, deadline, self._waiter)
+        else:
+            raise RuntimeError(
+                f"this would block the {self.dispatch} loop that delivers; use callbacks or, in a coroutine, "
+                '"async for change in manager.changes()" and "await manager.wait()"'
+            )
+
+    def _new_waiter(self) -> Waiter | None:
+        fd = self._native.event_fd_copy()
+        return None if fd is None else Waiter(fd)
+
+    def _deliver_until(self, satisfied: Callable[[], bool], deadline: Deadline, waiter: Waiter | None) -> None:
         while not self._deliver_and_ask(satisfied) and not deadline.passed():
             left = deadline.left()
-            if self._waiter is not None:
-                self._waiter.wait(left)
+            if waiter is not None:
+                waiter.wait(left)
             else:
                 threading.Event().wait(SLICE if left is None else min(SLICE, left))
 
@@ -583,56 +601,6 @@ class _Delivery:
         return True
 
 
-class Changes(Iterator[Event], AsyncIterator[Event]):
-    """Iterator and asynchronous iterator over changes; made by PluginHotReloadManager.changes()."""
-
-    def __init__(self, manager: PluginHotReloadManager, timeout: float | None, removed: bool) -> None:
-        self._manager = manager
-        self._timeout = timeout
-        self._removed = removed
-
-    def __iter__(self) -> Changes:
-        return self
-
-    def __aiter__(self) -> Changes:
-        return self
-
-    def __next__(self) -> Event:
-        deadline = Deadline(self._timeout)
-        while True:
-            event = self._take()
-            if event is not None:
-                return event
-            if self._manager.closed or deadline.passed():
-                raise StopIteration
-            self._manager._until(self._something, deadline)
-
-    async def __anext__(self) -> Event:
-        deadline = Deadline(self._timeout)
-        while True:
-            event = self._take()
-            if event is not None:
-                return event
-            if self._manager.closed or deadline.passed():
-                raise StopAsyncIteration
-            await self._manager._until_async(self._something, deadline)
-
-    def _take(self) -> Event | None:
-        manager = self._manager
-        try:
-            manager._usable()
-        except ClosedError:
-            return None
-        if manager._is_inside():
-            raise RuntimeError("changes() were asked for inside a callback of the same manager")
-        assert manager._mailbox is not None
-        return manager._mailbox.take(self._removed)
-
-    def _something(self) -> bool:
-        assert self._manager._mailbox is not None
-        return len(self._manager._mailbox) > 0
-
-
 def create_hot_reload_manager(**options: Unpack[Options]) -> PluginHotReloadManager:
     """A new PluginHotReloadManager; takes its options."""
     return PluginHotReloadManager(**options)
@@ -651,15 +619,19 @@ def _unraisable(error: BaseException, callback: object) -> None:
     Reporter()
 
 
+def _alive() -> list[PluginHotReloadManager]:
+    return [manager for weak in list(_living.values()) if (manager := weak()) is not None]
+
+
 @atexit.register
 def _close_all() -> None:
-    for manager in list(_living):
+    for manager in _alive():
         manager.close()
 
 
 def _forked() -> None:
     """In the child of a fork: gives back descriptors, without a lock that a thread of the parent may have held."""
-    for manager in list(_living):
+    for manager in _alive():
         manager._dispatcher.abandon()
         if manager._waiter is not None:
             manager._waiter.abandon()

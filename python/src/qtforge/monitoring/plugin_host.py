@@ -8,7 +8,6 @@ import importlib.util
 import itertools
 import sys
 import threading
-import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._arguments import StrPath
 from ._manager import PluginHotReloadManager
-from .errors import HotReloadError
+from ._waiting import Deadline
+from .errors import ClosedError, HotReloadError
 from .events import Event, EventKind
 from .safe import ReloadOutcome, SafeOptions
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _numbers = itertools.count(1)
+_counting = threading.Lock()  # free-threaded builds need it
 
 
 class PluginLoadError(HotReloadError):
@@ -68,7 +69,8 @@ class Plugin:
     def __init__(self, host: PluginHost, plugin_id: str) -> None:
         self.id = plugin_id
         self._host = host
-        self._lock = threading.Condition()
+        self._lock = threading.RLock()  # the collector may end a use() while this very thread is in here
+        self._closed = False
         self._present: _Version | None = None
         self._refused: PluginOutcome | None = None  # the first version was
 
@@ -106,12 +108,27 @@ class Plugin:
 
     def close(self) -> None:
         """Ends the watching and unloads the plugin once it is not in use any more."""
+        self._closed = True
+        self._host.manager._bell.ring()  # open() need not wait any more
         self._host._forget(self)
         with self._lock:
             version, self._present = self._present, None
-            self._lock.notify_all()
         if version is not None:
             self._release(version)
+
+    def _is_decided(self) -> bool:
+        return self._closed or self._present is not None or self._refused is not None
+
+    def _failure(self) -> Exception:
+        """Why it could not be opened."""
+        refused = self._refused
+        if refused is not None:
+            error = PluginLoadError(f"plugin {self.id!r}: {refused.message}", plugin_id=self.id)
+            error.__cause__ = refused.error
+            return error
+        if self._closed or self._host.manager.closed:
+            return ClosedError(f"plugin {self.id!r} was closed", plugin_id=self.id)
+        return TimeoutError(f"plugin {self.id!r}: the file is not whole, or not validated, in time")
 
     def _release(self, version: _Version) -> None:
         with self._lock:
@@ -122,7 +139,12 @@ class Plugin:
             sys.modules.pop(name, None)
         leave = getattr(version.module, "plugin_exit", None)
         if leave is not None:
-            leave()
+
+            def plugin_exit(_: None) -> None:
+                leave()
+
+            # Too late to refuse anything: the next version is in use already.
+            self._host.manager._call(plugin_exit, None)
 
     def _take(self, event: Event) -> None:
         """Loads a generation and puts it in the place of the present one. Whatever it raises, nothing has changed."""
@@ -137,8 +159,10 @@ class Plugin:
             sys.modules.pop(version.name, None)
             raise
         with self._lock:
-            self._present = version
-            self._lock.notify_all()
+            if self._closed:  # by the plugin itself
+                old = version
+            else:
+                self._present = version
         if old is not None:
             self._release(old)
 
@@ -148,7 +172,9 @@ def _load(event: Event) -> _Version:
     path = Path(event.snapshot_path)
     package = path.stem == "__init__"
     stem = (Path(event.path).parent.name if package else path.stem).split(".")[0]
-    name = f"_hotreload_{next(_numbers)}.{stem}"  # an extension module is found by the last part of its name
+    with _counting:
+        number = next(_numbers)
+    name = f"_hotreload_{number}.{stem}"  # an extension module is found by the last part of its name
     loader = _Loader(name, str(path)) if path.suffix in importlib.machinery.SOURCE_SUFFIXES else None
     spec = importlib.util.spec_from_file_location(
         name, path, loader=loader, submodule_search_locations=[str(path.parent)] if package else None
@@ -180,20 +206,20 @@ class PluginHost:
 
     Args:
         on_outcome: receives a PluginOutcome for every version.
-        dispatch: "thread" (versions are exchanged on a thread owned by Python) or "manual" (inside the manager's run(),
-            wait() and process_events()).
+        dispatch: where versions are imported and exchanged; as for PluginHotReloadManager. An import on an event loop
+            holds it up: a service may prefer "thread", a plugin that makes widgets needs "qt".
         options: further keyword arguments of PluginHotReloadManager.
+
+    plugin_exit() runs where the last use() ends, or where the versions are exchanged. What it raises goes to on_error.
     """
 
     def __init__(
         self,
         *,
         on_outcome: Callable[[PluginOutcome], object] | None = None,
-        dispatch: str = "thread",
+        dispatch: str = "auto",
         **options: Any,
     ) -> None:
-        if dispatch not in ("thread", "manual"):
-            raise ValueError(f'dispatch={dispatch!r} is neither "thread" nor "manual"')
         self._on_outcome = on_outcome
         self._plugins: dict[str, Plugin] = {}
         self.manager = PluginHotReloadManager(dispatch=dispatch, raise_on_error=True, **options)
@@ -211,9 +237,36 @@ class PluginHost:
     ) -> Plugin:
         """Loads the present version of a plugin and watches its file.
 
+        On a thread whose event loop delivers, it is loaded in here, and the loop is held up meanwhile; see aopen().
+
         Raises PluginLoadError if that version is refused or fails (its exception is the cause), TimeoutError if it is
         not whole and validated in time, and what enable_hot_reload() raises.
         """
+        if self.manager._is_inside():
+            raise RuntimeError("open() was called inside a callback, or by a plugin that is being loaded")
+        with self._enabled(plugin_id, file_path, safe, quiet_ms) as plugin:
+            self.manager._until(plugin._is_decided, Deadline(timeout), pump=True)
+        return plugin
+
+    async def aopen(
+        self,
+        plugin_id: str,
+        file_path: StrPath,
+        *,
+        safe: SafeOptions | None = None,
+        quiet_ms: int = 0,
+        timeout: float = 10.0,
+    ) -> Plugin:
+        """open() for coroutines of asyncio and trio."""
+        with self._enabled(plugin_id, file_path, safe, quiet_ms) as plugin:
+            await self.manager._until_async(plugin._is_decided, Deadline(timeout))
+        return plugin
+
+    @contextlib.contextmanager
+    def _enabled(
+        self, plugin_id: str, file_path: StrPath, safe: SafeOptions | None, quiet_ms: int
+    ) -> Generator[Plugin, None, None]:
+        """A plugin that is to be decided on in the with block; closed again unless its version was taken."""
         plugin = Plugin(self, plugin_id)
         if plugin_id not in self._plugins:
             self._plugins[plugin_id] = plugin
@@ -226,35 +279,32 @@ class PluginHost:
                 del self._plugins[plugin_id]
             raise
         try:
-            self._await(plugin, time.monotonic() + timeout)
+            yield plugin
+            if plugin._present is None:
+                raise plugin._failure()
         except BaseException:
             plugin.close()
             raise
-        return plugin
-
-    def _await(self, plugin: Plugin, end: float) -> None:
-        while True:
-            with plugin._lock:
-                if plugin._present is not None:
-                    return
-                refused = plugin._refused
-                if refused is not None:
-                    raise PluginLoadError(
-                        f"plugin {plugin.id!r}: {refused.message}", plugin_id=plugin.id
-                    ) from refused.error
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError(f"plugin {plugin.id!r}: the file is not whole, or not validated, in time")
-                if self.manager.dispatch == "thread":
-                    plugin._lock.wait(left)
-                    continue
-            self.manager.wait(min(left, 0.05))
 
     def close(self) -> None:
         """Closes every plugin and the manager."""
         for plugin in list(self._plugins.values()):
             plugin.close()
         self.manager.close()
+
+    async def aclose(self) -> None:
+        """close() for coroutines: the loop is not blocked while a version is being loaded in another thread."""
+        if self.manager.dispatch not in ("asyncio", "trio"):
+            await self.manager.aclose()
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
     def __enter__(self) -> Self:
         return self
@@ -267,7 +317,7 @@ class PluginHost:
     def _forget(self, plugin: Plugin) -> None:
         if self._plugins.get(plugin.id) is plugin:
             del self._plugins[plugin.id]
-            if not self.manager.closed:
+            with contextlib.suppress(ClosedError):
                 self.manager.disable_hot_reload(plugin.id)
 
     def _on_event(self, event: Event) -> None:
@@ -291,15 +341,15 @@ class PluginHost:
         outcome = ReloadOutcome.OK if failure is None else ReloadOutcome.FAILED
         with contextlib.suppress(HotReloadError):  # closed meanwhile
             self.manager.report_reload(plugin.id, event.generation, outcome, message)
+        if isinstance(failure, KeyboardInterrupt):
+            raise failure  # the user's, not the plugin's
         self._tell(
             plugin,
             PluginOutcome(plugin.id, failure is None, event.generation, plugin.generation, message, failure),
         )
 
     def _tell(self, plugin: Plugin, outcome: PluginOutcome) -> None:
-        with plugin._lock:
-            if not outcome.ok and plugin._present is None:
-                plugin._refused = outcome
-            plugin._lock.notify_all()
+        if not outcome.ok and plugin._present is None:
+            plugin._refused = outcome
         if self._on_outcome is not None:
             self._on_outcome(outcome)
