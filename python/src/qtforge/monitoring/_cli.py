@@ -13,7 +13,7 @@ from . import _library
 from ._display import Display, choose
 from ._manager import PluginHotReloadManager
 from ._watch import id_for
-from .errors import HotReloadError
+from .errors import HotReloadError, InvalidArgumentError
 from .events import Event, EventKind
 
 NOT_WATCHED = 1
@@ -68,9 +68,13 @@ def parser() -> argparse.ArgumentParser:
     watch.add_argument("--once", action="store_true", help="end after the first change")
     watch.add_argument("--timeout", metavar="S", type=_seconds, help="end when nothing has changed for S seconds")
     watch.add_argument("--poll", action="store_true", help="compare files instead of relying on notifications")
-    watch.add_argument("--poll-interval", metavar="MS", type=int, default=0, help="for --poll; default 1000")
+    watch.add_argument("--poll-interval", metavar="MS", type=_milliseconds, default=0, help="for --poll; default 1000")
     watch.add_argument(
-        "--quiet", metavar="MS", type=int, default=0, help="how long a file must be left alone; default 100"
+        "--quiet",
+        metavar="MS",
+        type=_milliseconds,
+        default=0,
+        help="how long a file must be left alone; default 100, -1 not at all",
     )
     watch.add_argument("--check-image", action="store_true", help="tell only complete ELF, PE and Mach-O images")
     watch.add_argument("--ignore-unchanged", action="store_true", help="tell neither a touch nor an identical rewrite")
@@ -79,10 +83,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if value != value:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time")
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
     return value
+
+
+def _milliseconds(text: str) -> int:
+    try:
+        return int(text)  # the library knows the range
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of milliseconds") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Else the interpreter fails once more when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
+    except InvalidArgumentError as error:  # an option that the library does not take
+        top.error(str(error))
     except (HotReloadError, ImportError) as error:
         return _complain(str(error))
 
@@ -157,7 +173,7 @@ def _watch(options: argparse.Namespace) -> int:
             name = id_for(os.fsencode(path), position)
             result = manager.enable_hot_reload(name, path, allow_missing=options.allow_missing)
             if result.error is not None:
-                failed = _complain(result.error.message)
+                failed = _complain(result.error.message.removeprefix(f'plugin "{name}": '))  # which is the path again
             paths[name] = path
         if failed:
             return failed

@@ -29,7 +29,14 @@ def watch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Optio
 
 
 async def awatch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Options]) -> AsyncIterator[Event]:
-    """watch() for ``async for``, in asyncio and trio."""
+    """watch() for ``async for``, in asyncio and trio.
+
+    Who may leave the loop early says when the watching ends, as with every asynchronous generator:
+
+        async with contextlib.aclosing(awatch("plugin.so")) as changes:
+            async for change in changes:
+                ...
+    """
     async with PluginHotReloadManager(**_for_watch(options)) as manager:
         _enable_all(manager, paths)
         async for change in manager.changes(timeout):

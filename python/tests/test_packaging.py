@@ -1,0 +1,131 @@
+"""What pip builds: from the sdist, without its tools, editable; and the version, which is written once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from qtforge.monitoring import _library
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = Path(_library.__file__).parent / "_lib" / "libhotreload.so"
+PREBUILT = {"QTFORGE_MONITORING_PREBUILT": str(LIBRARY)}
+
+
+def build(what: str, source: Path, out: Path, *, path: str | None = None, **environment: str) -> str:
+    """Has the backend make an sdist, wheel or editable of source, as pip does; returns its file's name."""
+    out.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import hatchling.build as b; print(b.build_{what}({str(out)!r}))"],
+        cwd=source,
+        env={**os.environ, **environment, **({} if path is None else {"PATH": path})},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sdist of this checkout, unpacked."""
+    out = tmp_path_factory.mktemp("sdist")
+    with tarfile.open(out / build("sdist", ROOT / "python", out)) as archive:
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(out, filter="data")
+        else:
+            archive.extractall(out)
+    (unpacked,) = (path for path in out.iterdir() if path.is_dir())
+    return unpacked
+
+
+def directory_with(tmp_path: Path, *commands: str) -> str:
+    bin = tmp_path / "bin"
+    bin.mkdir()
+    for command in commands:
+        found = shutil.which(command)
+        assert found is not None, command
+        (bin / command).symlink_to(found)
+    return str(bin)
+
+
+def test_the_version_is_that_of_the_header(sdist: Path, tmp_path: Path) -> None:
+    number = _library.load().hrm_version_string().decode()
+    assert version("qtforge-monitoring") == number
+    header = sdist / "_source" / "include" / "hot_reload_manager.h"
+    text = header.read_text()
+    assert f'"{number}"' in text
+    changed = tmp_path / "changed"
+    shutil.copytree(sdist, changed)
+    (changed / "PKG-INFO").unlink()  # as in a checkout; of an sdist this is the version
+    (changed / header.relative_to(sdist)).write_text(text.replace(f'"{number}"', '"9.8.7"'))
+    assert build("wheel", changed, tmp_path / "out", **PREBUILT).startswith("qtforge_monitoring-9.8.7-py3-none-")
+
+
+def test_without_go_it_says_so(sdist: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as caught:
+        build("wheel", sdist, tmp_path / "out", path=directory_with(tmp_path))
+    said = str(caught.value)
+    assert "There is no 'go' command in PATH" in said and "golang-go" in said and "QTFORGE_MONITORING_PREBUILT" in said
+    assert "Traceback" not in said
+
+
+def test_without_a_c_compiler_it_says_so(sdist: Path, tmp_path: Path) -> None:
+    go = Path(subprocess.run(["go", "env", "GOROOT"], capture_output=True, text=True, check=True).stdout.strip())
+    with pytest.raises(RuntimeError) as caught:
+        build("wheel", sdist, tmp_path / "out", path=str(go / "bin"), CC="no-such-cc")
+    said = str(caught.value)
+    assert "no-such-cc" in said or "no C compiler" in said
+    assert "needs Go" in said and "QTFORGE_MONITORING_PREBUILT" in said
+    assert "Traceback" not in said
+
+
+def test_a_prebuilt_library_that_is_not_there_is_named(sdist: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"QTFORGE_MONITORING_PREBUILT=/no/such/library\.so is no file"):
+        build("wheel", sdist, tmp_path / "out", QTFORGE_MONITORING_PREBUILT="/no/such/library.so")
+
+
+def test_the_wheel_has_all_and_nothing_else(sdist: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with zipfile.ZipFile(out / build("wheel", sdist, out, **PREBUILT)) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    package = ROOT / "python" / "src"
+    modules = {str(p.relative_to(package)) for p in package.rglob("*") if p.suffix == ".py" or p.name == "py.typed"}
+    assert names == modules | {f"qtforge/monitoring/_lib/{name}" for name in ("libhotreload.so", "LICENSES.txt")}
+
+
+USER = """
+import sys
+from pathlib import Path
+import qtforge
+assert Path(qtforge.monitoring.__file__).is_relative_to(sys.argv[1]), qtforge.monitoring.__file__
+with qtforge.monitoring.PluginHotReloadManager(dispatch="manual") as manager:
+    assert manager.enable_hot_reload("p", __file__)
+print(qtforge.monitoring.NEW)
+"""
+
+
+def test_an_editable_install_follows_its_sources(sdist: Path, tmp_path: Path) -> None:
+    source, environment, program = tmp_path / "source", tmp_path / "environment", tmp_path / "user.py"
+    shutil.copytree(sdist, source)
+    program.write_text(USER)
+    python = environment / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    editable = tmp_path / "out" / build("editable", source, tmp_path / "out", **PREBUILT)
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run([*install, str(editable)], check=True)
+    with (source / "src" / "qtforge" / "monitoring" / "__init__.py").open("a") as package:
+        package.write("\nNEW = 'as it is now'\n")
+    done = subprocess.run(
+        [str(python), "-W", "error", str(program), str(source)], capture_output=True, text=True, timeout=50
+    )
+    assert (done.stdout, done.stderr) == ("as it is now\n", "")
