@@ -32,7 +32,34 @@ PRINTED = {
     "docs/python.md 6": ["plugin.py"],
     "docs/python.md 7": ["p"],
     "docs/python.md 8": ["p", "1 delivered"],
-    "docs/safe-reload.md 1": [OUTCOME],
+    "docs/safe-reload.md 1": [r"scanned plugin\.py", r"loaded version = \d+"],
+    "docs/safe-reload.md 2": [OUTCOME],
+}
+
+# What a fragment leaves to its reader, before and after it. Nobody signs the test's plugin.
+AROUND = {
+    "docs/safe-reload.md 1": (
+        """
+from pathlib import Path
+from qtforge import monitoring
+from qtforge.monitoring import EventKind, ReloadOutcome
+manager = monitoring.PluginHotReloadManager(dispatch="manual", raise_on_error=True)
+KEY = "a key"
+def SafeOptions(*, public_keys):
+    assert public_keys == [KEY]
+    return monitoring.SafeOptions()
+def scan(path):
+    print("scanned", Path(path).name)
+    return True
+def load(path):
+    print("loaded", Path(path).read_text().strip())
+""",
+        """
+with manager:
+    while manager.stats().reloads_ok == 0:
+        manager.wait(0.1)
+""",
+    ),
 }
 
 
@@ -40,7 +67,10 @@ def snippets() -> dict[str, str]:
     found: dict[str, str] = {}
     for text in TEXTS:
         blocks = re.findall(r"^```python\n(.*?)^```", text.read_text(), re.DOTALL | re.MULTILINE)
-        found |= {f"{text.relative_to(ROOT)} {n}": block for n, block in enumerate(blocks, 1)}
+        for number, block in enumerate(blocks, 1):
+            name = f"{text.relative_to(ROOT)} {number}"
+            before, after = AROUND.get(name, ("", ""))
+            found[name] = before + block.replace("/opt/app/", "") + after
     return found
 
 

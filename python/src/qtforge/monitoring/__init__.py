@@ -3,6 +3,10 @@
 The native library is loaded when the first manager is made.
 """
 
+# isort: off
+from . import _abi as _abi  # first: it refuses interpreters without ctypes, before asyncio harms those of Python 3.12.1
+
+# isort: on
 from ._changes import Changes
 from ._manager import PluginHotReloadManager, create_hot_reload_manager
 from ._waiting import Delivered
