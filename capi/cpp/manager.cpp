@@ -357,6 +357,39 @@ void safe_reload()
     CHECK_INT(m.stats().rejected, 2);
 }
 
+void a_validator_in_time()
+{
+    Manager m(quick(), Delivery::manual);
+    std::vector<Event> events;
+    CHECK(m.set_event_callback([&](const Event& e) {
+               if (e.kind == EventKind::file_changed || e.kind == EventKind::rejected)
+                   events.push_back(e);
+           }).has_value());
+    std::atomic<int> gate{0};
+    CHECK(m.set_validator([&](const Candidate&) -> std::optional<std::string> {
+               CHECK(becomes([&] { return gate == 1; }));
+               return "too late to count";
+           }).has_value());
+    const char* path = in(scratch(), "plugin.so");
+    write_version(path, 1);
+    EnableOptions o;
+    o.deliver_present = true;
+    o.safe.emplace();
+    o.safe->validator_timeout = 50ms;
+    CHECK(m.enable_hot_reload("p", path, o).has_value());
+    CHECK(pumped(m, [&] { return events.size() == 1; }));
+    CHECK(!events.empty() && events[0].message == "the validator gave no verdict within 50ms");
+    gate = 1;
+    CHECK(m.disable_hot_reload("p"));  // waits for it
+    gate = 0;
+    events.clear();
+    o.safe->accept_on_timeout = true;
+    CHECK(m.enable_hot_reload("p", path, o).has_value());
+    CHECK(pumped(m, [&] { return events.size() == 1; }));
+    CHECK(!events.empty() && events[0].kind == EventKind::file_changed && events[0].generation == 1);
+    gate = 1;
+}
+
 }  // namespace
 
 int main()
@@ -372,5 +405,6 @@ int main()
     RUN(an_exception_leaves_dispatch_and_the_rest_pending);
     RUN(an_exception_on_the_library_thread_goes_to_the_handler);
     RUN(safe_reload);
+    RUN(a_validator_in_time);
     DONE();
 }

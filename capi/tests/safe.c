@@ -227,6 +227,38 @@ static void a_validator_decides(void)
     CHECK_INT(LOAD(destroyed), 3);
 }
 
+static int32_t HRM_CALL slow(const hrm_candidate *c, char *reason, size_t room, void *gate)
+{
+    (void)c, (void)reason, (void)room;
+    CHECK(wait_until(is_set, gate, PATIENCE));
+    return HRM_REJECT; /* too late to count */
+}
+
+static void a_validator_in_time(void)
+{
+    hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
+    int gate = 0;
+    start(NULL);
+    CHECK_INT(hrm_set_validator(m, slow, &gate, NULL), HRM_OK);
+    safe.validator_timeout_ms = 50;
+    write_version(f, 1);
+    enable(&safe);
+    CHECK_HAS(next(HRM_EVENT_REJECTED).message, "no verdict within 50ms");
+    CHECK_INT(hrm_report_reload(m, "p", 1, HRM_RELOAD_OK, NULL, NULL), HRM_ERR_INVALID_ARGUMENT);
+    STORE(gate, 1);
+    CHECK_INT(hrm_disable_hot_reload(m, "p"), 1); /* waits for it */
+    STORE(gate, 0);
+    safe.flags = HRM_SAFE_ACCEPT_ON_TIMEOUT;
+    enable(&safe);
+    CHECK_INT(next(HRM_EVENT_FILE_CHANGED).version, 1);
+    STORE(gate, 1);
+    CHECK_INT(hrm_report_reload(m, "p", 1, HRM_RELOAD_OK, NULL, NULL), HRM_OK);
+    replace_version(f, 2); /* in time */
+    CHECK_HAS(next(HRM_EVENT_REJECTED).message, "1");
+    CHECK_INT(stats().rejected, 2);
+    stop();
+}
+
 static void built_in_checks(void)
 {
     const char *symbols[] = {"hrm_report_reload", NULL};
@@ -388,6 +420,7 @@ int main(void)
 {
     RUN(a_snapshot_is_delivered_and_reported);
     RUN(a_validator_decides);
+    RUN(a_validator_in_time);
     RUN(built_in_checks);
     RUN(several_files);
     RUN(the_present_version_without_snapshots);
