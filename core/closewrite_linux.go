@@ -8,16 +8,25 @@ import (
 )
 
 // closeWrite is the operation "a file that was open for writing was closed"
-// (IN_CLOSE_WRITE), and withCloseWrite adds a watch that reports it too. It is
-// all the news there is of a writer that only maps a file, and the earliest of
-// any other. fsnotify knows the operation and passes it on, but keeps the option
-// that asks for it to itself (fsnotify#235, #553): it is reached here by
-// reflection. Should a version of fsnotify have it no more, closeWrite is 0,
-// watches are plain ones, and a test fails.
-var closeWrite, withCloseWrite = findCloseWrite()
+// (IN_CLOSE_WRITE). It is all the news there is of a writer that only maps a
+// file, and the earliest of any other. fsnotify knows it and passes it on, but
+// keeps the option that chooses operations to itself (fsnotify#235, #553): it is
+// reached here by reflection. Should a version of fsnotify have it no more,
+// closeWrite is 0, watches are plain ones, and a test fails.
+var closeWrite, choose = findChoice()
 
-func findCloseWrite() (fsnotify.Op, func(*fsnotify.Watcher, string) error) {
-	plain := (*fsnotify.Watcher).Add
+// withFiles has a directory report what becomes of files in it, withNames only
+// what appears in it and goes.
+var (
+	withFiles = choose(fsnotify.Create | fsnotify.Remove | fsnotify.Rename | fsnotify.Chmod | fsnotify.Write | closeWrite)
+	withNames = choose(fsnotify.Create | fsnotify.Remove | fsnotify.Rename | fsnotify.Chmod)
+)
+
+// add is fsnotify's Add with some operations.
+type add func(w *fsnotify.Watcher, dir string) error
+
+func findChoice() (closeWrite fsnotify.Op, choose func(fsnotify.Op) add) {
+	choose = func(fsnotify.Op) add { return (*fsnotify.Watcher).Add }
 	op := fsnotify.Op(0)
 	for bit := fsnotify.Op(1); bit != 0 && op == 0; bit <<= 1 {
 		if bit.String() == "CLOSE_WRITE" {
@@ -28,15 +37,18 @@ func findCloseWrite() (fsnotify.Op, func(*fsnotify.Watcher, string) error) {
 	kind := reflect.TypeOf(option)
 	if op == 0 || kind.Kind() != reflect.Func || kind.NumIn() != 1 || kind.In(0).Kind() != reflect.Pointer ||
 		kind.In(0).Elem().Kind() != reflect.Struct {
-		return 0, plain
+		return 0, choose
 	}
 	field, ok := kind.In(0).Elem().FieldByName("op")
 	if !ok || field.Type != reflect.TypeOf(op) {
-		return 0, plain
+		return 0, choose
 	}
-	reflect.ValueOf(&option).Elem().Set(reflect.MakeFunc(kind, func(in []reflect.Value) []reflect.Value {
-		*(*fsnotify.Op)(unsafe.Add(in[0].UnsafePointer(), field.Offset)) |= op
-		return nil
-	}))
-	return op, func(w *fsnotify.Watcher, dir string) error { return w.AddWith(dir, option) }
+	return op, func(ops fsnotify.Op) add {
+		option := option
+		reflect.ValueOf(&option).Elem().Set(reflect.MakeFunc(kind, func(in []reflect.Value) []reflect.Value {
+			*(*fsnotify.Op)(unsafe.Add(in[0].UnsafePointer(), field.Offset)) = ops
+			return nil
+		}))
+		return func(w *fsnotify.Watcher, dir string) error { return w.AddWith(dir, option) }
+	}
 }

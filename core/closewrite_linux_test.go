@@ -20,7 +20,7 @@ func TestSourceReportsThatAWriterHasClosedItsFile(t *testing.T) {
 	}
 	defer s.Close()
 	dir := t.TempDir()
-	if err := s.Add(dir); err != nil {
+	if err := s.Add(dir, true); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Create(filepath.Join(dir, "f"))

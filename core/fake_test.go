@@ -249,7 +249,7 @@ func (d *fakeDisk) Events() <-chan fsnotify.Event { return d.events }
 func (d *fakeDisk) Errors() <-chan error          { return d.errs }
 func (d *fakeDisk) Mounts() <-chan struct{}       { return nil }
 func (d *fakeDisk) Close()                        {}
-func (d *fakeDisk) Add(path string) error {
+func (d *fakeDisk) Add(path string, _ bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.addErr != nil {

@@ -16,9 +16,10 @@ type Source interface {
 	Errors() <-chan error
 	// Mounts signals that a file system was mounted or unmounted somewhere.
 	Mounts() <-chan struct{}
-	// Add watches the directory at path (absolute, without links). Adding it
-	// again does nothing.
-	Add(path string) error
+	// Add watches the directory at path (absolute, without links): for what
+	// appears in it and goes and, if files, for what becomes of the files in it.
+	// Adding it again does nothing, or adds the latter.
+	Add(path string, files bool) error
 	Remove(path string)
 	Close()
 }
@@ -59,7 +60,12 @@ func (s *fsnotifySource) drain() {
 func (s *fsnotifySource) Events() <-chan fsnotify.Event { return s.w.Events }
 func (s *fsnotifySource) Errors() <-chan error          { return s.errs }
 func (s *fsnotifySource) Mounts() <-chan struct{}       { return s.mounts.channel() }
-func (s *fsnotifySource) Add(path string) error         { return withCloseWrite(s.w, path) }
+func (s *fsnotifySource) Add(path string, files bool) error {
+	if files {
+		return withFiles(s.w, path)
+	}
+	return withNames(s.w, path)
+}
 
 // Remove may find that the system dropped the watch already: that is its aim.
 func (s *fsnotifySource) Remove(path string) { _ = s.w.Remove(path) }
@@ -75,6 +81,6 @@ type noSource struct{ err error }
 func (noSource) Events() <-chan fsnotify.Event { return nil }
 func (noSource) Errors() <-chan error          { return nil }
 func (noSource) Mounts() <-chan struct{}       { return nil }
-func (s noSource) Add(string) error            { return s.err }
+func (s noSource) Add(string, bool) error      { return s.err }
 func (noSource) Remove(string)                 {}
 func (noSource) Close()                        {}

@@ -25,8 +25,8 @@ func TestSourceDoesNotDeadlockOnADirectoryMovedAndDeleted(t *testing.T) {
 		}
 	}
 	check(os.Mkdir(moved, 0o755))
-	check(s.Add(busy))
-	check(s.Add(moved))
+	check(s.Add(busy, true))
+	check(s.Add(moved, true))
 	for i := range sourceBuffer + 16 { // the reader of the kernel's queue stalls
 		check(os.WriteFile(filepath.Join(busy, fmt.Sprint(i)), nil, 0o644))
 	}

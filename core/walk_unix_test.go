@@ -14,12 +14,12 @@ import (
 // nothing is a source that accepts every directory and says nothing.
 type nothing struct{ watched map[string]bool }
 
-func (nothing) Events() <-chan fsnotify.Event { return nil }
-func (nothing) Errors() <-chan error          { return nil }
-func (nothing) Mounts() <-chan struct{}       { return nil }
-func (n nothing) Add(path string) error       { n.watched[path] = true; return nil }
-func (n nothing) Remove(path string)          { delete(n.watched, path) }
-func (nothing) Close()                        {}
+func (nothing) Events() <-chan fsnotify.Event   { return nil }
+func (nothing) Errors() <-chan error            { return nil }
+func (nothing) Mounts() <-chan struct{}         { return nil }
+func (n nothing) Add(path string, _ bool) error { n.watched[path] = true; return nil }
+func (n nothing) Remove(path string)            { delete(n.watched, path) }
+func (nothing) Close()                          {}
 
 // walked is where the watch set ends when it follows a path, "" if nowhere.
 func walked(s *watchSet, e *entry) string {

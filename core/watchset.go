@@ -65,6 +65,7 @@ type watch struct {
 	why      string // why it is polled; "" if it is watched
 	fleeting bool
 	remote   bool // its file system sends no notifications
+	files    bool // what is written in it matters, not only names: it is no mere step
 	dead     bool // the directory has left its path; the source has dropped it
 	names    map[string][]*step
 	here     []*folder // folders that are this directory
@@ -246,7 +247,7 @@ func (s *watchSet) resolve(f *folder) (changed bool) {
 			cur = filepath.Dir(cur)
 			continue
 		}
-		w := s.acquire(cur)
+		w := s.acquire(cur, false)
 		if w == nil {
 			ok = false
 			break
@@ -277,7 +278,7 @@ func (s *watchSet) resolve(f *folder) (changed bool) {
 		way.ends = append(way.ends, f)
 	}
 	if ok {
-		if f.real, f.path = s.acquire(cur), cur; f.real != nil {
+		if f.real, f.path = s.acquire(cur, true), cur; f.real != nil {
 			f.real.here = append(f.real.here, f)
 		}
 	}
@@ -362,20 +363,26 @@ func (st *step) folders(visit func(*folder)) {
 }
 
 // acquire returns the watch on the real directory at path with one more
-// reference, nil if there is no directory.
-func (s *watchSet) acquire(path string) *watch {
+// reference, nil if there is no directory. files: it is where plugins are.
+func (s *watchSet) acquire(path string, files bool) *watch {
 	in, err := s.disk.lstat(path)
 	if err != nil || in.kind != kindDir {
 		return nil
 	}
 	if w := s.byID[in.id()]; w != nil {
 		w.refs++
+		if files && !w.files {
+			w.files = true
+			if w.why == "" {
+				s.begin(w)
+			}
+		}
 		return w
 	}
 	if w := s.byPath[path]; w != nil {
 		s.lost(w) // another directory stood here
 	}
-	w := &watch{path: path, id: in.id(), refs: 1}
+	w := &watch{path: path, id: in.id(), refs: 1, files: files}
 	s.byPath[path], s.byID[w.id] = w, w
 	s.begin(w)
 	return w
@@ -390,7 +397,8 @@ func (s *watchSet) begin(w *watch) {
 	default:
 		if kind := s.disk.silent(w.path); kind != "" {
 			w.why, w.remote = kind+" sends no notifications", true
-		} else if err := s.src.Add(w.path); err != nil {
+		} else if err := s.src.Add(w.path, w.files); err != nil {
+			s.src.Remove(w.path) // it may be watched as a step already
 			w.why = err.Error()
 			w.fleeting = errors.Is(err, fs.ErrNotExist) // gone since lstat: a hint will follow
 		}
@@ -405,7 +413,7 @@ func (s *watchSet) begin(w *watch) {
 
 // retry tries again to watch what had to be polled for want of room.
 func (s *watchSet) retry(w *watch) {
-	if s.polling || w.dead || w.remote || s.src.Add(w.path) != nil {
+	if s.polling || w.dead || w.remote || s.src.Add(w.path, w.files) != nil {
 		return
 	}
 	w.why = ""
