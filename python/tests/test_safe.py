@@ -110,6 +110,27 @@ def test_a_validator_refuses_unless_it_returns_true(
     assert asked[-1].generation == event.generation == 1
 
 
+def test_a_validator_in_time(host: Host, tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text("v1")
+    gate = threading.Event()
+
+    def slow(_: monitoring.Candidate) -> str:
+        assert gate.wait(PATIENCE)
+        return "too late to count"
+
+    host.manager.set_validator(slow)
+    host.manager.enable_hot_reload("p", plugin, safe=SafeOptions(validator_timeout_ms=50), deliver_present=True)
+    assert host.next(EventKind.REJECTED).message == "the validator gave no verdict within 50ms"
+    gate.set()
+    host.manager.disable_hot_reload("p")  # waits for it
+    gate.clear()
+    accepting = SafeOptions(validator_timeout_ms=50, accept_on_timeout=True)
+    host.manager.enable_hot_reload("p", plugin, safe=accepting, deliver_present=True)
+    assert host.next(EventKind.FILE_CHANGED).generation == 1
+    gate.set()
+
+
 def test_options_reach_the_library(host: Host, tmp_path: Path) -> None:
     plugin = tmp_path / "plugin.so"
     plugin.write_text("no image")
