@@ -13,8 +13,10 @@ import (
 // strictPath says who else could exchange the file at path: every directory,
 // link and file on the way must belong to the user or root and be writable by
 // nobody else. "" if nobody could.
-func strictPath(path string) string {
-	seen := map[string]bool{}
+func strictPath(path string) string { return strictFrom(path, map[string]bool{}) }
+
+// strictFrom takes what is in seen for strict.
+func strictFrom(path string, seen map[string]bool) string {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err.Error()
@@ -30,7 +32,8 @@ func strictWalk(path string, seen map[string]bool, links int) string {
 		return ""
 	}
 	seen[path] = true
-	if dir := filepath.Dir(path); dir != path {
+	// Not lexically: a ".." goes up from where the link before it really leads.
+	if dir, _ := splitPath(path); dir != path {
 		if why := strictWalk(dir, seen, links); why != "" {
 			return why
 		}
@@ -56,12 +59,11 @@ func strictWalk(path string, seen map[string]bool, links int) string {
 		return fmt.Sprintf("%q is a loop of links", path)
 	}
 	if !filepath.IsAbs(target) {
-		// Not lexically: a ".." goes up from where the link's directory really is.
-		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-		if err != nil {
+		dir, _ := splitPath(path)
+		if dir, err = filepath.EvalSymlinks(dir); err != nil {
 			return err.Error()
 		}
-		target = filepath.Join(dir, target)
+		target = joinPath(dir, target)
 	}
 	return strictWalk(target, seen, links)
 }

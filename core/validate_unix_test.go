@@ -3,6 +3,8 @@
 package core
 
 import (
+	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -121,6 +123,49 @@ func TestAllowList(t *testing.T) {
 	}
 }
 
+// Every file of a plugin needs its signature, its line in the list and to be whole.
+func TestFurtherFilesAreValidated(t *testing.T) {
+	h := quietSafe(t, Options{})
+	more := filepath.Join(h.dir, "more.so")
+	list := filepath.Join(h.dir, "SHA256SUMS")
+	refused := func(want string) {
+		t.Helper()
+		if ev := h.next(Rejected); !strings.Contains(ev.Message, want) {
+			t.Fatalf("refused with %q, want %q", ev.Message, want)
+		}
+	}
+	h.put(h.file, signedText)
+	h.put(h.file+signatureSuffix, prehashed)
+	h.put(more, signedText)
+	h.enable(Safe{Files: []string{"more.so"}, PublicKeys: []string{keyText}})
+	refused(more + signatureSuffix)
+	h.replace(more+signatureSuffix, prehashed)
+	h.change(signedText)
+
+	disable := func() {
+		t.Helper()
+		_, err := h.m.Disable("p")
+		h.must(err)
+	}
+	disable()
+	h.put(more, "more")
+	h.put(list, sha256Of(signedText)+"  plugin.so\n")
+	h.enable(Safe{Files: []string{"more.so"}, AllowList: list})
+	refused("more.so (SHA-256 " + sha256Of("more"))
+	h.replace(list, sha256Of(signedText)+"  plugin.so\n\\"+sha256Of("more")+"  more\\\\.so\n") // as sha256sum escapes names
+	h.change(signedText)
+
+	disable()
+	h.compile(h.file, "int x;")
+	h.compile(more, "int y;")
+	whole := h.read(more)
+	h.put(more, whole[:len(whole)/2])
+	h.enable(Safe{Files: []string{"more.so"}, Image: true})
+	refused("more.so: ")
+	h.replace(more, whole)
+	h.next(FileChanged)
+}
+
 func TestImageAndSymbols(t *testing.T) {
 	h := quietSafe(t, Options{})
 	h.compile(h.file, "int plugin_init(void) { return 0; } static int plugin_answer(void) { return 1; } int (*keep)(void) = plugin_answer;")
@@ -143,6 +188,36 @@ func TestImageAndSymbols(t *testing.T) {
 	h.compile(h.file, "extern int plugin_answer(void); extern int plugin_exit; int plugin_init(void) { return plugin_answer() + plugin_exit; }")
 	if ev := h.next(Rejected); ev.Message != "it does not export plugin_answer, plugin_exit" {
 		t.Fatalf("event %+v", ev)
+	}
+}
+
+// The dynamic linker finds no symbol that is hidden, whatever table it is in.
+func TestHiddenSymbolsAreNoExports(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.so")
+	image := library(t)
+	f, err := elf.NewFile(bytes.NewReader(image))
+	if err != nil {
+		t.Log("not run: this system's images are no ELF files")
+		return
+	}
+	symbols, err := f.DynamicSymbols()
+	at := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "answer" })
+	if err != nil || at < 0 {
+		t.Fatalf("the compiler's symbols: %v, %v", symbols, err)
+	}
+	size, other := uint64(elf.Sym64Size), uint64(5) // of an entry, and of st_other within
+	if f.Class == elf.ELFCLASS32 {
+		size, other = elf.Sym32Size, 13
+	}
+	other += f.Section(".dynsym").Offset + uint64(at+1)*size // the first entry is void
+	for seen, exported := range map[elf.SymVis]bool{elf.STV_DEFAULT: true, elf.STV_PROTECTED: true, elf.STV_HIDDEN: false, elf.STV_INTERNAL: false} {
+		image[other] = byte(seen)
+		if err := os.WriteFile(path, image, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkSymbols(path, []string{"answer"}); (err == nil) != exported {
+			t.Errorf("%v: %v", seen, err)
+		}
 	}
 }
 
@@ -236,6 +311,22 @@ func TestStrictModes(t *testing.T) {
 	if why := seen(link); !strings.Contains(why, open) {
 		t.Errorf("a link into an open directory: %q", why)
 	}
+	// A ".." after a link: where the link leads counts, and the links on the way there.
+	open = h.mkdir("open3", 0o777)
+	h.must(os.Mkdir(filepath.Join(open, "sub"), 0o755))
+	h.put(filepath.Join(open, "up.so"), "v1")
+	h.must(os.Symlink(filepath.Join(open, "sub"), filepath.Join(h.dir, "up")))
+	closed := h.mkdir("closed", 0o755)
+	h.must(os.Mkdir(filepath.Join(closed, "sub"), 0o755))
+	h.put(filepath.Join(closed, "up.so"), "v1")
+	h.must(os.Symlink(filepath.Join(closed, "sub"), filepath.Join(open, "hop")))
+	h.must(os.Symlink(filepath.Join(open, "hop"), filepath.Join(h.dir, "hop")))
+	h.must(os.Symlink("hop/../up.so", filepath.Join(h.dir, "relative.so")))
+	for _, path := range []string{"/up/../up.so", "/hop/../up.so", "/relative.so"} {
+		if why := seen(h.dir + path); !strings.Contains(why, open) {
+			t.Errorf("%s: %q, want %s to be named", path, why, open)
+		}
+	}
 	if os.Geteuid() == 0 {
 		h.must(os.Chown(h.file, 12345, 0))
 		if why := seen(h.file); !strings.Contains(why, "belongs to user 12345") {
@@ -259,7 +350,7 @@ func strictBelow(h *safeHost) func(path string) string {
 		for dir := filepath.Dir(h.dir); dir != "/"; dir = filepath.Dir(dir) {
 			trusted[dir] = true
 		}
-		return strictWalk(path, trusted, 0)
+		return strictFrom(path, trusted)
 	}
 }
 
