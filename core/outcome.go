@@ -70,8 +70,8 @@ func (m *Manager) failedLocked(e *entry, o *offer, message string) {
 			delay = DefaultRetryDelay
 		}
 		delay = min(delay<<min(f.times-1, 20), maxInterval)
-		m.stats.Retries++
 		if o.generation == uint64(e.generation) { // otherwise a newer one is there already
+			m.stats.Retries++
 			e.distrust()
 			s.payload = fileInfo{}
 			m.lookAgainLocked(e, delay)

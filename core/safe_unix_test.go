@@ -415,6 +415,7 @@ func TestReportsDecideWhatIsKept(t *testing.T) {
 		ev := h.change(content)
 		evs = append(evs, ev)
 		h.report(ev.Generation, o)
+		h.report(ev.Generation, o) // said twice it is still one reload
 	}
 	step("v1", ReloadOK)
 	for i := 2; i <= 5; i++ {
@@ -447,6 +448,10 @@ func TestAHostThatNeverReportsHasTheNewestTwo(t *testing.T) {
 		h.change(v)
 	}
 	h.until("two are left", func() bool { return h.stats().Snapshots == 2 })
+	h.report(10, ReloadOK)
+	if err := h.m.ReportReload("p", 9, ReloadOK, ""); !errors.Is(err, ErrInvalidArgument) {
+		t.Fatalf("the third newest: %v", err)
+	}
 }
 
 func TestFailureOffersTheLastGoodVersion(t *testing.T) {
@@ -514,29 +519,14 @@ func TestRetriesOfferAFailedVersionAgain(t *testing.T) {
 			t.Fatalf("generation %d, want %d", ev.Generation, g)
 		}
 		h.report(g, ReloadFailed)
-		h.next(Rollback)
+		ev, again := h.next(Rollback), []string{"offered again in 10ms", "offered again in 20ms", ""}[g-1]
+		if !strings.Contains(ev.Message, again) || again == "" && strings.Contains(ev.Message, "again") {
+			t.Fatalf("generation %d: %q, want %q", g, ev.Message, again)
+		}
 	}
 	h.put(h.file, "flaky")
 	h.until("it is given up", func() bool { return h.stats().Suppressed == 1 })
 	if s := h.stats(); s.Retries != 2 {
-		t.Fatalf("stats %+v", s)
-	}
-}
-
-func TestWatchdogNotesAHostThatDoesNotReport(t *testing.T) {
-	h := newSafe(t, Options{}, Safe{ReportTimeout: 30 * ms}, "v1")
-	h.change("v1")
-	if ev := h.next(Health); ev.Health != HealthNoReport || ev.ID != "p" {
-		t.Fatalf("event %+v", ev)
-	}
-	h.report(1, ReloadOK) // late, and still right
-	h.replace(h.file, "v2")
-	h.change("v2")
-	h.report(2, ReloadOK) // in time
-	h.replace(h.file, "v3")
-	h.change("v3")
-	h.next(Health)
-	if s := h.stats(); s.Unreported != 2 || s.ReloadsOK != 2 {
 		t.Fatalf("stats %+v", s)
 	}
 }
