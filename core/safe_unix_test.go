@@ -298,14 +298,14 @@ func TestValidatorRefusesAcceptsAndTimesOut(t *testing.T) {
 		return nil
 	}, func() { close(released) }))
 	h.put(h.file, "v1")
-	h.enable(Safe{ValidatorTimeout: 50 * ms})
+	h.enable(Safe{ValidatorTimeout: 500 * ms}) // ample for those that do not block
 	h.change("v1")
 	h.replace(h.file, "bad")
 	if ev := h.next(Rejected); ev.Message != "it says bad" || ev.SnapshotSize != 3 {
 		t.Fatalf("event %+v", ev)
 	}
 	h.replace(h.file, "slow")
-	if ev := h.next(Rejected); !strings.Contains(ev.Message, "no verdict within 50ms") {
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, "no verdict within 500ms") {
 		t.Fatalf("event %+v", ev)
 	}
 	h.replace(h.file, "v2") // waits until the late call has returned

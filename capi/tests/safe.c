@@ -253,8 +253,10 @@ static void a_validator_in_time(void)
     CHECK_INT(next(HRM_EVENT_FILE_CHANGED).version, 1);
     STORE(gate, 1);
     CHECK_INT(hrm_report_reload(m, "p", 1, HRM_RELOAD_OK, NULL, NULL), HRM_OK);
-    replace_version(f, 2); /* in time */
-    CHECK_HAS(next(HRM_EVENT_REJECTED).message, "1");
+    CHECK_INT(hrm_disable_hot_reload(m, "p"), 1);
+    safe.validator_timeout_ms = PATIENCE;
+    enable(&safe); /* in time */
+    CHECK_HAS(next(HRM_EVENT_REJECTED).message, "refused it (1)");
     CHECK_INT(stats().rejected, 2);
     stop();
 }
