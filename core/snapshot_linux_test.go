@@ -135,8 +135,9 @@ func TestDiskFull(t *testing.T) {
 	if n := h.stats().Snapshots; n != 1 {
 		t.Fatalf("%d snapshots are left, want the good one alone", n)
 	}
+	h.until("it is tried again", func() bool { return h.stats().SnapshotFailures >= 2 })
 	h.must(os.Remove(ballast))
-	h.change(big) // tried again without a further change of the file
+	h.change(big) // without a further change of the file, nor saying twice what was in the way
 	if n := len(entriesOf(t, filepath.Dir(filepath.Dir(h.lastSnapshot())))); n != 2 {
 		t.Fatalf("%d generations on the disk, want 2: the failed attempt left something", n)
 	}
@@ -193,6 +194,7 @@ func TestSnapshotDirectoryMadeReadOnly(t *testing.T) {
 	if ev := h.next(Health); ev.Health != HealthSnapshotFailed || !strings.Contains(ev.Message, "read-only") {
 		t.Fatalf("event %+v", ev)
 	}
+	h.until("it is tried again", func() bool { return h.stats().SnapshotFailures >= 2 })
 	h.must(unix.Mount("", dir, "", unix.MS_REMOUNT, ""))
 	h.change("v2")
 }

@@ -422,7 +422,7 @@ func (m *Manager) rejected(j *vetJob, r *rejection) {
 	}
 }
 
-// snapshotFailed tries again later; a change of the file is tried at once.
+// snapshotFailed says once per reason why, and tries again later; a change of the file is tried at once.
 func (m *Manager) snapshotFailed(j *vetJob) {
 	if errors.Is(j.err, errStopped) {
 		return
@@ -432,8 +432,13 @@ func (m *Manager) snapshotFailed(j *vetJob) {
 	s := j.e.safe()
 	s.again = min(max(2*s.again, minAgain), maxAgain)
 	m.stats.SnapshotFailures++
-	if why := j.err.Error(); why != s.trouble {
-		s.trouble = why
+	why := j.err.Error()
+	mark := why
+	if p := (*fs.PathError)(nil); errors.As(j.err, &p) && inside(m.vet.store.base, p.Path) {
+		mark = p.Op + ": " + p.Err.Error() // the copy's place is another one at each try
+	}
+	if mark != s.trouble {
+		s.trouble = mark
 		m.healthLocked(HealthSnapshotFailed, j.e.id(), j.e.path(), fmt.Sprintf("no snapshot could be made, so the new version is not told yet: %v", why))
 	}
 	m.lookAgainLocked(j.e, s.again)
