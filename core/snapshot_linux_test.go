@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -286,6 +287,41 @@ func alone(t *testing.T, name string) bool {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return false
+}
+
+// No notification says that the file was exchanged, or that somebody writes to it, after it was copied.
+func TestExchangedAfterTheCopyUnnoticed(t *testing.T) {
+	for what, act := range map[string]func(h *safeHost) (finish func()){
+		"exchanged": func(h *safeHost) func() { h.replace(h.file, "second"); return func() {} },
+		"opened for writing": func(h *safeHost) func() {
+			f, err := os.OpenFile(h.file, os.O_WRONLY, 0)
+			h.must(err)
+			return func() {
+				_, err := f.WriteString("second")
+				h.must(errors.Join(err, f.Close()))
+			}
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			var h *safeHost
+			acted := make(chan func(), 1)
+			var once atomic.Bool
+			h = quietSafe(t, Options{ForcePolling: true, PollInterval: time.Hour, step: func(step string) {
+				if step == "sealed" && once.CompareAndSwap(false, true) {
+					acted <- act(h)
+				}
+			}})
+			h.put(h.file, "first")
+			h.enable(Safe{})
+			finish := <-acted
+			h.until("the copy was let go", func() bool { s := h.stats(); return s.Validating == 0 || s.Deliveries > 0 })
+			finish()
+			if ev := h.change("second"); ev.Generation != 1 {
+				t.Fatalf("generation %d", ev.Generation)
+			}
+		})
+	}
 }
 
 func TestThousandReloadsStayFlat(t *testing.T) {
