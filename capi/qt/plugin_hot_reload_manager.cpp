@@ -74,7 +74,6 @@ public:
         std::shared_ptr<const Callback> callback;
         bool posted = false;       // a turn is in the event queue
         bool dispatching = false;  // a turn is under way
-        bool missed = false;       // another turn came up inside it
     };
     using LinkPtr = std::shared_ptr<Link>;
 
@@ -136,23 +135,19 @@ void PluginHotReloadManager::Private::turn(const LinkPtr& link)
     {
         const std::lock_guard<std::mutex> lock(link->mutex);
         link->posted = false;
-        if (link->dispatching)
-            link->missed = true;
-        else
-            manager = link->manager;
-        if (manager == nullptr)
+        // Inside a nested event loop, or on the thread the object was moved to meanwhile: the turn that is under way
+        // delivers something, and so is followed by another.
+        if (link->dispatching || link->manager == nullptr)
             return;
+        manager = link->manager;
         link->dispatching = true;
     }
     const std::int32_t delivered = hrm_dispatch(manager, 1, 0, nullptr);
-    bool more = delivered > 0;
     {
         const std::lock_guard<std::mutex> lock(link->mutex);
         link->dispatching = false;
-        more = more || link->missed;
-        link->missed = false;
     }
-    if (more)
+    if (delivered > 0)
         post(link);
 }
 

@@ -39,8 +39,20 @@ public:
         return true;
 #endif
     }
-    void shutdown() override { qInfo("version %d leaves", VERSION); }
-    QByteArray save_state() const override { return QByteArray::number(m_calls); }
+    void shutdown() override
+    {
+#if defined(BAD_END)
+        throw std::runtime_error("it is not over");
+#endif
+        qInfo("version %d leaves", VERSION);
+    }
+    QByteArray save_state() const override
+    {
+#if defined(BAD_END)
+        throw std::runtime_error("the state is lost");
+#endif
+        return QByteArray::number(m_calls);
+    }
     bool restore_state(const QByteArray& state) override
     {
         m_calls = state.toInt();

@@ -128,6 +128,68 @@ private Q_SLOTS:
         }
     }
 
+    // What a slot throws stops neither the callback nor what is told later.
+    void throwingSlots_data()
+    {
+        QTest::addColumn<QString>("signal");
+        QTest::newRow("hot_reload_event") << QStringLiteral("hot_reload_event");
+        QTest::newRow("plugin_file_changed") << QStringLiteral("plugin_file_changed");
+    }
+    void throwingSlots()
+    {
+        QFETCH(QString, signal);
+        Host h;
+        const auto thrower = [] { throw std::runtime_error("from a slot"); };
+        if (signal == QLatin1String("hot_reload_event"))
+            connect(&h.manager, &PluginHotReloadManager::hot_reload_event, thrower);
+        else
+            connect(&h.manager, &PluginHotReloadManager::plugin_file_changed, thrower);
+        const QString warning = QStringLiteral("a slot of %1 for plugin \"p\" threw: from a slot").arg(signal);
+        for (const char* v : {"v1", "v2"}) {
+            QTest::ignoreMessage(QtWarningMsg, qPrintable(warning));
+            h.replace(v);
+            QVERIFY(h.tells(v));
+        }
+    }
+
+    // A host goes on between many changes that are pending.
+    void oneEventPerTurnOfTheEventLoop()
+    {
+        constexpr int plugins = 8;
+        Host h;
+        hotreload::Options quick;
+        quick.quiet = hotreload::no_quiet;
+        PluginHotReloadManager manager(quick);
+        int told = 0, own = 0, ahead = 0;
+        manager.set_reload_callback([&](const std::string&) {
+            ahead = std::max(ahead, ++told - own);
+            QMetaObject::invokeMethod(this, [&] { ++own; }, Qt::QueuedConnection);
+        });
+        for (int i = 0; i < plugins; ++i)
+            QVERIFY(manager.enable_hot_reload(std::to_string(i), h.file.toStdString()));
+        h.replace("v1");
+        QElapsedTimer since;
+        since.start();
+        while (manager.stats().pending < plugins && since.elapsed() < bound)
+            std::this_thread::yield();
+        QTRY_COMPARE_WITH_TIMEOUT(own, plugins, bound);
+        QCOMPARE(told, plugins);
+        QVERIFY2(ahead <= 2, qPrintable(QString::number(ahead)));  // the next turn may have been in the queue already
+    }
+
+    void noEventSaysEnabledOrDisabled()
+    {
+        Host h;
+        QList<hotreload::EventKind> kinds;
+        connect(&h.manager, &PluginHotReloadManager::hot_reload_event,
+                [&](const hotreload::Event& event) { kinds.append(event.kind); });
+        QVERIFY(h.manager.enable_hot_reload("q", h.file.toStdString()));
+        h.manager.disable_hot_reload("q");
+        h.replace("v1");
+        QVERIFY(h.tells("v1"));
+        QCOMPARE(kinds, QList<hotreload::EventKind>{hotreload::EventKind::file_changed});
+    }
+
     void callbackMayCallEverything()
     {
         Host h;
@@ -176,6 +238,18 @@ private Q_SLOTS:
         QVERIFY(h.tells("v1"));
         QVERIFY(h.isQuiet());
         QVERIFY(!calledAfterwards);
+    }
+
+    void slotOfTheEventThatDisablesStopsTheSignal()
+    {
+        Host h;
+        QSignalSpy changed(&h.manager, &PluginHotReloadManager::plugin_file_changed);
+        connect(&h.manager, &PluginHotReloadManager::hot_reload_event,
+                [&](const hotreload::Event& event) { h.manager.disable_hot_reload(event.plugin_id); });
+        QSignalSpy disabled(&h.manager, &PluginHotReloadManager::hot_reload_disabled);
+        h.replace("v1");
+        QVERIFY(disabled.wait(bound));
+        QVERIFY(changed.isEmpty() && h.told.isEmpty());
     }
 
     void slotThatDisablesStopsTheCallback()

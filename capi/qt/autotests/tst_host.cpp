@@ -26,6 +26,8 @@ private:
     std::unique_ptr<PluginHost> host;
     std::unique_ptr<QSignalSpy> loaded, failed;
     QString file;
+    static inline QStringList said;
+    static inline PluginHost* asked = nullptr;
 
     /** Puts a build into the plugin's place, as an installer does it. */
     void install(const char* build)
@@ -125,6 +127,73 @@ private Q_SLOTS:
         QCOMPARE(host->manager().stats().reloads_failed, std::uint64_t(1));
         QTest::ignoreMessage(QtInfoMsg, "version 2 leaves");
         host.reset();
+    }
+
+    // There is nothing to go back to; the next version is tried.
+    void first_version_fails()
+    {
+        install("bad_init");
+        open();
+        QVERIFY(fails("initialize() returned false"));
+        QVERIFY(host->instance("p") == nullptr);
+        QCOMPARE(host->generation("p"), std::uint64_t(0));
+        install("2");
+        QVERIFY(loads(2));
+        QVERIFY(failed->isEmpty());
+        QCOMPARE(version(), 2);
+    }
+
+    // The one that is to leave throws when it is asked for its state, and when it is ended.
+    void present_version_throws()
+    {
+        install("bad_end");
+        open();
+        QVERIFY(loads(1));
+        install("2");
+        QVERIFY(fails("former version's save_state() threw: the state is lost"));
+        QCOMPARE(version(), 9);
+        host->close("p");
+        QVERIFY(host->instance("p") == nullptr);
+        install("1");
+        open();
+        QVERIFY(loaded->wait(bound));
+        QCOMPARE(version(), 1);
+    }
+
+    // A version that leaves may ask the host, and one that never was used is not ended.
+    void shutdown_may_call_the_host()
+    {
+        said.clear();
+        asked = host.get();
+        const auto handler = qInstallMessageHandler([](QtMsgType, const QMessageLogContext&, const QString& text) {
+            said.append(text + QStringLiteral(", the present one is %1").arg(asked->generation("p")));
+        });
+        install("1");
+        open();
+        const bool first = loads(1);
+        install("2");
+        const bool second = loads(2);
+        install("bad_init");
+        const bool third = fails("initialize() returned false");
+        host->close("p");
+        qInstallMessageHandler(handler);
+        QVERIFY(first && second && third);
+        QCOMPARE(said, QStringList({QStringLiteral("version 1 leaves, the present one is 2"),
+                                    QStringLiteral("version 2 leaves, the present one is 0")}));
+    }
+
+    void closed_is_not_exchanged()
+    {
+        install("1");
+        open();
+        QVERIFY(host->open("q", file.toStdString()).has_value());
+        QTRY_COMPARE_WITH_TIMEOUT(int(loaded->size()), 2, bound);
+        host->close("p");
+        loaded->clear();
+        install("2");
+        QTRY_COMPARE_WITH_TIMEOUT(host->generation("q"), std::uint64_t(2), bound);
+        QCOMPARE(int(loaded->size()), 1);
+        QVERIFY(host->instance("p") == nullptr);
     }
 
     void what_is_no_plugin_changes_nothing()

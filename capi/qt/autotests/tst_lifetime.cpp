@@ -5,6 +5,7 @@
 #include <QCoreApplication>
 #include <QLoggingCategory>
 #include <QPointer>
+#include <QSemaphore>
 #include <QThread>
 #include <QTimer>
 
@@ -200,6 +201,57 @@ private Q_SLOTS:
         QVERIFY(h.tells("v2"));
     }
 
+    // As the owner of a plugin does that goes with the callback.
+    void capturesOfTheFormerCallbackMayCallWhenTheyGo()
+    {
+        Host h;
+        int gone = 0;
+        std::shared_ptr<void> owned(nullptr, [&](void*) {
+            h.manager.set_reload_callback({});
+            ++gone;
+        });
+        h.manager.set_reload_callback([owner = std::move(owned)](const std::string&) {});
+        h.manager.set_reload_callback([&h](const std::string& id) { h.reload(id); });
+        QCOMPARE(gone, 1);  // and its call, the later one, removed what was set
+        h.manager.set_reload_callback([&h](const std::string& id) { h.reload(id); });
+        QVERIFY(h.isQuiet());
+    }
+
+    void emptyCallbackRemovesIt()
+    {
+        Host h;
+        lines.clear();
+        const auto handler = qInstallMessageHandler(collect);
+        h.manager.set_reload_callback({});
+        QSignalSpy spy(&h.manager, &PluginHotReloadManager::plugin_file_changed);
+        h.replace("v1");
+        const bool signalled = QTest::qWaitFor([&] { return !spy.isEmpty(); }, bound);
+        qInstallMessageHandler(handler);
+        QVERIFY(signalled);
+        QVERIFY(h.told.isEmpty());
+        QCOMPARE(lines, QStringList());
+    }
+
+    // The first slot sees all of them disabled, and may end it all.
+    void deletedInASlotOfClear()
+    {
+        Host h;
+        QPointer<PluginHotReloadManager> manager = new PluginHotReloadManager;
+        std::size_t left = 99;
+        int slots_run = 0;
+        connect(manager, &PluginHotReloadManager::hot_reload_disabled, this, [&] {
+            ++slots_run;
+            left = manager->get_hot_reload_plugins().size();
+            delete manager;
+        });
+        for (const char* id : {"p", "q", "r"})
+            QVERIFY(manager->enable_hot_reload(id, h.file.toStdString()));
+        manager->clear();
+        QVERIFY(manager.isNull());
+        QCOMPARE(left, std::size_t(0));
+        QCOMPARE(slots_run, 1);
+    }
+
     void movedToAThreadInsideItsSlot()
     {
         Host h;
@@ -223,6 +275,45 @@ private Q_SLOTS:
         QCOMPARE(here.load(), 1);
         worker.quit();
         QVERIFY(worker.wait(bound));
+    }
+
+    // Its new thread goes on while the slot is still running on the former one, also if the next turn is its.
+    void threadItIsMovedToDoesNotWaitForTheSlot()
+    {
+        constexpr int plugins = 8;
+        Host h;
+        hotreload::Options quick;
+        quick.quiet = hotreload::no_quiet;
+        for (int i = 0; i < 20; ++i) {
+            QThread worker;
+            QObject there;
+            there.moveToThread(&worker);
+            worker.start();
+            auto* manager = new PluginHotReloadManager(quick);
+            connect(&worker, &QThread::finished, manager, &QObject::deleteLater);
+            QSemaphore goes_on;
+            std::atomic<int> told{0};
+            bool went_on = false;
+            connect(manager, &PluginHotReloadManager::plugin_file_changed, manager, [&] {
+                if (++told != 2)
+                    return;
+                manager->moveToThread(&worker);
+                QMetaObject::invokeMethod(&there, [&] { goes_on.release(); }, Qt::QueuedConnection);
+                went_on = goes_on.tryAcquire(1, bound);
+            }, Qt::DirectConnection);
+            for (int p = 0; p < plugins; ++p)
+                QVERIFY(manager->enable_hot_reload(std::to_string(p), h.file.toStdString()));
+            QCoreApplication::processEvents();
+            h.replace("v" + QByteArray::number(i));
+            QElapsedTimer since;
+            since.start();
+            while (manager->stats().pending < plugins && since.elapsed() < bound)
+                std::this_thread::yield();
+            QTRY_COMPARE_WITH_TIMEOUT(told.load(), plugins, bound);
+            worker.quit();
+            QVERIFY(worker.wait(bound));
+            QVERIFY(went_on);
+        }
     }
 
     // What changed after its thread ended is told by the thread that takes it over.
