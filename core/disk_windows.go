@@ -39,6 +39,10 @@ func infoOfOpened(path string, access, flags uint32) (fileInfo, error) {
 		return fileInfo{}, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer windows.CloseHandle(h)
+	return infoOfHandle(h, path, flags)
+}
+
+func infoOfHandle(h windows.Handle, path string, flags uint32) (fileInfo, error) {
 	if t, _ := windows.GetFileType(h); t != windows.FILE_TYPE_DISK {
 		return fileInfo{kind: kindOther}, nil
 	}

@@ -103,7 +103,7 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 		return err
 	}
 	if s != nil {
-		in, s.payload = m.statAll(abs, s), m.payloadOf(s)
+		in, s.payload = m.statAll(abs, s), m.payloadOf(s, false)
 	}
 	present := o.DeliverPresent && in.kind == kindFile
 	var h *hash

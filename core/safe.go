@@ -281,12 +281,27 @@ func (m *Manager) statAll(abs string, s *safeState) fileInfo {
 }
 
 // payloadOf is the same without signatures and the like.
-func (m *Manager) payloadOf(s *safeState) fileInfo {
-	in := m.statFile(s.files[0].abs)
+func (m *Manager) payloadOf(s *safeState, remote bool) fileInfo {
+	path := s.files[0].abs
+	in := m.statFile(path)
+	if remote && in.kind == kindFile {
+		if fresh, err := m.opts.disk.readable(path); err == nil {
+			in = fresh
+		}
+	}
 	for _, f := range s.files[1:] {
 		in.fold(m.statFile(f.abs))
 	}
 	return in
+}
+
+// isPayload reports whether payload is that of the version seen: a path may have
+// led elsewhere for a moment.
+func (m *Manager) isPayload(s *safeState, payload fileInfo, seen *fileInfo) bool {
+	for _, path := range s.evidence {
+		payload.fold(m.statFile(path))
+	}
+	return payload.fp == seen.fp
 }
 
 func (m *Manager) statFile(path string) fileInfo {

@@ -281,6 +281,43 @@ func TestMovedAwayAndBackDuringVetting(t *testing.T) {
 	}
 }
 
+// A link is retargeted while the version behind it is vetted, and back: what was
+// copied meanwhile is not what was looked at.
+func TestRetargetedThereAndBackDuringVetting(t *testing.T) {
+	for _, at := range [][2]string{{"begun", "made"}, {"begun", "copied"}, {"made", "opened"}, {"made", "sealed"}, {"begun", ""}} {
+		t.Run(at[0]+" "+at[1], func(t *testing.T) {
+			t.Parallel()
+			var h *safeHost
+			var armed, back atomic.Bool
+			retarget := func(to string) {
+				h.must(os.Symlink(to, h.file+".tmp"))
+				h.must(os.Rename(h.file+".tmp", h.file))
+			}
+			h = quietSafe(t, Options{step: func(step string) {
+				if step == at[0] && armed.CompareAndSwap(true, false) {
+					retarget("old")
+					back.Store(true)
+				}
+				if step == at[1] && back.CompareAndSwap(true, false) {
+					retarget("new")
+				}
+			}})
+			h.put(filepath.Join(h.dir, "old"), "version 1")
+			h.put(filepath.Join(h.dir, "new"), "version 2, longer")
+			h.must(os.Symlink("old", h.file))
+			h.enable(Safe{})
+			h.change("version 1")
+			armed.Store(true)
+			retarget("new")
+			h.until("it was vetted", func() bool { return !armed.Load() && h.stats().Validating == 0 })
+			if back.CompareAndSwap(true, false) { // given up before that step
+				retarget("new")
+			}
+			h.change("version 2, longer")
+		})
+	}
+}
+
 func TestValidatorRefusesAcceptsAndTimesOut(t *testing.T) {
 	h := quietSafe(t, Options{})
 	released := make(chan struct{})

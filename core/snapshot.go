@@ -33,6 +33,7 @@ type snapshot struct {
 	hash  hash     // of it
 	bytes int64    // of all
 	sum   hash     // over names and hashes of all
+	of    fileInfo // what was opened and copied, all files folded
 }
 
 // errMoved says that a file changed while it was copied.
@@ -195,13 +196,19 @@ func (s *store) take(files []member, step func(string), stopped func() bool) (*s
 		return nil, err
 	}
 	step("made")
-	for _, f := range files {
+	for i, f := range files {
 		to := filepath.Join(snap.root, f.rel)
 		if err = os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 			break
 		}
-		if err = copyFile(f.abs, to, step, stopped); err != nil {
+		var of fileInfo
+		if of, err = copyFile(f.abs, to, step, stopped); err != nil {
 			break
+		}
+		if i == 0 {
+			snap.of = of
+		} else {
+			snap.of.fold(of)
 		}
 		snap.paths = append(snap.paths, to)
 	}
@@ -243,23 +250,24 @@ func (s *store) begin() (*snapshot, error) {
 	}
 }
 
-// copyFile copies one file, by reference where the file system can.
-func copyFile(from, to string, step func(string), stopped func() bool) (err error) {
+// copyFile copies one file, by reference where the file system can, and says
+// what it was.
+func copyFile(from, to string, step func(string), stopped func() bool) (of fileInfo, err error) {
 	src, err := openSource(from)
 	if err != nil {
-		return err
+		return of, err
 	}
 	defer src.Close()
-	before, err := src.Stat()
+	of, err = statOpened(src)
 	if err != nil {
-		return err
+		return of, err
 	}
-	if !before.Mode().IsRegular() {
-		return errMoved // it was a file when it was last looked at
+	if of.kind != kindFile {
+		return of, errMoved // it was a file when it was last looked at
 	}
 	dst, err := os.OpenFile(to, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return of, err
 	}
 	defer func() { err = errors.Join(err, dst.Close()) }()
 	step("opened")
@@ -268,21 +276,21 @@ func copyFile(from, to string, step func(string), stopped func() bool) (err erro
 		// io.CopyN uses copy_file_range where the system has it.
 		for ; ; step("copying") {
 			if stopped() {
-				return errStopped
+				return of, errStopped
 			}
 			if _, err := io.CopyN(dst, src, chunk); err == io.EOF {
 				break
 			} else if err != nil {
-				return err
+				return of, err
 			}
 		}
 	}
 	if st, err := dst.Stat(); err != nil {
-		return err
-	} else if st.Size() != before.Size() {
-		return errMoved
+		return of, err
+	} else if st.Size() != of.fp.size {
+		return of, errMoved
 	}
-	return dst.Chmod(0o500)
+	return of, dst.Chmod(0o500)
 }
 
 // seal hashes what was copied, as it is on the disk now, and makes it read-only.

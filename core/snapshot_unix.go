@@ -99,3 +99,5 @@ func openSource(path string) (*os.File, error) {
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }
+
+func statOpened(f *os.File) (fileInfo, error) { return fstat(int(f.Fd())) }

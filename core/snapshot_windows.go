@@ -40,3 +40,7 @@ func removeStore(dir string, lock *os.File) {
 }
 
 func openSource(path string) (*os.File, error) { return os.Open(path) }
+
+func statOpened(f *os.File) (fileInfo, error) {
+	return infoOfHandle(windows.Handle(f.Fd()), f.Name(), 0)
+}

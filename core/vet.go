@@ -174,7 +174,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	if stopped() {
 		return nil, errStopped
 	}
-	j.payload = m.payloadOf(s)
+	j.payload = m.payloadOf(s, j.info.remote)
 	for i, f := range s.files {
 		var open string
 		if s.o.StrictModes {
@@ -193,6 +193,9 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 		if why := m.opts.strict(s.allowList); why != "" {
 			return nil, rejectForNow("others could exchange the allow-list: %s", why)
 		}
+	}
+	if !m.isPayload(s, j.payload, &j.info) {
+		return nil, errMoved
 	}
 	m.mu.Lock()
 	told, _ := e.knows()
@@ -214,7 +217,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	told, toldHash := e.knows()
 	bad := s.bad(snap.sum)
 	m.mu.Unlock()
-	if in, _ := m.statOf(e, &j.info); in.fp != j.info.fp || m.written(e) {
+	if in, _ := m.statOf(e, &j.info); in.fp != j.info.fp || !m.isPayload(s, snap.of, &j.info) || m.written(e) {
 		return snap, errMoved
 	}
 	step("stable")
