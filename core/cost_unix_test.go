@@ -39,7 +39,7 @@ func (d *countingDisk) took() [4]int {
 func stepped(t testing.TB, plugins int) (*Manager, *loop, *countingDisk, []string) {
 	t.Helper()
 	d := &countingDisk{}
-	m := &Manager{opts: Options{Quiet: NoQuiet, disk: d}, done: make(chan struct{}), kick: make(chan struct{}, 1), origins: map[originKey]*origin{}}
+	m := &Manager{opts: Options{Quiet: NoQuiet, disk: d}, done: make(chan struct{}), kick: make(chan struct{}, 1)}
 	if err := m.opts.normalize(); err != nil {
 		t.Fatal(err)
 	}

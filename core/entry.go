@@ -13,7 +13,7 @@ import (
 // they need while a change of theirs settles is the loop's (see work).
 type entry struct {
 	text   *byte // the id and then the file's name, in one allocation
-	origin *origin
+	folder *folder
 	more   *aside // behind Manager.mu; nil for most
 
 	told       version // behind Manager.mu
@@ -68,44 +68,31 @@ func (v *version) exists() bool { return v.print != [2]uint64{} }
 // is reports whether the fingerprint is that of the version.
 func (v *version) is(in *fileInfo) bool { return versionOf(in).print == v.print }
 
-// origin is how a directory was spelled at registration, shared by all plugins
-// that were registered so.
-type origin struct {
-	as     string  // what stood before the file's name
-	dir    string  // absolute
-	count  int     // behind Manager.mu: entries
-	folder *folder // the loop's; nil while it watches none of them
-}
-
-type originKey struct{ as, dir string }
-
-// originLocked returns the origin of these spellings, with one more entry.
-func (m *Manager) originLocked(as, dir string) *origin {
-	o := m.origins[originKey{as, dir}]
-	if o == nil {
-		o = &origin{as: strings.Clone(as)} // not of the caller's memory
-		if strings.HasPrefix(o.as, dir) {
-			o.dir = o.as[:len(dir)]
-		} else {
-			o.dir = strings.Clone(dir)
-		}
-		m.origins[originKey{o.as, o.dir}] = o
+// folderLocked returns the folder of these spellings (see newFolder), with one
+// more plugin. It copies text: it may be the caller's memory.
+func (m *Manager) folderLocked(text string, dir, as int) *folder {
+	f := m.folders.find(hashOf(text), func(f *folder) bool { return f.text == text && int(f.asLen) == as })
+	if f == nil {
+		f = newFolder(strings.Clone(text), dir, as)
+		m.folders.add(f, textHash)
 	}
-	o.count++
-	return o
+	f.plugins.Add(1)
+	return f
 }
 
-func (m *Manager) releaseOriginLocked(o *origin) {
-	if o.count--; o.count == 0 {
-		delete(m.origins, originKey{o.as, o.dir})
+func (m *Manager) releaseFolderLocked(f *folder) {
+	if f.plugins.Add(^uint32(0)) == 0 {
+		m.folders.remove(f, textHash)
 	}
 }
+
+func textHash(f *folder) uint64 { return hashOf(f.text) }
 
 // newEntry copies id and name: they may be the caller's memory.
-func newEntry(id, name string, from *origin, quiet time.Duration) *entry {
+func newEntry(id, name string, in *folder, quiet time.Duration) *entry {
 	text := make([]byte, 0, len(id)+len(name))
 	text = append(append(text, id...), name...)
-	e := &entry{text: unsafe.SliceData(text), origin: from, textLen: uint16(len(text)), idLen: uint8(len(id)), quiet: noQuiet}
+	e := &entry{text: unsafe.SliceData(text), folder: in, textLen: uint16(len(text)), idLen: uint8(len(id)), quiet: noQuiet}
 	if quiet != NoQuiet {
 		e.quiet = uint32((quiet + time.Microsecond - 1) / time.Microsecond)
 	}
@@ -116,10 +103,10 @@ func (e *entry) id() string   { return unsafe.String(e.text, e.idLen) }
 func (e *entry) name() string { return unsafe.String(e.text, e.textLen&^isSafe)[e.idLen:] }
 
 // path is the plugin's path as it was registered.
-func (e *entry) path() string { return e.origin.as + e.name() }
+func (e *entry) path() string { return e.folder.as() + e.name() }
 
 // abs is where it leads.
-func (e *entry) abs() string { return joinPath(e.origin.dir, e.name()) }
+func (e *entry) abs() string { return e.folder.text + e.name() }
 
 // safe is nil without safe reload. It needs no lock: where it is not nil, the
 // aside that holds it is there for good.

@@ -119,7 +119,7 @@ func (l *loop) run() {
 		l.reconcile()
 		l.settle()
 		l.arm()
-		l.m.publish(len(l.ws.byID)-len(l.ws.polled), len(l.ws.polled), len(l.settling)+len(l.fresh), l.writing)
+		l.m.publish(int(l.ws.byID.live)-l.ws.polled, l.ws.polled, len(l.settling)+len(l.fresh), l.writing)
 		l.m.wakeHost()
 		l.rested()
 	}
@@ -261,7 +261,7 @@ func (l *loop) reconcile() {
 			f.entries(func(e *entry) { l.touch(e, written) })
 		}
 	}
-	for len(l.stale) > 0 { // resolving may find further folders to be stale
+	for l.ws.spread(); len(l.stale) > 0; l.ws.spread() { // resolving may find further folders to be stale
 		todo := l.stale
 		l.stale = nil
 		for _, f := range todo {
@@ -491,7 +491,7 @@ func (l *loop) examine(w *work, now time.Time) decision {
 
 // at is where an entry's path leads, in memory that the next call reuses.
 func (l *loop) at(e *entry) string {
-	return l.path.join(e.origin.dir, e.name())
+	return l.path.join(e.folder.text, e.name())
 }
 
 // link follows an entry's path. If a plain file stands at its end on a file
@@ -576,14 +576,14 @@ func (l *loop) pollAll() {
 			l.src, l.ws.src = renewed, renewed
 		}
 	}
-	folders := map[*folder]bool{}
-	for w := range l.ws.polled {
-		for _, f := range w.users() {
-			folders[f] = true
+	var polled []*folder
+	for _, f := range l.ws.folders {
+		if f.polled() {
+			polled = append(polled, f)
 		}
-		l.ws.retry(w)
 	}
-	for f := range folders {
+	l.ws.retry()
+	for _, f := range polled {
 		l.compare(f)
 	}
 }
@@ -637,7 +637,7 @@ func (l *loop) arm() {
 	} else {
 		l.timer.Reset(max(0, time.Until(due)))
 	}
-	if want := len(l.ws.polled) > 0; want != l.polling {
+	if want := l.ws.polled > 0; want != l.polling {
 		l.polling = want
 		if want {
 			l.poll.Reset(l.m.opts.PollInterval)

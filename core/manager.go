@@ -27,10 +27,10 @@ type Manager struct {
 	closed  bool
 	failed  string // the contained fault, "" if none
 	paused  bool
-	entries table // by id; read without the lock
+	entries table[entry] // by id; read without the lock
 	order   ordering
-	origins map[originKey]*origin
-	added   []*entry // for the loop
+	folders table[folder] // by their spelling; the loop may hold others yet
+	added   []*entry      // for the loop
 	removed []*entry
 	hinted  []*entry
 
@@ -52,8 +52,7 @@ func New(opts Options) (*Manager, error) {
 	if err := opts.normalize(); err != nil {
 		return nil, err
 	}
-	m := &Manager{opts: opts, done: make(chan struct{}), kick: make(chan struct{}, 1), vetted: make(chan *vetJob),
-		origins: map[originKey]*origin{}}
+	m := &Manager{opts: opts, done: make(chan struct{}), kick: make(chan struct{}, 1), vetted: make(chan *vetJob)}
 	m.changed.L = &m.mu
 	if opts.Dispatch == DispatchManual {
 		r, err := newReadiness()
@@ -120,7 +119,7 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 		return alreadyEnabled(id)
 	}
 	dir, name := splitPath(abs)
-	e := newEntry(id, name, m.originLocked(path[:len(path)-len(name)], dir), o.Quiet)
+	e := newEntry(id, name, m.folderLocked(abs[:len(abs)-len(name)], len(dir), len(path)-len(name)), o.Quiet)
 	if present {
 		e.state = untold
 	} else {
@@ -128,6 +127,9 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	}
 	if s != nil {
 		e.makeSafe(s)
+		for _, c := range s.companions {
+			c.folder = m.folderLocked(c.folder.text, int(c.folder.dirLen), int(c.folder.asLen))
+		}
 	}
 	m.entries.add(e, hashOfID)
 	m.order.add(e)
@@ -281,11 +283,14 @@ func (m *Manager) dropLocked(e *entry) {
 	}
 	if s := e.safe(); s != nil {
 		m.dropSafe(s)
+		for _, c := range s.companions {
+			m.releaseFolderLocked(c.folder)
+		}
 	}
 	m.removed = append(m.removed, e)
 	m.forgetRefusal(e)
 	m.forgetUnreadable(e)
-	m.releaseOriginLocked(e.origin)
+	m.releaseFolderLocked(e.folder)
 	if m.event != nil {
 		m.noteLocked(Event{Kind: Disabled, ID: e.id(), Path: e.path()})
 	}

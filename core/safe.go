@@ -232,7 +232,7 @@ func (m *Manager) newSafeState(id, abs string, o *Safe) (*safeState, error) {
 func (s *safeState) makeCompanions() {
 	add := func(path string) {
 		dir, name := splitPath(path)
-		c := newEntry("", name, &origin{as: dir, dir: dir}, 0)
+		c := newEntry("", name, newFolder(path[:len(path)-len(name)], len(dir), len(path)-len(name)), 0) // which Enable exchanges for a shared one
 		c.makeSafe(&safeState{})
 		s.companions = append(s.companions, c)
 	}

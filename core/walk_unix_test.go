@@ -23,14 +23,14 @@ func (nothing) Close()                          {}
 
 // walked is where the watch set ends when it follows a path, "" if nowhere.
 func walked(s *watchSet, e *entry) string {
-	last := place{e.origin.folder, e.name()}
+	last := place{e.folder, e.name()}
 	if p := s.through[e]; p != nil {
 		last = p[len(p)-1]
 	}
 	if last.f.real == nil {
 		return ""
 	}
-	at := joinPath(last.f.path, last.name)
+	at := joinPath(last.f.path(), last.name)
 	if in, err := s.disk.lstat(at); err != nil || in.kind != kindFile {
 		return ""
 	}
@@ -83,7 +83,7 @@ func FuzzPathWalk(f *testing.F) {
 				abs = root + "/a/../" + n // not cleaned: ".." is the system's
 			}
 			dir, name := splitPath(abs)
-			e := newEntry(fmt.Sprint(i), name, &origin{as: dir + "/", dir: dir}, 0)
+			e := newEntry(fmt.Sprint(i), name, newFolder(abs[:len(abs)-len(name)], len(dir), 0), 0)
 			entries = append(entries, e)
 			s.link(e)
 		}
@@ -108,7 +108,7 @@ func FuzzPathWalk(f *testing.F) {
 			for _, f := range s.folders {
 				s.resolve(f)
 			}
-			for len(stale) > 0 {
+			for s.spread(); len(stale) > 0; s.spread() {
 				f := stale[0]
 				stale = stale[1:]
 				s.resolve(f)
@@ -121,8 +121,8 @@ func FuzzPathWalk(f *testing.F) {
 		for _, e := range entries {
 			s.remove(e)
 		}
-		if len(s.folders)+len(s.byID)+len(s.byPath)+len(s.polled)+len(src.watched) != 0 {
-			t.Fatalf("left over: %d folders, %d watches, %d at the source", len(s.folders), len(s.byID), len(src.watched))
+		if len(s.folders)+int(s.linked.live+s.steps.live+s.byID.live+s.byPath.live)+s.polled+len(src.watched) != 0 {
+			t.Fatalf("left over: %d folders, %d steps, %d watches, %d at the source", len(s.folders), s.steps.live, s.byID.live, len(src.watched))
 		}
 	})
 }

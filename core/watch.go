@@ -1,0 +1,147 @@
+package core
+
+import (
+	"errors"
+	"hash/maphash"
+	"io/fs"
+)
+
+// watch is one real directory.
+type watch struct {
+	path   string
+	id     fileID
+	here   *folder // the first of those that are this directory
+	refs   uint32
+	polled polled
+	remote bool // its file system sends no notifications
+	files  bool // what is written in it matters, not only names: it is no mere step
+	dead   bool // the directory has left its path; the source has dropped it
+}
+
+// polled is whether a directory is polled instead of watched.
+type polled uint8
+
+const (
+	not polled = iota
+	yes
+	fleetingly // it was gone when it was to be watched: a notification will follow
+)
+
+type fileID struct{ dev, ino uint64 }
+
+func (in *fileInfo) id() fileID { return fileID{in.fp.dev, in.fp.ino} }
+
+func (id fileID) hash() uint64 { return maphash.Comparable(seed, id) }
+
+func idHash(w *watch) uint64   { return w.id.hash() }
+func pathHash(w *watch) uint64 { return hashOf(w.path) }
+
+// hashWith is that of a name in the directory.
+func (w *watch) hashWith(name uint64) uint64 { return name ^ w.id.ino*0x9e3779b97f4a7c15 }
+
+// watchAt returns the watch that the source knows by path.
+func (s *watchSet) watchAt(path string) *watch {
+	return s.byPath.find(hashOf(path), func(w *watch) bool { return w.path == path })
+}
+
+// acquire returns the watch on the real directory at path with one more
+// reference, nil if there is no directory. files: it is where plugins are.
+func (s *watchSet) acquire(path string, files bool) *watch {
+	in, err := s.disk.lstat(path)
+	if err != nil || in.kind != kindDir {
+		return nil
+	}
+	id := in.id()
+	if w := s.byID.find(id.hash(), func(w *watch) bool { return w.id == id }); w != nil {
+		w.refs++
+		if files && !w.files {
+			w.files = true
+			if w.polled == not {
+				s.begin(w)
+			}
+		}
+		return w
+	}
+	if w := s.watchAt(path); w != nil {
+		s.lost(w) // another directory stood here
+	}
+	w := &watch{path: path, id: id, refs: 1, files: files}
+	s.byPath.add(w, pathHash)
+	s.byID.add(w, idHash)
+	s.begin(w)
+	return w
+}
+
+// begin has the source watch w, or else marks it for polling.
+func (s *watchSet) begin(w *watch) {
+	why := ""
+	switch {
+	case s.polling:
+		why = "polling was asked for"
+		w.remote = s.disk.silent(w.path) != ""
+	default:
+		if kind := s.disk.silent(w.path); kind != "" {
+			why, w.remote = kind+" sends no notifications", true
+		} else if err := s.src.Add(w.path, w.files); err != nil {
+			s.src.Remove(w.path) // it may be watched as a step already
+			why = err.Error()
+			if errors.Is(err, fs.ErrNotExist) { // gone since lstat
+				w.polled = fleetingly
+			}
+		}
+	}
+	if why == "" {
+		return
+	}
+	s.polled++
+	if w.polled != fleetingly {
+		w.polled = yes
+		if !s.polling {
+			s.report(HealthPolling, w.path, why)
+		}
+	}
+}
+
+// retry tries again to watch what had to be polled for want of room.
+func (s *watchSet) retry() {
+	s.byID.all(func(w *watch) {
+		if w.polled == not || s.polling || w.remote || s.src.Add(w.path, w.files) != nil {
+			return
+		}
+		if w.polled == yes {
+			s.report(HealthWatching, w.path, "")
+		}
+		w.polled = not
+		s.polled--
+	})
+}
+
+func (s *watchSet) release(w *watch) {
+	if w.refs--; w.refs == 0 {
+		s.bury(w)
+	}
+}
+
+// bury takes w out of the tables: nobody needs it, or its directory has left
+// its path. Folders that still hold it find another when they are resolved.
+func (s *watchSet) bury(w *watch) {
+	if w.dead {
+		return
+	}
+	w.dead = true
+	if w.polled == not {
+		s.src.Remove(w.path)
+	} else {
+		w.polled = not
+		s.polled--
+	}
+	s.byPath.remove(w, pathHash)
+	s.byID.remove(w, idHash)
+}
+
+// lost buries a watch whose directory may have left its path, in which case the
+// source has dropped it, and has its users look for what is there now.
+func (s *watchSet) lost(w *watch) {
+	s.bury(w)
+	s.shaken = true
+}

@@ -1,0 +1,182 @@
+package core
+
+import (
+	"path/filepath"
+)
+
+// step is one name on the way to folders. Those whose ways begin in the same
+// manner share these steps.
+type step struct {
+	w     *watch
+	prev  *step
+	name  string // as nameKey has it
+	refs  uint32 // of folders whose way ends here, and of next steps
+	noted signs  // said of the name since the last spread
+}
+
+func stepHash(st *step) uint64 { return st.w.hashWith(hashOf(st.name)) }
+
+// resolve walks from the root to the folder, watching each directory before it
+// looks a name up in it, so that no change after the look goes unseen. It
+// reports whether the folder is another directory than before, or has come
+// within or out of reach.
+func (s *watchSet) resolve(f *folder) (changed bool) {
+	var way *step
+	cur, todo := splitRoot(f.dir())
+	links, ok := 0, true
+	for ok {
+		var name string
+		if name, todo = nextName(todo); name == "" {
+			break
+		}
+		if name == ".." {
+			cur = filepath.Dir(cur)
+			continue
+		}
+		w := s.acquire(cur, false)
+		if w == nil {
+			ok = false
+			break
+		}
+		way = s.extend(way, w, nameKey(name))
+		next := s.path.join(cur, name)
+		in, err := s.disk.lstat(next)
+		switch {
+		case err != nil:
+			ok = false
+		case in.kind == kindDir:
+			cur = f.spelt(next)
+		case in.kind == kindLink:
+			target, err := s.disk.readlink(next)
+			if links++; err != nil || target == "" || links > maxLinks {
+				ok = false
+				break
+			}
+			rest := todo
+			cur, todo = splitRoot(resolveLink(cur, target))
+			todo += string(filepath.Separator) + rest
+		default:
+			ok = false
+		}
+	}
+	oldWay, oldReal := f.leave()
+	f.way = way
+	if ok {
+		f.enter(s.acquire(cur, true), cur)
+	}
+	s.drop(oldWay, oldReal)
+	for st := way; st != nil; st = st.prev {
+		if st.w.dead {
+			s.stale(f) // it left its path during the walk
+			break
+		}
+	}
+	return f.real != oldReal
+}
+
+// enter makes w the folder's real directory, to which path leads without links.
+func (f *folder) enter(w *watch, path string) {
+	if f.real = w; w == nil {
+		return
+	}
+	f.here, w.here = w.here, f
+	if w.path != path {
+		f.rare().path = path
+	} else if f.more != nil {
+		f.more.path = ""
+	}
+}
+
+// leave takes the folder off its way and returns what it held.
+func (f *folder) leave() (*step, *watch) {
+	way, real := f.way, f.real
+	if real != nil {
+		at := &real.here
+		for *at != f {
+			at = &(*at).here
+		}
+		*at = f.here
+	}
+	f.way, f.real, f.here = nil, nil, nil
+	return way, real
+}
+
+// extend returns the way that goes on from prev by looking name up in w. It takes
+// over the references on both.
+func (s *watchSet) extend(prev *step, w *watch, name string) *step {
+	st := s.steps.find(w.hashWith(hashOf(name)), func(st *step) bool {
+		return st.w == w && st.prev == prev && st.name == name
+	})
+	if st == nil {
+		st = &step{w: w, name: name, prev: prev, refs: 1}
+		s.steps.add(st, stepHash)
+		return st
+	}
+	st.refs++
+	s.release(w)
+	if prev != nil {
+		prev.refs-- // st has one already, so that it is not the last
+	}
+	return st
+}
+
+// drop gives back what a folder held.
+func (s *watchSet) drop(way *step, real *watch) {
+	for st := way; st != nil; st = st.prev {
+		if st.refs--; st.refs > 0 {
+			break
+		}
+		s.steps.remove(st, stepHash)
+		s.release(st.w)
+	}
+	if real != nil {
+		s.release(real)
+	}
+}
+
+// note takes down what was said of a step's name.
+func (s *watchSet) note(st *step, why signs) {
+	if st.noted == 0 {
+		s.noted = append(s.noted, st)
+	}
+	st.noted |= why
+	s.shaken = true
+}
+
+// spread passes on to stale the folders whose way is not what it was. It asks
+// them all, once for everything noted since the last time.
+func (s *watchSet) spread() {
+	if !s.shaken {
+		return
+	}
+	s.shaken = false
+	for _, f := range s.folders {
+		if f.shaken() {
+			s.stale(f)
+		}
+	}
+	for i, st := range s.noted {
+		st.noted, s.noted[i] = 0, nil
+	}
+	s.noted = s.noted[:0]
+}
+
+// shaken reports whether the folder may be elsewhere than it was, or within reach.
+func (f *folder) shaken() bool {
+	for st := f.way; st != nil; st = st.prev {
+		if st.w.dead || st.noted&replaced != 0 || st.noted != 0 && f.real == nil {
+			return true
+		}
+	}
+	return f.real != nil && f.real.dead
+}
+
+// polled reports whether a directory on the folder's way is polled, or itself.
+func (f *folder) polled() bool {
+	for st := f.way; st != nil; st = st.prev {
+		if st.w.polled != not {
+			return true
+		}
+	}
+	return f.real != nil && f.real.polled != not
+}
