@@ -174,9 +174,9 @@ soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS) \
 	    -oracle.host=$(abspath $(BUILD)/oracle_host)
 
-fuzz: lib ## the path walk and malformed images for FUZZTIME each, then CALLS random calls under every sanitizer
+fuzz: lib ## the path walk and malformed images, these also by the standard library's readers, for FUZZTIME each, then CALLS random calls under every sanitizer
 	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core
-	$(GO) test -run '^$$' -fuzz FuzzImage -fuzztime $(FUZZTIME) ./core
+	$(GO) test -run '^$$' -fuzz FuzzImage -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core
 	capi/tests/fuzz $(BUILD) $(CALLS)
 
 bench: ## us and the other watchers, measured on the same work: writes docs/benchmarks.md (BENCH='-part storm': one part)

@@ -1,21 +1,81 @@
 package core
 
 import (
-	"debug/elf"
-	"debug/macho"
-	"debug/pe"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strconv"
 )
 
+// Readers of our own for the headers of ELF, PE and Mach-O images, in place of
+// the standard library's: those are not made for files that somebody wants to do
+// harm with, and bring along all that reads debug information, a tenth of the
+// library. In the tests they are the reference.
+//
+// Nothing that a file says of itself is believed before it was compared with the
+// file's size, tables are read in pieces of bounded size, and all arithmetic is
+// in 64 bits, in which no sum or product of header fields overflows unseen.
+
+const (
+	mostRecords = 1 << 24 // in a table that is gone through
+	mostBytes   = 1 << 24 // of what is read at once
+	piece       = 1 << 16 // of a table
+	mostShown   = 256     // of a name
+)
+
+// image is a file that is read as an image.
+type image struct {
+	r    io.ReaderAt
+	size uint64
+	big  bool // the first byte of a number is its most significant one
+	wide bool // addresses and offsets have 64 bits
+}
+
+var errEnds = errors.New("the file ends before what its header announces: it is truncated or being written")
+
+// errForeign is for what begins as none of the formats.
+func errForeign(magic []byte) error {
+	return fmt.Errorf("neither an ELF, a PE nor a Mach-O image (it begins with % x)", magic)
+}
+
+// format is what an image's first bytes say it is.
+type format struct {
+	name  string
+	check func(*image) error
+	// exports sets those of names to true that the image exports.
+	exports func(f *image, names map[string]bool) error
+}
+
+var (
+	formatELF   = &format{"ELF", checkELF, exportsOfELF}
+	formatPE    = &format{"PE", checkPE, exportsOfPE}
+	formatMacho = &format{"Mach-O", checkMacho, exportsOfMacho}
+	formatFat   = &format{"Mach-O", checkFat, exportsOfFat}
+)
+
+func formatOf(magic []byte) *format {
+	switch {
+	case string(magic) == "\x7fELF":
+		return formatELF
+	case magic[0] == 'M' && magic[1] == 'Z':
+		return formatPE
+	case isMacho(binary.LittleEndian.Uint32(magic)):
+		return formatMacho
+	case binary.BigEndian.Uint32(magic) == machoFat:
+		return formatFat
+	}
+	return nil
+}
+
 // checkImage says why the file is not a structurally whole ELF, PE or Mach-O
 // image for this machine; nil if it is one.
-func checkImage(path string) error {
+func checkImage(path string) error { return withImage(path, (*image).examine) }
+
+// withImage lets do read the file at path.
+func withImage(path string, do func(*image) error) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -25,179 +85,121 @@ func checkImage(path string) error {
 	if err != nil {
 		return err
 	}
-	return examineImage(f, st.Size())
-}
-
-func examineImage(r io.ReaderAt, length int64) (err error) {
-	// The readers of debug/* are written for files that are whole.
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the image is malformed: %v", r)
+			err = reject("the image is malformed: %v", r)
 		}
 	}()
-	var magic [4]byte
-	if n, err := r.ReadAt(magic[:], 0); n < len(magic) {
-		if err != io.EOF {
-			return err
-		}
-		return fmt.Errorf("only %d bytes: too short for an image", n)
+	return do(&image{r: f, size: uint64(st.Size())})
+}
+
+func (f *image) examine() error {
+	magic, err := f.magic()
+	if err != nil {
+		return err
 	}
-	size := uint64(length)
-	switch {
-	case string(magic[:]) == elf.ELFMAG:
-		return checkELF(r, size)
-	case magic[0] == 'M' && magic[1] == 'Z':
-		return checkPE(r, size)
-	case isMacho(binary.LittleEndian.Uint32(magic[:])):
-		return checkMacho(r, size)
-	case binary.BigEndian.Uint32(magic[:]) == macho.MagicFat:
-		return checkFat(r, size)
+	format := formatOf(magic)
+	if format == nil {
+		return errForeign(magic)
 	}
-	return fmt.Errorf("neither an ELF, a PE nor a Mach-O image (it begins with % x)", magic)
+	return in(format.name, format.check(f))
+}
+
+// exports sets those of names to true that the image exports.
+func (f *image) exports(names map[string]bool) error {
+	magic, err := f.magic()
+	if err != nil {
+		return err
+	}
+	format := formatOf(magic)
+	if format == nil {
+		return errForeign(magic)
+	}
+	return format.exports(f, names)
+}
+
+func (f *image) magic() ([]byte, error) {
+	if f.size < 4 {
+		return nil, errors.New("only " + strconv.FormatUint(f.size, 10) + " bytes: too short for an image")
+	}
+	return f.read(0, 4)
+}
+
+// in puts the format's name before what is wrong with an image.
+func in(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 // within reports an error if [off, off+n) reaches beyond the end of the file.
-func within(what string, off, n, size uint64) error {
-	if end := off + n; end < off || end > size {
-		return fmt.Errorf("%s reaches to byte %d, but the file has only %d: it is truncated or being written", what, end, size)
+func (f *image) within(what string, off, n uint64) error {
+	if end := off + n; end < off || end > f.size {
+		return fmt.Errorf("%s reaches to byte %d, but the file has only %d: it is truncated or being written", what, end, f.size)
 	}
 	return nil
 }
 
-// unreadable says what it means that the headers cannot be read.
-func unreadable(format string, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%s: the file ends before what its header announces: it is truncated or being written", format)
+// tableWithin is within for n records of size bytes.
+func (f *image) tableWithin(what string, off, n, size uint64) error {
+	if f.holds(off, n, size) {
+		return nil
 	}
-	return fmt.Errorf("%s: %w", format, err)
+	return f.within(what, off, min(n, f.size/size+1)*size) // so many bytes can still be counted
 }
 
-var elfMachines = map[string]elf.Machine{
-	"amd64": elf.EM_X86_64, "386": elf.EM_386, "arm64": elf.EM_AARCH64, "arm": elf.EM_ARM, "riscv64": elf.EM_RISCV,
-	"ppc64": elf.EM_PPC64, "ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390, "loong64": elf.EM_LOONGARCH,
-	"mips64": elf.EM_MIPS, "mips64le": elf.EM_MIPS, "mips": elf.EM_MIPS, "mipsle": elf.EM_MIPS,
+// holds reports whether n records of size bytes at off lie within the file. No
+// records lie anywhere.
+//
+//go:noinline
+func (f *image) holds(off, n, size uint64) bool {
+	return n == 0 || off <= f.size && n <= (f.size-off)/size
 }
 
-func checkELF(r io.ReaderAt, size uint64) error {
-	f, err := elf.NewFile(r)
-	if err != nil {
-		return unreadable("ELF", err)
+// read returns n bytes at off.
+func (f *image) read(off, n uint64) ([]byte, error) {
+	if !f.holds(off, n, 1) {
+		return nil, errEnds
 	}
-	if want, ok := elfMachines[runtime.GOARCH]; ok && f.Machine != want {
-		return fmt.Errorf("ELF: made for %v, this machine is %v", f.Machine, want)
+	if n > mostBytes {
+		return nil, fmt.Errorf("%d bytes of headers are more than any image has", n)
 	}
-	// ppc64 and ppc64le, x86-64 and its x32 are one machine number each.
-	if class, order := nativeELF(); f.Class != class || f.Data != order {
-		return fmt.Errorf("ELF: made for %v, %v; this machine is %v, %v", f.Class, f.Data, class, order)
-	}
-	if len(f.Progs) == 0 {
-		return fmt.Errorf("ELF: no program headers: not a loadable image")
-	}
-	for i, p := range f.Progs {
-		if err := within(fmt.Sprintf("ELF: segment %d (%v)", i, p.Type), p.Off, p.Filesz, size); err != nil {
-			return err
+	b := make([]byte, n)
+	return b, f.fill(b, off)
+}
+
+// fill reads into b. The file may have become shorter.
+func (f *image) fill(b []byte, off uint64) error {
+	if n, err := f.r.ReadAt(b, int64(off)); n < len(b) { // off was compared with the size
+		if err == io.EOF {
+			err = errEnds
 		}
-	}
-	// The section headers are what a linker writes last.
-	if off, n, ok := elfSectionTable(r, f.Class, f.ByteOrder); ok {
-		if err := within("ELF: the section header table", off, n, size); err != nil {
-			return err
-		}
-	}
-	for _, s := range f.Sections {
-		if s.Type == elf.SHT_NOBITS || s.Type == elf.SHT_NULL {
-			continue
-		}
-		if err := within("ELF: section "+s.Name, s.Offset, s.FileSize, size); err != nil {
-			return err
-		}
+		return err
 	}
 	return nil
 }
 
-func nativeELF() (elf.Class, elf.Data) {
-	class, order := elf.ELFCLASS64, elf.ELFDATA2LSB
-	if strconv.IntSize == 32 {
-		class = elf.ELFCLASS32
+// table calls do with each of n records of size bytes that begin at off.
+func (f *image) table(off, n, size uint64, do func(i uint64, record []byte) error) error {
+	if n == 0 {
+		return nil
 	}
-	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
-		order = elf.ELFDATA2MSB
+	if !f.holds(off, n, size) {
+		return errEnds
 	}
-	return class, order
-}
-
-// elfSectionTable reads e_shoff, e_shentsize and e_shnum, which debug/elf keeps
-// to itself.
-func elfSectionTable(r io.ReaderAt, class elf.Class, order binary.ByteOrder) (off, n uint64, ok bool) {
-	var h [64]byte
-	if k, _ := r.ReadAt(h[:], 0); k < 52 {
-		return 0, 0, false
+	if n > mostRecords {
+		return fmt.Errorf("a table of %d entries is longer than any image has", n)
 	}
-	if class == elf.ELFCLASS64 {
-		return order.Uint64(h[40:]), uint64(order.Uint16(h[58:])) * uint64(order.Uint16(h[60:])), true
-	}
-	return uint64(order.Uint32(h[32:])), uint64(order.Uint16(h[46:])) * uint64(order.Uint16(h[48:])), true
-}
-
-var peMachines = map[string]uint16{
-	"amd64": pe.IMAGE_FILE_MACHINE_AMD64, "386": pe.IMAGE_FILE_MACHINE_I386,
-	"arm64": pe.IMAGE_FILE_MACHINE_ARM64, "arm": pe.IMAGE_FILE_MACHINE_ARMNT,
-}
-
-func checkPE(r io.ReaderAt, size uint64) error {
-	f, err := pe.NewFile(r)
-	if err != nil {
-		return unreadable("PE", err)
-	}
-	if want, ok := peMachines[runtime.GOARCH]; ok && f.Machine != want {
-		return fmt.Errorf("PE: made for machine %#x, this one is %#x", f.Machine, want)
-	}
-	if f.OptionalHeader == nil || len(f.Sections) == 0 {
-		return fmt.Errorf("PE: no optional header or no sections: not a loadable image")
-	}
-	for _, s := range f.Sections {
-		if err := within("PE: section "+s.Name, uint64(s.Offset), uint64(s.Size), size); err != nil {
+	each := max(1, piece/size)
+	buf := make([]byte, min(n, each)*size)
+	for i := uint64(0); i < n; {
+		b := buf[:min(n-i, each)*size]
+		if err := f.fill(b, off+i*size); err != nil {
 			return err
 		}
-	}
-	if d, ok := peCertificates(f); ok {
-		// The one directory that is not mapped: its address is an offset into the file.
-		return within("PE: the signature", uint64(d.VirtualAddress), uint64(d.Size), size)
-	}
-	return nil
-}
-
-// peCertificates is where the image's signature lies, behind all sections.
-func peCertificates(f *pe.File) (pe.DataDirectory, bool) {
-	var d pe.DataDirectory
-	switch h := f.OptionalHeader.(type) {
-	case *pe.OptionalHeader32:
-		d = h.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_SECURITY]
-	case *pe.OptionalHeader64:
-		d = h.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_SECURITY]
-	}
-	return d, d.Size > 0
-}
-
-var machoCPUs = map[string]macho.Cpu{"amd64": macho.CpuAmd64, "arm64": macho.CpuArm64, "386": macho.Cpu386, "arm": macho.CpuArm}
-
-func isMacho(magic uint32) bool { return magic == macho.Magic32 || magic == macho.Magic64 }
-
-func checkMacho(r io.ReaderAt, size uint64) error {
-	f, err := macho.NewFile(r)
-	if err != nil {
-		return unreadable("Mach-O", err)
-	}
-	if want, ok := machoCPUs[runtime.GOARCH]; ok && f.Cpu != want {
-		return fmt.Errorf("Mach-O: made for %v, this machine is %v", f.Cpu, want)
-	}
-	return machoSegments(f, size)
-}
-
-func machoSegments(f *macho.File, size uint64) error {
-	for _, l := range f.Loads {
-		if s, ok := l.(*macho.Segment); ok {
-			if err := within("Mach-O: segment "+s.Name, s.Offset, s.Filesz, size); err != nil {
+		for ; len(b) > 0; b, i = b[size:], i+1 {
+			if err := do(i, b[:size]); err != nil {
 				return err
 			}
 		}
@@ -205,24 +207,69 @@ func machoSegments(f *macho.File, size uint64) error {
 	return nil
 }
 
-func checkFat(r io.ReaderAt, size uint64) error {
-	f, err := macho.NewFatFile(r)
+// These are called from everywhere; inlined they would be a tenth of the readers.
+//
+//go:noinline
+func (f *image) u16(b []byte) uint64 {
+	if f.big {
+		return uint64(binary.BigEndian.Uint16(b))
+	}
+	return uint64(binary.LittleEndian.Uint16(b))
+}
+
+//go:noinline
+func (f *image) u32(b []byte) uint64 {
+	if f.big {
+		return uint64(binary.BigEndian.Uint32(b))
+	}
+	return uint64(binary.LittleEndian.Uint32(b))
+}
+
+// word reads a number that is as wide as an address, from b[wide:] or b[narrow:].
+func (f *image) word(b []byte, wide, narrow int) uint64 {
+	if !f.wide {
+		return f.u32(b[narrow:])
+	}
+	lower, upper := f.u32(b[wide:]), f.u32(b[wide+4:])
+	if f.big {
+		lower, upper = upper, lower
+	}
+	return upper<<32 | lower
+}
+
+// nameTable is a table of names that end with a zero.
+type nameTable struct {
+	f       *image
+	off, n  uint64 // of the table
+	longest uint64 // name that matters; longer ones are cut
+}
+
+// at returns the name that begins at i, and whether it ends within the table.
+func (t nameTable) at(i uint64) (name string, ends bool, err error) {
+	if i >= t.n {
+		return "", false, nil
+	}
+	b, err := t.f.read(t.off+i, min(t.n-i, t.longest+1))
 	if err != nil {
-		return unreadable("Mach-O", err)
+		return "", false, err
 	}
-	want, known := machoCPUs[runtime.GOARCH]
-	found := !known
-	for _, a := range f.Arches {
-		if err := within("Mach-O: the image for "+a.Cpu.String(), uint64(a.Offset), uint64(a.Size), size); err != nil {
-			return err
-		}
-		if err := machoSegments(a.File, uint64(a.Size)); err != nil {
-			return err
-		}
-		found = found || a.Cpu == want
+	name, ends = cstring(b)
+	return name, ends, nil
+}
+
+// cstring is what stands before the first zero, or all if there is none.
+func cstring(b []byte) (s string, ends bool) {
+	i := bytes.IndexByte(b, 0)
+	if i < 0 {
+		return string(b), false
 	}
-	if !found {
-		return fmt.Errorf("Mach-O: none of its images is for this machine (%v)", want)
+	return string(b[:i]), true
+}
+
+// longestOf is the length of the longest of names.
+func longestOf(names map[string]bool) (n uint64) {
+	for name := range names {
+		n = max(n, uint64(len(name)))
 	}
-	return nil
+	return n
 }

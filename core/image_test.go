@@ -11,7 +11,9 @@ import (
 	"testing"
 )
 
-func examineBytes(b []byte) error { return examineImage(bytes.NewReader(b), int64(len(b))) }
+func imageOf(b []byte) *image { return &image{r: bytes.NewReader(b), size: uint64(len(b))} }
+
+func examineBytes(b []byte) error { return imageOf(b).examine() }
 
 func built(t *testing.T, path string, cmd *exec.Cmd) []byte {
 	t.Helper()
@@ -165,12 +167,4 @@ func TestWhatIsNoImageIsRefused(t *testing.T) {
 			t.Errorf("%s: not refused", name)
 		}
 	}
-}
-
-func FuzzImage(f *testing.F) {
-	f.Add([]byte("\x7fELF\x02\x01\x01"))
-	f.Add([]byte("MZ"))
-	f.Add([]byte("\xcf\xfa\xed\xfe"))
-	f.Add(universal())
-	f.Fuzz(func(t *testing.T, b []byte) { _ = examineBytes(b) })
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -49,7 +48,7 @@ func dylib(cpu macho.Cpu, symbols ...machoSymbol) []byte {
 }
 
 func TestExportsOfMacho(t *testing.T) {
-	own, ok := machoCPUs[runtime.GOARCH]
+	own, ok := macho.Cpu(thisMacho()), thisMacho() != 0
 	if !ok {
 		own = macho.CpuAmd64
 	}

@@ -2,15 +2,11 @@ package core
 
 import (
 	"bufio"
-	"debug/elf"
-	"debug/macho"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/jedisct1/go-minisign"
@@ -82,28 +78,24 @@ func startsAsImage(path string) bool {
 	}
 	defer f.Close()
 	var magic [4]byte
-	if _, err := io.ReadFull(f, magic[:]); err != nil {
-		return false
-	}
-	return string(magic[:]) == elf.ELFMAG || (magic[0] == 'M' && magic[1] == 'Z') ||
-		isMacho(binary.LittleEndian.Uint32(magic[:])) || binary.BigEndian.Uint32(magic[:]) == macho.MagicFat
+	_, err = io.ReadFull(f, magic[:])
+	return err == nil && formatOf(magic[:]) != nil
 }
 
 // checkSymbols refuses an image that does not export every one of names.
-func checkSymbols(path string, names []string) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = reject("the image is malformed: %v", r)
+func checkSymbols(path string, names []string) error {
+	exported := map[string]bool{}
+	for _, n := range names {
+		exported[n] = false
+	}
+	err := withImage(path, func(f *image) error {
+		if err := f.exports(exported); err != nil {
+			return reject("its exported symbols cannot be read: %v", err)
 		}
-	}()
-	f, err := os.Open(path)
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	defer f.Close()
-	exported, err := exportedSymbols(f)
-	if err != nil {
-		return reject("its exported symbols cannot be read: %v", err)
 	}
 	var missing []string
 	for _, n := range names {
@@ -115,65 +107,6 @@ func checkSymbols(path string, names []string) (err error) {
 		return reject("it does not export %s", strings.Join(missing, ", "))
 	}
 	return nil
-}
-
-func exportedSymbols(r io.ReaderAt) (map[string]bool, error) {
-	var magic [4]byte
-	if _, err := r.ReadAt(magic[:], 0); err != nil {
-		return nil, errors.New("too short for an image")
-	}
-	names := map[string]bool{}
-	switch {
-	case string(magic[:]) == elf.ELFMAG:
-		f, err := elf.NewFile(r)
-		if err != nil {
-			return nil, err
-		}
-		symbols, err := f.DynamicSymbols()
-		if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
-			return nil, err
-		}
-		for _, s := range symbols {
-			bind, seen := elf.ST_BIND(s.Info), elf.ST_VISIBILITY(s.Other)
-			if s.Section != elf.SHN_UNDEF && bind != elf.STB_LOCAL && seen != elf.STV_HIDDEN && seen != elf.STV_INTERNAL {
-				names[s.Name] = true
-			}
-		}
-	case magic[0] == 'M' && magic[1] == 'Z':
-		return peExports(r)
-	case isMacho(binary.LittleEndian.Uint32(magic[:])):
-		f, err := macho.NewFile(r)
-		if err != nil {
-			return nil, err
-		}
-		machoExports(f, names)
-	case binary.BigEndian.Uint32(magic[:]) == macho.MagicFat:
-		f, err := macho.NewFatFile(r)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range f.Arches {
-			if a.Cpu == machoCPUs[runtime.GOARCH] {
-				machoExports(a.File, names)
-			}
-		}
-	default:
-		return nil, fmt.Errorf("neither an ELF, a PE nor a Mach-O image (it begins with % x)", magic)
-	}
-	return names, nil
-}
-
-// machoExports: in C's names, without the underscore of the format.
-func machoExports(f *macho.File, names map[string]bool) {
-	const external, private, kind, undefined = 0x01, 0x10, 0x0e, 0
-	if f.Symtab == nil {
-		return
-	}
-	for _, s := range f.Symtab.Syms {
-		if s.Type&external != 0 && s.Type&private == 0 && s.Type&kind != undefined {
-			names[strings.TrimPrefix(s.Name, "_")] = true
-		}
-	}
 }
 
 // checkAllowList refuses files whose SHA-256 is not listed.

@@ -1,0 +1,298 @@
+package core
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// machoCPU is one of the values of cputype.
+type machoCPU uint32
+
+const (
+	machoWideABI          = 1 << 24
+	machoX86     machoCPU = 7
+	machoX86_64  machoCPU = machoX86 | machoWideABI
+	machoARM     machoCPU = 12
+	machoARM64   machoCPU = machoARM | machoWideABI
+	machoFat              = 0xcafebabe
+	machoMagic            = 0xfeedface // the last bit is set if addresses have 64 bits
+)
+
+// thisMacho is the machine that images must be made for; 0 if it is not known.
+func thisMacho() machoCPU {
+	switch runtime.GOARCH {
+	case "amd64":
+		return machoX86_64
+	case "arm64":
+		return machoARM64
+	case "386":
+		return machoX86
+	case "arm":
+		return machoARM
+	}
+	return 0
+}
+
+func (c machoCPU) String() string {
+	switch c {
+	case machoX86:
+		return "Cpu386"
+	case machoX86_64:
+		return "CpuAmd64"
+	case machoARM:
+		return "CpuArm"
+	case machoARM64:
+		return "CpuArm64"
+	}
+	return "CPU " + strconv.FormatUint(uint64(c), 10)
+}
+
+func isMacho(magic uint32) bool { return magic&^1 == machoMagic }
+
+// machoFile is a Mach-O image whose load commands were read.
+type machoFile struct {
+	*image
+	cpu      machoCPU
+	kind     uint64
+	segments []machoSegment
+	symbols  *machoSymbols // nil if there are none
+}
+
+type machoSegment struct {
+	name      string
+	off, size uint64
+}
+
+type machoSymbols struct {
+	off, n, size uint64
+	names        nameTable
+}
+
+func openMacho(image *image) (*machoFile, error) {
+	f := &machoFile{image: image}
+	magic, err := f.read(0, 4)
+	if err != nil {
+		return nil, err
+	}
+	f.big = !isMacho(binary.LittleEndian.Uint32(magic))
+	f.wide = f.u32(magic)&1 != 0
+	if !isMacho(uint32(f.u32(magic))) {
+		return nil, fmt.Errorf("no image begins with % x", magic)
+	}
+	h, err := f.read(0, 28)
+	if err != nil {
+		return nil, err
+	}
+	f.cpu, f.kind = machoCPU(f.u32(h[4:])), f.u32(h[12:])
+	off := uint64(28)
+	if f.wide {
+		off = 32
+	}
+	commands, err := f.read(off, f.u32(h[20:]))
+	if err != nil {
+		return nil, err
+	}
+	for range f.u32(h[16:]) {
+		if len(commands) < 8 {
+			return nil, errors.New("more load commands than there is room for")
+		}
+		size := f.u32(commands[4:])
+		if size < 8 || size > uint64(len(commands)) {
+			return nil, errors.New("a load command is malformed")
+		}
+		if err := f.command(commands[:size]); err != nil {
+			return nil, err
+		}
+		commands = commands[size:]
+	}
+	return f, nil
+}
+
+// command takes in one load command.
+func (f *machoFile) command(b []byte) error {
+	const segment, symbols, dynamic, dylib, wideSegment, rpath = 1, 2, 0xb, 0xc, 0x19, 0x8000001c
+	least := map[uint64]int{segment: 56, symbols: 24, dynamic: 80, dylib: 24, wideSegment: 72, rpath: 12}
+	kind := f.u32(b)
+	if len(b) < least[kind] {
+		return errors.New("a load command is too short")
+	}
+	switch kind {
+	case segment:
+		return f.addSegment(b, false)
+	case wideSegment:
+		return f.addSegment(b, true)
+	case symbols:
+		return f.openSymbols(b)
+	case dynamic:
+		if f.symbols == nil {
+			return errors.New("a dynamic symbol table without any ordinary one before it")
+		}
+		if f.u32(b[24:])+f.u32(b[28:]) > f.symbols.n {
+			return errors.New("the dynamic symbol table has more symbols than the ordinary one")
+		}
+		if !f.holds(f.u32(b[56:]), f.u32(b[60:]), 4) {
+			return errEnds
+		}
+	case dylib, rpath:
+		if f.u32(b[8:]) >= uint64(len(b)) {
+			return errors.New("a load command is malformed")
+		}
+	}
+	return nil
+}
+
+// addSegment: its command may be of another width than the image.
+func (f *machoFile) addSegment(b []byte, wide bool) error {
+	as := &image{big: f.big, wide: wide}
+	name, _ := cstring(b[8:24])
+	s := machoSegment{name, as.word(b, 40, 32), as.word(b, 48, 36)}
+	if int64(s.off) < 0 || int64(s.size) < 0 {
+		return errors.New("segment " + name + " is malformed")
+	}
+	f.segments = append(f.segments, s)
+	header, section, relocations := 56, 68, 48
+	if wide {
+		header, section, relocations = 72, 80, 56
+	}
+	n, b := f.u32(b[header-8:]), b[header:]
+	for range n {
+		if len(b) < section {
+			return errors.New("segment " + name + " has more sections than there is room for")
+		}
+		if !f.holds(f.u32(b[relocations:]), f.u32(b[relocations+4:]), 8) {
+			return errEnds
+		}
+		b = b[section:]
+	}
+	return nil
+}
+
+// openSymbols: in a linker's output, the symbols' names are the last but the signature.
+func (f *machoFile) openSymbols(b []byte) error {
+	if f.symbols != nil {
+		return errors.New("two symbol tables")
+	}
+	s := &machoSymbols{off: f.u32(b[8:]), n: f.u32(b[12:]), size: 12}
+	if f.wide {
+		s.size = 16
+	}
+	s.names = nameTable{f.image, f.u32(b[16:]), f.u32(b[20:]), mostShown}
+	if !f.holds(s.names.off, s.names.n, 1) {
+		return errEnds
+	}
+	f.symbols = s
+	return f.table(s.off, s.n, s.size, func(_ uint64, b []byte) error {
+		if f.u32(b) >= s.names.n {
+			return errors.New("a symbol's name is not among the names")
+		}
+		return nil
+	})
+}
+
+func checkMacho(image *image) error {
+	f, err := openMacho(image)
+	if err != nil {
+		return err
+	}
+	if want := thisMacho(); want != 0 && f.cpu != want {
+		return fmt.Errorf("made for %v, this machine is %v", f.cpu, want)
+	}
+	return f.checkSegments()
+}
+
+func (f *machoFile) checkSegments() error {
+	for _, s := range f.segments {
+		if err := f.within("segment "+s.name, s.off, s.size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exportsOfMacho looks into the symbol table, in C's names: without the
+// underscore of the format.
+func exportsOfMacho(image *image, names map[string]bool) error {
+	f, err := openMacho(image)
+	if err != nil || f.symbols == nil {
+		return err
+	}
+	return f.exports(names)
+}
+
+func (f *machoFile) exports(names map[string]bool) error {
+	const external, private, kind, undefined = 0x01, 0x10, 0x0e, 0
+	s := f.symbols
+	s.names.longest = longestOf(names) + 1
+	return f.table(s.off, s.n, s.size, func(_ uint64, b []byte) error {
+		if b[4]&external == 0 || b[4]&private != 0 || b[4]&kind == undefined {
+			return nil
+		}
+		name, _, err := s.names.at(f.u32(b))
+		name = strings.TrimPrefix(name, "_")
+		if _, wanted := names[name]; wanted {
+			names[name] = true
+		}
+		return err
+	})
+}
+
+// eachOfFat goes through the images in a universal one.
+func eachOfFat(file *image, do func(cpu machoCPU, f *machoFile) error) error {
+	const most = 204 // what the system's loader looks at
+	h, err := file.read(0, 8)
+	if err != nil {
+		return err
+	}
+	n := uint64(binary.BigEndian.Uint32(h[4:]))
+	if n < 1 || n > most {
+		return fmt.Errorf("%d images in one", n)
+	}
+	seen, kind := map[uint64]bool{}, uint64(0)
+	return file.table(8, n, 20, func(i uint64, b []byte) error {
+		cpu := machoCPU(binary.BigEndian.Uint32(b))
+		off, size := uint64(binary.BigEndian.Uint32(b[8:])), uint64(binary.BigEndian.Uint32(b[12:]))
+		if err := file.within("the image for "+cpu.String(), off, size); err != nil {
+			return err
+		}
+		f, err := openMacho(&image{r: io.NewSectionReader(file.r, int64(off), int64(size)), size: size})
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			kind = f.kind
+		}
+		if made := binary.BigEndian.Uint64(b); seen[made] || f.kind != kind {
+			return errors.New("two images for one machine, or of different kinds")
+		} else {
+			seen[made] = true
+		}
+		return do(cpu, f)
+	})
+}
+
+func checkFat(file *image) error {
+	want := thisMacho()
+	found := want == 0
+	err := eachOfFat(file, func(cpu machoCPU, f *machoFile) error {
+		found = found || cpu == want
+		return f.checkSegments()
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("none of its images is for this machine (%v)", want)
+	}
+	return err
+}
+
+func exportsOfFat(file *image, names map[string]bool) error {
+	return eachOfFat(file, func(cpu machoCPU, f *machoFile) error {
+		if cpu != thisMacho() || f.symbols == nil {
+			return nil
+		}
+		return f.exports(names)
+	})
+}
