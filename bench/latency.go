@@ -61,7 +61,7 @@ func writeInPlace(path string, pause time.Duration) (complete, modified int64, e
 }
 
 func (b *bench) latency() error {
-	kinds := []kind{floor, fsnotifyTell, hotreload, hotreloadQt, hotreloadPy, qfswOnce, uv, watchdog, watchfiles,
+	kinds := []kind{floor, floorLook, fsnotifyTell, hotreload, hotreloadQt, hotreloadPy, qfswOnce, uv, watchdog, watchfiles,
 		defaultQuiet, qfswTimer, glib, kdirwatch, qfswNever}
 	b.results.Latency = nil
 	for _, c := range changes {

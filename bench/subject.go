@@ -31,6 +31,7 @@ const noQuiet = "HRM_QUIET_MS=-1"
 
 var (
 	floor         = kind{name: "inotify in C: close-write, moved-to (the floor)", argv: []string{"inotify"}}
+	floorLook     = kind{name: "inotify in C, which also asks whether anybody still writes", argv: []string{"inotify"}, env: []string{"LOOK=1"}}
 	fsnotifyTell  = kind{name: "fsnotify, raw", argv: []string{"fsnotify"}, env: []string{"FSNOTIFY=tell"}}
 	fsnotifyDrop  = kind{name: "fsnotify, events read and dropped", argv: []string{"fsnotify"}, env: []string{"FSNOTIFY=drop"}}
 	fsnotifyFiles = kind{name: "fsnotify, one watch a file", argv: []string{"fsnotify"}, env: []string{"FSNOTIFY=files"}}

@@ -70,6 +70,8 @@ func (m *Manager) EventFD() (int, error) {
 	if m.ready == nil || m.ready.fd < 0 {
 		return -1, fail(ErrNotSupported, "no event descriptor: the manager delivers on its own thread, or the system has none")
 	}
+	m.ready.asked = true
+	m.afterChange()
 	return m.ready.fd, nil
 }
 
@@ -126,7 +128,7 @@ func (m *Manager) gates() (notes, changes bool) {
 // afterChange tells waiters, the descriptor and the host what is ready now.
 func (m *Manager) afterChange() {
 	m.changed.Broadcast()
-	if m.ready != nil {
+	if m.ready != nil && m.ready.asked { // two system calls for each change
 		m.ready.update(!m.closed && m.running == nil && m.deliverable())
 	}
 }

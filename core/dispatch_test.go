@@ -41,6 +41,30 @@ func TestManualDeliversOnlyInDispatch(t *testing.T) {
 	})
 }
 
+func TestTheDescriptorIsKeptOnlyForAHostThatAskedForIt(t *testing.T) {
+	manual(t, func(h *host) {
+		if h.m.ready.fd < 0 {
+			t.Skip("no descriptor on this system")
+		}
+		h.dispatch(0, 0)
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Minute)
+		if h.m.ready.set {
+			t.Fatal("system calls were spent on a descriptor that nobody polls")
+		}
+		if _, err := h.m.EventFD(); err != nil {
+			t.Fatal(err)
+		}
+		if !h.m.ready.set {
+			t.Fatal("asked for while a change waits, the descriptor is not readable")
+		}
+		h.dispatch(0, 0)
+		if h.m.ready.set {
+			t.Fatal("the descriptor is still readable after the delivery")
+		}
+	})
+}
+
 func TestDispatchWaitsAsToldAndNoLonger(t *testing.T) {
 	manual(t, func(h *host) {
 		h.dispatch(0, 0)

@@ -375,6 +375,7 @@ func (l *loop) settle() {
 func (l *loop) deliver() {
 	if len(l.found) > 0 {
 		l.m.enqueueChanges(l.found)
+		l.m.wakeHost() // before the rest of the turn
 		clear(l.found)
 		l.found = l.found[:0]
 	}

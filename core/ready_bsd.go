@@ -13,6 +13,7 @@ import (
 type readiness struct {
 	fd, w int
 	set   bool
+	asked bool // somebody polls it
 }
 
 func newReadiness() (*readiness, error) {

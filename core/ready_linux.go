@@ -4,8 +4,9 @@ import "golang.org/x/sys/unix"
 
 // readiness is a descriptor that polls readable while it is set.
 type readiness struct {
-	fd  int
-	set bool
+	fd    int
+	set   bool
+	asked bool // somebody polls it
 }
 
 func newReadiness() (*readiness, error) {

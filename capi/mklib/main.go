@@ -109,7 +109,8 @@ func build(c config, n names) error {
 	// without it the same source gives the same bytes everywhere.
 	// Goroutines are not preempted by signals: none of the library's run long
 	// without a call, and a signal would interrupt the host's system calls.
-	ld, mode := []string{"-buildid=", "-X=runtime.godebugDefault=asyncpreemptoff=1"}, "-buildmode=c-archive"
+	// The tag idle, and leave to reach into the runtime for it: see capi/idle.go.
+	ld, mode := []string{"-buildid=", "-X=runtime.godebugDefault=asyncpreemptoff=1", "-checklinkname=0"}, "-buildmode=c-archive"
 	if !c.static {
 		ext, err := linkerFlags(c, n, scratch)
 		if err != nil {
@@ -129,9 +130,7 @@ func build(c config, n names) error {
 	if c.race {
 		args = append(args, "-race")
 	}
-	if c.tags != "" {
-		args = append(args, "-tags="+c.tags)
-	}
+	args = append(args, "-tags="+strings.TrimPrefix(c.tags+",idle", ","))
 	tmp := filepath.Join(scratch, n.file)
 	args = append(args, "-ldflags="+strings.Join(ld, " "), mode, "-o", tmp, c.pkg)
 
