@@ -64,8 +64,7 @@ func code(err error, out *C.hrm_error) C.int32_t {
 
 func describe(out *C.hrm_error, c C.int32_t, err error) {
 	out.code = c
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		out.os_error = C.int32_t(errno)
 	}
 	msg := err.Error()

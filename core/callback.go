@@ -3,7 +3,12 @@ package core
 // slot holds a registered callback until the last call that could see it has
 // returned, and then runs its release function, once.
 type slot[F any] struct {
-	fn       F
+	fn F
+	life
+}
+
+// life is what slots of all kinds of functions have in common.
+type life struct {
 	release  func()
 	refs     int // behind Manager.mu: the registration, and each call under way
 	released bool
@@ -17,11 +22,15 @@ func (s *slot[F]) hold() *slot[F] {
 	return s
 }
 
-// done gives one reference back; the caller does not hold Manager.mu.
+// done is life's, of a slot that may be nil.
 func (s *slot[F]) done(m *Manager) {
-	if s == nil {
-		return
+	if s != nil {
+		s.life.done(m)
 	}
+}
+
+// done gives one reference back; the caller does not hold Manager.mu.
+func (s *life) done(m *Manager) {
 	m.mu.Lock()
 	s.refs--
 	last := s.refs == 0
@@ -65,7 +74,21 @@ func (m *Manager) SetWakeup(fn func(), release func()) error {
 }
 
 func setSlot[F any](m *Manager, at **slot[F], fn F, none bool, release func(), err error) error {
-	s := &slot[F]{fn: fn, release: release, refs: 1}
+	s := &slot[F]{fn, life{release: release, refs: 1}}
+	return m.exchange(&s.life, none, err, func() (old *life) {
+		if *at != nil {
+			old = &(*at).life
+		}
+		*at = s
+		if none {
+			*at = nil
+		}
+		return old
+	})
+}
+
+// exchange puts a slot where another may be, unless err says why not.
+func (m *Manager) exchange(s *life, none bool, err error, put func() (old *life)) error {
 	m.mu.Lock()
 	if err == nil {
 		err = m.usable()
@@ -75,11 +98,7 @@ func setSlot[F any](m *Manager, at **slot[F], fn F, none bool, release func(), e
 		s.done(m)
 		return err
 	}
-	old := *at
-	*at = s
-	if none {
-		*at = nil
-	}
+	old := put()
 	if m.event == nil {
 		m.queue.clearNotes()
 	}
@@ -90,8 +109,8 @@ func setSlot[F any](m *Manager, at **slot[F], fn F, none bool, release func(), e
 	if none {
 		s.done(m)
 	}
-	old.done(m)
 	if old != nil {
+		old.done(m)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.awaitLocked(func() bool { return old.released })

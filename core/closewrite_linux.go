@@ -35,20 +35,23 @@ func findChoice() (closeWrite fsnotify.Op, choose func(fsnotify.Op) add) {
 	}
 	option := fsnotify.WithBufferSize(1 << 16) // for its type, func(*withOpts)
 	kind := reflect.TypeOf(option)
-	if op == 0 || kind.Kind() != reflect.Func || kind.NumIn() != 1 || kind.In(0).Kind() != reflect.Pointer ||
+	if op == 0 || kind.Kind() != reflect.Func || kind.NumIn() != 1 || kind.NumOut() != 0 || kind.In(0).Kind() != reflect.Pointer ||
 		kind.In(0).Elem().Kind() != reflect.Struct {
 		return 0, choose
 	}
-	field, ok := kind.In(0).Elem().FieldByName("op")
-	if !ok || field.Type != reflect.TypeOf(op) {
-		return 0, choose
+	opts := kind.In(0).Elem()
+	for i := range opts.NumField() {
+		field := opts.Field(i)
+		if field.Name != "op" || field.Type != reflect.TypeOf(op) {
+			continue
+		}
+		return op, func(ops fsnotify.Op) add {
+			option := option
+			// A function of a pointer is called alike whatever that points to.
+			set := func(opts unsafe.Pointer) { *(*fsnotify.Op)(unsafe.Add(opts, field.Offset)) = ops }
+			*(*func(unsafe.Pointer))(unsafe.Pointer(&option)) = set
+			return func(w *fsnotify.Watcher, dir string) error { return w.AddWith(dir, option) }
+		}
 	}
-	return op, func(ops fsnotify.Op) add {
-		option := option
-		reflect.ValueOf(&option).Elem().Set(reflect.MakeFunc(kind, func(in []reflect.Value) []reflect.Value {
-			*(*fsnotify.Op)(unsafe.Add(in[0].UnsafePointer(), field.Offset)) = ops
-			return nil
-		}))
-		return func(w *fsnotify.Watcher, dir string) error { return w.AddWith(dir, option) }
-	}
+	return 0, choose
 }

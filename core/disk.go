@@ -2,7 +2,6 @@ package core
 
 import (
 	"crypto/sha256"
-	"io"
 	"os"
 )
 
@@ -82,15 +81,6 @@ func (osDisk) image(path string) error                { return checkImage(path) 
 func (osDisk) silent(dir string) string               { return silentFilesystem(dir) }
 
 func (osDisk) hash(path string) (h hash, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return h, err
-	}
-	defer f.Close()
-	s := sha256.New()
-	if _, err := io.Copy(s, f); err != nil {
-		return h, err
-	}
-	s.Sum(h[:0])
-	return h, nil
+	_, h, err = hashFile(path, func() bool { return false })
+	return h, err
 }

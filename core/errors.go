@@ -49,8 +49,7 @@ func fail(kind error, format string, args ...any) *Error {
 
 // pathError classifies what the system said about a plugin's path.
 func pathError(id, path string, err error) *Error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err
 	}
 	e := &Error{Kind: ErrIO, Err: err}

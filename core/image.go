@@ -22,7 +22,6 @@ import (
 const (
 	mostRecords = 1 << 24 // in a table that is gone through
 	mostBytes   = 1 << 24 // of what is read at once
-	piece       = 1 << 16 // of a table
 	mostShown   = 256     // of a name
 )
 

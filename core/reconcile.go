@@ -132,8 +132,7 @@ func (m *Manager) fileUnreadable(e *entry, why error) {
 	}
 	e.aside().unreadable = true
 	m.stats.Unreadable++
-	var pe *fs.PathError
-	if errors.As(why, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](why); ok {
 		why = pe.Err
 	}
 	m.healthLocked(HealthUnreadable, e.id(), e.path(), fmt.Sprintf("the file cannot be read, waiting until it can be: %v", why))

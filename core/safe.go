@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/jedisct1/go-minisign"
 )
 
 // Safe asks for safe reload: the host is told of snapshots that were validated,
@@ -57,7 +55,7 @@ type safeState struct {
 	leader *entry // this entry only stands for a further file of that one
 
 	o          *Safe
-	keys       []minisign.PublicKey
+	keys       []minisignKey
 	files      []member // the plugin's own first
 	signatures []string // of each of them
 	allowList  string

@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-
-	"github.com/jedisct1/go-minisign"
 )
 
 // The built-in validations. Each reads the snapshot and returns nil or why it
@@ -188,19 +186,19 @@ func readSignature(path string) (text []byte, err error) {
 
 // parseKey takes a public key as minisign prints it: the line, or the file with
 // its comment.
-func parseKey(text string) (key minisign.PublicKey, err error) {
+func parseKey(text string) (key minisignKey, err error) {
 	text = strings.TrimSpace(text)
 	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
 		text = strings.TrimSpace(text[i+1:])
 	}
-	if key, err = minisign.NewPublicKey(text); err != nil {
+	if key, err = parseMinisignKey(text); err != nil {
 		err = fail(ErrInvalidArgument, "%s is no minisign public key: 56 characters in base64 that begin with RW", abbreviate(text))
 	}
 	return key, err
 }
 
 // checkSignature refuses a file without a valid signature of one of the keys.
-func checkSignature(path, signature string, keys []minisign.PublicKey) error {
+func checkSignature(path, signature string, keys []minisignKey) error {
 	text, err := readSignature(signature)
 	if errors.Is(err, os.ErrNotExist) {
 		return reject("there is no signature %q", signature)
@@ -208,24 +206,24 @@ func checkSignature(path, signature string, keys []minisign.PublicKey) error {
 	if err != nil {
 		return reject("the signature cannot be read: %v", err)
 	}
-	sig, err := minisign.DecodeSignature(string(text))
+	sig, err := parseMinisignature(string(text))
 	if err != nil {
 		return reject("the signature %q is malformed: %v", signature, err)
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	why := fmt.Errorf("it is of the key %x, which is not among the given ones", reversed(sig.KeyId))
+	why := fmt.Errorf("it is of the key %x, which is not among the given ones", reversed(sig.id))
+	var message []byte
 	for _, key := range keys {
-		if key.KeyId != sig.KeyId {
+		if key.id != sig.id {
 			continue
 		}
-		ok, err := key.Verify(data, sig)
-		if ok && err == nil {
+		if message == nil {
+			if message, err = sig.message(path); err != nil {
+				return err
+			}
+		}
+		if why = key.verify(message, sig); why == nil {
 			return nil
 		}
-		why = err
 	}
 	return reject("the signature %q does not hold: %v", signature, why)
 }

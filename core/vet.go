@@ -347,7 +347,7 @@ func (l *loop) vetted(j *vetJob) {
 		return
 	}
 	s := e.safe()
-	var refused *rejection
+	refused, isRefused := errors.AsType[*rejection](j.err)
 	switch {
 	case j.err == nil:
 		s.job = nil
@@ -358,7 +358,7 @@ func (l *loop) vetted(j *vetJob) {
 	case j.err == errSuppressed:
 		s.job = nil
 		m.suppressed(j)
-	case errors.As(j.err, &refused):
+	case isRefused:
 		s.job = nil
 		if !refused.passing {
 			w := l.begin(e)
@@ -437,7 +437,7 @@ func (m *Manager) snapshotFailed(j *vetJob) {
 	m.stats.SnapshotFailures++
 	why := j.err.Error()
 	mark := why
-	if p := (*fs.PathError)(nil); errors.As(j.err, &p) && inside(m.vet.store.base, p.Path) {
+	if p, ok := errors.AsType[*fs.PathError](j.err); ok && inside(m.vet.store.base, p.Path) {
 		mark = p.Op + ": " + p.Err.Error() // the copy's place is another one at each try
 	}
 	if mark != s.trouble {
