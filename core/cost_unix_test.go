@@ -3,8 +3,10 @@
 package core
 
 import (
+	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -24,6 +26,7 @@ func (d *countingDisk) mayRead(p string) error              { d.others++; return
 func (d *countingDisk) readable(p string) (fileInfo, error) { d.opens++; return d.osDisk.readable(p) }
 func (d *countingDisk) readlink(p string) (string, error)   { d.others++; return d.osDisk.readlink(p) }
 func (d *countingDisk) writer(p string) (verdict, fileInfo) { d.opens++; return d.osDisk.writer(p) }
+func (d *countingDisk) plain(p string) (fileInfo, verdict)  { d.opens++; return d.osDisk.plain(p) }
 func (d *countingDisk) hash(p string) (hash, error)         { d.opens++; return d.osDisk.hash(p) }
 func (d *countingDisk) image(p string) error                { d.opens++; return d.osDisk.image(p) }
 func (d *countingDisk) silent(dir string) string            { d.others++; return d.osDisk.silent(dir) }
@@ -62,7 +65,7 @@ func stepped(t testing.TB, plugins int) (*Manager, *loop, *countingDisk, []strin
 
 func (l *loop) takeUp() {
 	l.commands()
-	for len(l.fresh) > 0 {
+	for len(l.waiting) > 0 {
 		l.first()
 	}
 }
@@ -74,8 +77,35 @@ func TestWhatEnablingAsksOfTheSystem(t *testing.T) {
 		t.Errorf("Enable of %d plugins in a known directory: %v stat, lstat, open, other; want %v", n, got, want)
 	}
 	l.takeUp()
-	if got, want := d.took(), [4]int{0, n, n, 0}; got != want {
+	if got, want := d.took(), [4]int{0, 0, n, 0}; got != want {
 		t.Errorf("the first look at %d plugins in a known directory: %v stat, lstat, open, other; want %v", n, got, want)
+	}
+}
+
+// The loop is woken for the first plugin, and for those that came while it took
+// that one up; for more of them it comes by itself.
+func TestHowOftenEnablingWakesTheLoop(t *testing.T) {
+	m, l, _, paths := stepped(t, 1)
+	l.takeUp()
+	l.latest = time.Time{} // it was long ago
+	wakes := 0
+	for i := range 100 {
+		if err := m.Enable(fmt.Sprint(i), paths[0], EnableOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-m.kick:
+			wakes++
+			l.commands()
+		default:
+		}
+	}
+	if wakes != 2 {
+		t.Errorf("woken %d times for 100 plugins, want 2", wakes)
+	}
+	l.commands()
+	if n := len(l.waiting); n != 100 {
+		t.Errorf("%d plugins wait for their first look, want 100", n)
 	}
 }
 

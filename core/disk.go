@@ -62,6 +62,9 @@ type disk interface {
 	// writer says whether the file is being written, and what it is, if it could
 	// be opened.
 	writer(path string) (verdict, fileInfo)
+	// plain says of a regular file what it is and whether it is being written;
+	// of anything else, a link included, that it is none.
+	plain(path string) (fileInfo, verdict)
 	hash(path string) (hash, error)
 	image(path string) error
 	// silent says why the file system at a directory sends no notifications,
@@ -77,6 +80,7 @@ var systemDisk disk = osDisk{}
 func (osDisk) readable(path string) (fileInfo, error) { return readable(path) }
 func (osDisk) readlink(path string) (string, error)   { return os.Readlink(path) }
 func (osDisk) writer(path string) (verdict, fileInfo) { return probeWriter(path) }
+func (osDisk) plain(path string) (fileInfo, verdict)  { return probePlain(path) }
 func (osDisk) image(path string) error                { return checkImage(path) }
 func (osDisk) silent(dir string) string               { return silentFilesystem(dir) }
 

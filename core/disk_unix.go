@@ -48,7 +48,7 @@ func unixNano(t unix.Timespec) int64 { return int64(t.Sec)*1e9 + int64(t.Nsec) }
 
 // readable opens the file as its host would, and closes it again.
 func readable(path string) (fileInfo, error) {
-	fd, err := openRead(path)
+	fd, err := openRead(path, 0)
 	if err != nil {
 		return fileInfo{}, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -65,9 +65,9 @@ func unopened(err error) verdict {
 }
 
 // openRead never waits: not for a FIFO's writer, not for a terminal.
-func openRead(path string) (int, error) {
+func openRead(path string, flags int) (int, error) {
 	for {
-		fd, err := open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY)
+		fd, err := open(path, flags|unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY)
 		if err != unix.EINTR {
 			return fd, err
 		}

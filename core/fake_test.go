@@ -213,6 +213,11 @@ func (d *fakeDisk) writer(path string) (v verdict, in fileInfo) {
 	return d.verdict(n), in
 }
 
+func (d *fakeDisk) plain(path string) (in fileInfo, v verdict) {
+	v, in = d.writer(path)
+	return in, v
+}
+
 func (d *fakeDisk) verdict(n *fakeNode) verdict {
 	switch {
 	case n == nil || d.noProbe:

@@ -18,7 +18,7 @@ type loop struct {
 	ws   *watchSet
 	disk disk
 
-	fresh    []*entry         // enabled, but not watched yet
+	newcomers
 	work     map[*entry]*work // what is settling, and what rests at another version than the host knows
 	settling deadlines        // of these, by the time of their next look
 	writing  int              // of these, held open for writing at the last look
@@ -119,7 +119,7 @@ func (l *loop) run() {
 		l.reconcile()
 		l.settle()
 		l.arm()
-		l.m.publish(int(l.ws.byID.live)-l.ws.polled, l.ws.polled, len(l.settling)+len(l.fresh), l.writing)
+		l.m.publish(int(l.ws.byID.live)-l.ws.polled, l.ws.polled, len(l.settling)+len(l.waiting), l.writing)
 		l.m.wakeHost()
 		l.rested()
 	}
@@ -130,7 +130,7 @@ const many = 4096
 
 // rested notes that all is done, if it is.
 func (l *loop) rested() {
-	if len(l.fresh) > 0 || len(l.settling) > 0 {
+	if len(l.waiting) > 0 || l.coming || len(l.settling) > 0 {
 		return
 	}
 	if l.turnover >= many {
@@ -200,13 +200,10 @@ func (l *loop) sourceError(err error) {
 
 // commands takes over what callers have asked for meanwhile.
 func (l *loop) commands() {
-	added, removed, hinted := l.m.takeCommands()
-	if len(l.fresh) == 0 {
-		l.fresh = added
-	} else {
-		l.fresh = append(l.fresh, added...)
-	}
-	if l.turnover += len(removed); len(l.fresh) >= many {
+	now := time.Now()
+	added, removed, hinted := l.m.takeCommands(l.expecting(now))
+	l.arrive(added, now)
+	if l.turnover += len(removed); len(l.waiting) >= many {
 		l.setBulk(true)
 	}
 	for _, e := range removed {
@@ -216,37 +213,12 @@ func (l *loop) commands() {
 			l.drop(w)
 		}
 	}
-	now := time.Now()
 	for _, e := range hinted {
-		// What is settling is looked at in any case.
-		if w := l.work[e]; e.state&watching != 0 && (w == nil || !w.tracker.settling) {
+		// What is settling, or not seen yet, is looked at in any case.
+		if w := l.work[e]; e.state&(watching|unseen) == watching && (w == nil || !w.tracker.settling) {
 			l.hint(e, 0, now)
 		}
 	}
-}
-
-// first takes up some of the plugins that were enabled.
-func (l *loop) first() {
-	n := min(len(l.fresh), slice)
-	l.turnover += n
-	for _, e := range l.m.stillEnabled(l.fresh[:n]) {
-		w := l.begin(e)
-		w.examined, w.seen = l.watch(e)
-		// The first look compares with what Enable saw: a change in between, or
-		// a file that was being written then, is told.
-		now := time.Now()
-		w.tracker.hint(now, 0, w.timing)
-		w.tracker.firstTime, w.tracker.due = true, now
-		if e.state&untold != 0 {
-			e.state &^= untold
-			w.tracker.last = time.Time{} // it may have been quiet for long
-		}
-		l.look(w, now)
-	}
-	if l.fresh = l.fresh[n:]; len(l.fresh) == 0 {
-		l.fresh = nil
-	}
-	l.deliver()
 }
 
 // reconcile brings the watch set up to date with the disk and settles every
@@ -278,7 +250,7 @@ func (l *loop) reconcile() {
 		if e.state&watching == 0 {
 			continue
 		}
-		if why&replaced != 0 {
+		if why&replaced != 0 || e.state&unseen != 0 {
 			in, ok := l.link(e)
 			if w := l.hint(e, why, now); ok && w.e == e && w.timing.quiet == 0 {
 				w.examined, w.seen = in, true // the look follows at once
@@ -313,6 +285,10 @@ func (l *loop) hint(e *entry, why signs, now time.Time) *work {
 	w := l.begin(e)
 	w.seen = false
 	l.countWriting(w, func() { w.tracker.hint(now, why, w.timing) })
+	if e.state&unseen != 0 {
+		e.state &^= unseen
+		w.tracker.firstTime = true
+	}
 	if !first.IsZero() && first.Before(w.tracker.first) {
 		w.tracker.first = first
 	}
@@ -630,8 +606,8 @@ func (l *loop) arm() {
 	if at := l.overflow.at; !at.IsZero() && (due.IsZero() || at.Before(due)) {
 		due = at
 	}
-	if len(l.fresh) > 0 {
-		due = time.Now()
+	if at := l.newcomers.due(); !at.IsZero() && (due.IsZero() || at.Before(due)) {
+		due = at
 	}
 	if due.IsZero() {
 		l.timer.Stop()

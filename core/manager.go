@@ -22,17 +22,18 @@ type Manager struct {
 
 	unusable atomic.Bool // closed or failed
 
-	mu      sync.Mutex
-	changed sync.Cond // any change of what waiters wait for
-	closed  bool
-	failed  string // the contained fault, "" if none
-	paused  bool
-	entries table[entry] // by id; read without the lock
-	order   ordering
-	folders table[folder] // by their spelling; the loop may hold others yet
-	added   []*entry      // for the loop
-	removed []*entry
-	hinted  []*entry
+	mu       sync.Mutex
+	changed  sync.Cond // any change of what waiters wait for
+	closed   bool
+	failed   string // the contained fault, "" if none
+	paused   bool
+	entries  table[entry] // by id; read without the lock
+	order    ordering
+	folders  table[folder] // by their spelling; the loop may hold others yet
+	added    []*entry      // for the loop
+	expected bool          // the loop comes for these without being woken
+	removed  []*entry
+	hinted   []*entry
 
 	queue     queue
 	running   *run // the delivery under way
@@ -133,12 +134,12 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	}
 	m.entries.add(e, hashOfID)
 	m.order.add(e)
-	idle := len(m.added) == 0
+	first := len(m.added) == 0
 	m.added = append(m.added, e)
 	if m.event != nil {
 		m.noteLocked(Event{Kind: Enabled, ID: e.id(), Path: e.path()})
 	}
-	if idle { // or the loop is yet to come for those before
+	if first && !m.expected { // or the loop is yet to come for those before
 		m.kickLoop()
 	}
 	return nil

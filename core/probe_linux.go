@@ -2,6 +2,7 @@ package core
 
 import (
 	"runtime"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,10 +22,20 @@ import (
 // The lease is given back by name: a child that the host forks meanwhile has the
 // descriptor, too, and would keep the lease past its closing here.
 func probeWriter(path string) (verdict, fileInfo) {
+	in, v := ask(path, 0)
+	return v, in
+}
+
+// probePlain does the same to what is no link.
+func probePlain(path string) (fileInfo, verdict) { return ask(path, unix.O_NOFOLLOW) }
+
+var pid = unix.Getpid() // the child of a fork never gets here
+
+func ask(path string, flags int) (fileInfo, verdict) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if tid := unix.Gettid(); tid != unix.Getpid() {
-		return leaseProbe(path, tid)
+	if tid := unix.Gettid(); tid != pid {
+		return leaseProbe(path, flags, tid)
 	}
 	// The process's first thread: the probe needs another one, which a goroutine
 	// is on while this one keeps its own.
@@ -34,32 +45,38 @@ func probeWriter(path string) (verdict, fileInfo) {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		v, in = leaseProbe(path, unix.Gettid())
+		in, v = leaseProbe(path, flags, unix.Gettid())
 		close(done)
 	}()
 	<-done
-	return v, in
+	return in, v
 }
 
-func leaseProbe(path string, tid int) (verdict, fileInfo) {
-	fd, err := openRead(path)
+func leaseProbe(path string, flags, tid int) (fileInfo, verdict) {
+	fd, err := openRead(path, flags)
 	if err != nil {
-		return unopened(err), fileInfo{}
+		return fileInfo{}, unopened(err)
 	}
 	defer unix.Close(fd)
 	v := unknown
-	_, noOwner := unix.FcntlInt(uintptr(fd), unix.F_SETOWN, -tid)
+	noOwner := fcntl(fd, unix.F_SETOWN, -tid)
 	// Should a kernel not keep to that: by default SIGIO ends a process, SIGURG does not.
-	_, noSignal := unix.FcntlInt(uintptr(fd), unix.F_SETSIG, int(unix.SIGURG))
-	if noOwner == nil && noSignal == nil {
-		switch _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK); err {
-		case nil:
+	noSignal := fcntl(fd, unix.F_SETSIG, int(unix.SIGURG))
+	if noOwner == 0 && noSignal == 0 {
+		switch fcntl(fd, unix.F_SETLEASE, unix.F_RDLCK) {
+		case 0:
 			v = nobody
-			unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_UNLCK)
+			fcntl(fd, unix.F_SETLEASE, unix.F_UNLCK)
 		case unix.EAGAIN:
 			v = somebody
 		}
 	}
 	in, _ := fstat(fd)
-	return v, in
+	return in, v
+}
+
+// fcntl is for what never waits: Go's scheduler is not told.
+func fcntl(fd, command, argument int) syscall.Errno {
+	_, _, err := unix.RawSyscall(unix.SYS_FCNTL, uintptr(fd), uintptr(command), uintptr(argument))
+	return err
 }

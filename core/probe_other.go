@@ -7,7 +7,7 @@ import "golang.org/x/sys/unix"
 // probeWriter: these systems do not tell who holds a file open for writing, so
 // the quiet period alone decides.
 func probeWriter(path string) (verdict, fileInfo) {
-	fd, err := openRead(path)
+	fd, err := openRead(path, 0)
 	if err != nil {
 		return unopened(err), fileInfo{}
 	}

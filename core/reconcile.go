@@ -4,27 +4,32 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 )
 
 // This file is where the loop meets the state that callers see: it compares
 // what the disk holds with what was last told, and fills the queue.
 
-// takeCommands hands what callers asked for to the loop.
-func (m *Manager) takeCommands() (added, removed, hinted []*entry) {
+// takeCommands hands what callers asked for to the loop. If it expects more
+// plugins after those that it is given, it comes for them by itself.
+func (m *Manager) takeCommands(expecting bool) (added, removed, hinted []*entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.expected = expecting && len(m.added) > 0
 	added, removed, hinted = m.added, m.removed, m.hinted
 	m.added, m.removed, m.hinted = nil, nil, nil
 	return
 }
 
-// stillEnabled drops from the entries those that were disabled.
-func (m *Manager) stillEnabled(entries []*entry) []*entry {
+// dropDisabled puts nil in place of the entries that were disabled.
+func (m *Manager) dropDisabled(entries []*entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.DeleteFunc(entries, (*entry).disabled)
+	for i, e := range entries {
+		if e.disabled() {
+			entries[i] = nil
+		}
+	}
 }
 
 // toldOf is what the host knows of a plugin's file.

@@ -158,7 +158,7 @@ func (l *loop) unwatch(e *entry) {
 	if e.state&watching != 0 {
 		l.ws.remove(e)
 		l.linkedTo(e, &fileInfo{})
-		e.state &^= watching
+		e.state &^= watching | unseen
 	}
 	if s := e.safe(); s != nil && s.leader == nil {
 		l.overtake(s)

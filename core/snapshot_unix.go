@@ -93,7 +93,7 @@ func removeStore(dir string, lock *os.File) {
 
 // openSource never waits.
 func openSource(path string) (*os.File, error) {
-	fd, err := openRead(path)
+	fd, err := openRead(path, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}

@@ -44,12 +44,13 @@ const (
 	attributes                   // nothing but its attributes changed
 
 	// No signs: in an entry's state, that the loop has taken it up, and that it
-	// has its places in the watch set.
+	// has its place in the watch set.
 	watching
 	placed
 	untold // that the version which Enable saw is to be told too
+	unseen // that its first look is still to come
 
-	noSigns = watching | placed | untold
+	noSigns = watching | placed | untold | unseen
 )
 
 // place is a name in a folder that an entry's path goes through: its own, and
@@ -65,16 +66,25 @@ func newWatchSet(src Source, d disk, polling bool) *watchSet {
 	return &watchSet{src: src, disk: d, polling: polling, through: map[*entry][]place{}}
 }
 
+// place gives an entry its own place, so that notifications find it. It reports
+// whether its directory was not watched yet.
+func (s *watchSet) place(e *entry) (fresh bool) {
+	if e.state&placed != 0 {
+		return false
+	}
+	fresh = e.folder.refs == 0
+	s.hold(e.folder)
+	e.folder.addLeaf(e)
+	e.state |= placed
+	return fresh
+}
+
 // link follows the entry's path through its links, takes the places that it
 // goes through now in exchange for the former ones, and returns what stands at
 // the end.
 func (s *watchSet) link(e *entry) (in fileInfo) {
+	s.place(e)
 	f, name := e.folder, e.name()
-	if e.state&placed == 0 {
-		s.hold(f)
-		f.addLeaf(e)
-		e.state |= placed
-	}
 	was := s.through[e]
 	var now []place
 	for range maxLinks - 1 {
