@@ -41,6 +41,19 @@ func (d *countingDisk) took() [4]int {
 // stepped is a manager whose loop only takes the steps that the test has it take.
 func stepped(t testing.TB, plugins int) (*Manager, *loop, *countingDisk, []string) {
 	t.Helper()
+	m, l, d := steppedEmpty(t)
+	paths := pluginFiles(t, plugins, 1)
+	if err := m.Enable("first", paths[0], EnableOptions{}); err != nil { // pays for the directory
+		t.Fatal(err)
+	}
+	l.takeUp()
+	d.took()
+	enableAll(t, m, paths[1:])
+	return m, l, d, paths
+}
+
+func steppedEmpty(t testing.TB) (*Manager, *loop, *countingDisk) {
+	t.Helper()
 	d := &countingDisk{}
 	m := &Manager{opts: Options{Quiet: NoQuiet, disk: d}, done: make(chan struct{}), kick: make(chan struct{}, 1)}
 	if err := m.opts.normalize(); err != nil {
@@ -52,15 +65,7 @@ func stepped(t testing.TB, plugins int) (*Manager, *loop, *countingDisk, []strin
 		t.Fatal(err)
 	}
 	t.Cleanup(src.Close)
-	l := newLoop(m, src)
-	paths := pluginFiles(t, plugins, 1)
-	if err := m.Enable("first", paths[0], EnableOptions{}); err != nil { // pays for the directory
-		t.Fatal(err)
-	}
-	l.takeUp()
-	d.took()
-	enableAll(t, m, paths[1:])
-	return m, l, d, paths
+	return m, newLoop(m, src), d
 }
 
 func (l *loop) takeUp() {

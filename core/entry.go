@@ -3,6 +3,7 @@ package core
 import (
 	"hash/maphash"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -18,7 +19,7 @@ type entry struct {
 
 	told       version // behind Manager.mu
 	generation uint32  // behind Manager.mu: the number of versions told
-	index      uint32  // behind Manager.mu: its place in Manager.order, or disabled
+	index      uint32  // behind Manager.mu: its place in the order of enabling, or disabled
 	quiet      uint32  // in µs, or noQuiet
 	textLen    uint16  // and isSafe
 	idLen      uint8
@@ -193,53 +194,29 @@ func (m *Manager) timing(e *entry) timing {
 	return t
 }
 
-// ordering keeps entries in the order in which they were enabled.
-type ordering struct {
-	chunks [][]*entry // of chunkLen, but the last; nil where one was disabled
-	live   int
+// numberLocked gives e, which is in the table, the next place in the order of
+// enabling.
+func (m *Manager) numberLocked(e *entry) {
+	e.index = m.number
+	m.number++
+	m.renumberLocked()
 }
 
-const chunkLen = 512
-
-func (o *ordering) len() int {
-	if len(o.chunks) == 0 {
-		return 0
+// renumberLocked keeps the numbers few enough to sort by them at once.
+func (m *Manager) renumberLocked() {
+	if int(m.number) < 2*m.entries.live+512 {
+		return
 	}
-	return (len(o.chunks)-1)*chunkLen + len(o.chunks[len(o.chunks)-1])
+	all := m.inOrder()
+	for i, e := range all {
+		e.index = uint32(i)
+	}
+	m.number = uint32(len(all))
 }
 
-func (o *ordering) add(e *entry) {
-	n := o.len()
-	if n%chunkLen == 0 {
-		first := chunkLen
-		if n == 0 {
-			first = 0 // a few plugins need few places
-		}
-		o.chunks = append(o.chunks, make([]*entry, 0, first))
-	}
-	last := &o.chunks[len(o.chunks)-1]
-	*last = append(*last, e)
-	e.index = uint32(n)
-	o.live++
-}
-
-func (o *ordering) remove(e *entry) {
-	o.chunks[e.index/chunkLen][e.index%chunkLen] = nil
-	e.index = disabled
-	o.live--
-	if n := o.len(); n > 32 && o.live < n/2 {
-		kept := ordering{}
-		o.all(kept.add)
-		*o = kept
-	}
-}
-
-func (o *ordering) all(visit func(*entry)) {
-	for _, c := range o.chunks {
-		for _, e := range c {
-			if e != nil {
-				visit(e)
-			}
-		}
-	}
+// inOrder returns the enabled entries in the order of enabling.
+func (m *Manager) inOrder() []*entry {
+	all := make([]*entry, m.number)
+	m.entries.all(func(e *entry) { all[e.index] = e })
+	return slices.DeleteFunc(all, func(e *entry) bool { return e == nil })
 }

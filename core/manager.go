@@ -27,8 +27,8 @@ type Manager struct {
 	closed   bool
 	failed   string // the contained fault, "" if none
 	paused   bool
-	entries  table[entry] // by id; read without the lock
-	order    ordering
+	entries  table[entry]  // by id; read without the lock
+	number   uint32        // the next entry's index
 	folders  table[folder] // by their spelling; the loop may hold others yet
 	added    []*entry      // for the loop
 	expected bool          // the loop comes for these without being woken
@@ -133,7 +133,7 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 		}
 	}
 	m.entries.add(e, hashOfID)
-	m.order.add(e)
+	m.numberLocked(e)
 	first := len(m.added) == 0
 	m.added = append(m.added, e)
 	if m.event != nil {
@@ -248,8 +248,8 @@ func (m *Manager) Disable(id string) (bool, error) {
 	if e == nil {
 		return false, nil
 	}
-	m.order.remove(e)
 	m.dropLocked(e)
+	m.renumberLocked()
 	m.afterChange()
 	m.kickLoop()
 	m.awaitLocked(func() bool { return !m.busyWith(func(x *entry) bool { return x == e }) })
@@ -263,22 +263,21 @@ func (m *Manager) Clear() (int, error) {
 	if err := m.usable(); err != nil {
 		return 0, err
 	}
-	n := m.order.live
-	gone := m.order
-	m.order = ordering{}
-	gone.all(func(e *entry) {
-		e.index = disabled
+	gone := m.inOrder()
+	for _, e := range gone {
 		m.dropLocked(e)
-	})
+	}
+	m.number = 0
 	m.afterChange()
 	m.kickLoop()
 	m.awaitLocked(func() bool { return !m.busyWith((*entry).disabled) })
-	return n, nil
+	return len(gone), nil
 }
 
-// dropLocked ends everything about e that has left m.order.
+// dropLocked ends everything about e.
 func (m *Manager) dropLocked(e *entry) {
 	m.entries.remove(e, hashOfID)
+	e.index = disabled
 	if c := m.queue.takeBack(e); c != nil {
 		m.discardLocked(c.snap)
 	}
@@ -314,8 +313,10 @@ func (m *Manager) Plugins() ([]string, error) {
 	if err := m.usable(); err != nil {
 		return nil, err
 	}
-	ids := make([]string, 0, m.order.live)
-	m.order.all(func(e *entry) { ids = append(ids, e.id()) })
+	ids := make([]string, 0, m.entries.live)
+	for _, e := range m.inOrder() {
+		ids = append(ids, e.id())
+	}
 	return ids, nil
 }
 
@@ -358,7 +359,7 @@ func (m *Manager) Close() {
 	m.afterChange()
 	reload, event, wakeup, validator := m.reload, m.event, m.wakeup, m.validator
 	m.reload, m.event, m.wakeup, m.validator = nil, nil, nil, nil
-	m.order.all(func(e *entry) {
+	m.entries.all(func(e *entry) {
 		if s := e.safe(); s != nil {
 			m.dropSafe(s)
 		}

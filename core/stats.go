@@ -44,7 +44,7 @@ func (m *Manager) Stats() (Stats, error) {
 	}
 	s := m.stats
 	s.Failed = m.failed != ""
-	s.Plugins = m.order.live
+	s.Plugins = m.entries.live
 	s.Unchanged = m.unchanged.Load()
 	s.Pending = m.queue.pending()
 	s.Snapshots, s.SnapshotBytes, s.Validating = m.vet.live, m.vet.bytes, m.vet.busy

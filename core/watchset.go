@@ -220,7 +220,7 @@ func (s *watchSet) hint(path string, why signs) {
 	hash := hashOf(name)
 	if why&(replaced|attributes) != 0 {
 		s.steps.find(w.hashWith(hash), func(st *step) bool {
-			if st.w == w && st.name == name {
+			if st.w == w && st.name() == name {
 				s.note(st, why)
 			}
 			return false // there may be more

@@ -2,19 +2,24 @@ package core
 
 import (
 	"path/filepath"
+	"unsafe"
 )
 
 // step is one name on the way to folders. Those whose ways begin in the same
 // manner share these steps.
 type step struct {
-	w     *watch
-	prev  *step
-	name  string // as nameKey has it
-	refs  uint32 // of folders whose way ends here, and of next steps
-	noted signs  // said of the name since the last spread
+	w       *watch
+	prev    *step
+	text    *byte  // name
+	textLen uint16 // of it
+	noted   signs  // said of the name since the last spread
+	refs    uint32 // of folders whose way ends here, and of next steps
 }
 
-func stepHash(st *step) uint64 { return st.w.hashWith(hashOf(st.name)) }
+// name is what is looked up, as nameKey has it.
+func (st *step) name() string { return unsafe.String(st.text, st.textLen) }
+
+func stepHash(st *step) uint64 { return st.w.hashWith(hashOf(st.name())) }
 
 // resolve walks from the root to the folder, watching each directory before it
 // looks a name up in it, so that no change after the look goes unseen. It
@@ -105,10 +110,10 @@ func (f *folder) leave() (*step, *watch) {
 // over the references on both.
 func (s *watchSet) extend(prev *step, w *watch, name string) *step {
 	st := s.steps.find(w.hashWith(hashOf(name)), func(st *step) bool {
-		return st.w == w && st.prev == prev && st.name == name
+		return st.w == w && st.prev == prev && st.name() == name
 	})
 	if st == nil {
-		st = &step{w: w, name: name, prev: prev, refs: 1}
+		st = &step{w: w, prev: prev, text: unsafe.StringData(name), textLen: uint16(len(name)), refs: 1}
 		s.steps.add(st, stepHash)
 		return st
 	}
