@@ -89,7 +89,7 @@ test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
 $(BUILD)/oracle_host: capi/tests/oracle_host.c include/hot_reload_manager.h | lib
 	$(CC) $(C_FLAGS) $< -o $@ $(C_LIBS)
 
-test-abi: lib $(RELEASE) ## exports, struct layouts, older and newer callers, hardening, the header under every standard
+test-abi: lib $(RELEASE) ## exports, struct layouts, older and newer callers, hardening, size, the header under every standard
 	@.ci/need cc g++ clang nm abigail
 	capi/tests/abi $(BUILD)
 

@@ -96,7 +96,7 @@ func callValidator(fn, userData C.uintptr_t, mask C.uint64_t, c core.Candidate) 
 	if why == "" {
 		return fmt.Errorf("the validator refused it (%d)", int32(verdict))
 	}
-	return errors.New(strings.ToValidUTF8(why, "\uFFFD"))
+	return errors.New(string([]rune(why))) // what is no UTF-8 becomes U+FFFD
 }
 
 func free(strings ...*C.char) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -18,8 +19,8 @@ const maxTombstones = 1024
 // handles is the table of managers. A handle is a key, never memory to read.
 // Finding a manager takes no lock, or calls from many threads would wait for it.
 var handles struct {
-	known  sync.Map                // of *manager, by handle
-	latest atomic.Pointer[manager] // of these; mostly the only one
+	known  atomic.Pointer[map[uintptr]*manager] // never changed, but replaced
+	latest atomic.Pointer[manager]              // of these; mostly the only one
 
 	sync.Mutex
 	dead []*manager // destroyed, oldest first
@@ -36,17 +37,35 @@ func newHandle(c *core.Manager) uintptr {
 	m := new(manager)
 	m.core.Store(c)
 	m.key = pointer.Save(m)
-	handles.known.Store(uintptr(m.key), m)
+	handles.Lock()
+	defer handles.Unlock()
+	know(m, nil)
 	handles.latest.Store(m)
 	return uintptr(m.key)
+}
+
+// know adds one manager to the known ones and takes another one out; either may
+// be nil.
+func know(m, gone *manager) {
+	known := map[uintptr]*manager{}
+	if old := handles.known.Load(); old != nil {
+		maps.Copy(known, *old)
+	}
+	if gone != nil {
+		delete(known, uintptr(gone.key))
+	}
+	if m != nil {
+		known[uintptr(m.key)] = m
+	}
+	handles.known.Store(&known)
 }
 
 func findHandle(h uintptr) *manager {
 	if m := handles.latest.Load(); m != nil && uintptr(m.key) == h {
 		return m
 	}
-	if m, ok := handles.known.Load(h); ok {
-		return m.(*manager)
+	if known := handles.known.Load(); known != nil {
+		return (*known)[h]
 	}
 	return nil
 }
@@ -80,7 +99,7 @@ func bury(h uintptr) (*core.Manager, error) {
 	if len(handles.dead) > maxTombstones {
 		oldest := handles.dead[0]
 		handles.dead = append(handles.dead[:0], handles.dead[1:]...)
-		handles.known.Delete(uintptr(oldest.key))
+		know(nil, oldest)
 		handles.latest.CompareAndSwap(oldest, nil)
 		pointer.Unref(oldest.key)
 	}

@@ -45,10 +45,11 @@ func findChoice() (closeWrite fsnotify.Op, choose func(fsnotify.Op) add) {
 		if field.Name != "op" || field.Type != reflect.TypeOf(op) {
 			continue
 		}
+		at := field.Offset
 		return op, func(ops fsnotify.Op) add {
 			option := option
 			// A function of a pointer is called alike whatever that points to.
-			set := func(opts unsafe.Pointer) { *(*fsnotify.Op)(unsafe.Add(opts, field.Offset)) = ops }
+			set := func(opts unsafe.Pointer) { *(*fsnotify.Op)(unsafe.Add(opts, at)) = ops }
 			*(*func(unsafe.Pointer))(unsafe.Pointer(&option)) = set
 			return func(w *fsnotify.Watcher, dir string) error { return w.AddWith(dir, option) }
 		}

@@ -2,7 +2,6 @@ package core
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -109,38 +108,38 @@ func bits(wide, big bool) string {
 	return s + ", ELFDATA2LSB"
 }
 
-func openELF(image *image) (*elfFile, error) {
-	f := &elfFile{image: image}
+func openELF(image *image) (f elfFile, err error) {
+	f.image = image
 	h, err := f.read(0, 16)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	class, data, version := h[4], h[5], h[6]
 	f.wide, f.big = class == 2, data == 2
 	if class-1 > 1 || data-1 > 1 || version != 1 {
-		return nil, fmt.Errorf("unknown class %d, data encoding %d or version %d", class, data, version)
+		return f, errorf("unknown class %d, data encoding %d or version %d", class, data, version)
 	}
 	size, phsize, shsize := uint64(52), uint64(32), uint64(40)
 	if f.wide {
 		size, phsize, shsize = 64, 56, 64
 	}
 	if h, err = f.read(0, size); err != nil {
-		return nil, err
+		return f, err
 	}
 	f.machine = elfMachine(f.u16(h[18:]))
 	if v := f.u32(h[20:]); v != 1 {
-		return nil, fmt.Errorf("unknown version %d", v)
+		return f, errorf("unknown version %d", v)
 	}
 	sizes := h[size-10:] // e_phentsize and what follows
 	f.segments = elfTable{f.word(h, 32, 28), f.u16(sizes[2:]), f.u16(sizes)}
 	f.sections = elfTable{f.word(h, 40, 32), f.u16(sizes[6:]), f.u16(sizes[4:])}
 	f.names = f.u16(sizes[8:])
 	if f.sections.off == 0 && f.sections.n != 0 || f.sections.n != 0 && f.names >= f.sections.n {
-		return nil, errors.New("the header contradicts itself about the sections")
+		return f, errorf("the header contradicts itself about the sections")
 	}
 	if f.sections.off != 0 && f.sections.n == 0 {
 		if err := f.manySections(shsize); err != nil {
-			return nil, err
+			return f, err
 		}
 	}
 	for _, t := range []struct {
@@ -148,7 +147,7 @@ func openELF(image *image) (*elfFile, error) {
 		least uint64
 	}{{f.segments, phsize}, {f.sections, shsize}} {
 		if t.n > 0 && t.size < t.least {
-			return nil, fmt.Errorf("a table's entries have %d bytes, fewer than %d", t.size, t.least)
+			return f, errorf("a table's entries have %d bytes, fewer than %d", t.size, t.least)
 		}
 	}
 	return f, nil
@@ -162,16 +161,16 @@ func (f *elfFile) manySections(size uint64) error {
 	}
 	first := f.section(b)
 	if first.kind != 0 || first.size < elfReserved {
-		return errors.New("the first section's header is malformed")
+		return errorf("the first section's header is malformed")
 	}
 	f.sections.n = first.size
 	if f.names == elfExtended {
 		if f.names = first.link; f.names < elfReserved {
-			return errors.New("the first section's header is malformed")
+			return errorf("the first section's header is malformed")
 		}
 	}
 	if f.names >= f.sections.n {
-		return errors.New("the header contradicts itself about the sections")
+		return errorf("the header contradicts itself about the sections")
 	}
 	return nil
 }
@@ -198,7 +197,7 @@ func (f *elfFile) sectionAt(i uint64) (s elfSection, err error) {
 	}
 	s = f.section(b)
 	if s.kind == elfNoBits || s.flags&elfCompressed != 0 {
-		return s, errors.New("a table is not in the file as it is used")
+		return s, errorf("a table is not in the file as it is used")
 	}
 	if !f.holds(s.off, s.size, 1) {
 		return s, errEnds
@@ -216,7 +215,7 @@ func (f *elfFile) sectionNames() ([]byte, error) {
 		return nil, err
 	}
 	if s.kind != elfSymbolNames {
-		return nil, errors.New("the sections' names are no table of names")
+		return nil, errorf("the sections' names are no table of names")
 	}
 	return f.read(s.off, s.size)
 }
@@ -236,14 +235,14 @@ func checkELF(image *image) error {
 		return err
 	}
 	if want := thisELF(); want != 0 && f.machine != want {
-		return fmt.Errorf("made for %v, this machine is %v", f.machine, want)
+		return errorf("made for %v, this machine is %v", f.machine, want)
 	}
 	// ppc64 and ppc64le, x86-64 and its x32 are one machine number each.
 	if made, this := bits(f.wide, f.big), bits(strconv.IntSize == 64, binary.NativeEndian.Uint16([]byte{1, 0}) != 1); made != this {
-		return fmt.Errorf("made for %s; this machine is %s", made, this)
+		return errorf("made for %s; this machine is %s", made, this)
 	}
 	if f.segments.n == 0 {
-		return errors.New("no program headers: not a loadable image")
+		return errorf("no program headers: not a loadable image")
 	}
 	err = f.table(f.segments.off, f.segments.n, f.segments.size, func(i uint64, b []byte) error {
 		return f.within(fmt.Sprintf("segment %d (%s)", i, segmentType(f.u32(b))), f.word(b, 8, 4), f.word(b, 32, 16))
@@ -268,7 +267,7 @@ func checkELF(image *image) error {
 				name, ends = cstring(names[s.name:])
 			}
 			if !ends {
-				return errors.New("section " + name + " has no name")
+				return errorf("section %s has no name", name)
 			}
 		}
 		return f.checkSection(name, s)
@@ -277,7 +276,7 @@ func checkELF(image *image) error {
 
 func (f *elfFile) checkSection(name string, s elfSection) error {
 	if int64(s.off) < 0 || int64(s.size) < 0 {
-		return errors.New("section " + name + " is malformed")
+		return errorf("section %s is malformed", name)
 	}
 	if s.flags&elfCompressed != 0 {
 		header := uint64(12)
@@ -285,7 +284,7 @@ func (f *elfFile) checkSection(name string, s elfSection) error {
 			header = 24
 		}
 		if s.size < header || !f.holds(s.off, header, 1) {
-			return errors.New("section " + name + " is malformed")
+			return errorf("section %s is malformed", name)
 		}
 	}
 	if s.kind == elfNoBits || s.kind == 0 {
@@ -323,7 +322,7 @@ func exportsOfELF(image *image, names map[string]bool) error {
 		size, info = 24, 4
 	}
 	if symbols.size%size != 0 || symbols.link == 0 {
-		return errors.New("the symbol table is malformed")
+		return errorf("the symbol table is malformed")
 	}
 	table := nameTable{image, strings.off, strings.size, longestOf(names)}
 	// The first entry is void.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"syscall"
 )
 
@@ -43,6 +44,13 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind}
 }
 
+// errorf is fmt.Errorf. Like what else is marked so, it would be inlined dozens
+// of times where nobody waits for it.
+//
+//go:noinline
+func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
+//go:noinline
 func fail(kind error, format string, args ...any) *Error {
 	return &Error{Kind: kind, Msg: fmt.Sprintf(format, args...)}
 }
@@ -52,24 +60,23 @@ func pathError(id, path string, err error) *Error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err
 	}
-	e := &Error{Kind: ErrIO, Err: err}
+	kind, before, quoted, after := ErrIO, "cannot examine ", strconv.Quote(path), ""
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Kind, e.Msg = ErrFileNotFound, fmt.Sprintf("plugin %q: %q does not exist; check the path, or allow it to be missing", id, path)
+		kind, before, after = ErrFileNotFound, "", " does not exist; check the path, or allow it to be missing"
 	case errors.Is(err, syscall.ENOTDIR):
-		e.Kind, e.Msg = ErrFileNotFound, fmt.Sprintf("plugin %q: %q does not exist: a part of the path is not a directory", id, path)
+		kind, before, after = ErrFileNotFound, "", " does not exist: a part of the path is not a directory"
 	case errors.Is(err, fs.ErrPermission):
-		e.Kind, e.Msg = ErrPermissionDenied, fmt.Sprintf("plugin %q: no permission to read %q; check the modes of the file and its directories", id, path)
+		kind, before, after = ErrPermissionDenied, "no permission to read ", "; check the modes of the file and its directories"
 	case errors.Is(err, syscall.ENAMETOOLONG):
-		e.Kind, e.Msg = ErrInvalidPath, fmt.Sprintf("plugin %q: the path %s is too long (%d bytes)", id, abbreviate(path), len(path))
+		kind, before, after = ErrInvalidPath, "the path ", fmt.Sprintf(" is too long (%d bytes)", len(path))
+		quoted = abbreviate(path)
 	case errors.Is(err, syscall.ELOOP):
-		e.Kind, e.Msg = ErrInvalidPath, fmt.Sprintf("plugin %q: %q is a loop of symbolic links", id, path)
+		kind, before, after = ErrInvalidPath, "", " is a loop of symbolic links"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
-		e.Kind, e.Msg = ErrNoMemory, fmt.Sprintf("plugin %q: cannot open %q: no memory or file descriptors left", id, path)
-	default:
-		e.Msg = fmt.Sprintf("plugin %q: cannot examine %q", id, path)
+		kind, before, after = ErrNoMemory, "cannot open ", ": no memory or file descriptors left"
 	}
-	return e
+	return &Error{Kind: kind, Msg: fmt.Sprintf("plugin %q: %s%s%s", id, before, quoted, after), Err: err}
 }
 
 // abbreviate quotes s, shortened if it would drown the message it stands in.

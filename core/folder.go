@@ -28,7 +28,7 @@ type folder struct {
 // rare is what is kept of few folders.
 type rare struct {
 	path    string              // the way to real without links, if it is not real's own path
-	many    table[entry]        // more entries than are quickly asked one by one, by nameKey
+	many    table[*entry]       // more entries than are quickly asked one by one, by nameKey
 	passing map[string][]*entry // entries whose path comes here through a link
 }
 

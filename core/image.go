@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"strconv"
 )
 
 // Readers of our own for the headers of ELF, PE and Mach-O images, in place of
@@ -37,7 +35,7 @@ var errEnds = errors.New("the file ends before what its header announces: it is 
 
 // errForeign is for what begins as none of the formats.
 func errForeign(magic []byte) error {
-	return fmt.Errorf("neither an ELF, a PE nor a Mach-O image (it begins with % x)", magic)
+	return errorf("neither an ELF, a PE nor a Mach-O image (it begins with % x)", magic)
 }
 
 // format is what an image's first bytes say it is.
@@ -119,7 +117,7 @@ func (f *image) exports(names map[string]bool) error {
 
 func (f *image) magic() ([]byte, error) {
 	if f.size < 4 {
-		return nil, errors.New("only " + strconv.FormatUint(f.size, 10) + " bytes: too short for an image")
+		return nil, errorf("only %d bytes: too short for an image", f.size)
 	}
 	return f.read(0, 4)
 }
@@ -127,7 +125,7 @@ func (f *image) magic() ([]byte, error) {
 // in puts the format's name before what is wrong with an image.
 func in(name string, err error) error {
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return errorf("%s: %w", name, err)
 	}
 	return nil
 }
@@ -135,7 +133,7 @@ func in(name string, err error) error {
 // within reports an error if [off, off+n) reaches beyond the end of the file.
 func (f *image) within(what string, off, n uint64) error {
 	if end := off + n; end < off || end > f.size {
-		return fmt.Errorf("%s reaches to byte %d, but the file has only %d: it is truncated or being written", what, end, f.size)
+		return errorf("%s reaches to byte %d, but the file has only %d: it is truncated or being written", what, end, f.size)
 	}
 	return nil
 }
@@ -162,7 +160,7 @@ func (f *image) read(off, n uint64) ([]byte, error) {
 		return nil, errEnds
 	}
 	if n > mostBytes {
-		return nil, fmt.Errorf("%d bytes of headers are more than any image has", n)
+		return nil, errorf("%d bytes of headers are more than any image has", n)
 	}
 	b := make([]byte, n)
 	return b, f.fill(b, off)
@@ -188,7 +186,7 @@ func (f *image) table(off, n, size uint64, do func(i uint64, record []byte) erro
 		return errEnds
 	}
 	if n > mostRecords {
-		return fmt.Errorf("a table of %d entries is longer than any image has", n)
+		return errorf("a table of %d entries is longer than any image has", n)
 	}
 	each := max(1, piece/size)
 	buf := make([]byte, min(n, each)*size)

@@ -2,10 +2,9 @@ package core
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -60,7 +59,7 @@ type machoFile struct {
 	cpu      machoCPU
 	kind     uint64
 	segments []machoSegment
-	symbols  *machoSymbols // nil if there are none
+	symbols  machoSymbols
 }
 
 type machoSegment struct {
@@ -69,24 +68,24 @@ type machoSegment struct {
 }
 
 type machoSymbols struct {
-	off, n, size uint64
+	off, n, size uint64 // size is 0 if there are none
 	names        nameTable
 }
 
-func openMacho(image *image) (*machoFile, error) {
-	f := &machoFile{image: image}
+func openMacho(image *image) (f machoFile, err error) {
+	f.image = image
 	magic, err := f.read(0, 4)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	f.big = !isMacho(binary.LittleEndian.Uint32(magic))
 	f.wide = f.u32(magic)&1 != 0
 	if !isMacho(uint32(f.u32(magic))) {
-		return nil, fmt.Errorf("no image begins with % x", magic)
+		return f, errorf("no image begins with % x", magic)
 	}
 	h, err := f.read(0, 28)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	f.cpu, f.kind = machoCPU(f.u32(h[4:])), f.u32(h[12:])
 	off := uint64(28)
@@ -95,18 +94,18 @@ func openMacho(image *image) (*machoFile, error) {
 	}
 	commands, err := f.read(off, f.u32(h[20:]))
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	for range f.u32(h[16:]) {
 		if len(commands) < 8 {
-			return nil, errors.New("more load commands than there is room for")
+			return f, errorf("more load commands than there is room for")
 		}
 		size := f.u32(commands[4:])
 		if size < 8 || size > uint64(len(commands)) {
-			return nil, errors.New("a load command is malformed")
+			return f, errorf("a load command is malformed")
 		}
 		if err := f.command(commands[:size]); err != nil {
-			return nil, err
+			return f, err
 		}
 		commands = commands[size:]
 	}
@@ -116,10 +115,21 @@ func openMacho(image *image) (*machoFile, error) {
 // command takes in one load command.
 func (f *machoFile) command(b []byte) error {
 	const segment, symbols, dynamic, dylib, wideSegment, rpath = 1, 2, 0xb, 0xc, 0x19, 0x8000001c
-	least := map[uint64]int{segment: 56, symbols: 24, dynamic: 80, dylib: 24, wideSegment: 72, rpath: 12}
-	kind := f.u32(b)
-	if len(b) < least[kind] {
-		return errors.New("a load command is too short")
+	kind, least := f.u32(b), 0
+	switch kind {
+	case segment:
+		least = 56
+	case symbols, dylib:
+		least = 24
+	case dynamic:
+		least = 80
+	case wideSegment:
+		least = 72
+	case rpath:
+		least = 12
+	}
+	if len(b) < least {
+		return errorf("a load command is too short")
 	}
 	switch kind {
 	case segment:
@@ -129,18 +139,18 @@ func (f *machoFile) command(b []byte) error {
 	case symbols:
 		return f.openSymbols(b)
 	case dynamic:
-		if f.symbols == nil {
-			return errors.New("a dynamic symbol table without any ordinary one before it")
+		if f.symbols.size == 0 {
+			return errorf("a dynamic symbol table without any ordinary one before it")
 		}
 		if f.u32(b[24:])+f.u32(b[28:]) > f.symbols.n {
-			return errors.New("the dynamic symbol table has more symbols than the ordinary one")
+			return errorf("the dynamic symbol table has more symbols than the ordinary one")
 		}
 		if !f.holds(f.u32(b[56:]), f.u32(b[60:]), 4) {
 			return errEnds
 		}
 	case dylib, rpath:
 		if f.u32(b[8:]) >= uint64(len(b)) {
-			return errors.New("a load command is malformed")
+			return errorf("a load command is malformed")
 		}
 	}
 	return nil
@@ -152,7 +162,7 @@ func (f *machoFile) addSegment(b []byte, wide bool) error {
 	name, _ := cstring(b[8:24])
 	s := machoSegment{name, as.word(b, 40, 32), as.word(b, 48, 36)}
 	if int64(s.off) < 0 || int64(s.size) < 0 {
-		return errors.New("segment " + name + " is malformed")
+		return errorf("segment %s is malformed", name)
 	}
 	f.segments = append(f.segments, s)
 	header, section, relocations := 56, 68, 48
@@ -162,7 +172,7 @@ func (f *machoFile) addSegment(b []byte, wide bool) error {
 	n, b := f.u32(b[header-8:]), b[header:]
 	for range n {
 		if len(b) < section {
-			return errors.New("segment " + name + " has more sections than there is room for")
+			return errorf("segment %s has more sections than there is room for", name)
 		}
 		if !f.holds(f.u32(b[relocations:]), f.u32(b[relocations+4:]), 8) {
 			return errEnds
@@ -174,10 +184,11 @@ func (f *machoFile) addSegment(b []byte, wide bool) error {
 
 // openSymbols: in a linker's output, the symbols' names are the last but the signature.
 func (f *machoFile) openSymbols(b []byte) error {
-	if f.symbols != nil {
-		return errors.New("two symbol tables")
+	if f.symbols.size != 0 {
+		return errorf("two symbol tables")
 	}
-	s := &machoSymbols{off: f.u32(b[8:]), n: f.u32(b[12:]), size: 12}
+	s := &f.symbols
+	s.off, s.n, s.size = f.u32(b[8:]), f.u32(b[12:]), 12
 	if f.wide {
 		s.size = 16
 	}
@@ -185,10 +196,9 @@ func (f *machoFile) openSymbols(b []byte) error {
 	if !f.holds(s.names.off, s.names.n, 1) {
 		return errEnds
 	}
-	f.symbols = s
 	return f.table(s.off, s.n, s.size, func(_ uint64, b []byte) error {
 		if f.u32(b) >= s.names.n {
-			return errors.New("a symbol's name is not among the names")
+			return errorf("a symbol's name is not among the names")
 		}
 		return nil
 	})
@@ -200,7 +210,7 @@ func checkMacho(image *image) error {
 		return err
 	}
 	if want := thisMacho(); want != 0 && f.cpu != want {
-		return fmt.Errorf("made for %v, this machine is %v", f.cpu, want)
+		return errorf("made for %v, this machine is %v", f.cpu, want)
 	}
 	return f.checkSegments()
 }
@@ -218,7 +228,7 @@ func (f *machoFile) checkSegments() error {
 // underscore of the format.
 func exportsOfMacho(image *image, names map[string]bool) error {
 	f, err := openMacho(image)
-	if err != nil || f.symbols == nil {
+	if err != nil || f.symbols.size == 0 {
 		return err
 	}
 	return f.exports(names)
@@ -226,7 +236,7 @@ func exportsOfMacho(image *image, names map[string]bool) error {
 
 func (f *machoFile) exports(names map[string]bool) error {
 	const external, private, kind, undefined = 0x01, 0x10, 0x0e, 0
-	s := f.symbols
+	s := &f.symbols
 	s.names.longest = longestOf(names) + 1
 	return f.table(s.off, s.n, s.size, func(_ uint64, b []byte) error {
 		if b[4]&external == 0 || b[4]&private != 0 || b[4]&kind == undefined {
@@ -250,9 +260,10 @@ func eachOfFat(file *image, do func(cpu machoCPU, f *machoFile) error) error {
 	}
 	n := uint64(binary.BigEndian.Uint32(h[4:]))
 	if n < 1 || n > most {
-		return fmt.Errorf("%d images in one", n)
+		return errorf("%d images in one", n)
 	}
-	seen, kind := map[uint64]bool{}, uint64(0)
+	var seen []uint64
+	kind := uint64(0)
 	return file.table(8, n, 20, func(i uint64, b []byte) error {
 		cpu := machoCPU(binary.BigEndian.Uint32(b))
 		off, size := uint64(binary.BigEndian.Uint32(b[8:])), uint64(binary.BigEndian.Uint32(b[12:]))
@@ -266,12 +277,12 @@ func eachOfFat(file *image, do func(cpu machoCPU, f *machoFile) error) error {
 		if i == 0 {
 			kind = f.kind
 		}
-		if made := binary.BigEndian.Uint64(b); seen[made] || f.kind != kind {
-			return errors.New("two images for one machine, or of different kinds")
-		} else {
-			seen[made] = true
+		made := binary.BigEndian.Uint64(b)
+		if slices.Contains(seen, made) || f.kind != kind {
+			return errorf("two images for one machine, or of different kinds")
 		}
-		return do(cpu, f)
+		seen = append(seen, made)
+		return do(cpu, &f)
 	})
 }
 
@@ -283,14 +294,14 @@ func checkFat(file *image) error {
 		return f.checkSegments()
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("none of its images is for this machine (%v)", want)
+		err = errorf("none of its images is for this machine (%v)", want)
 	}
 	return err
 }
 
 func exportsOfFat(file *image, names map[string]bool) error {
 	return eachOfFat(file, func(cpu machoCPU, f *machoFile) error {
-		if cpu != thisMacho() || f.symbols == nil {
+		if cpu != thisMacho() || f.symbols.size == 0 {
 			return nil
 		}
 		return f.exports(names)

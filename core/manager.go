@@ -27,11 +27,11 @@ type Manager struct {
 	closed   bool
 	failed   string // the contained fault, "" if none
 	paused   bool
-	entries  table[entry]  // by id; read without the lock
-	number   uint32        // the next entry's index
-	folders  table[folder] // by their spelling; the loop may hold others yet
-	added    []*entry      // for the loop
-	expected bool          // the loop comes for these without being woken
+	entries  table[*entry]  // by id; read without the lock
+	number   uint32         // the next entry's index
+	folders  table[*folder] // by their spelling; the loop may hold others yet
+	added    []*entry       // for the loop
+	expected bool           // the loop comes for these without being woken
 	removed  []*entry
 	hinted   []*entry
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"strings"
 
@@ -57,15 +58,15 @@ func parseMinisignature(text string) (s minisignature, err error) {
 
 // message is what s signs, of the file at path.
 func (s minisignature) message(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	switch s.algorithm {
 	case "Ed":
-		return os.ReadFile(path)
+		return readAll(f, math.MaxInt)
 	case "ED":
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
 		h, err := blake2b.New512(nil)
 		for buf := make([]byte, piece); err == nil; {
 			var n int

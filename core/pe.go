@@ -1,10 +1,7 @@
 package core
 
 import (
-	"errors"
-	"fmt"
 	"runtime"
-	"strconv"
 )
 
 // thisPE is the machine that images must be made for; 0 if it is not known.
@@ -46,29 +43,29 @@ type peSectionHeader struct {
 	address, off, size uint64
 }
 
-func openPE(image *image) (*peFile, error) {
-	f := &peFile{image: image}
+func openPE(image *image) (f peFile, err error) {
+	f.image = image
 	dos, err := f.read(0, 96)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	base := f.u32(dos[0x3c:])
 	h, err := f.read(base, 4+peHeader)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	if string(h[:4]) != "PE\x00\x00" {
-		return nil, fmt.Errorf("invalid signature % x", h[:4])
+		return f, errorf("invalid signature % x", h[:4])
 	}
 	base += 4 + peHeader
 	h = h[4:]
 	f.machine = f.u16(h)
 	sections, optional := f.u16(h[2:]), f.u16(h[16:])
 	if err := f.openSymbols(f.u32(h[8:]), f.u32(h[12:])); err != nil {
-		return nil, err
+		return f, err
 	}
 	if err := f.openOptional(base, optional); err != nil {
-		return nil, err
+		return f, err
 	}
 	err = f.table(base+optional, sections, peSection, f.addSection)
 	return f, err
@@ -98,12 +95,12 @@ func (f *peFile) openSymbols(off, n uint64) error {
 		}
 		auxiliary = b[17]
 		if at := f.u32(b[4:]); f.u32(b) == 0 && at != 0 && !f.named(at) {
-			return errors.New("a symbol's name is not among the names")
+			return errorf("a symbol's name is not among the names")
 		}
 		return nil
 	})
 	if err == nil && auxiliary > 0 {
-		err = errors.New("the last symbol is incomplete")
+		err = errorf("the last symbol is incomplete")
 	}
 	return err
 }
@@ -124,11 +121,11 @@ func (f *peFile) openOptional(off, size uint64) error {
 		least = 112
 	}
 	if size < least || least == 96 && f.u16(h) != 0x10b {
-		return errors.New("the optional header is malformed")
+		return errorf("the optional header is malformed")
 	}
 	n := f.u32(h[least-4:])
 	if size-least != n*8 {
-		return fmt.Errorf("the optional header has no room for %d directories", n)
+		return errorf("the optional header has no room for %d directories", n)
 	}
 	f.optional = true
 	for d := h[least:]; len(d) > 0; d = d[8:] {
@@ -147,10 +144,18 @@ func (f *peFile) directory(i int) (d peDirectory) {
 func (f *peFile) addSection(_ uint64, b []byte) error {
 	name, _ := cstring(b[:8])
 	if name != "" && name[0] == '/' { // a long one
-		i, err := strconv.ParseUint(name[1:], 10, 32)
-		if err != nil || !f.named(i) {
-			return fmt.Errorf("the name of section %q is not among the names", name)
+		i := uint64(0)
+		for _, digit := range []byte(name[1:]) {
+			if digit -= '0'; digit > 9 {
+				i = 0 // where no name is
+				break
+			}
+			i = 10*i + uint64(digit)
 		}
+		if !f.named(i) {
+			return errorf("the name of section %q is not among the names", name)
+		}
+		var err error
 		if name, _, err = f.strings.at(i); err != nil {
 			return err
 		}
@@ -168,10 +173,10 @@ func checkPE(image *image) error {
 		return err
 	}
 	if want := thisPE(); want != 0 && f.machine != want {
-		return fmt.Errorf("made for machine %#x, this one is %#x", f.machine, want)
+		return errorf("made for machine %#x, this one is %#x", f.machine, want)
 	}
 	if !f.optional || len(f.sections) == 0 {
-		return errors.New("no optional header or no sections: not a loadable image")
+		return errorf("no optional header or no sections: not a loadable image")
 	}
 	for _, s := range f.sections {
 		if err := f.within("section "+s.name, s.off, s.size); err != nil {
@@ -193,7 +198,7 @@ func exportsOfPE(image *image, names map[string]bool) error {
 		return err
 	}
 	if !f.optional {
-		return errors.New("no optional header")
+		return errorf("no optional header")
 	}
 	d := f.directory(peDirectoryExports)
 	if d.size == 0 {
@@ -212,7 +217,7 @@ func exportsOfPE(image *image, names map[string]bool) error {
 		return nil
 	}
 	if count > 1<<16 { // what an ordinal can number
-		return errors.New("the export directory is malformed")
+		return errorf("the export directory is malformed")
 	}
 	if off, _, err = f.at(f.u32(h[32:]), 4*count); err != nil {
 		return err
@@ -243,5 +248,5 @@ func (f *peFile) at(address, n uint64) (off, room uint64, err error) {
 		}
 		break
 	}
-	return 0, 0, errors.New("the export directory points outside of the image's sections")
+	return 0, 0, errorf("the export directory points outside of the image's sections")
 }

@@ -1,11 +1,11 @@
 package core
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"os"
@@ -77,9 +77,8 @@ func (s *store) open() error {
 	}
 	s.drop()
 	for range 8 { // another process may take a new directory for a dead one's before it is locked
-		var r [4]byte
-		_, _ = rand.Read(r[:]) // cannot fail
-		dir := filepath.Join(s.base, strconv.Itoa(os.Getpid())+"-"+hex.EncodeToString(r[:]))
+		random := maphash.Bytes(maphash.MakeSeed(), nil)
+		dir := filepath.Join(s.base, fmt.Sprintf("%d-%08x", os.Getpid(), uint32(random)))
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 				continue
@@ -96,7 +95,7 @@ func (s *store) open() error {
 			return err
 		}
 	}
-	return fmt.Errorf("no new directory in %s stays there", s.base)
+	return errorf("no new directory in %s stays there", s.base)
 }
 
 // drop gives the lock up, if there is one.
@@ -271,7 +270,11 @@ func copyFile(from, to string, step func(string), stopped func() bool) (of fileI
 	if err != nil {
 		return of, err
 	}
-	defer func() { err = errors.Join(err, dst.Close()) }()
+	defer func() {
+		if e := dst.Close(); err == nil {
+			err = e
+		}
+	}()
 	step("opened")
 	step("copying")
 	if !reflink(dst, src) {

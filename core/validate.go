@@ -1,12 +1,12 @@
 package core
 
 import (
-	"bufio"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +21,7 @@ type rejection struct {
 
 func (r *rejection) Error() string { return r.why }
 
+//go:noinline
 func reject(format string, args ...any) error {
 	return &rejection{why: fmt.Sprintf(format, args...)}
 }
@@ -76,8 +77,8 @@ func startsAsImage(path string) bool {
 	}
 	defer f.Close()
 	var magic [4]byte
-	_, err = io.ReadFull(f, magic[:])
-	return err == nil && formatOf(magic[:]) != nil
+	n, _ := f.ReadAt(magic[:], 0)
+	return n == len(magic) && formatOf(magic[:]) != nil
 }
 
 // checkSymbols refuses an image that does not export every one of names.
@@ -120,38 +121,36 @@ func checkAllowList(list string, snap *snapshot, files []member) error {
 				return err
 			}
 		}
-		if !allowed[h] {
+		if !allowed[string(h[:])] {
 			return reject("%s (SHA-256 %x) is not in the allow-list %q", files[i].rel, h, list)
 		}
 	}
 	return nil
 }
 
-// readAllowList reads what sha256sum writes.
-func readAllowList(path string) (map[hash]bool, error) {
-	f, err := openEvidence(path)
+// readAllowList reads what sha256sum writes: the sums, in binary.
+func readAllowList(path string) (map[string]bool, error) {
+	text, err := readEvidence(path, 256<<20) // some millions of files
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	allowed := map[hash]bool{}
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+	allowed := map[string]bool{}
+	for n, rest := 1, string(text); rest != ""; n++ {
+		var line string
+		line, rest, _ = strings.Cut(rest, "\n")
+		sum := strings.TrimSpace(line)
+		if i := strings.IndexAny(sum, " \t"); i >= 0 {
+			sum = sum[:i]
+		}
+		if sum == "" || sum[0] == '#' {
 			continue
 		}
-		var h hash
 		// sha256sum puts a backslash before a hash whose file has an unusual name.
-		raw, err := hex.DecodeString(strings.TrimPrefix(fields[0], `\`))
-		if err != nil || len(raw) != len(h) {
-			return nil, fmt.Errorf("%q, line %d: %s is no SHA-256 in hexadecimal", path, n, abbreviate(fields[0]))
+		raw, err := hex.DecodeString(strings.TrimPrefix(sum, `\`))
+		if err != nil || len(raw) != len(hash{}) {
+			return nil, errorf("%q, line %d: %s is no SHA-256 in hexadecimal", path, n, abbreviate(sum))
 		}
-		copy(h[:], raw)
-		allowed[h] = true
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%q: %w", path, err)
+		allowed[string(raw)] = true
 	}
 	return allowed, nil
 }
@@ -165,23 +164,36 @@ func openEvidence(path string) (*os.File, error) {
 	}
 	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
 		_ = f.Close()
-		return nil, fmt.Errorf("%q is no regular file", path)
+		return nil, errorf("%q is no regular file", path)
 	}
 	return f, nil
 }
 
-// readSignature reads no more than a signature with its comments can be.
-func readSignature(path string) (text []byte, err error) {
-	const most = 64 << 10
+// readEvidence reads a file that has no more than so many bytes.
+func readEvidence(path string, most int) ([]byte, error) {
 	f, err := openEvidence(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if text, err = io.ReadAll(io.LimitReader(f, most+1)); err == nil && len(text) > most {
-		err = fmt.Errorf("%q is larger than %d bytes", path, most)
+	return readAll(f, most)
+}
+
+func readAll(f *os.File, most int) ([]byte, error) {
+	text := make([]byte, 0, 4096)
+	for {
+		n, err := f.Read(text[len(text):cap(text)])
+		text = text[:len(text)+n]
+		switch {
+		case err == io.EOF:
+			return text, nil
+		case err != nil:
+			return nil, err
+		case len(text) > most:
+			return nil, errorf("%q is larger than %d bytes", f.Name(), most)
+		}
+		text = slices.Grow(text, 1)
 	}
-	return text, err
 }
 
 // parseKey takes a public key as minisign prints it: the line, or the file with
@@ -199,7 +211,7 @@ func parseKey(text string) (key minisignKey, err error) {
 
 // checkSignature refuses a file without a valid signature of one of the keys.
 func checkSignature(path, signature string, keys []minisignKey) error {
-	text, err := readSignature(signature)
+	text, err := readEvidence(signature, 64<<10) // no signature with its comments is larger
 	if errors.Is(err, os.ErrNotExist) {
 		return reject("there is no signature %q", signature)
 	}
@@ -210,7 +222,7 @@ func checkSignature(path, signature string, keys []minisignKey) error {
 	if err != nil {
 		return reject("the signature %q is malformed: %v", signature, err)
 	}
-	why := fmt.Errorf("it is of the key %x, which is not among the given ones", reversed(sig.id))
+	why := errorf("it is of the key %x, which is not among the given ones", reversed(sig.id))
 	var message []byte
 	for _, key := range keys {
 		if key.id != sig.id {

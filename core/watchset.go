@@ -14,15 +14,15 @@ package core
 type watchSet struct {
 	src     Source
 	disk    disk
-	polling bool          // poll everything
-	folders []*folder     // all that somebody needs
-	linked  table[folder] // of these, those that links lead to, by path as spelled
-	byPath  table[watch]  // by the path given to the source
-	byID    table[watch]  // each but the dead
-	steps   table[step]   // by what they look up where
-	polled  int           // watches
-	noted   []*step       // whose names notifications were about
-	shaken  bool          // some way is not what it was
+	polling bool           // poll everything
+	folders []*folder      // all that somebody needs
+	linked  table[*folder] // of these, those that links lead to, by path as spelled
+	byPath  table[*watch]  // by the path given to the source
+	byID    table[*watch]  // each but the dead
+	steps   table[*step]   // by what they look up where
+	polled  int            // watches
+	noted   []*step        // whose names notifications were about
+	shaken  bool           // some way is not what it was
 	path    pathBuffer
 	through map[*entry][]place // the places after the first, of paths that lead through links
 

@@ -111,6 +111,13 @@ func build(c config, n names) error {
 	// without a call, and a signal would interrupt the host's system calls.
 	// The tag idle, and leave to reach into the runtime for it: see capi/idle.go.
 	ld, mode := []string{"-buildid=", "-X=runtime.godebugDefault=asyncpreemptoff=1", "-checklinkname=0"}, "-buildmode=c-archive"
+	// The gaps between functions of 32 bytes would be 2 % of the library, and no
+	// call is faster for them.
+	if arch, err := goEnv(c.root, "GOARCH"); err != nil {
+		return err
+	} else if arch == "amd64" {
+		ld = append(ld, "-funcalign=8")
+	}
 	if !c.static {
 		ext, err := linkerFlags(c, n, scratch)
 		if err != nil {
