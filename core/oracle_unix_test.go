@@ -233,7 +233,7 @@ func (c *oracle) snapshot(e Event) {
 	c.told(e.ID, time.Time{}, crc32.ChecksumIEEE(b))
 	if err == nil && whole(string(b)) {
 		if crc32.ChecksumIEEE(b)%2 == 0 { // some hosts report, some do not
-			if err := c.w.(inProcess).m.ReportReload(e.ID, e.Generation, ReloadOK, ""); err != nil && !c.leaving(e.ID) {
+			if err := c.w.(inProcess).m.ReportReload(e.ID, e.Generation, ReloadOK, ""); err != nil && !c.leaving(e.ID) && !errors.Is(err, ErrClosed) {
 				c.t.Error(err)
 			}
 		}
@@ -509,9 +509,13 @@ func (c *oracle) unpack(path string) {
 	at, err := filepath.EvalSymlinks(path)
 	c.must(err)
 	c.must(os.Remove(at))
+	f, err := os.Create(at)
+	c.must(err)
 	c.setTorn(path, time.Now())
-	c.must(os.WriteFile(at, []byte(v), 0o644))
-	c.setTorn(path, time.Time{})
+	_, err = f.WriteString(v)
+	c.must(err)
+	c.setTorn(path, time.Time{}) // before anybody can see it closed
+	c.must(f.Close())
 	c.must(os.Chtimes(at, was.ModTime(), was.ModTime()))
 }
 
