@@ -87,6 +87,25 @@ func TestWhatEnablingAsksOfTheSystem(t *testing.T) {
 	}
 }
 
+func TestWhatADirectoryBesideAnotherAsksOfTheSystem(t *testing.T) {
+	const n = 100
+	m, l, d, _ := stepped(t, 1)
+	paths := pluginFiles(t, 1+n, 1+n)
+	enableAll(t, m, paths[:1])
+	l.takeUp()
+	for i, p := range paths[1:] {
+		if err := m.Enable(fmt.Sprint(i), p, EnableOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.took()
+	l.takeUp()
+	// Beside the plugins: lstat and statfs.
+	if got, want := d.took(), [4]int{0, n, n, n}; got != want {
+		t.Errorf("%d plugins in as many directories: %v stat, lstat, open, other; want %v", n, got, want)
+	}
+}
+
 // The loop is woken for the first plugin, and for those that came while it took
 // that one up; for more of them it comes by itself.
 func TestHowOftenEnablingWakesTheLoop(t *testing.T) {

@@ -58,3 +58,46 @@ func TestDisabledBeforeItsDirectoryWasWatched(t *testing.T) {
 		t.Errorf("%d directories are watched, want 1", n)
 	}
 }
+
+// A directory is taken up beside another one whose parent was exchanged unheard
+// of: as soon as that is heard of, both are watched where they are now.
+func TestADirectoryBesideOneThatHasMovedAway(t *testing.T) {
+	m, l, _, _ := stepped(t, 1)
+	base := t.TempDir()
+	parent := filepath.Join(base, "parent")
+	enable := func(id string) *folder {
+		t.Helper()
+		path := filepath.Join(parent, id, "plugin.so")
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("v0"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Enable(id, path, EnableOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		l.takeUp()
+		return m.lookup(id).folder
+	}
+	enable("one")
+	if err := os.Rename(parent, parent+" away"); err != nil {
+		t.Fatal(err)
+	}
+	two := enable("two")
+	if l.ws.neighbour != two {
+		t.Fatal("it was not taken up beside the other one")
+	}
+	for e := range l.src.Events() {
+		l.notified(e)
+		l.reconcile()
+		if e.Name == parent && e.Op.Has(fsnotify.Create) {
+			break
+		}
+	}
+	for path, w := range map[string]*watch{base: two.way.prev.w, parent: two.way.w, two.dir(): two.real} {
+		if in, err := l.disk.lstat(path); err != nil || w == nil || w.dead || w.id != in.id() {
+			t.Errorf("not what is at %q is watched (%v)", path, err)
+		}
+	}
+}

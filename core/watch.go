@@ -45,10 +45,13 @@ func (s *watchSet) watchAt(path string) *watch {
 }
 
 // acquire returns the watch on the real directory at path with one more
-// reference, nil if there is no directory. files: it is where plugins are.
-func (s *watchSet) acquire(path string, files bool) *watch {
-	in, err := s.disk.lstat(path)
-	if err != nil || in.kind != kindDir {
+// reference, nil if there is no directory. files: it is where plugins are. in is
+// what was just seen there, if anything was.
+func (s *watchSet) acquire(path string, files bool, in fileInfo) *watch {
+	if in.kind == kindMissing {
+		in, _ = s.disk.lstat(path)
+	}
+	if in.kind != kindDir {
 		return nil
 	}
 	id := in.id()

@@ -23,8 +23,10 @@ type watchSet struct {
 	polled  int            // watches
 	noted   []*step        // whose names notifications were about
 	shaken  bool           // some way is not what it was
-	path    pathBuffer
-	through map[*entry][]place // the places after the first, of paths that lead through links
+	// neighbour was resolved last, by a way without links and detours; or nil.
+	neighbour *folder
+	path      pathBuffer
+	through   map[*entry][]place // the places after the first, of paths that lead through links
 
 	// report is told when a directory begins or ceases to be polled.
 	report func(code HealthCode, dir, why string)
@@ -185,7 +187,9 @@ func (s *watchSet) hold(f *folder) {
 	if f.refs++; f.refs == 1 {
 		f.index = uint32(len(s.folders))
 		s.folders = append(s.folders, f)
-		s.resolve(f)
+		if !s.beside(f) {
+			s.resolve(f)
+		}
 	}
 }
 
@@ -199,6 +203,9 @@ func (s *watchSet) releaseFolder(f *folder) {
 	s.folders[last] = nil
 	s.folders = s.folders[:last]
 	s.linked.remove(f, dirHash)
+	if s.neighbour == f {
+		s.neighbour = nil
+	}
 	way, real := f.leave()
 	s.drop(way, real)
 }

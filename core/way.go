@@ -28,17 +28,18 @@ func stepHash(st *step) uint64 { return st.w.hashWith(hashOf(st.name())) }
 func (s *watchSet) resolve(f *folder) (changed bool) {
 	var way *step
 	cur, todo := splitRoot(f.dir())
-	links, ok := 0, true
+	var seen fileInfo // of cur, if it was looked at just now
+	links, clean, ok := 0, true, true
 	for ok {
 		var name string
 		if name, todo = nextName(todo); name == "" {
 			break
 		}
 		if name == ".." {
-			cur = filepath.Dir(cur)
+			cur, seen, clean = filepath.Dir(cur), fileInfo{}, false
 			continue
 		}
-		w := s.acquire(cur, false)
+		w := s.acquire(cur, false, seen)
 		if w == nil {
 			ok = false
 			break
@@ -46,11 +47,12 @@ func (s *watchSet) resolve(f *folder) (changed bool) {
 		way = s.extend(way, w, nameKey(name))
 		next := s.path.join(cur, name)
 		in, err := s.disk.lstat(next)
+		seen = fileInfo{}
 		switch {
 		case err != nil:
 			ok = false
 		case in.kind == kindDir:
-			cur = f.spelt(next)
+			cur, seen = f.spelt(next), in
 		case in.kind == kindLink:
 			target, err := s.disk.readlink(next)
 			if links++; err != nil || target == "" || links > maxLinks {
@@ -67,7 +69,11 @@ func (s *watchSet) resolve(f *folder) (changed bool) {
 	oldWay, oldReal := f.leave()
 	f.way = way
 	if ok {
-		f.enter(s.acquire(cur, true), cur)
+		f.enter(s.acquire(cur, true, seen), cur)
+	}
+	s.neighbour = nil
+	if ok && clean && links == 0 && cur == f.dir() {
+		s.neighbour = f
 	}
 	s.drop(oldWay, oldReal)
 	for st := way; st != nil; st = st.prev {
@@ -77,6 +83,33 @@ func (s *watchSet) resolve(f *folder) (changed bool) {
 		}
 	}
 	return f.real != oldReal
+}
+
+// beside resolves a folder that stands beside the one resolved before, on whose
+// way nothing has happened that was heard of: that way is watched already, and
+// what is yet to be heard of it concerns both. It reports whether it could.
+func (s *watchSet) beside(f *folder) bool {
+	if s.neighbour == nil || s.polled > 0 || s.shaken {
+		return false
+	}
+	st, dir := s.neighbour.way, f.dir()
+	known, _ := splitPath(s.neighbour.dir())
+	parent, name := splitPath(dir)
+	if st == nil || parent != known || name == "" || name == "." || name == ".." {
+		return false
+	}
+	in, err := s.disk.lstat(dir)
+	if err != nil || in.kind != kindDir {
+		return false
+	}
+	st.w.refs++
+	if st.prev != nil {
+		st.prev.refs++
+	}
+	f.way = s.extend(st.prev, st.w, nameKey(name))
+	f.enter(s.acquire(dir, true, in), dir)
+	s.neighbour = f
+	return true
 }
 
 // enter makes w the folder's real directory, to which path leads without links.
@@ -154,7 +187,7 @@ func (s *watchSet) spread() {
 	if !s.shaken {
 		return
 	}
-	s.shaken = false
+	s.shaken, s.neighbour = false, nil
 	for _, f := range s.folders {
 		if f.shaken() {
 			s.stale(f)
