@@ -166,7 +166,10 @@ type member struct {
 func layout(files []string) ([]member, error) {
 	root := filepath.Dir(files[0])
 	for _, f := range files[1:] {
-		for !inside(root, f) {
+		for {
+			if _, ok := below(root, f); ok {
+				break
+			}
 			up := filepath.Dir(root)
 			if up == root {
 				return nil, fail(ErrInvalidPath, "%q and %q have no directory in common", files[0], f)
@@ -176,18 +179,19 @@ func layout(files []string) ([]member, error) {
 	}
 	members := make([]member, 0, len(files))
 	for _, f := range files {
-		rel, err := filepath.Rel(root, f)
-		if err != nil {
-			return nil, &Error{Kind: ErrInvalidPath, Msg: fmt.Sprintf("cannot place %q", f), Err: err}
-		}
+		rel, _ := below(root, f)
 		members = append(members, member{f, rel})
 	}
 	return members, nil
 }
 
-func inside(root, path string) bool {
-	rel, err := filepath.Rel(root, path)
-	return err == nil && rel != ".." && (len(rel) < 3 || rel[:3] != ".."+string(filepath.Separator))
+// below is where path is below the directory root; both are clean.
+func below(root, path string) (rel string, ok bool) {
+	prefix := joinPath(root, "")
+	if len(path) > len(prefix) && nameKey(path[:len(prefix)]) == nameKey(prefix) {
+		return path[len(prefix):], true
+	}
+	return "", false
 }
 
 // take copies the files. On failure nothing is left.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"runtime"
 	"time"
 )
@@ -439,8 +440,10 @@ func (m *Manager) snapshotFailed(j *vetJob) {
 	m.stats.SnapshotFailures++
 	why := j.err.Error()
 	mark := why
-	if p, ok := errors.AsType[*fs.PathError](j.err); ok && inside(m.vet.store.base, p.Path) {
-		mark = p.Op + ": " + p.Err.Error() // the copy's place is another one at each try
+	if p, ok := errors.AsType[*fs.PathError](j.err); ok {
+		if _, copying := below(filepath.Clean(m.vet.store.base), p.Path); copying {
+			mark = p.Op + ": " + p.Err.Error() // the copy's place is another one at each try
+		}
 	}
 	if mark != s.trouble {
 		s.trouble = mark

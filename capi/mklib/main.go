@@ -138,6 +138,9 @@ func build(c config, n names) error {
 		args = append(args, "-race")
 	}
 	args = append(args, "-tags="+strings.TrimPrefix(c.tags+",idle", ","))
+	for _, cold := range []string{"fmt", "time"} { // nobody waits for these: smaller without inlining
+		args = append(args, "-gcflags="+cold+"=-l")
+	}
 	tmp := filepath.Join(scratch, n.file)
 	args = append(args, "-ldflags="+strings.Join(ld, " "), mode, "-o", tmp, c.pkg)
 
