@@ -169,15 +169,18 @@ func hrmgo_dispatch(h C.uintptr_t, limit, timeout C.int32_t, err *C.hrm_error) C
 
 //export hrmgo_list
 func hrmgo_list(h C.uintptr_t, buf *C.char, size *C.uint64_t) C.int32_t {
+	if buf == nil {
+		return answer(h, nil, (*core.Manager).PluginsSize, func(s struct{ Count, Bytes int }) C.int32_t {
+			*size = C.uint64_t(s.Bytes + s.Count)
+			return count(s.Count)
+		})
+	}
 	return answer(h, nil, (*core.Manager).Plugins, func(ids []string) C.int32_t {
 		capacity, need := uint64(*size), uint64(0)
 		for _, id := range ids {
 			need += uint64(len(id)) + 1
 		}
 		*size = C.uint64_t(need)
-		if buf == nil {
-			return count(len(ids))
-		}
 		if need > capacity {
 			return C.HRM_ERR_BUFFER_TOO_SMALL
 		}

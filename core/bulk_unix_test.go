@@ -112,3 +112,33 @@ func TestDirectoriesWithOneWayToThem(t *testing.T) {
 	}
 	h.awaitStat("nothing watched", func(s Stats) bool { return s.WatchedDirectories == 0 })
 }
+
+// A plugin's further files are watched like plugins: what lies in one directory
+// shares it, or each notification would be compared with each plugin's own.
+func TestFurtherFilesShareTheirDirectory(t *testing.T) {
+	h := &realHost{t: t}
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	h.must(err)
+	h.m, err = New(Options{SnapshotDir: filepath.Join(t.TempDir(), "snapshots")})
+	h.must(err)
+	defer h.m.Close()
+	folders := func() int {
+		h.m.mu.Lock()
+		defer h.m.mu.Unlock()
+		return h.m.folders.live
+	}
+	for i := range 5 {
+		path, data := filepath.Join(dir, fmt.Sprint(i, ".so")), filepath.Join(dir, fmt.Sprint(i, ".dat"))
+		h.put(path, "plugin")
+		h.put(data, "data")
+		h.must(h.m.Enable(fmt.Sprint(i), path, EnableOptions{Safe: &Safe{Files: []string{data}}}))
+	}
+	if n := folders(); n != 1 {
+		t.Errorf("one directory is taken for %d", n)
+	}
+	_, err = h.m.Clear()
+	h.must(err)
+	if n := folders(); n != 0 {
+		t.Errorf("%d directories are kept for no plugin", n)
+	}
+}

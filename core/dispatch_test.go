@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -355,6 +356,9 @@ func TestPluginsAreListedInOrderOfEnabling(t *testing.T) {
 		got, err := h.m.Plugins()
 		if err != nil || !slices.Equal(got, want) {
 			t.Fatalf("%v %v, want %v", got, err, want)
+		}
+		if s, err := h.m.PluginsSize(); err != nil || s.Count != len(want) || s.Bytes != len(strings.Join(want, "")) {
+			t.Fatalf("%v %v for %v", s, err, want)
 		}
 		if n, _ := h.m.Clear(); n != len(want) {
 			t.Fatalf("cleared %d, want %d", n, len(want))

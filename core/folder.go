@@ -10,8 +10,8 @@ import (
 // may be one for every few plugins.
 type folder struct {
 	text    string        // absolute: what stands before the file's name
-	dirLen  uint16        // of text: dir
-	asLen   uint16        // the end of text: as
+	dirLen  uint32        // of text: dir
+	asLen   uint32        // the end of text: as
 	plugins atomic.Uint32 // changed behind Manager.mu: that were registered so
 
 	// The loop's.
@@ -36,7 +36,7 @@ type rare struct {
 const few = 16
 
 func newFolder(text string, dir, as int) *folder {
-	return &folder{text: text, dirLen: uint16(dir), asLen: uint16(as)}
+	return &folder{text: text, dirLen: uint32(dir), asLen: uint32(as)}
 }
 
 // dir is the directory's absolute path.

@@ -29,6 +29,7 @@ type Manager struct {
 	paused   bool
 	entries  table[*entry]  // by id; read without the lock
 	number   uint32         // the next entry's index
+	idBytes  int            // of all ids together
 	folders  table[*folder] // by their spelling; the loop may hold others yet
 	added    []*entry       // for the loop
 	expected bool           // the loop comes for these without being woken
@@ -134,6 +135,7 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	}
 	m.entries.add(e, hashOfID)
 	m.numberLocked(e)
+	m.idBytes += len(id)
 	first := len(m.added) == 0
 	m.added = append(m.added, e)
 	if m.event != nil {
@@ -278,6 +280,7 @@ func (m *Manager) Clear() (int, error) {
 func (m *Manager) dropLocked(e *entry) {
 	m.entries.remove(e, hashOfID)
 	e.index = disabled
+	m.idBytes -= int(e.idLen)
 	if c := m.queue.takeBack(e); c != nil {
 		m.discardLocked(c.snap)
 	}
@@ -318,6 +321,14 @@ func (m *Manager) Plugins() ([]string, error) {
 		ids = append(ids, e.id())
 	}
 	return ids, nil
+}
+
+// PluginsSize is what Plugins would return: how many ids, and their length together.
+func (m *Manager) PluginsSize() (s struct{ Count, Bytes int }, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.Count, s.Bytes = m.entries.live, m.idBytes
+	return s, m.usable()
 }
 
 // SetGlobalEnabled pauses (false) or resumes (true) the delivery of changes.
