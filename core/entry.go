@@ -58,8 +58,10 @@ func versionOf(in *fileInfo) version {
 		return version{}
 	}
 	v := version{changed: in.changed}
+	// As an array the hash takes it at one go, not field by field.
+	print := [...]uint64{in.fp.dev, in.fp.ino, uint64(in.fp.born), uint64(in.fp.size), uint64(in.fp.mtime)}
 	for i, s := range printSeeds {
-		v.print[i] = maphash.Comparable(s, in.fp)
+		v.print[i] = maphash.Comparable(s, print)
 	}
 	return v
 }
@@ -72,17 +74,25 @@ func (v *version) is(in *fileInfo) bool { return versionOf(in).print == v.print 
 // folderLocked returns the folder of these spellings (see newFolder), with one
 // more plugin. It copies text: it may be the caller's memory.
 func (m *Manager) folderLocked(text string, dir, as int) *folder {
-	f := m.folders.find(hashOf(text), func(f *folder) bool { return f.text == text && int(f.asLen) == as })
+	same := func(f *folder) bool { return f.text == text && int(f.asLen) == as }
+	f := m.latest // of many plugins the next one is often beside the last
+	if f == nil || !same(f) {
+		f = m.folders.find(hashOf(text), same)
+	}
 	if f == nil {
 		f = newFolder(strings.Clone(text), dir, as)
 		m.folders.add(f, textHash)
 	}
 	f.plugins.Add(1)
+	m.latest = f
 	return f
 }
 
 func (m *Manager) releaseFolderLocked(f *folder) {
 	if f.plugins.Add(^uint32(0)) == 0 {
+		if m.latest == f {
+			m.latest = nil
+		}
 		m.folders.remove(f, textHash)
 	}
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
@@ -31,6 +32,7 @@ type Manager struct {
 	number   uint32         // the next entry's index
 	idBytes  int            // of all ids together
 	folders  table[*folder] // by their spelling; the loop may hold others yet
+	latest   *folder        // of these, that of the last plugin; nil if it is gone
 	added    []*entry       // for the loop
 	expected bool           // the loop comes for these without being woken
 	removed  []*entry
@@ -180,10 +182,8 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 	if path == "" {
 		return "", in, fail(ErrInvalidPath, "plugin %q: the path is empty", id)
 	}
-	for i := range len(path) {
-		if path[i] == 0 {
-			return "", in, fail(ErrInvalidPath, "plugin %q: the path %q contains a NUL byte", id, path)
-		}
+	if strings.IndexByte(path, 0) >= 0 {
+		return "", in, fail(ErrInvalidPath, "plugin %q: the path %q contains a NUL byte", id, path)
 	}
 	abs = path
 	if !filepath.IsAbs(path) {
