@@ -365,11 +365,12 @@ static void *call_all(void *arg)
     CHECK_INT(p_hrm_set_global_hot_reload_enabled(m, 1), HRM_OK);
     CHECK_INT(p_hrm_is_global_hot_reload_enabled(m), 1);
     CHECK(p_hrm_event_fd(m) >= 0);
+    CHECK(wait_for(is_told, &pokes)); /* a dispatch that waits already is not poked */
     write_file("another");
     while (events < 2 && p_hrm_dispatch(m, 0, 20000, &err) > 0)
         ;
     CHECK_INT(events, 2);
-    CHECK(reloads >= 2 && candidates >= 2 && pokes > 0);
+    CHECK(reloads >= 2 && candidates >= 2);
     CHECK_INT(p_hrm_report_reload(m, "p", 1, HRM_RELOAD_OK, "fine", &err), HRM_OK);
     CHECK_INT(p_hrm_stats(m, &st), HRM_OK);
     CHECK_INT(p_hrm_disable_hot_reload(m, "p"), 1);
