@@ -64,8 +64,12 @@ func tinyQueue(make func()) {
 	const knob = "/proc/sys/fs/inotify/max_queued_events"
 	queueLimit.Lock()
 	defer queueLimit.Unlock()
-	if old, err := os.ReadFile(knob); err == nil && os.WriteFile(knob, []byte("16"), 0) == nil {
-		defer os.WriteFile(knob, old, 0)
+	if f, err := os.OpenFile(knob, os.O_RDWR, 0); err == nil {
+		defer f.Close()
+		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_EX) // other processes test, too
+		if old, err := os.ReadFile(knob); err == nil && os.WriteFile(knob, []byte("16"), 0) == nil {
+			defer os.WriteFile(knob, old, 0)
+		}
 	}
 	make()
 }
