@@ -180,7 +180,7 @@ func (b *bench) latencySection(s *strings.Builder) (string, string) {
 	s.WriteString(`## Latency
 
 From the moment at which a change is complete (just before ` + "`rename` or `close`" + ` is called) to the first notice, in ms. Each
-program watches one file in a directory of its own. *Early*: also, or only, told before the file was whole. *Lost*: not
+program watches one file in a directory of its own, and is started anew for every 30 changes. *Early*: also, or only, told before the file was whole. *Lost*: not
 told within 1.5 s. QFileSystemWatcher re-added at once is measured from the last write instead: it never hears of a close.
 `)
 	var bars []bar
@@ -276,7 +276,7 @@ func (b *bench) callsSection(s *strings.Builder) (string, string) {
 	}
 	names := map[string]string{
 		"lookup": "a map lookup by string, inside Go", "empty": "an empty call from C into Go", "is_enabled": "**`hrm_is_hot_reload_enabled`**",
-		"check": "**check of one plugin's file**, polling", "stat": "stat of the same file, in C",
+		"check": "**check of one plugin's file**, polling", "stat": "stat of the same file, in C, as often",
 	}
 	s.WriteString("\n## Calls\n\n| what | threads | ns each, median |\n|---|---:|---:|\n")
 	for _, c := range b.results.Calls {

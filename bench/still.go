@@ -136,8 +136,10 @@ func (b *bench) checks(list string, plugins int) error {
 	const rounds = 100
 	before, start := s.cpu(), time.Now()
 	time.Sleep(rounds * 10 * time.Millisecond)
-	polls := time.Since(start).Seconds() * 100
-	b.addCall("check", 1, float64(s.cpu()-before)/polls/float64(plugins))
+	// The interval begins anew when a poll has ended.
+	busy := s.cpu() - before
+	polls := (time.Since(start) - busy).Seconds() * 100
+	b.addCall("check", 1, float64(busy)/polls/float64(plugins))
 
 	out, err := exec.Command(filepath.Join(b.build, "bench", "stat"), list, fmt.Sprint(rounds)).Output()
 	if err != nil {
