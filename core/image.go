@@ -33,11 +33,6 @@ type image struct {
 
 var errEnds = errors.New("the file ends before what its header announces: it is truncated or being written")
 
-// errForeign is for what begins as none of the formats.
-func errForeign(magic []byte) error {
-	return errorf("neither an ELF, a PE nor a Mach-O image (it begins with % x)", magic)
-}
-
 // format is what an image's first bytes say it is.
 type format struct {
 	name  string
@@ -91,28 +86,31 @@ func withImage(path string, do func(*image) error) (err error) {
 }
 
 func (f *image) examine() error {
-	magic, err := f.magic()
+	format, err := f.format()
 	if err != nil {
 		return err
-	}
-	format := formatOf(magic)
-	if format == nil {
-		return errForeign(magic)
 	}
 	return in(format.name, format.check(f))
 }
 
 // exports sets those of names to true that the image exports.
 func (f *image) exports(names map[string]bool) error {
-	magic, err := f.magic()
+	format, err := f.format()
 	if err != nil {
 		return err
 	}
-	format := formatOf(magic)
-	if format == nil {
-		return errForeign(magic)
-	}
 	return format.exports(f, names)
+}
+
+func (f *image) format() (*format, error) {
+	magic, err := f.magic()
+	if err != nil {
+		return nil, err
+	}
+	if format := formatOf(magic); format != nil {
+		return format, nil
+	}
+	return nil, errorf("neither an ELF, a PE nor a Mach-O image (it begins with % x)", magic)
 }
 
 func (f *image) magic() ([]byte, error) {
