@@ -155,6 +155,11 @@ test-python-all: $(WHEEL) ## the Python tests in full on every Python from 3.10 
 lint-python: $(WHEEL) ## ruff, mypy --strict and pyright
 	python/tools/lint $(BUILD)
 
+.PHONY: test-toolchains
+test-toolchains: ## the library built with the oldest Go that go.mod allows and with the newest, and the tests of what is changed in Go's runtime
+	@.ci/need cc nm strace
+	capi/tests/toolchains $(BUILD)
+
 .PHONY: test-windows
 test-windows: ## the C library for Windows, built by MinGW and run under Wine
 	@.ci/need windows

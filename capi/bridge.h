@@ -29,9 +29,4 @@ void hrmc_go_started(void);
 /* pressure.c */
 const char *hrmc_short_of(int threads); /* NULL, or what there is too little of */
 
-/* goruntime.c */
-void hrmc_let_go_block_signals(void);                 /* before Go's runtime starts */
-void hrmc_remember_arguments(int argc, char **argv);  /* those of main */
-void hrmc_hide_environment(void);                     /* when Go has been given them, before it reads them */
-
 #endif

@@ -7,7 +7,6 @@
 //	shim.c      the hrm_* functions: NULL and size checks, zeroed outputs
 //	guest.c     fork guard, signals of Go's runtime
 //	pressure.c  what Go's runtime gets where threads or address space run out
-//	goruntime.c which signals the runtime leaves open, and its environment, set right before it starts
 //	exports.go  hrmgo_*: finds the manager, calls core, turns errors into codes
 //	handles.go  the handle table; the only user of go-pointer
 //	safe.go     the options, reports and stats of safe reload

@@ -80,16 +80,12 @@ static void mark_process(void)
 #endif
 
 /* Runs before Go's runtime starts, which does so from a constructor without a
- * priority. glibc passes what it passes to main. */
-__attribute__((constructor(101))) static void before_go(int argc, char **argv)
+ * priority. */
+__attribute__((constructor(101))) static void before_go(void)
 {
     pthread_atfork(NULL, NULL, in_child);
 #if defined(__linux__)
     mark_process();
-    hrmc_let_go_block_signals();
-    hrmc_remember_arguments(argc, argv);
-#else
-    (void)argc, (void)argv;
 #endif
     sigaction(SIGPIPE, NULL, &host_pipe);
     sigaction(SIGURG, NULL, &host_urgent);

@@ -118,7 +118,6 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
     void *stack = MAP_FAILED;
     int err;
     if (!__atomic_exchange_n(&started, 1, __ATOMIC_SEQ_CST)) {
-        hrmc_hide_environment();
         if (!room_for(TO_START) || start_thread(thread, attr, start, arg) != 0)
             hrmc_could_not_start();
         else

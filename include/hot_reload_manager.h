@@ -71,8 +71,8 @@
  *            do, while less than 128 MiB (32) are left or no thread can be started;
  *            what runs already goes on when there is room again. The Go runtime ends
  *            a process in which memory itself runs out.
- *   Nothing is printed and no environment variable changes what it does (GODEBUG
- *            and the others of Go's runtime do outside Linux with glibc).
+ *   Nothing is printed, and no environment variable changes what the library does,
+ *            GODEBUG and the others of the Go runtime included (docs/go-runtime.md).
  *
  * VERSIONING
  *   Structs begin with struct_size; zero in a field means its default, so

@@ -90,28 +90,37 @@ func hideSymbols(c config, archive string) error {
 		return nil
 	}
 	object := strings.TrimSuffix(archive, ".a") + ".o"
-	cc, err := goEnv(c.root, "CC") // may carry arguments
+	cc, err := compiler(c)
 	if err != nil {
 		return err
 	}
-	words := strings.Fields(cc)
-	if len(words) == 0 {
-		return errors.New("go env CC names no C compiler")
-	}
 	// -d gives common symbols their place; objcopy cannot make them local before.
-	args := append(words[1:], "-r", "-nostdlib", "-Wl,-d", wrapped, "-o", object,
+	args := append(cc[1:], "-r", "-nostdlib", "-Wl,-d", wrapped, "-o", object,
 		"-Wl,--whole-archive", archive, "-Wl,--no-whole-archive")
-	if err := command(c, words[0], args...); err != nil {
+	if err := command(c, nil, cc[0], args...); err != nil {
 		return err
 	}
-	if err := command(c, tool("OBJCOPY", "objcopy"), "--wildcard", "--keep-global-symbol=hrm_*", object); err != nil {
+	if err := command(c, nil, tool("OBJCOPY", "objcopy"), "--wildcard", "--keep-global-symbol=hrm_*", object); err != nil {
 		return err
 	}
 	if err := os.Remove(archive); err != nil {
 		return err
 	}
 	// D: no times and owners, so that the same source gives the same bytes.
-	return command(c, tool("AR", "ar"), "rcsD", archive, object)
+	return command(c, nil, tool("AR", "ar"), "rcsD", archive, object)
+}
+
+// compiler is the C compiler and the arguments that belong to it.
+func compiler(c config) ([]string, error) {
+	cc, err := goEnv(c.root, "CC")
+	if err != nil {
+		return nil, err
+	}
+	words := strings.Fields(cc)
+	if len(words) == 0 {
+		return nil, errors.New("go env CC names no C compiler")
+	}
+	return words, nil
 }
 
 func tool(variable, name string) string {

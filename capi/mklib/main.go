@@ -109,8 +109,7 @@ func build(c config, n names) error {
 	// without it the same source gives the same bytes everywhere.
 	// Goroutines are not preempted by signals: none of the library's run long
 	// without a call, and a signal would interrupt the host's system calls.
-	// The tag idle, and leave to reach into the runtime for it: see capi/idle.go.
-	ld, mode := []string{"-buildid=", "-X=runtime.godebugDefault=asyncpreemptoff=1", "-checklinkname=0"}, "-buildmode=c-archive"
+	ld, mode := []string{"-buildid=", "-X=runtime.godebugDefault=asyncpreemptoff=1"}, "-buildmode=c-archive"
 	// The gaps between functions of 32 bytes would be 2 % of the library, and no
 	// call is faster for them.
 	if arch, err := goEnv(c.root, "GOARCH"); err != nil {
@@ -130,21 +129,27 @@ func build(c config, n names) error {
 	}
 	// GOFLAGS come before the command line's flags: a distribution's
 	// -buildmode=pie in there loses against this one.
-	args := []string{"build", "-trimpath", "-buildvcs=false"}
+	patched, err := patchedGo(c, scratch)
+	if err != nil {
+		return err
+	}
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-overlay=" + patched.overlay}
 	if c.asan {
 		args = append(args, "-asan")
 	}
 	if c.race {
 		args = append(args, "-race")
 	}
-	args = append(args, "-tags="+strings.TrimPrefix(c.tags+",idle", ","))
+	if c.tags != "" {
+		args = append(args, "-tags="+c.tags)
+	}
 	for _, cold := range []string{"fmt", "time"} { // nobody waits for these: smaller without inlining
 		args = append(args, "-gcflags="+cold+"=-l")
 	}
 	tmp := filepath.Join(scratch, n.file)
 	args = append(args, "-ldflags="+strings.Join(ld, " "), mode, "-o", tmp, c.pkg)
 
-	if err := command(c, "go", args...); err != nil {
+	if err := command(c, patched.env, patched.path, args...); err != nil {
 		return err
 	}
 	mask := os.FileMode(0o755)
@@ -162,15 +167,16 @@ func build(c config, n names) error {
 	return os.Rename(tmp, filepath.Join(c.out, n.file))
 }
 
-// command runs a tool in the module's root.
-func command(c config, name string, args ...string) error {
+// command runs a tool in the module's root, with these variables in its
+// environment beside the process's own.
+func command(c config, env []string, name string, args ...string) error {
 	flags, err := cgoFlags(c)
 	if err != nil {
 		return err
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir = c.root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "CGO_CFLAGS="+flags)
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=1", "CGO_CFLAGS="+flags), env...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// patch is one change of Go's runtime. docs/go-runtime.md says which promise of
+// the library each one keeps.
+type patch struct {
+	file string // below Go's src/runtime
+	goos string // the system that it is for; "" = every one
+	libc string // C library that it must not be applied for; "" = for every one
+	old  string // must be in the file exactly once
+	new  string
+}
+
+// patches are what a guest in a host's process cannot configure.
+var patches = []patch{
+	// No thread of the library takes a signal that the host waits for.
+	{
+		file: "sigtab_linux_generic.go", goos: "linux",
+		old: `{_SigNotify + _SigUnblock + _SigIgn, "SIGCHLD: child status has changed"}`,
+		new: `{_SigNotify + _SigIgn, "SIGCHLD: child status has changed"}`,
+	},
+	{
+		file: "sigtab_linux_generic.go", goos: "linux",
+		old: `{_SigNotify + _SigUnblock, "SIGPROF: profiling alarm clock"}`,
+		new: `{_SigNotify, "SIGPROF: profiling alarm clock"}`,
+	},
+	{ // musl keeps this one for itself; with glibc it is the host's SIGRTMIN.
+		file: "sigtab_linux_generic.go", goos: "linux", libc: "musl",
+		old: `{_SigSetStack + _SigUnblock, "signal 34"}`,
+		new: `{_SigSetStack, "signal 34"}`,
+	},
+	// The runtime reads no environment: GODEBUG makes it print, and a malformed
+	// GOMEMLIMIT ends the process. The variables are meant for other programs.
+	{
+		file: "runtime1.go",
+		old: `	n := int32(0)
+	for argv_index(argv, argc+1+n) != nil {
+		n++
+	}
+
+	envs = make([]string, n)
+`,
+		new: `	n := int32(0)
+
+	envs = make([]string, n)
+`,
+	},
+	{
+		file: "proc.go",
+		old: `		n := int32(0)
+		for argv_index(argv, argc+1+n) != nil {
+			n++
+		}
+`,
+		new: `		n := int32(0)
+`,
+	},
+	{
+		file: "os_windows.go", goos: "windows",
+		old: `	envs = make([]string, n)
+`,
+		new: `	envs = make([]string, n)[:0]
+`,
+	},
+	// No thread wakes a host at rest: the runtime's monitor would wake every
+	// minute to see whether the collection of every two minutes is due. The
+	// growth of the heap alone asks for a collection here.
+	{
+		file: "proc.go",
+		old: `var forcegcperiod int64 = 2 * 60 * 1e9
+`,
+		new: `var forcegcperiod int64 = 1 << 61 // 73 years
+`,
+	},
+}
+
+// overlay writes the patched copies of the runtime's files into dir and returns
+// the file that "go build -overlay" takes. The copies are made of the installed
+// Go's own source. A patch that does not match exactly once is an error: this
+// version of Go differs from those that the patch was written for.
+func overlay(goroot, goos, libc, dir string) (string, error) {
+	replace := map[string]string{}
+	for _, p := range patches {
+		if p.goos != "" && p.goos != goos || p.libc != "" && p.libc == libc {
+			continue
+		}
+		original := filepath.Join(goroot, "src", "runtime", p.file)
+		from := original
+		if patched, ok := replace[original]; ok {
+			from = patched
+		}
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return "", fmt.Errorf("patching Go's runtime: %w", err)
+		}
+		if n := strings.Count(string(text), p.old); n != 1 {
+			return "", fmt.Errorf("patching Go's runtime: %s must contain the following text once, but contains it %d times; "+
+				"adapt the patch in capi/mklib/overlay.go to this version of Go, or use the version that go.mod names:\n%s",
+				original, n, p.old)
+		}
+		replace[original] = filepath.Join(dir, p.file)
+		text = []byte(strings.Replace(string(text), p.old, p.new, 1))
+		if err := os.WriteFile(replace[original], text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, "overlay.json")
+	return name, os.WriteFile(name, list, 0o644)
+}
+
+// goTool is the go command to build with, and its arguments and environment.
+type goTool struct {
+	path    string
+	overlay string   // what -overlay takes
+	env     []string // beside the process's own
+}
+
+// patchedGo is the installed Go with patches; what it needs is written to dir.
+func patchedGo(c config, dir string) (goTool, error) {
+	goroot, err := goEnv(c.root, "GOROOT")
+	if err != nil {
+		return goTool{}, err
+	}
+	g := goTool{path: filepath.Join(goroot, "bin", "go")}
+	// A Go that another one has fetched lies among the modules, where go build
+	// allows no overlay. By another path it does not.
+	if goroot, err = outsideModules(c, goroot, dir); err != nil {
+		return goTool{}, err
+	}
+	g.env = []string{"GOROOT=" + goroot, "GOTOOLCHAIN=local"}
+	libc, err := libcOf(c)
+	if err != nil {
+		return goTool{}, err
+	}
+	g.overlay, err = overlay(goroot, c.goos, libc, dir)
+	return g, err
+}
+
+// outsideModules is a path of goroot that is not below the module cache.
+func outsideModules(c config, goroot, dir string) (string, error) {
+	modules, err := goEnv(c.root, "GOMODCACHE")
+	if err != nil {
+		return "", err
+	}
+	if inside, err := filepath.Rel(modules, goroot); err != nil || !filepath.IsLocal(inside) {
+		return goroot, nil
+	}
+	link := filepath.Join(dir, "go")
+	return link, os.Symlink(goroot, link)
+}
+
+// libcOf is the C library that the C compiler builds for: "musl", or "" for any
+// other.
+func libcOf(c config) (string, error) {
+	cc, err := compiler(c)
+	if err != nil {
+		return "", err
+	}
+	machine, err := exec.Command(cc[0], append(cc[1:], "-dumpmachine")...).Output()
+	if err != nil {
+		return "", fmt.Errorf("%s -dumpmachine: %w", strings.Join(cc, " "), err)
+	}
+	if strings.Contains(string(machine), "musl") {
+		return "musl", nil
+	}
+	return "", nil
+}
