@@ -110,13 +110,6 @@ func build(c config, n names) error {
 	// Goroutines are not preempted by signals: none of the library's run long
 	// without a call, and a signal would interrupt the host's system calls.
 	ld, mode := []string{"-buildid=", "-X=runtime.godebugDefault=asyncpreemptoff=1"}, "-buildmode=c-archive"
-	// The gaps between functions of 32 bytes would be 2 % of the library, and no
-	// call is faster for them.
-	if arch, err := goEnv(c.root, "GOARCH"); err != nil {
-		return err
-	} else if arch == "amd64" {
-		ld = append(ld, "-funcalign=8")
-	}
 	if !c.static {
 		ext, err := linkerFlags(c, n, scratch)
 		if err != nil {
@@ -142,9 +135,6 @@ func build(c config, n names) error {
 	}
 	if c.tags != "" {
 		args = append(args, "-tags="+c.tags)
-	}
-	for _, cold := range []string{"fmt", "time"} { // nobody waits for these: smaller without inlining
-		args = append(args, "-gcflags="+cold+"=-l")
 	}
 	tmp := filepath.Join(scratch, n.file)
 	args = append(args, "-ldflags="+strings.Join(ld, " "), mode, "-o", tmp, c.pkg)
