@@ -58,8 +58,11 @@
  *            is unaffected. fork() followed by exec() is fine.
  *   unload:  the library stays loaded until the process ends; dlclose() is
  *            harmless and has no effect.
- *   signals: the library contains the Go runtime, whose handlers for SIGSEGV,
- *            SIGBUS and SIGFPE hand on to the host's what is not its own fault.
+ *   signals: the library contains the Go runtime, which handles SIGSEGV, SIGBUS
+ *            and SIGFPE in its own code. Everything else goes to the handler that
+ *            the host installed before; on Linux, without one, a crash inside or
+ *            outside a callback ends the process by its own signal, and nothing is
+ *            printed.
  *            All other signals are left as the host has them; on Linux the
  *            library sends none, and its threads block all of them (callbacks
  *            run with the mask of the thread that created the manager). A

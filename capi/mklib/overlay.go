@@ -70,6 +70,57 @@ var patches = []patch{
 		new: `	envs = make([]string, n)[:0]
 `,
 	},
+	// A crash of the host is the host's, also inside a callback: without a handler
+	// of the host the process ends by the signal itself, and the runtime prints
+	// nothing. A signal that a process sent is no fault of the library either.
+	{
+		file: "signal_unix.go", goos: "linux",
+		old: `	// If there is no handler to forward to, no need to forward.
+	if fwdFn == _SIG_DFL {
+		return false
+	}
+
+	c := &sigctxt{info, ctx}
+	// Only forward synchronous signals and SIGPIPE.
+	// Unfortunately, user generated SIGPIPEs will also be forwarded, because si_code
+	// is set to _SI_USER even for a SIGPIPE raised from a write to a closed socket
+	// or pipe.
+	if (c.sigFromUser() || flags&_SigPanic == 0) && sig != _SIGPIPE {
+		return false
+	}
+`,
+		new: `	c := &sigctxt{info, ctx}
+	sent := c.sigFromUser()
+	if !sent && flags&_SigPanic == 0 && sig != _SIGPIPE {
+		return false
+	}
+`,
+	},
+	{
+		file: "signal_unix.go", goos: "linux",
+		old: `	if gp != nil && gp.m != nil && gp.m.curg != nil && !gp.m.isExtraInC && !gp.m.incgo {
+		return false
+	}
+
+	// Signal not handled by Go, forward it.
+	if fwdFn != _SIG_IGN {
+`,
+		new: `	if !sent && gp != nil && gp.m != nil && gp.m.curg != nil && !gp.m.isExtraInC && !gp.m.incgo {
+		return false
+	}
+
+	if fwdFn == _SIG_DFL {
+		// What faulted runs again when the handler has returned, and ends the process.
+		setsig(sig, _SIG_DFL)
+		if sent {
+			dieFromSignal(sig)
+		}
+		return true
+	}
+	// Signal not handled by Go, forward it.
+	if fwdFn != _SIG_IGN {
+`,
+	},
 	// No thread wakes a host at rest: the runtime's monitor would wake every
 	// minute to see whether the collection of every two minutes is due. The
 	// growth of the heap alone asks for a collection here.
