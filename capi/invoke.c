@@ -37,11 +37,8 @@ void hrmc_start_delivery(uint64_t mask)
         if (pthread_setspecific(host_mask, kept) != 0)
             free(kept);
     }
-    /* The name under which a debugger or top shows the thread. */
-#if defined(__linux__)
-    pthread_setname_np(pthread_self(), "hotreload");
-#elif defined(__APPLE__)
-    pthread_setname_np("hotreload");
+#if defined(__APPLE__)
+    pthread_setname_np("hotreload"); /* as pressure.c names every thread on Linux */
 #endif
 }
 

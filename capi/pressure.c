@@ -10,17 +10,22 @@
 #if defined(__linux__)
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
 /* What Go's runtime reserves when it starts, and some more. */
 #define TO_START (sizeof(void *) >= 8 ? 1024 * MIB : 128 * MIB)
 /* For one more arena of its heap, and the stacks of a few threads. */
 #define TO_GROW (sizeof(void *) >= 8 ? 128 * MIB : 32 * MIB)
-#define KEPT_BACK (sizeof(void *) >= 8 ? 128 * MIB : 32 * MIB)
+/* Two arenas, so that one is aligned, and smaller pieces. Since Go 1.26 the heap begins
+ * anywhere in its first arena, and may need a second one soon. */
+#define KEPT_BACK (sizeof(void *) >= 8 ? 256 * MIB : 32 * MIB)
 
 /* Every pthread_create and mmap in this library is linked to the functions below
  * (--wrap), and these to the system's; without --wrap there are none. */
@@ -70,10 +75,39 @@ static void keep_back(void)
 void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 {
     void *p = __real_mmap(at, n, prot, flags, fd, offset);
-    /* An arena of the heap would not fit; what is taken piece by piece is smaller. */
-    if (p != MAP_FAILED || errno != ENOMEM || !(flags & MAP_ANONYMOUS) || (flags & MAP_FIXED) || n > KEPT_BACK / 8)
+    if (p != MAP_FAILED || errno != ENOMEM || !(flags & MAP_ANONYMOUS) || (flags & MAP_FIXED))
         return p;
     return take(n, prot, flags);
+}
+
+/* What a thread of the library runs. */
+struct job {
+    void *(*start)(void *);
+    void *arg;
+};
+
+/* A thread inherits from its creator, and the first ones are made by the thread of the
+ * host that loads the library. That may be a real-time thread, or pinned to one
+ * processor. The library's threads have the usual policy and run where the process may. */
+static void leave_creator_behind(void)
+{
+    struct sched_param usual = {0};
+    cpu_set_t process, own;
+    int policy = sched_getscheduler(0);
+    if (policy == SCHED_FIFO || policy == SCHED_RR)
+        sched_setscheduler(0, SCHED_OTHER, &usual);
+    if (sched_getaffinity(getpid(), sizeof process, &process) == 0 && sched_getaffinity(0, sizeof own, &own) == 0 &&
+        !CPU_EQUAL(&process, &own))
+        sched_setaffinity(0, sizeof process, &process);
+    prctl(PR_SET_NAME, "hotreload");
+}
+
+static void *run_job(void *arg)
+{
+    struct job job = *(struct job *)arg;
+    free(arg);
+    leave_creator_behind();
+    return job.start(job.arg);
 }
 
 /* With every signal blocked that can be, so that none of these threads takes one
@@ -82,11 +116,18 @@ void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 static int start_thread(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {
     sigset_t all, before;
+    struct job *job = malloc(sizeof *job);
     int err;
+    if (job == NULL)
+        return EAGAIN;
+    job->start = start;
+    job->arg = arg;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = __real_pthread_create(thread, attr, start, arg);
+    err = __real_pthread_create(thread, attr, run_job, job);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (err != 0)
+        free(job);
     return err;
 }
 

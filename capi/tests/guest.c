@@ -2,12 +2,15 @@
  * small stacks, and few threads, and little memory. */
 #include "loaded.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -394,6 +397,65 @@ APART(threads_with_small_stacks)
     }
 }
 
+/* ------------------------------------------------------- a thread that loads it */
+
+static int real_time; /* whether this process may have real-time threads */
+static pid_t loader;
+
+static void *load_in_a_hurry(void *arg)
+{
+    struct sched_param first = {.sched_priority = 10};
+    cpu_set_t one;
+    (void)arg;
+    loader = (pid_t)syscall(SYS_gettid);
+    CPU_ZERO(&one);
+    CPU_SET(*(int *)arg, &one);
+    CHECK_INT(sched_setaffinity(0, sizeof one, &one), 0);
+    real_time = sched_setscheduler(0, SCHED_FIFO, &first) == 0;
+    load();
+    use();
+    CHECK_INT(sched_getscheduler(0), real_time ? SCHED_FIFO : SCHED_OTHER); /* the host's own is left alone */
+    return NULL;
+}
+
+/* The library's threads run where the process may, do not compete with the host's
+ * real-time threads, and can be told apart in top or a debugger. */
+APART(loaded_by_a_pinned_real_time_thread)
+{
+    cpu_set_t process, own;
+    pthread_t t;
+    DIR *tasks;
+    struct dirent *d;
+    int cpu = 0, threads = 0;
+    CHECK_INT(sched_getaffinity(0, sizeof process, &process), 0);
+    while (!CPU_ISSET(cpu, &process))
+        cpu++;
+    CHECK_INT(pthread_create(&t, NULL, load_in_a_hurry, &cpu), 0);
+    pthread_join(t, NULL);
+    use();
+    tasks = opendir("/proc/self/task");
+    while ((d = readdir(tasks)) != NULL) {
+        char name[300], said[32] = "";
+        pid_t tid = (pid_t)atoi(d->d_name);
+        FILE *f;
+        if (tid == 0 || tid == getpid() || tid == loader)
+            continue;
+        snprintf(name, sizeof name, "/proc/self/task/%s/comm", d->d_name);
+        f = fopen(name, "re");
+        if (f == NULL)
+            continue; /* it has ended */
+        CHECK(fgets(said, sizeof said, f) != NULL);
+        fclose(f);
+        CHECK_STR(said, "hotreload\n");
+        CHECK_INT(sched_getscheduler(tid), SCHED_OTHER);
+        CHECK_INT(sched_getaffinity(tid, sizeof own, &own), 0);
+        CHECK(CPU_EQUAL(&own, &process));
+        threads++;
+    }
+    closedir(tasks);
+    CHECK(threads > 0);
+}
+
 /* -------------------------------------------------------------- environment */
 
 /* In a program started with them, and set by the program itself. The variables
@@ -446,6 +508,7 @@ int main(int argc, char **argv)
     RUN(loaded_without_address_space);
     RUN(address_space_runs_out_later);
     RUN(threads_with_small_stacks);
+    RUN(loaded_by_a_pinned_real_time_thread);
     RUN(variables_of_others);
     /* As another user, who owns the directory from then on. */
     RUN(loaded_without_threads);
