@@ -191,7 +191,7 @@ func patchedGo(c config, dir string) (goTool, error) {
 		return goTool{}, err
 	}
 	g.env = []string{"GOROOT=" + goroot, "GOTOOLCHAIN=local"}
-	libc, err := libcOf(c)
+	libc, err := libcOf(c, dir)
 	if err != nil {
 		return goTool{}, err
 	}
@@ -212,19 +212,34 @@ func outsideModules(c config, goroot, dir string) (string, error) {
 	return link, os.Symlink(goroot, link)
 }
 
-// libcOf is the C library that the C compiler builds for: "musl", or "" for any
-// other.
-func libcOf(c config) (string, error) {
+// libcOf is the C library of Linux that the C compiler builds for, "glibc" or
+// "musl", which alone has no macro of its own; "" on other systems. Cross compilers
+// differ in what they tell of themselves, but each has the library's headers.
+func libcOf(c config, dir string) (string, error) {
+	if c.goos != "linux" {
+		return "", nil
+	}
 	cc, err := compiler(c)
 	if err != nil {
 		return "", err
 	}
-	machine, err := exec.Command(cc[0], append(cc[1:], "-dumpmachine")...).Output()
+	flags, err := goEnv(c.root, "CGO_CFLAGS")
 	if err != nil {
-		return "", fmt.Errorf("%s -dumpmachine: %w", strings.Join(cc, " "), err)
+		return "", err
 	}
-	if strings.Contains(string(machine), "musl") {
-		return "musl", nil
+	probe := filepath.Join(dir, "libc.c")
+	if err := os.WriteFile(probe, []byte("#include <stdlib.h>\n#ifdef __GLIBC__\nlibc_is_glibc\n#endif\n"), 0o644); err != nil {
+		return "", err
 	}
-	return "", nil
+	args := append(append(cc[1:], strings.Fields(flags)...), "-E", probe)
+	cmd := exec.Command(cc[0], args...)
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", cc[0], strings.Join(args, " "), err)
+	}
+	if strings.Contains(string(text), "libc_is_glibc") {
+		return "glibc", nil
+	}
+	return "musl", nil
 }
