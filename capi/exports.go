@@ -31,7 +31,7 @@ func hrmgo_create(o *C.hrm_options, mask C.uint64_t, out *C.uintptr_t, err *C.hr
 	}
 	m, e := core.New(core.Options{
 		Safe:                   safe,
-		SnapshotDir:            text(o.snapshot_dir),
+		SnapshotDir:            optional(o.snapshot_dir),
 		Dispatch:               core.DispatchMode(o.dispatch_mode),
 		Quiet:                  quiet(o.quiet_ms),
 		MaxDelay:               milliseconds(o.max_delay_ms),

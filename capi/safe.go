@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"fmt"
+	"time"
 	"unsafe"
 
 	"github.com/qtforge/hotreload/core"
@@ -17,10 +18,22 @@ func text(s *C.char) string { // NULL is ""
 	return C.GoString(s)
 }
 
-// texts copies a NULL-terminated array of strings.
+// optional is a string that is named if it is there: NULL is nil.
+func optional(s *C.char) *string {
+	if s == nil {
+		return nil
+	}
+	return new(C.GoString(s))
+}
+
+// texts copies a NULL-terminated array of strings; NULL is nil, no array is.
 func texts(name string, list **C.char) (out []string, err error) {
 	const most = 10000 // a list without its NULL is not read for ever
-	for i := uintptr(0); list != nil; i++ {
+	if list == nil {
+		return nil, nil
+	}
+	out = []string{}
+	for i := uintptr(0); ; i++ {
 		s := *(**C.char)(unsafe.Add(unsafe.Pointer(list), i*unsafe.Sizeof(*list)))
 		if s == nil {
 			break
@@ -38,21 +51,37 @@ func safeOf(o *C.hrm_safe_options) (*core.Safe, error) {
 	if o == nil {
 		return nil, nil
 	}
-	const known = C.HRM_SAFE_IMAGE | C.HRM_SAFE_STRICT_MODES | C.HRM_SAFE_ACCEPT_ON_TIMEOUT
+	const known = C.HRM_SAFE_IMAGE | C.HRM_SAFE_STRICT_MODES | C.HRM_SAFE_ACCEPT_ON_TIMEOUT |
+		C.HRM_SAFE_NO_IMAGE | C.HRM_SAFE_NO_STRICT_MODES | C.HRM_SAFE_REJECT_ON_TIMEOUT
 	if bad := o.flags &^ known; bad != 0 {
 		return nil, &core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_safe_options.flags has bits %#x that this version does not know", uint32(bad))}
 	}
 	s := &core.Safe{
-		Image:            o.flags&C.HRM_SAFE_IMAGE != 0,
-		StrictModes:      o.flags&C.HRM_SAFE_STRICT_MODES != 0,
-		AcceptOnTimeout:  o.flags&C.HRM_SAFE_ACCEPT_ON_TIMEOUT != 0,
-		AllowList:        text(o.allow_list),
-		Signature:        text(o.signature),
-		ValidatorTimeout: milliseconds(o.validator_timeout_ms),
-		ReportTimeout:    milliseconds(o.report_timeout_ms),
+		AllowList:        optional(o.allow_list),
+		Signature:        optional(o.signature),
+		ValidatorTimeout: timeout(o.validator_timeout_ms),
+		ReportTimeout:    timeout(o.report_timeout_ms),
 		Retries:          int(o.retries),
 		RetryDelay:       milliseconds(o.retry_delay_ms),
 		Keep:             int(o.keep_generations),
+	}
+	for _, f := range []struct {
+		name    string
+		on, off C.uint32_t
+		to      **bool
+	}{
+		{"IMAGE and HRM_SAFE_NO_IMAGE", C.HRM_SAFE_IMAGE, C.HRM_SAFE_NO_IMAGE, &s.Image},
+		{"STRICT_MODES and HRM_SAFE_NO_STRICT_MODES", C.HRM_SAFE_STRICT_MODES, C.HRM_SAFE_NO_STRICT_MODES, &s.StrictModes},
+		{"ACCEPT_ON_TIMEOUT and HRM_SAFE_REJECT_ON_TIMEOUT", C.HRM_SAFE_ACCEPT_ON_TIMEOUT, C.HRM_SAFE_REJECT_ON_TIMEOUT, &s.AcceptOnTimeout},
+	} {
+		switch o.flags & (f.on | f.off) {
+		case f.on | f.off:
+			return nil, &core.Error{Kind: core.ErrInvalidArgument, Msg: fmt.Sprintf("hrm_safe_options.flags has both HRM_SAFE_%s; set one of them", f.name)}
+		case f.on:
+			*f.to = new(true)
+		case f.off:
+			*f.to = new(false)
+		}
 	}
 	for _, l := range []struct {
 		name string
@@ -65,6 +94,14 @@ func safeOf(o *C.hrm_safe_options) (*core.Safe, error) {
 		}
 	}
 	return s, nil
+}
+
+// timeout is a time that may be none at all.
+func timeout(ms C.int32_t) time.Duration {
+	if ms == C.HRM_SAFE_NONE {
+		return core.SafeNone
+	}
+	return milliseconds(ms)
 }
 
 //export hrmgo_report

@@ -115,7 +115,7 @@ func TestForeignFilesInTheSnapshotDirectoryStay(t *testing.T) {
 	if err := os.Chmod(base, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	h := newSafe(t, Options{SnapshotDir: base}, Safe{}, "v1")
+	h := newSafe(t, Options{SnapshotDir: new(base)}, Safe{}, "v1")
 	h.change("v1")
 	h.until("the dead one's is removed", func() bool { return noFile(left) })
 	h.m.Close()

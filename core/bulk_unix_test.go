@@ -119,7 +119,7 @@ func TestFurtherFilesShareTheirDirectory(t *testing.T) {
 	h := &realHost{t: t}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	h.must(err)
-	h.m, err = New(Options{SnapshotDir: filepath.Join(t.TempDir(), "snapshots")})
+	h.m, err = New(Options{SnapshotDir: new(filepath.Join(t.TempDir(), "snapshots"))})
 	h.must(err)
 	defer h.m.Close()
 	folders := func() int {

@@ -25,13 +25,13 @@ func TestEvidenceThatIsNoOrdinaryFile(t *testing.T) {
 			h.must(os.Truncate(at, 1<<40))
 		},
 	} {
-		for kind, o := range map[string]Safe{"signature": {PublicKeys: []string{keyText}}, "allow-list": {AllowList: "list"}} {
+		for kind, o := range map[string]Safe{"signature": {PublicKeys: []string{keyText}}, "allow-list": {AllowList: new("list")}} {
 			t.Run(kind+" is "+what, func(t *testing.T) {
 				h := quietSafe(t, Options{})
 				at := h.file + signatureSuffix
-				if o.AllowList != "" {
-					o.AllowList = filepath.Join(h.dir, "list")
-					at = o.AllowList
+				if o.AllowList != nil {
+					at = filepath.Join(h.dir, "list")
+					o.AllowList = &at
 				}
 				make(h, at)
 				h.put(h.file, signedText)
@@ -60,7 +60,7 @@ func TestRelativeEvidenceAfterChdir(t *testing.T) {
 	h.put(h.file, signedText)
 	h.put("sums", sha256Of(signedText)+"  plugin.so\n")
 	h.put("signature", prehashed)
-	h.enable(Safe{AllowList: "sums", PublicKeys: []string{keyText}, Signature: "signature"})
+	h.enable(Safe{AllowList: new("sums"), PublicKeys: []string{keyText}, Signature: new("signature")})
 	h.change(signedText)
 	t.Chdir("/")
 	h.put(filepath.Join(h.dir, "sums"), sha256Of("next")+"\n"+sha256Of(signedText)+"\n")
@@ -83,7 +83,7 @@ func TestStrictModesIncludeTheAllowList(t *testing.T) {
 	}})
 	h.put(h.file, "v1")
 	h.put(list, sha256Of("v1")+"\n")
-	h.enable(Safe{StrictModes: true, AllowList: list})
+	h.enable(Safe{StrictModes: new(true), AllowList: new(list)})
 	if ev := h.next(Rejected); !strings.Contains(ev.Message, "allow-list") || !strings.Contains(ev.Message, "writable by others") {
 		t.Errorf("refused with %q", ev.Message)
 	}

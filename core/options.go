@@ -35,8 +35,8 @@ type Options struct {
 	IgnoreUnchangedContent bool // tell neither a touch nor a byte-identical rewrite
 	ForcePolling           bool // compare files every PollInterval, use no notifications
 
-	Safe        *Safe  // safe reload for every plugin; nil = none
-	SnapshotDir string // absolute; "" = a directory of the user's own
+	Safe        *Safe   // safe reload for every plugin; nil = none
+	SnapshotDir *string // absolute; nil = a directory of the user's own
 
 	// ThreadStart, if set, runs first on the thread of DispatchThread.
 	ThreadStart func()
@@ -59,7 +59,7 @@ type EnableOptions struct {
 	Quiet          time.Duration // 0 = the manager's, or NoQuiet
 	AllowMissing   bool          // a file that does not exist yet is not an error
 	DeliverPresent bool          // the present version is told too, as the first change
-	Safe           *Safe         // nil = the manager's
+	Safe           *Safe         // its named fields replace the manager's
 }
 
 func (o *Options) normalize() error {
@@ -82,12 +82,12 @@ func (o *Options) normalize() error {
 		}
 	}
 	if o.Safe != nil {
-		if err := o.Safe.check(); err != nil {
+		if err := o.Safe.checkForAll(); err != nil {
 			return err
 		}
-		if len(o.Safe.Files) > 0 || o.Safe.Signature != "" {
-			return fail(ErrInvalidArgument, "files and signature belong to one plugin; give them when enabling it")
-		}
+	}
+	if o.SnapshotDir != nil && *o.SnapshotDir == "" {
+		return fail(ErrInvalidArgument, "snapshot_dir is an empty string; name a directory, or leave the field out")
 	}
 	if o.Quiet == 0 {
 		o.Quiet = DefaultQuiet

@@ -160,7 +160,7 @@ func newOracle(t *testing.T, seed uint64, o Options, tiny bool) *oracle {
 	c.must(os.Symlink(c.at("store/1"), c.at("links/hop")))
 
 	if o.Safe != nil {
-		o.SnapshotDir = c.at("snapshots")
+		o.SnapshotDir = new(c.at("snapshots"))
 	}
 	start := func() {
 		if *oracleHost != "" {

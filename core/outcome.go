@@ -64,12 +64,11 @@ func (m *Manager) failedLocked(e *entry, o *offer, message string) {
 	if message != "" {
 		what += ": " + message
 	}
-	if f.times <= s.o.Retries {
-		delay := s.o.RetryDelay
-		if delay == 0 {
-			delay = DefaultRetryDelay
+	if f.times <= s.o.retries {
+		delay := s.o.retryDelay
+		for range f.times - 1 {
+			delay = min(2*delay, maxInterval)
 		}
-		delay = min(delay<<min(f.times-1, 20), maxInterval)
 		if o.generation == uint64(e.generation) { // otherwise a newer one is there already
 			m.stats.Retries++
 			e.distrust()
@@ -152,7 +151,7 @@ func (s *safeState) failed(sum hash) *failure {
 func (s *safeState) bad(sum hash) bool {
 	for _, f := range s.failures {
 		if f.sum == sum {
-			return f.times > s.o.Retries
+			return f.times > s.o.retries
 		}
 	}
 	return false
@@ -165,7 +164,7 @@ func (m *Manager) offered(e *entry, c *pendingChange, ev *Event) {
 	s.offers = append(s.offers, o)
 	s.payload = c.payload
 	ev.snapshot(o)
-	if d := s.o.ReportTimeout; d > 0 {
+	if d := s.o.reportTimeout; d > 0 {
 		o.watchdog = time.AfterFunc(d, func() {
 			m.guard("a timer", func() {
 				m.mu.Lock()
@@ -190,16 +189,9 @@ func (o *offer) stopWatchdog() {
 }
 
 // prune removes the snapshots that nobody goes back to: what came before the
-// good one, but for Keep good ones; of what nobody reported on, the newest two stay.
+// good one, but for keep good ones; of what nobody reported on, the newest two stay.
 func (m *Manager) prune(s *safeState) {
-	keep := s.o.Keep
-	switch keep {
-	case 0:
-		keep = 1
-	case KeepNone:
-		keep = 0
-	}
-	good, unreported := keep+1, 2
+	good, unreported := s.o.keep+1, 2
 	kept := []*offer{}
 	for _, o := range slices.Backward(s.offers) {
 		switch {

@@ -66,7 +66,7 @@ func TestNoRetryOfASupersededVersion(t *testing.T) {
 
 // Memory is bounded: of many contents that failed the latest are known.
 func TestFailuresRemembered(t *testing.T) {
-	s := &safeState{o: &Safe{}}
+	s := &safeState{o: &policy{}}
 	const many = 3 * maxFailures
 	for i := range many {
 		s.failed(hash{byte(i)}).times++

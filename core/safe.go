@@ -7,33 +7,9 @@ import (
 	"time"
 )
 
-// Safe asks for safe reload: the host is told of snapshots that were validated,
-// and reports how their loading went.
-type Safe struct {
-	Files       []string // what else belongs to the plugin, relative to its directory
-	Image       bool     // refuse what is no whole image for this machine
-	Symbols     []string // that the image must export
-	AllowList   string   // a file of SHA-256 sums
-	PublicKeys  []string // minisign's; one of them must have signed
-	Signature   string   // "" = the plugin's path + ".minisig"
-	StrictModes bool     // nobody else may be able to exchange the file
-
-	ValidatorTimeout time.Duration // 0 = none
-	AcceptOnTimeout  bool          // what a timeout means; otherwise the version is refused
-	ReportTimeout    time.Duration // when a missing report is noted; 0 = never
-	Retries          int           // how often a failed version is offered again
-	RetryDelay       time.Duration // before the first retry, then doubling; 0 = DefaultRetryDelay
-	Keep             int           // good generations kept beside the present one; 0 = 1, KeepNone
-}
-
-// Defaults and limits of Safe.
+// Limits of safe reload.
 const (
-	DefaultRetryDelay = time.Second
-	KeepNone          = -1
-
 	signatureSuffix = ".minisig"
-	maxKeep         = 1000
-	maxRetries      = 1000
 	maxFailures     = 32 // contents that are remembered as bad, per plugin
 	minAgain        = time.Second
 	maxAgain        = time.Minute
@@ -54,7 +30,7 @@ const (
 type safeState struct {
 	leader *entry // this entry only stands for a further file of that one
 
-	o          *Safe
+	o          *policy
 	keys       []minisignKey
 	files      []member // the plugin's own first
 	signatures []string // of each of them
@@ -88,49 +64,24 @@ type failure struct {
 	times int
 }
 
-func (s *Safe) check() error {
-	for _, d := range []struct {
-		name string
-		d    time.Duration
-	}{{"validator_timeout", s.ValidatorTimeout}, {"report_timeout", s.ReportTimeout}, {"retry_delay", s.RetryDelay}} {
-		if d.d < 0 || d.d > maxInterval {
-			return fail(ErrInvalidArgument, "%s of %d ms is out of range: 0 to %d ms", d.name, d.d.Milliseconds(), maxInterval.Milliseconds())
-		}
-	}
-	if s.Retries < 0 || s.Retries > maxRetries {
-		return fail(ErrInvalidArgument, "retries of %d is out of range: 0 to %d", s.Retries, maxRetries)
-	}
-	if s.Keep < KeepNone || s.Keep > maxKeep {
-		return fail(ErrInvalidArgument, "keep_generations of %d is out of range: -1 (none), 0 (default) or 1 to %d", s.Keep, maxKeep)
-	}
-	if slices.Contains(s.Symbols, "") {
-		return fail(ErrInvalidArgument, "symbols contains an empty name")
-	}
-	for _, k := range s.PublicKeys {
-		if _, err := parseKey(k); err != nil {
-			return err
-		}
-	}
-	if s.Signature != "" && len(s.PublicKeys) == 0 {
-		return fail(ErrInvalidArgument, "signature is %q, but there are no public_keys", s.Signature)
-	}
-	return nil
-}
-
 // makeSafe makes what a new entry needs for safe reload, if it is asked for.
-func (m *Manager) makeSafe(id, abs string, policy *Safe) (*safeState, error) {
-	if policy == nil {
-		policy = m.opts.Safe
-	} else if err := policy.check(); err != nil {
-		return nil, err
+func (m *Manager) makeSafe(id, abs string, own *Safe) (*safeState, error) {
+	if own != nil {
+		if err := own.check(); err != nil {
+			return nil, err
+		}
 	}
-	if policy == nil {
+	o := mergeSafe(m.opts.Safe, own)
+	if o == nil {
 		return nil, nil
+	}
+	if o.signature != "" && o.publicKeys == nil {
+		return nil, fail(ErrInvalidArgument, "signature is %q, but there are no public_keys", o.signature)
 	}
 	if err := m.startVetting(); err != nil {
 		return nil, err
 	}
-	s, err := m.newSafeState(id, strings.Clone(abs), policy)
+	s, err := m.newSafeState(id, strings.Clone(abs), o)
 	if err != nil {
 		return nil, err
 	}
@@ -169,16 +120,16 @@ func (l *loop) unwatch(e *entry) {
 }
 
 // newSafeState prepares safe reload of the plugin at abs; o is checked.
-func (m *Manager) newSafeState(id, abs string, o *Safe) (*safeState, error) {
+func (m *Manager) newSafeState(id, abs string, o *policy) (*safeState, error) {
 	s := &safeState{o: o}
 	paths := []string{filepath.Clean(abs)}
-	for _, f := range o.Files {
+	for _, f := range o.files {
 		full := f
 		if !filepath.IsAbs(f) {
 			full = filepath.Join(filepath.Dir(abs), f)
 		}
 		full = filepath.Clean(full)
-		if in, err := m.opts.disk.stat(full); f == "" || err == nil && in.kind != kindFile {
+		if in, err := m.opts.disk.stat(full); err == nil && in.kind != kindFile {
 			return nil, fail(ErrInvalidPath, "plugin %q: %q, named as one of its files, is no file", id, f)
 		}
 		if !slices.Contains(paths, full) {
@@ -190,7 +141,7 @@ func (m *Manager) newSafeState(id, abs string, o *Safe) (*safeState, error) {
 		return nil, err
 	}
 	s.files[0].abs = abs // as it is walked: not cleaned across links
-	for _, k := range o.PublicKeys {
+	for _, k := range o.publicKeys {
 		key, err := parseKey(k)
 		if err != nil {
 			return nil, err
@@ -200,15 +151,15 @@ func (m *Manager) newSafeState(id, abs string, o *Safe) (*safeState, error) {
 	if len(s.keys) > 0 {
 		for i, f := range s.files {
 			sig := f.abs + signatureSuffix
-			if i == 0 && o.Signature != "" {
-				sig = o.Signature
+			if i == 0 && o.signature != "" {
+				sig = o.signature
 			}
 			s.signatures = append(s.signatures, sig)
 		}
 		s.evidence = append(s.evidence, s.signatures...)
 	}
-	if o.AllowList != "" {
-		s.evidence = append(s.evidence, o.AllowList)
+	if o.allowList != "" {
+		s.evidence = append(s.evidence, o.allowList)
 	}
 	for i, p := range s.evidence {
 		if !filepath.IsAbs(p) {
@@ -220,7 +171,7 @@ func (m *Manager) newSafeState(id, abs string, o *Safe) (*safeState, error) {
 		}
 	}
 	copy(s.signatures, s.evidence)
-	if o.AllowList != "" {
+	if o.allowList != "" {
 		s.allowList = s.evidence[len(s.evidence)-1]
 	}
 	return s, nil
@@ -339,12 +290,4 @@ func (m *Manager) writerOf(e *entry, at string) (verdict, fileInfo) {
 func (m *Manager) written(e *entry) bool {
 	v, _ := m.writerOf(e, e.abs())
 	return v == somebody
-}
-
-// snapshotDir is where snapshots go if no option says so.
-func snapshotDir(given string) string {
-	if given != "" {
-		return given
-	}
-	return defaultSnapshotDir()
 }

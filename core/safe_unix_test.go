@@ -259,7 +259,7 @@ func TestTimeoutMayAccept(t *testing.T) {
 	block := make(chan struct{})
 	h.must(h.m.SetValidator(func(Candidate) error { <-block; return errors.New("late") }, nil))
 	h.put(h.file, "v1")
-	h.enable(Safe{ValidatorTimeout: 20 * ms, AcceptOnTimeout: true})
+	h.enable(Safe{ValidatorTimeout: 20 * ms, AcceptOnTimeout: new(true)})
 	h.change("v1")
 	close(block)
 }
@@ -514,8 +514,8 @@ func TestSafeOptionsThatMakeNoSense(t *testing.T) {
 	for what, s := range map[string]Safe{
 		"is no file":                 {Files: []string{"."}},
 		"no minisign public key":     {PublicKeys: []string{"RWnonsense"}},
-		"there are no public_keys":   {Signature: "x.minisig"},
-		"retries of -1":              {Retries: -1},
+		"there are no public_keys":   {Signature: new("x.minisig")},
+		"retries of -2":              {Retries: -2},
 		"keep_generations of -2":     {Keep: -2},
 		"report_timeout of -1 ms":    {ReportTimeout: -ms},
 		"symbols contains an empty":  {Symbols: []string{"a", ""}},
@@ -536,7 +536,7 @@ func TestSafeOptionsThatMakeNoSense(t *testing.T) {
 		h.must(os.Chown(dirs["belongs to user 12345"], 12345, 0))
 	}
 	for what, dir := range dirs {
-		m, err := New(Options{SnapshotDir: dir})
+		m, err := New(Options{SnapshotDir: new(dir)})
 		h.must(err)
 		err = m.Enable("p", h.file, EnableOptions{Safe: &Safe{}})
 		if err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), dir) {

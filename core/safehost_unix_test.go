@@ -40,10 +40,10 @@ func quietSafe(t *testing.T, o Options) *safeHost {
 	h := &safeHost{t: t, dir: filepath.Join(dir, "app"), events: make(chan Event, 10000)}
 	h.file = filepath.Join(h.dir, "plugin.so")
 	h.must(os.Mkdir(h.dir, 0o755))
-	if o.SnapshotDir == "" {
-		o.SnapshotDir = filepath.Join(dir, "snapshots")
+	if o.SnapshotDir == nil {
+		o.SnapshotDir = new(filepath.Join(dir, "snapshots"))
 	}
-	h.snapshots = o.SnapshotDir
+	h.snapshots = *o.SnapshotDir
 	if o.Quiet == 0 {
 		o.Quiet = 20 * ms
 	}

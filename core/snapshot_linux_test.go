@@ -61,7 +61,7 @@ func TestKilledProcessesLeaveNothing(t *testing.T) {
 			if n := len(entriesOf(t, base)); n != 2 && at != "begun" && !(n == 1 && at == "begun") {
 				t.Fatalf("%d directories before the next start, want the living one's and the dead one's", n)
 			}
-			h := newSafe(t, Options{SnapshotDir: base}, Safe{}, "v1")
+			h := newSafe(t, Options{SnapshotDir: new(base)}, Safe{}, "v1")
 			h.change("v1")
 			h.until("what the dead process left is removed", func() bool { return len(entriesOf(t, base)) == 2 })
 			if b, err := os.ReadFile(kept); err != nil || string(b) != "v1" {
@@ -87,7 +87,7 @@ func dieAt(t *testing.T, at, base string) {
 			_ = unix.Kill(os.Getpid(), unix.SIGKILL)
 		}
 	}
-	h := quietSafe(t, Options{SnapshotDir: base, step: die})
+	h := quietSafe(t, Options{SnapshotDir: new(base), step: die})
 	h.put(h.file, "v1")
 	h.enable(Safe{})
 	ev := h.change("v1")
@@ -116,7 +116,7 @@ func TestDiskFull(t *testing.T) {
 		return
 	}
 	dir := mountTmpfs(t, 0, "size=256k,mode=700")
-	h := quietSafe(t, Options{SnapshotDir: filepath.Join(dir, "s")})
+	h := quietSafe(t, Options{SnapshotDir: new(filepath.Join(dir, "s"))})
 	h.put(h.file, "v1")
 	h.enable(Safe{})
 	h.change("v1")
@@ -170,7 +170,7 @@ func TestNoexecSnapshotDirectoryIsSaidAtOnce(t *testing.T) {
 		return
 	}
 	dir := mountTmpfs(t, unix.MS_NOEXEC, "mode=700")
-	h := quietSafe(t, Options{SnapshotDir: filepath.Join(dir, "s")})
+	h := quietSafe(t, Options{SnapshotDir: new(filepath.Join(dir, "s"))})
 	h.put(h.file, "a script is fine")
 	h.enable(Safe{})
 	h.change("a script is fine")
@@ -185,7 +185,7 @@ func TestSnapshotDirectoryMadeReadOnly(t *testing.T) {
 		return
 	}
 	dir := mountTmpfs(t, 0, "mode=700")
-	h := quietSafe(t, Options{SnapshotDir: filepath.Join(dir, "s")})
+	h := quietSafe(t, Options{SnapshotDir: new(filepath.Join(dir, "s"))})
 	h.put(h.file, "v1")
 	h.enable(Safe{})
 	h.change("v1")
@@ -246,7 +246,7 @@ func TestSnapshotDirectoryTakenByAnother(t *testing.T) {
 	t.Cleanup(func() { as(0); _ = os.RemoveAll(dir) })
 	as(nobody)
 	base := filepath.Join(dir, "snapshots")
-	h := quietSafe(t, Options{SnapshotDir: base})
+	h := quietSafe(t, Options{SnapshotDir: new(base)})
 	h.put(h.file, "v1")
 	h.enable(Safe{})
 	own := filepath.Dir(filepath.Dir(h.change("v1").Snapshot))

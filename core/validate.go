@@ -32,7 +32,7 @@ func rejectForNow(format string, args ...any) error {
 
 // validate runs the built-in validations in the documented order.
 func (s *safeState) validate(snap *snapshot, image bool) error {
-	if image || s.o.Image {
+	if image || s.o.image {
 		if err := checkImage(snap.paths[0]); err != nil {
 			return reject("%v", err)
 		}
@@ -42,14 +42,14 @@ func (s *safeState) validate(snap *snapshot, image bool) error {
 		if magic && noexec(snap.root) {
 			return reject("the snapshot directory is on a file system mounted noexec, so that nothing can be loaded from it; choose another snapshot directory")
 		}
-		if i > 0 && magic && (image || s.o.Image) {
+		if i > 0 && magic && (image || s.o.image) {
 			if err := checkImage(path); err != nil {
 				return reject("%s: %v", s.files[i].rel, err)
 			}
 		}
 	}
-	if len(s.o.Symbols) > 0 {
-		if err := checkSymbols(snap.paths[0], s.o.Symbols); err != nil {
+	if len(s.o.symbols) > 0 {
+		if err := checkSymbols(snap.paths[0], s.o.symbols); err != nil {
 			return err
 		}
 	}

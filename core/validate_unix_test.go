@@ -88,7 +88,7 @@ func TestAllowList(t *testing.T) {
 	list := filepath.Join(h.dir, "SHA256SUMS")
 	h.put(h.file, "v1")
 	h.put(list, "# allowed\n")
-	h.enable(Safe{AllowList: list})
+	h.enable(Safe{AllowList: new(list)})
 	if ev := h.next(Rejected); !strings.Contains(ev.Message, "3bfc269594ef649228e9a74bab00f042efc91d5acc6fbee31a382e80d42388fe") {
 		t.Fatalf("event %+v", ev)
 	}
@@ -132,7 +132,7 @@ func TestFurtherFilesAreValidated(t *testing.T) {
 	disable()
 	h.put(more, "more")
 	h.put(list, sha256Of(signedText)+"  plugin.so\n")
-	h.enable(Safe{Files: []string{"more.so"}, AllowList: list})
+	h.enable(Safe{Files: []string{"more.so"}, AllowList: new(list)})
 	refused("more.so (SHA-256 " + sha256Of("more"))
 	h.replace(list, sha256Of(signedText)+"  plugin.so\n\\"+sha256Of("more")+"  more\\\\.so\n") // as sha256sum escapes names
 	h.change(signedText)
@@ -142,7 +142,7 @@ func TestFurtherFilesAreValidated(t *testing.T) {
 	h.compile(more, "int y;")
 	whole := h.read(more)
 	h.put(more, whole[:len(whole)/2])
-	h.enable(Safe{Files: []string{"more.so"}, Image: true})
+	h.enable(Safe{Files: []string{"more.so"}, Image: new(true)})
 	refused("more.so: ")
 	h.replace(more, whole)
 	h.next(FileChanged)
@@ -151,7 +151,7 @@ func TestFurtherFilesAreValidated(t *testing.T) {
 func TestImageAndSymbols(t *testing.T) {
 	h := quietSafe(t, Options{})
 	h.compile(h.file, "int plugin_init(void) { return 0; } static int plugin_answer(void) { return 1; } int (*keep)(void) = plugin_answer;")
-	h.enable(Safe{Image: true, Symbols: []string{"plugin_init", "plugin_answer", "plugin_exit"}})
+	h.enable(Safe{Image: new(true), Symbols: []string{"plugin_init", "plugin_answer", "plugin_exit"}})
 	if ev := h.next(Rejected); ev.Message != "it does not export plugin_answer, plugin_exit" {
 		t.Fatalf("event %+v", ev)
 	}
@@ -262,7 +262,7 @@ func TestStrictModes(t *testing.T) {
 		h.must(os.Chown(h.file, 0, 0))
 	}
 	// Through the manager: the temporary directory is open to all.
-	h.enable(Safe{StrictModes: true})
+	h.enable(Safe{StrictModes: new(true)})
 	if st, err := os.Stat("/tmp"); err == nil && st.Mode().Perm()&0o022 != 0 && strings.HasPrefix(h.file, "/tmp/") {
 		if ev := h.next(Rejected); !strings.Contains(ev.Message, `"/tmp" is writable by others`) {
 			t.Errorf("event %+v", ev)
@@ -293,7 +293,7 @@ func TestStrictModesMended(t *testing.T) {
 			h = quietSafe(t, Options{strict: func(path string) string { return strictBelow(h)(path) }})
 			h.put(h.file, "v1")
 			mend := open(h)
-			h.enable(Safe{StrictModes: true})
+			h.enable(Safe{StrictModes: new(true)})
 			if ev := h.next(Rejected); !strings.Contains(ev.Message, "writable by others") {
 				t.Fatalf("event %+v", ev)
 			}

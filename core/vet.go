@@ -78,7 +78,11 @@ func (m *Manager) startVetting() error {
 	if err := m.usable(); err != nil || m.vet.ready {
 		return err
 	}
-	m.vet.store.base = snapshotDir(m.opts.SnapshotDir)
+	if m.opts.SnapshotDir != nil {
+		m.vet.store.base = *m.opts.SnapshotDir
+	} else {
+		m.vet.store.base = defaultSnapshotDir()
+	}
 	if err := m.vet.store.prepare(); err != nil {
 		return err
 	}
@@ -180,7 +184,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	j.payload = m.payloadOf(s, j.info.remote)
 	for i, f := range s.files {
 		var open string
-		if s.o.StrictModes {
+		if s.o.strictModes {
 			open = m.opts.strict(f.abs)
 		}
 		switch _, err := m.opts.disk.stat(f.abs); {
@@ -192,7 +196,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 			return nil, rejectForNow("others could exchange the file: %s", open)
 		}
 	}
-	if s.o.StrictModes && s.allowList != "" && m.statFile(s.allowList).fp.exists {
+	if s.o.strictModes && s.allowList != "" && m.statFile(s.allowList).fp.exists {
 		if why := m.opts.strict(s.allowList); why != "" {
 			return nil, rejectForNow("others could exchange the allow-list: %s", why)
 		}
@@ -276,7 +280,7 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		verdict <- slot.fn(c)
 	})
 	var timeout <-chan time.Time
-	if d := j.e.safe().o.ValidatorTimeout; d > 0 {
+	if d := j.e.safe().o.validatorTimeout; d > 0 {
 		t := time.NewTimer(d)
 		defer t.Stop()
 		timeout = t.C
@@ -297,10 +301,10 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 	case <-timeout:
 		v.late = returned
 		o := j.e.safe().o
-		if o.AcceptOnTimeout {
+		if o.acceptOnTimeout {
 			return nil
 		}
-		return reject("the validator gave no verdict within %v", o.ValidatorTimeout)
+		return reject("the validator gave no verdict within %v", o.validatorTimeout)
 	}
 }
 

@@ -172,41 +172,67 @@ typedef struct hrm_options {
                                  that is held open for writing is waited for without limit */
     int32_t poll_interval_ms; /* for what must be polled; 0 = default, else 1..86400000 */
     uint32_t flags;           /* HRM_CHECK_IMAGE | ... */
-    const struct hrm_safe_options *safe; /* safe reload for every plugin; NULL = none */
-    const char *snapshot_dir; /* absolute; NULL = /run/user/UID/hotreload or /tmp/hotreload-UID */
+    const struct hrm_safe_options *safe; /* safe reload for every plugin; NULL = none. What it asks for holds for each
+                                 plugin whose own options do not name the same field: see hrm_safe_options */
+    const char *snapshot_dir; /* absolute; NULL = /run/user/UID/hotreload or /tmp/hotreload-UID; "" is INVALID_ARGUMENT */
 } hrm_options;
 
 /* Safe reload: the host is told of private, complete, read-only copies of what
  * changed, which were validated before, and reports how their loading went. The
- * manual of it is docs/safe-reload.md. All strings are copied. */
+ * manual of it is docs/safe-reload.md. All strings are copied.
+ *
+ * THE RULE. A safeguard given to a manager (hrm_options.safe) holds for every
+ * plugin unless the plugin's own options (hrm_enable_options.safe) name the very
+ * field. The two are merged field by field: the manager's, with the fields that
+ * the plugin names in their places. A field is named
+ *   pointers: when it is not NULL;
+ *   numbers:  when it is not 0; HRM_SAFE_NONE or HRM_KEEP_NONE asks for none;
+ *   flags:    by its bit, or by the opposite bit, which exempts the plugin. Both
+ *             bits of a pair are INVALID_ARGUMENT.
+ * A field that is named but empty ("", a list without entries, a list with an
+ * empty entry) is INVALID_ARGUMENT, never "no safeguard"; the message names the
+ * field. Only the list files may have no entries.
+ * A manager's symbols, allow_list and public_keys can be replaced for a plugin
+ * but not switched off; a plugin without them needs another manager. */
 
-/* Refuse what is no structurally whole ELF, PE or Mach-O image for this machine. */
+/* Reject files that are not complete ELF, PE or Mach-O images for this machine. */
 #define HRM_SAFE_IMAGE 1u
-/* Refuse a file that somebody else than its user and root could exchange: no
+/* Reject a file that somebody else than its user and root could exchange: no
  * file, directory or link on the way to it, or to the allow-list, is another's,
  * or writable by others. */
 #define HRM_SAFE_STRICT_MODES 2u
-/* What a validator's timeout means; otherwise the version is refused. */
+/* What a validator's timeout means; otherwise the version is rejected. */
 #define HRM_SAFE_ACCEPT_ON_TIMEOUT 4u
+/* The opposites of these three, for a plugin that is exempt from what its manager
+ * asks for. HRM_SAFE_NO_IMAGE leaves HRM_CHECK_IMAGE as it is. */
+#define HRM_SAFE_NO_IMAGE 8u
+#define HRM_SAFE_NO_STRICT_MODES 16u
+#define HRM_SAFE_REJECT_ON_TIMEOUT 32u
 
+#define HRM_SAFE_NONE (-1) /* for validator_timeout_ms, report_timeout_ms and retries: none, whatever the manager has */
 #define HRM_KEEP_NONE (-1) /* for keep_generations */
 
 #define HRM_DEFAULT_RETRY_DELAY_MS 1000
 
+/* NULL and 0 mean: the manager's, else the default that is given here. */
 typedef struct hrm_safe_options {
     uint32_t struct_size;           /* sizeof(hrm_safe_options) */
-    uint32_t flags;                 /* HRM_SAFE_* */
+    uint32_t flags;                 /* HRM_SAFE_*; default none */
     const char *const *files;       /* NULL-terminated: what else belongs to this plugin, absolute or relative to its
-                                       directory; copied along, and a change of any of them is a change of the plugin */
-    const char *const *symbols;     /* NULL-terminated: what the image must export */
-    const char *allow_list;         /* a file of SHA-256 sums, as sha256sum writes it; NULL = none */
-    const char *const *public_keys; /* NULL-terminated: minisign's; one of them must have signed the file */
-    const char *signature;          /* of this plugin's file; NULL = its path with .minisig appended */
-    int32_t validator_timeout_ms;   /* for a call of the validator; 0 = none, else 1..86400000 */
-    int32_t report_timeout_ms;      /* when a missing report is noted; 0 = never, else 1..86400000 */
-    int32_t retries;                /* how often a version that failed is delivered again, 0..1000 */
-    int32_t retry_delay_ms;         /* before the first of them, then doubling; 0 = default, else 1..86400000 */
-    int32_t keep_generations;       /* good ones kept beside the present one; 0 = 1, HRM_KEEP_NONE, else 1..1000 */
+                                       directory; copied along, and a change of any of them is a change of the plugin.
+                                       For one plugin, not for a manager; default none */
+    const char *const *symbols;     /* NULL-terminated: what the image must export; default none */
+    const char *allow_list;         /* a file of SHA-256 sums, as sha256sum writes it; default none */
+    const char *const *public_keys; /* NULL-terminated: minisign's; one of them must have signed the file; default none */
+    const char *signature;          /* of this plugin's file; default: its path with .minisig appended. For one plugin,
+                                       not for a manager */
+    int32_t validator_timeout_ms;   /* for a call of the validator; default HRM_SAFE_NONE, else 1..86400000 */
+    int32_t report_timeout_ms;      /* when a missing report is noted; default HRM_SAFE_NONE (never), else 1..86400000 */
+    int32_t retries;                /* how often a version that failed is delivered again; default HRM_SAFE_NONE, else
+                                       1..1000 */
+    int32_t retry_delay_ms;         /* before the first of them, then doubling; default HRM_DEFAULT_RETRY_DELAY_MS, else
+                                       1..86400000 */
+    int32_t keep_generations;       /* good ones kept beside the present one; default 1, else HRM_KEEP_NONE, 1..1000 */
 } hrm_safe_options;
 
 /* Accept a path that does not exist yet; its creation is the first change. */
@@ -219,7 +245,8 @@ typedef struct hrm_enable_options {
     uint32_t struct_size; /* sizeof(hrm_enable_options) */
     uint32_t flags;       /* HRM_ENABLE_* */
     int32_t quiet_ms;     /* for this plugin; 0 = the manager's, HRM_NO_QUIET, else 1..3600000 */
-    const hrm_safe_options *safe; /* safe reload for this plugin; NULL = the manager's */
+    const hrm_safe_options *safe; /* safe reload for this plugin; its named fields replace the manager's (see
+                             hrm_safe_options); NULL = all of the manager's */
 } hrm_enable_options;
 
 /* --------------------------------------------------------------- events -- */
