@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
 	"syscall"
 )
 
@@ -29,11 +28,12 @@ type Error struct {
 	Err  error  // the system's error, or nil
 }
 
+// Error returns one printable line of at most 1000 bytes (see Printable).
 func (e *Error) Error() string {
 	if e.Err != nil {
-		return e.Msg + " (" + e.Err.Error() + ")"
+		return Printable(e.Msg+" ("+foreignError{e.Err}.Error()+")", maxMessage)
 	}
-	return e.Msg
+	return Printable(e.Msg, maxMessage)
 }
 
 // Unwrap makes both the kind and the system's error visible to errors.Is.
@@ -44,15 +44,15 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind}
 }
 
-// errorf is fmt.Errorf. Like what else is marked so, it would be inlined dozens
-// of times where nobody waits for it.
+// errorf is fmt.Errorf for what people read. Like what else is marked so, it would
+// be inlined dozens of times where nobody waits for it.
 //
 //go:noinline
-func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
+func errorf(format string, args ...any) error { return fmt.Errorf(format, texts(args)...) }
 
 //go:noinline
 func fail(kind error, format string, args ...any) *Error {
-	return &Error{Kind: kind, Msg: fmt.Sprintf(format, args...)}
+	return &Error{Kind: kind, Msg: message(format, args...)}
 }
 
 // pathError classifies what the system said about a plugin's path.
@@ -60,7 +60,7 @@ func pathError(id, path string, err error) *Error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pe.Err
 	}
-	kind, before, quoted, after := ErrIO, "cannot examine ", strconv.Quote(path), ""
+	kind, before, name, after := ErrIO, "cannot examine ", quoted(path, maxForeign), ""
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		kind, before, after = ErrFileNotFound, "", " does not exist; check the path, or allow it to be missing"
@@ -70,20 +70,14 @@ func pathError(id, path string, err error) *Error {
 		kind, before, after = ErrPermissionDenied, "no permission to read ", "; check the modes of the file and its directories"
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		kind, before, after = ErrInvalidPath, "the path ", fmt.Sprintf(" is too long (%d bytes)", len(path))
-		quoted = abbreviate(path)
+		name = abbreviate(path)
 	case errors.Is(err, syscall.ELOOP):
 		kind, before, after = ErrInvalidPath, "", " is a loop of symbolic links"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
 		kind, before, after = ErrNoMemory, "cannot open ", ": no memory or file descriptors left"
 	}
-	return &Error{Kind: kind, Msg: fmt.Sprintf("plugin %q: %s%s%s", id, before, quoted, after), Err: err}
+	return &Error{Kind: kind, Msg: message("plugin %q: %s%s%s", id, before, name, after), Err: err}
 }
 
 // abbreviate quotes s, shortened if it would drown the message it stands in.
-func abbreviate(s string) string {
-	const most = 64
-	if len(s) <= most {
-		return fmt.Sprintf("%q", s)
-	}
-	return fmt.Sprintf("%q…", s[:most])
-}
+func abbreviate(s string) string { return quoted(s, 80) }

@@ -3,11 +3,16 @@ package core
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+)
+
+// What is read of a file that others may have made. What is larger is rejected.
+const (
+	maxAllowList = 16 << 20 // the sums of 200,000 files
+	maxSignature = 64 << 10 // minisign's have less than 10 kB
 )
 
 // The built-in validations. Each reads the snapshot and returns nil or why it
@@ -23,11 +28,11 @@ func (r *rejection) Error() string { return r.why }
 
 //go:noinline
 func reject(format string, args ...any) error {
-	return &rejection{why: fmt.Sprintf(format, args...)}
+	return &rejection{why: message(format, args...)}
 }
 
 func rejectForNow(format string, args ...any) error {
-	return &rejection{why: fmt.Sprintf(format, args...), passing: true}
+	return &rejection{why: message(format, args...), passing: true}
 }
 
 // validate runs the built-in validations in the documented order.
@@ -130,7 +135,7 @@ func checkAllowList(list string, snap *snapshot, files []member) error {
 
 // readAllowList reads what sha256sum writes: the sums, in binary.
 func readAllowList(path string) (map[string]bool, error) {
-	text, err := readEvidence(path, 256<<20) // some millions of files
+	text, err := readEvidence(path, maxAllowList)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +153,7 @@ func readAllowList(path string) (map[string]bool, error) {
 		// sha256sum puts a backslash before a hash whose file has an unusual name.
 		raw, err := hex.DecodeString(strings.TrimPrefix(sum, `\`))
 		if err != nil || len(raw) != len(hash{}) {
-			return nil, errorf("%q, line %d: %s is no SHA-256 in hexadecimal", path, n, abbreviate(sum))
+			return nil, errorf("%q, line %d does not begin with a SHA-256 in hexadecimal (64 digits); write it with sha256sum", path, n)
 		}
 		allowed[string(raw)] = true
 	}
@@ -211,7 +216,7 @@ func parseKey(text string) (key minisignKey, err error) {
 
 // checkSignature refuses a file without a valid signature of one of the keys.
 func checkSignature(path, signature string, keys []minisignKey) error {
-	text, err := readEvidence(signature, 64<<10) // no signature with its comments is larger
+	text, err := readEvidence(signature, maxSignature)
 	if errors.Is(err, os.ErrNotExist) {
 		return reject("there is no signature %q", signature)
 	}

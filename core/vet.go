@@ -3,7 +3,6 @@ package core
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"runtime"
@@ -310,7 +309,7 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 
 func refusal(err error) error {
 	if err != nil {
-		return reject("%v", err)
+		return &rejection{why: Printable(err.Error(), maxMessage)}
 	}
 	return nil
 }
@@ -451,7 +450,7 @@ func (m *Manager) snapshotFailed(j *vetJob) {
 	}
 	if mark != s.trouble {
 		s.trouble = mark
-		m.healthLocked(HealthSnapshotFailed, j.e.id(), j.e.path(), fmt.Sprintf("no snapshot could be made, so the new version is not told yet: %v", why))
+		m.healthLocked(HealthSnapshotFailed, j.e.id(), j.e.path(), message("no snapshot could be made, so the new version is not told yet: %v", why))
 	}
 	m.lookAgainLocked(j.e, s.again)
 }

@@ -1,0 +1,107 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// notPrintable says what in a message must not be shown; "" if nothing.
+func notPrintable(text string) string {
+	if len(text) > maxMessage {
+		return fmt.Sprintf("it has %d bytes", len(text))
+	}
+	if !utf8.ValidString(text) {
+		return "it is not UTF-8"
+	}
+	for _, c := range text {
+		if unicode.IsControl(c) || unicode.In(c, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co) {
+			return fmt.Sprintf("it contains %U", c)
+		}
+	}
+	return ""
+}
+
+// hostile is text as somebody may put it into a file or its name.
+var hostile = []string{
+	"\x1b[2J\x1b]0;owned\x07",
+	"a\nforged: line\r\tb",
+	"user\u202egpj.exe\u2066\u200b\u2028",
+	"\xff\xfe\x80 not UTF-8 \xe2\x80",
+	"nul\x00nul\x7f\u0085",
+	strings.Repeat("long \x1b", 100_000),
+	strings.Repeat("ü", 100_000),
+	"private use \ue000 and noncharacters \ufffe",
+}
+
+func TestPrintableTextIsOneShortSafeLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                 "",
+		"plain ünïcode 漢字": "plain ünïcode 漢字",
+		`back\slash "q"`:   `back\slash "q"`,
+		"a\nb\tc\x1b[1m":   `a\nb\tc\x1b[1m`,
+		"x\u202ey\u200d":   `x\u202ey\u200d`,
+		"\xff\u00e9\x80":   `\xffé\x80`,
+		"\ufffd":           "\ufffd",
+	} {
+		if got := Printable(in, maxMessage); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+	if got := Printable("0123456789abcdefghij", 12); got != "012345…hij" {
+		t.Errorf("shortened: %q", got)
+	}
+	if got := quoted("\"\\\n", 20); got != `"\"\\\n"` {
+		t.Errorf("quoted: %s", got)
+	}
+	if got := quoted(strings.Repeat("x", 1000), 80); len(got) > 80 || !strings.HasPrefix(got, `"xxx`) || !strings.HasSuffix(got, `xxx"`) || !strings.Contains(got, "x…x") {
+		t.Errorf("quoted and shortened: %s", got)
+	}
+}
+
+func FuzzPrintable(f *testing.F) {
+	for _, s := range hostile {
+		f.Add(s[:min(len(s), 4000)], 100)
+	}
+	f.Fuzz(func(t *testing.T, in string, most int) {
+		most = 20 + (most&0x7fffffff)%(maxMessage-20)
+		for _, out := range []string{Printable(in, most), quoted(in, most)} {
+			if why := notPrintable(out); why != "" || len(out) > most {
+				t.Fatalf("%q becomes %q (%d bytes of at most %d): %s", in, out, len(out), most, why)
+			}
+			if again := Printable(out, most); again != out {
+				t.Fatalf("%q becomes another text when it is made printable again: %q", out, again)
+			}
+		}
+		if notPrintable(in) == "" && len(in) <= most && Printable(in, most) != in && !strings.ContainsFunc(in, func(c rune) bool { return !unicode.IsGraphic(c) }) {
+			t.Fatalf("%q, which is printable, becomes %q", in, Printable(in, most))
+		}
+		for _, err := range []error{
+			fail(ErrIO, "%q and %s and %v: what to do", in, in, errors.New(in)),
+			&Error{Kind: ErrIO, Msg: in, Err: &fs.PathError{Op: "open", Path: in, Err: fs.ErrNotExist}},
+			pathError(in, in, &fs.PathError{Op: "open", Path: in, Err: fs.ErrPermission}),
+			reject("%s: %v", in, errors.New(in)), errorf("%s: %w", in, errors.New(in)),
+		} {
+			if why := notPrintable(err.Error()); why != "" {
+				t.Fatalf("%T %q: %s", err, err, why)
+			}
+		}
+	})
+}
+
+// The end of a message says what to do: it stays, however long the names in it are.
+func TestLongNamesLeaveTheEndOfAMessage(t *testing.T) {
+	long := strings.Repeat("d", 4000)
+	err := fail(ErrIO, "%q, %q and %q cannot be read; do this", long, long, long)
+	if !strings.HasSuffix(err.Error(), "cannot be read; do this") {
+		t.Errorf("%s", err)
+	}
+	wrapped := errorf("%s: %w", long, fs.ErrNotExist)
+	if !errors.Is(wrapped, fs.ErrNotExist) {
+		t.Error("a wrapped error is lost")
+	}
+}
