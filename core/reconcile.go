@@ -186,6 +186,7 @@ func (m *Manager) noteLocked(ev Event) {
 	if m.event == nil || m.closed {
 		return
 	}
+	ev.Message = Printable(ev.Message, maxMessage)
 	ev.Time = time.Now()
 	ev.FirstSeen = ev.Time
 	m.queue.addNote(ev)
