@@ -75,7 +75,7 @@ func TestPlantedLinkIsNotFollowed(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
 	h = quietSafe(t, Options{step: func(step string) {
 		if step == "made" && once.CompareAndSwap(false, true) {
-			made, err := filepath.Glob(filepath.Join(h.snapshots, "*", "*"))
+			made, err := filepath.Glob(filepath.Join(h.snapshots, "*", "[0-9]*"))
 			if err != nil || len(made) != 1 {
 				t.Errorf("made %v, %v", made, err)
 			} else if err := os.Symlink(victim, filepath.Join(made[0], "plugin.so")); err != nil {
@@ -104,10 +104,7 @@ func TestForeignFilesInTheSnapshotDirectoryStay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	left := filepath.Join(base, "12345-0123abcd") // of a dead process
-	if err := os.MkdirAll(filepath.Join(left, "1"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	left := leftover(t, base, "12345-0123abcd") // of a dead process
 	link := filepath.Join(base, "54321-0123abcd")
 	if err := os.Symlink(filepath.Join(base, "notes"), link); err != nil {
 		t.Fatal(err)

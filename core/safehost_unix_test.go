@@ -164,3 +164,14 @@ func (h *safeHost) compile(to, source string) {
 	}
 	h.must(os.Rename(out, to))
 }
+
+// removeTree removes a directory whose sub-directories are read-only.
+func removeTree(root string) error {
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(root)
+}

@@ -2,28 +2,12 @@ package core
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 )
-
-// store is where a manager keeps its snapshots: a directory of its own inside
-// the user's, locked as long as the process lives, so that another process can
-// tell what a dead one has left. Only the worker uses it (vet.go).
-//
-//	base/PROCESS-RANDOM/N/NAME
-type store struct {
-	base string
-	dir  string   // "" until the first snapshot, and after somebody removed it
-	lock *os.File // of dir
-	next uint64   // N
-}
 
 // snapshot is a copy of all files of a plugin that nobody writes to again.
 type snapshot struct {
@@ -45,116 +29,6 @@ const (
 	chunk = 8 << 20   // how much is copied before it is asked whether to stop
 	piece = 128 << 10 // how much is read at once
 )
-
-// prepare makes sure that the base directory exists and is the user's alone.
-func (s *store) prepare() error {
-	bad := func(format string, args ...any) error {
-		return fail(ErrPermissionDenied, "the snapshot directory %q "+format+"; choose another one", append([]any{s.base}, args...)...)
-	}
-	if !filepath.IsAbs(s.base) {
-		return fail(ErrInvalidArgument, "the snapshot directory %q is no absolute path", s.base)
-	}
-	if err := os.MkdirAll(s.base, 0o700); err != nil {
-		return &Error{Kind: ErrIO, Msg: fmt.Sprintf("cannot make the snapshot directory %q; choose another one", s.base), Err: err}
-	}
-	st, err := os.Lstat(s.base)
-	if err != nil {
-		return &Error{Kind: ErrIO, Msg: fmt.Sprintf("cannot examine the snapshot directory %q", s.base), Err: err}
-	}
-	if !st.IsDir() {
-		return bad("is no directory (nor may it be a link)")
-	}
-	if why := notPrivate(s.base, st); why != "" {
-		return bad("%s", why)
-	}
-	return nil
-}
-
-// open makes the manager's own directory.
-func (s *store) open() error {
-	if err := s.prepare(); err != nil {
-		return err
-	}
-	s.drop()
-	for range 8 { // another process may take a new directory for a dead one's before it is locked
-		random := maphash.Bytes(maphash.MakeSeed(), nil)
-		dir := filepath.Join(s.base, fmt.Sprintf("%d-%08x", os.Getpid(), uint32(random)))
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			return err
-		}
-		lock, err := lockDir(dir)
-		if err == nil {
-			s.dir, s.lock = dir, lock
-			return nil
-		}
-		if !errors.Is(err, errLocked) {
-			_ = os.Remove(dir)
-			return err
-		}
-	}
-	return errorf("no new directory in %s stays there", s.base)
-}
-
-// drop gives the lock up, if there is one.
-func (s *store) drop() {
-	if s.lock != nil {
-		_ = s.lock.Close()
-	}
-	s.dir, s.lock = "", nil
-}
-
-// close removes the manager's directory.
-func (s *store) close() {
-	if s.dir != "" {
-		removeStore(s.dir, s.lock)
-		s.dir, s.lock = "", nil
-	}
-}
-
-// sweep removes what dead processes have left.
-func (s *store) sweep() {
-	list, err := os.ReadDir(s.base)
-	if err != nil {
-		return
-	}
-	for _, d := range list {
-		dir := filepath.Join(s.base, d.Name())
-		if !d.IsDir() || dir == s.dir || !ourName(d.Name()) {
-			continue
-		}
-		if lock, err := lockDir(dir); err == nil {
-			removeStore(dir, lock)
-		}
-	}
-}
-
-// ourName reports whether a directory has a name as open gives them.
-func ourName(name string) bool {
-	for i, c := range name {
-		if c == '-' && i > 0 {
-			_, err := hex.DecodeString(name[i+1:])
-			return err == nil && len(name) == i+9
-		}
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return false
-}
-
-// removeTree removes a directory whose sub-directories are read-only.
-func removeTree(root string) error {
-	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700)
-		}
-		return nil
-	})
-	return os.RemoveAll(root)
-}
 
 // member is one file of a plugin.
 type member struct {
@@ -222,37 +96,11 @@ func (s *store) take(files []member, step func(string), stopped func() bool) (*s
 		err = snap.seal(files, stopped)
 	}
 	if err != nil {
-		_ = removeTree(snap.root)
+		_ = removeSnapshot(snap.root)
 		return nil, err
 	}
 	step("sealed")
 	return snap, nil
-}
-
-// begin makes the directory of a new snapshot, and the manager's if it is gone.
-func (s *store) begin() (*snapshot, error) {
-	for try := 0; ; try++ {
-		if s.dir == "" {
-			if err := s.open(); err != nil {
-				return nil, err
-			}
-		}
-		s.next++
-		root := filepath.Join(s.dir, strconv.FormatUint(s.next, 10))
-		err := os.Mkdir(root, 0o700)
-		switch {
-		case err == nil:
-			return &snapshot{root: root}, nil
-		case try == 2:
-			return nil, err
-		case errors.Is(err, fs.ErrNotExist):
-			s.drop() // somebody removed it
-		case errors.Is(err, fs.ErrPermission):
-			_ = os.Chmod(s.dir, 0o700)
-		case !errors.Is(err, fs.ErrExist):
-			return nil, err
-		}
-	}
 }
 
 // copyFile copies one file, by reference where the file system can, and says

@@ -4,12 +4,9 @@ package core
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,35 +18,10 @@ var errLocked = errors.New("another process has it")
 func defaultSnapshotDir() string {
 	uid := strconv.Itoa(os.Geteuid())
 	run := "/run/user/" + uid
-	if st, err := os.Lstat(run); err == nil && st.IsDir() && notPrivate(run, st) == "" && !noexec(run) {
+	if _, err := privateDir(run, false); err == nil && !noexec(run) {
 		return run + "/hotreload"
 	}
 	return "/tmp/hotreload-" + uid
-}
-
-// notPrivate says why a directory is not the user's alone; "" if it is.
-func notPrivate(dir string, st fs.FileInfo) string {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	switch {
-	case !ok:
-		return ""
-	case int(sys.Uid) != os.Geteuid():
-		return fmt.Sprintf("belongs to user %d, not to %d", sys.Uid, os.Geteuid())
-	case st.Mode().Perm()&0o077 != 0:
-		return fmt.Sprintf("is open to others (mode %#o, not 0700)", st.Mode().Perm())
-	}
-	for up := filepath.Dir(dir); ; up = filepath.Dir(up) {
-		st, err := os.Stat(up)
-		if err != nil {
-			return "cannot be reached: " + err.Error()
-		}
-		if st.Mode().Perm()&0o022 != 0 && st.Mode()&fs.ModeSticky == 0 {
-			return fmt.Sprintf("could be exchanged by others: %q has mode %#o", up, st.Mode().Perm())
-		}
-		if up == filepath.Dir(up) {
-			return ""
-		}
-	}
 }
 
 // lockDir locks a directory for as long as the process lives. Directory locks
@@ -84,11 +56,6 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-func removeStore(dir string, lock *os.File) {
-	_ = removeTree(dir)
-	_ = lock.Close()
 }
 
 // openSource never waits.

@@ -9,17 +9,31 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+const lockName = "lock"
+
 var errLocked = errors.New("another process has it")
 
 // defaultSnapshotDir is in the user's own temporary directory.
 func defaultSnapshotDir() string { return filepath.Join(os.TempDir(), "hotreload") }
 
-// notPrivate: the temporary directory is the user's by its access list.
-func notPrivate(string, fs.FileInfo) string { return "" }
+// privateDir: the temporary directory is the user's by its access list, which is
+// not examined.
+func privateDir(path string, create bool) (string, error) {
+	if create {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return "", err
+		}
+	}
+	st, err := os.Lstat(path)
+	if err == nil && !st.IsDir() {
+		err = insecure("is no directory (nor may it be a link)")
+	}
+	return path, err
+}
 
 // lockDir opens a file that nobody else can open meanwhile.
 func lockDir(dir string) (*os.File, error) {
-	name, err := windows.UTF16PtrFromString(filepath.Join(dir, "lock"))
+	name, err := windows.UTF16PtrFromString(filepath.Join(dir, lockName))
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +48,67 @@ func lockDir(dir string) (*os.File, error) {
 	return os.NewFile(uintptr(h), dir), nil
 }
 
+// writeMark marks a new directory.
+func writeMark(dir string, _ *os.File) error {
+	f, err := os.OpenFile(filepath.Join(dir, markName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(markText)
+	return errors.Join(err, f.Close())
+}
+
+// marked reports whether a directory is a store.
+func marked(dir string) bool {
+	path := filepath.Join(dir, markName)
+	st, err := os.Lstat(path)
+	if err != nil || !st.Mode().IsRegular() || st.Size() != int64(len(markText)) {
+		return false
+	}
+	text, err := os.ReadFile(path)
+	return err == nil && string(text) == markText
+}
+
+// removeStore removes a store whose lock the caller has, and gives that up.
 func removeStore(dir string, lock *os.File) {
+	list, err := os.ReadDir(dir)
+	ours := marked(dir) && err == nil
+	if ours {
+		for _, d := range list {
+			if isNumber(d.Name()) {
+				_ = removeSnapshot(filepath.Join(dir, d.Name()))
+			}
+		}
+		list, err = os.ReadDir(dir)
+	}
 	_ = lock.Close()
-	_ = removeTree(dir)
+	if !ours || err != nil || len(list) != 2 { // the mark stays as long as something does
+		return
+	}
+	_ = os.Remove(filepath.Join(dir, lockName))
+	_ = os.Remove(filepath.Join(dir, markName))
+	_ = os.Remove(dir)
+}
+
+// removeSnapshot removes directories and files, and follows no link.
+func removeSnapshot(root string) error {
+	st, err := os.Lstat(root)
+	if err != nil || !st.IsDir() {
+		return err
+	}
+	list, err := os.ReadDir(root)
+	for _, d := range list {
+		path := filepath.Join(root, d.Name())
+		switch st, e := os.Lstat(path); {
+		case e != nil:
+			err = errors.Join(err, e)
+		case st.IsDir():
+			err = errors.Join(err, removeSnapshot(path))
+		case st.Mode().IsRegular():
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	return errors.Join(err, os.Remove(root))
 }
 
 func openSource(path string) (*os.File, error) { return os.Open(path) }

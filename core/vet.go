@@ -151,7 +151,7 @@ func (m *Manager) vetThread() {
 // empty removes snapshots and returns those that cannot be removed yet.
 func (m *Manager) empty(trash []*snapshot) (kept []*snapshot) {
 	for _, s := range trash {
-		if err := removeTree(s.root); err != nil && !errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "windows" {
+		if err := removeSnapshot(s.root); err != nil && !errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "windows" {
 			kept = append(kept, s)
 			continue
 		}

@@ -1,0 +1,49 @@
+package core
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// What is mounted inside a store is somebody's: of another file system or of the
+// same one, a directory or a file.
+func TestRemovalEntersNoMount(t *testing.T) {
+	if !inNamespace(t, t.Name()) {
+		return
+	}
+	base := privateBase(t)
+	bound := filepath.Join(realTempDir(t), "bound")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Mkdir(bound, 0o700))
+	must(os.WriteFile(filepath.Join(bound, "file"), []byte("precious"), 0o500))
+	mounted := leftover(t, base, "11111-0123abcd")
+	must(os.Mkdir(filepath.Join(mounted, "8"), 0o700))
+	must(unix.Mount(bound, filepath.Join(mounted, "8"), "", unix.MS_BIND, ""))
+	other := leftover(t, base, "22222-0123abcd")
+	must(os.Mkdir(filepath.Join(other, "8"), 0o700))
+	must(unix.Mount("tmpfs", filepath.Join(other, "8"), "tmpfs", 0, "mode=700"))
+	must(os.WriteFile(filepath.Join(other, "8", "file"), []byte("precious"), 0o500))
+	whole := filepath.Join(base, "33333-0123abcd")
+	must(os.Mkdir(whole, 0o700))
+	aside := leftover(t, bound, "44444-0123abcd")
+	must(unix.Mount(aside, whole, "", unix.MS_BIND, ""))
+	t.Cleanup(func() {
+		for _, at := range []string{filepath.Join(mounted, "8"), filepath.Join(other, "8"), whole} {
+			_ = unix.Unmount(at, unix.MNT_DETACH)
+		}
+	})
+	sweptBy(t, base)
+	for _, path := range []string{filepath.Join(bound, "file"), filepath.Join(other, "8", "file"), filepath.Join(aside, "7", "plugin.so")} {
+		if noFile(path) {
+			t.Errorf("%s is gone", path)
+		}
+	}
+}
