@@ -1,5 +1,7 @@
 package core
 
+import "runtime"
+
 // slot holds a registered callback until the last call that could see it has
 // returned, and then runs its release function, once.
 type slot[F any] struct {
@@ -64,7 +66,8 @@ func (m *Manager) SetEventCallback(fn func(Event), release func()) error {
 
 // SetWakeup sets a function that is called when Dispatch has something to
 // deliver: once, until Dispatch has been called. It runs on a goroutine of the
-// manager and may only signal; otherwise as SetReloadCallback.
+// manager, which meanwhile notices nothing, and should only signal; Dispatch
+// returns 0 inside it. Otherwise as SetReloadCallback.
 func (m *Manager) SetWakeup(fn func(), release func()) error {
 	var err error
 	if m.opts.Dispatch != DispatchManual {
@@ -119,7 +122,7 @@ func (m *Manager) exchange(s *life, none bool, err error, put func() (old *life)
 }
 
 // wakeHost calls the wakeup callback if the host does not know yet that
-// something waits. Only the loop calls it.
+// something waits. Only the loop calls it, which is inside a callback meanwhile.
 func (m *Manager) wakeHost() {
 	m.mu.Lock()
 	if m.wakeup == nil || m.poked || m.closed || m.running != nil || !m.deliverable() {
@@ -128,7 +131,13 @@ func (m *Manager) wakeHost() {
 	}
 	m.poked = true
 	s := m.wakeup.hold()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	m.waking = &run{thread: threadID()}
 	m.mu.Unlock()
 	m.guard("the wakeup callback", s.fn)
 	s.done(m)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waking = nil
 }

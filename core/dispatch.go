@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// run is the delivery under way.
+// run is a call of the host's code under way: a delivery, a validator, a wakeup.
 type run struct {
-	e      *entry // nil for notes that are about no plugin
+	e      *entry // nil if it is about no plugin
 	thread uint64
 }
 

@@ -44,6 +44,7 @@ type Manager struct {
 	reload    *slot[func(string)]
 	event     *slot[func(Event)]
 	wakeup    *slot[func()]
+	waking    *run       // the call of wakeup under way
 	ready     *readiness // DispatchManual only
 	validator *slot[Validator]
 	vet       vetter
@@ -425,13 +426,19 @@ func (m *Manager) kickLoop() {
 	}
 }
 
-// insideLocked reports whether the caller is inside a callback of this manager.
+// insideLocked reports whether the caller is inside a callback of this manager,
+// or in its release function.
 func (m *Manager) insideLocked() bool {
-	if m.running == nil && m.vet.asking == nil {
+	if m.running == nil && m.vet.asking == nil && m.waking == nil {
 		return false
 	}
 	id := threadID()
-	return m.running != nil && m.running.thread == id || m.vet.asking != nil && m.vet.asking.thread == id
+	for _, r := range []*run{m.running, m.vet.asking, m.waking} {
+		if r != nil && r.thread == id {
+			return true
+		}
+	}
+	return false
 }
 
 // busyWith reports whether a callback about such an entry is running.

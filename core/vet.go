@@ -267,11 +267,11 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		defer runtime.UnlockOSThread()
 		defer close(returned)
 		defer func() {
+			slot.done(m) // inside the callback still: the release function may close the manager
 			m.mu.Lock()
+			defer m.mu.Unlock()
 			v.asking = nil
 			m.afterChange()
-			m.mu.Unlock()
-			slot.done(m)
 		}()
 		m.mu.Lock()
 		v.asking.thread = threadID()
