@@ -232,9 +232,8 @@ func (m *Manager) confirmLocked(c *pendingChange) bool {
 		return false
 	case good && !m.paused:
 		return true
-	case !good:
-		m.stats.Superseded++
 	}
+	c.e.withdraw(&c.info)
 	m.discardLocked(c.snap)
 	m.hinted = append(m.hinted, c.e)
 	m.kickLoop()

@@ -42,6 +42,7 @@ type aside struct {
 	refused     bool
 	unreadable  bool
 	safe        *safeState // never changes
+	withdrawn   version    // complete, but not delivered since a newer one may have come
 }
 
 // version is what is kept of a fileInfo: enough to tell whether another is the

@@ -118,6 +118,27 @@ func (q *queue) next(notes, changes bool) (ev Event, c *pendingChange, ok bool) 
 	return Event{}, nil, false
 }
 
+// withdraw remembers a complete version that is not delivered because its file
+// may have changed.
+func (e *entry) withdraw(in *fileInfo) {
+	if in.fp.exists {
+		e.aside().withdrawn = versionOf(in)
+	}
+}
+
+// supersede counts the version that was withdrawn if the file has settled as
+// another one. The same one, after a chmod say, is not superseded.
+func (s *Stats) supersede(e *entry, now *fileInfo) {
+	if e.more == nil || !e.more.withdrawn.exists() {
+		return
+	}
+	if !e.more.withdrawn.is(now) {
+		s.Superseded++
+	}
+	e.more.withdrawn = version{}
+	e.tidy()
+}
+
 func (q *queue) clear() { *q = queue{number: q.number} }
 
 // line is a first-in, first-out queue whose items may be withdrawn. In front is

@@ -61,7 +61,7 @@ func (m *Manager) takeBack(e *entry) (first time.Time) {
 	if c := m.queue.takeBack(e); c != nil {
 		first = c.first
 		m.discardLocked(c.snap)
-		m.stats.Superseded++
+		e.withdraw(&c.info)
 		m.afterChange()
 	}
 	return first
@@ -75,6 +75,7 @@ func (m *Manager) enqueueChanges(changes []*pendingChange) {
 	for _, c := range changes {
 		if !c.e.disabled() && !m.closed {
 			m.forgetRefusal(c.e)
+			m.stats.supersede(c.e, &c.info)
 			m.queue.addChange(c)
 		}
 	}
@@ -90,6 +91,7 @@ func (m *Manager) enqueueRemoval(e *entry) {
 		return
 	}
 	t := time.Now()
+	m.stats.supersede(e, &fileInfo{})
 	m.queue.addChange(&pendingChange{e: e, removal: true, first: t, whole: t})
 	m.afterChange()
 }
@@ -101,6 +103,7 @@ func (m *Manager) nothingToTell(e *entry, same bool, in *fileInfo, h *hash) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forgetRefusal(e)
+	m.stats.supersede(e, in)
 	if same {
 		e.setTold(versionOf(in), h)
 	}

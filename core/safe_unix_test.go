@@ -252,6 +252,9 @@ func TestOvertakenWhileValidated(t *testing.T) {
 		t.Fatalf("generation %d: the overtaken version was told", ev.Generation)
 	}
 	h.until("its snapshot is gone", func() bool { return h.stats().Snapshots == 1 })
+	if n := h.stats().Superseded; n != 1 {
+		t.Fatalf("%d versions count as superseded, want the one that was overtaken", n)
+	}
 }
 
 func TestTimeoutMayAccept(t *testing.T) {

@@ -17,7 +17,7 @@ type Stats struct {
 	Deliveries         uint64    // changes told
 	Removals           uint64    // removals told
 	Unchanged          uint64    // settled without anything to tell
-	Superseded         uint64    // versions replaced before they were told
+	Superseded         uint64    // complete versions replaced by a newer one before they were delivered
 	LastDelivery       time.Time // zero if none
 	Unreadable         int       // plugins whose file changed and cannot be read
 

@@ -336,6 +336,7 @@ func (l *loop) overtake(s *safeState) (first time.Time) {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
 	j.void = true
+	j.e.withdraw(&j.info)
 	return j.first
 }
 
@@ -388,6 +389,7 @@ func (m *Manager) enqueueVetted(j *vetJob) {
 	s := j.e.safe()
 	s.rejected, s.trouble, s.again = "", "", 0
 	sum := j.snap.sum
+	m.stats.supersede(j.e, &j.info)
 	m.queue.addChange(&pendingChange{e: j.e, info: j.info, hash: &sum, first: j.first, whole: time.Now(), snap: j.snap, payload: j.payload})
 	m.afterChange()
 }
@@ -400,11 +402,13 @@ func (m *Manager) nothingNew(j *vetJob) {
 	j.e.setTold(versionOf(&j.info), h)
 	j.e.safe().payload = j.payload
 	m.unchanged.Add(1)
+	m.stats.supersede(j.e, &j.info)
 }
 
 func (m *Manager) suppressed(j *vetJob) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.stats.supersede(j.e, &j.info)
 	j.e.setTold(versionOf(&j.info), nil)
 	j.e.safe().payload = j.payload
 	m.stats.Suppressed++

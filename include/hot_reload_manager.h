@@ -330,7 +330,7 @@ typedef struct hrm_stats_t {
     uint64_t deliveries;          /* changes told */
     uint64_t removals;            /* removals told */
     uint64_t unchanged;           /* settled without anything to tell (chmod, noise, identical content) */
-    uint64_t superseded;          /* versions replaced by a newer one before they were told */
+    uint64_t superseded;          /* complete versions replaced by a newer one before they were delivered */
     int64_t last_delivery_ns;     /* ns since 1970 UTC, 0 if none */
     uint64_t unreadable;          /* plugins whose file changed and cannot be read at the moment */
     /* of safe reload */
