@@ -13,7 +13,7 @@ CALLS      ?= 10000000
 SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 comma      := ,
-CTESTS     := api paths changes settle delivery manual process manners safe plugin reloads panics
+CTESTS     := api paths changes settle delivery manual process manners safe safeguards sizes destroys plugin reloads panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
 # Where make install puts things; DESTDIR goes before all of them.

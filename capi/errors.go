@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/qtforge/hotreload/core"
 )
+
+// maxPrintable is how many bytes hrm_printable writes before the NUL.
+const maxPrintable = 1 << 20
 
 type handleError struct {
 	h   uintptr
@@ -67,13 +69,18 @@ func describe(out *C.hrm_error, c C.int32_t, err error) {
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		out.os_error = C.int32_t(errno)
 	}
-	msg := err.Error()
-	if limit := len(out.message) - 1; len(msg) > limit {
-		for limit > 0 && !utf8.RuneStart(msg[limit]) {
-			limit--
-		}
-		msg = msg[:limit]
-	}
-	to := unsafe.Slice((*byte)(unsafe.Pointer(&out.message[0])), len(out.message))
-	to[copy(to, msg)] = 0
+	put(unsafe.Slice((*byte)(unsafe.Pointer(&out.message[0])), len(out.message)), err.Error())
+}
+
+// put writes text as a C string, printable and as short as it must be.
+func put(to []byte, text string) int {
+	n := copy(to, core.Printable(text, len(to)-1))
+	to[n] = 0
+	return n
+}
+
+//export hrmgo_printable
+func hrmgo_printable(text *C.hrm_cchar, out *C.char, size C.uint64_t) (result C.int32_t) {
+	defer guard(nil, &result, nil)
+	return count(put(unsafe.Slice((*byte)(unsafe.Pointer(out)), min(uint64(size), maxPrintable+1)), view(text)))
 }

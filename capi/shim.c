@@ -58,21 +58,70 @@ const char *HRM_CALL hrm_version_string(void) { return HRM_VERSION_STRING; }
 
 /* ---------------------------------------------------------------- structs -- */
 
-/* Copies the error to the caller's struct, as much of it as that has room for. */
+/* Where the fields of a struct begin and end. */
+typedef struct {
+    uint32_t begin, end;
+} field;
+#define FIELD(type, name) {offsetof(type, name), offsetof(type, name) + sizeof(((type *)0)->name)}
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+/* A list below is complete if nothing but padding follows its last field. */
+#define LAST(type, name)                                                                                               \
+    _Static_assert(sizeof(type) - offsetof(type, name) - sizeof(((type *)0)->name) < _Alignof(type),                   \
+                   "a field of " #type " is missing here")
+
+static const field options_fields[] = {
+    FIELD(hrm_options, struct_size),   FIELD(hrm_options, dispatch_mode),    FIELD(hrm_options, quiet_ms),
+    FIELD(hrm_options, max_delay_ms),  FIELD(hrm_options, poll_interval_ms), FIELD(hrm_options, flags),
+    FIELD(hrm_options, safe),          FIELD(hrm_options, snapshot_dir),
+};
+LAST(hrm_options, snapshot_dir);
+static const field enable_fields[] = {
+    FIELD(hrm_enable_options, struct_size), FIELD(hrm_enable_options, flags),
+    FIELD(hrm_enable_options, quiet_ms),    FIELD(hrm_enable_options, safe),
+};
+LAST(hrm_enable_options, safe);
+static const field safe_fields[] = {
+    FIELD(hrm_safe_options, struct_size),          FIELD(hrm_safe_options, flags),
+    FIELD(hrm_safe_options, files),                FIELD(hrm_safe_options, symbols),
+    FIELD(hrm_safe_options, allow_list),           FIELD(hrm_safe_options, public_keys),
+    FIELD(hrm_safe_options, signature),            FIELD(hrm_safe_options, validator_timeout_ms),
+    FIELD(hrm_safe_options, report_timeout_ms),    FIELD(hrm_safe_options, retries),
+    FIELD(hrm_safe_options, retry_delay_ms),       FIELD(hrm_safe_options, keep_generations),
+};
+LAST(hrm_safe_options, keep_generations);
+
+/* Whether a struct of this size has a part of a field only. */
+static int cuts_a_field(uint32_t size, const field *fields, size_t n)
+{
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (fields[i].begin < size && size < fields[i].end)
+            return 1;
+    return 0;
+}
+
+/* Copies the error to the caller's struct: its fields that are there as a whole,
+ * and as much of the message as there is room for. */
 static int32_t report(hrm_error *out, const hrm_error *e, int32_t code)
 {
-    uint32_t size;
+    const uint32_t text = offsetof(hrm_error, message);
+    uint32_t size, end;
     if (out == NULL)
         return code;
     size = out->struct_size;
     if (size > sizeof *e)
         size = sizeof *e;
+    if (size < text)
+        size = size / sizeof(int32_t) * sizeof(int32_t);
     if (size <= sizeof out->struct_size)
         return code;
     memcpy((char *)out + sizeof out->struct_size, (const char *)e + sizeof out->struct_size,
            size - sizeof out->struct_size);
-    if (size > offsetof(hrm_error, message))
-        ((char *)out)[size - 1] = 0;
+    if (size > text) {
+        for (end = size - 1; end > text && ((const unsigned char *)e)[end] >> 6 == 2; end--) {
+        } /* no character is cut in half */
+        ((char *)out)[end] = 0;
+    }
     return code;
 }
 
@@ -100,16 +149,17 @@ static int32_t fail_unusable(hrm_error *out, int32_t why)
             return fail_unusable(out, why);                                                                            \
     } while (0)
 
-/* Reads a caller's struct of another version: a short one is padded with zeros,
- * the unknown tail of a long one must be zero. */
-static int32_t read_struct(void *to, uint32_t size, const void *from, const char *name, hrm_error *err)
+/* Reads a caller's struct of another version: a short one is padded with zeros
+ * and ends where a field does, the unknown tail of a long one must be zero. */
+static int32_t read_struct(void *to, uint32_t size, const void *from, const char *name, const field *fields, size_t n,
+                           hrm_error *err)
 {
     const unsigned char *bytes = from;
     uint32_t given, i;
     memset(to, 0, size);
     if (from != NULL) {
         memcpy(&given, from, sizeof given);
-        if (given < sizeof given || given > 1u << 16) {
+        if (given < sizeof given || given > 1u << 16 || cuts_a_field(given, fields, n)) {
             hrm_error e = HRM_ERROR_INIT;
             hrmgo_bad_size(given, (char *)name, &e);
             return report(err, &e, HRM_ERR_INVALID_ARGUMENT);
@@ -130,7 +180,7 @@ static int32_t read_safe(hrm_safe_options *to, const hrm_safe_options **at, hrm_
 {
     int32_t code = HRM_OK;
     if (*at != NULL) {
-        code = read_struct(to, sizeof *to, *at, "hrm_safe_options", err);
+        code = read_struct(to, sizeof *to, *at, "hrm_safe_options", safe_fields, COUNT(safe_fields), err);
         *at = to;
     }
     return code;
@@ -161,7 +211,7 @@ int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, 
         return fail(err, HRM_ERR_INVALID_ARGUMENT, "hrm_manager_create: out is NULL; pass where to store the manager");
     *out = NULL;
     CHECK_USABLE(err);
-    code = read_struct(&o, sizeof o, opts, "hrm_options", err);
+    code = read_struct(&o, sizeof o, opts, "hrm_options", options_fields, COUNT(options_fields), err);
     if (code == HRM_OK)
         code = read_safe(&safe, &o.safe, err);
     if (code < 0)
@@ -198,7 +248,7 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
         return fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
     if (file_path == NULL)
         return fail(err, HRM_ERR_INVALID_ARGUMENT, "file_path is NULL");
-    code = read_struct(&o, sizeof o, opts, "hrm_enable_options", err);
+    code = read_struct(&o, sizeof o, opts, "hrm_enable_options", enable_fields, COUNT(enable_fields), err);
     if (code == HRM_OK)
         code = read_safe(&safe, &o.safe, err);
     if (code < 0)
@@ -278,6 +328,16 @@ int32_t HRM_CALL hrm_set_validator(hrm_manager *m, hrm_validator_fn fn, void *us
     SET_CALLBACK(3);
 }
 
+int32_t HRM_CALL hrm_printable(const char *text, char *out, size_t size)
+{
+    if (out != NULL && size > 0)
+        out[0] = 0;
+    CHECK_USABLE(NULL);
+    if (text == NULL || out == NULL || size == 0)
+        return HRM_ERR_INVALID_ARGUMENT;
+    return hrmgo_printable(text, out, size);
+}
+
 int32_t HRM_CALL hrm_report_reload(hrm_manager *m, const char *plugin_id, uint64_t generation, int32_t result,
                                    const char *message, hrm_error *err)
 {
@@ -300,7 +360,10 @@ int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_stats_t *out)
     uint32_t size;
     int32_t code;
     CHECK_USABLE(NULL);
+    /* After the first two fields there are only some of 8 bytes. */
     if (out == NULL || out->struct_size < sizeof out->struct_size)
+        return HRM_ERR_INVALID_ARGUMENT;
+    if (out->struct_size < sizeof s && out->struct_size > sizeof out->struct_size && out->struct_size % 8 != 0)
         return HRM_ERR_INVALID_ARGUMENT;
     memset(&s, 0, sizeof s);
     code = hrmgo_stats(HANDLE(m), &s);

@@ -160,7 +160,7 @@ static int hrm_canary_once(const char *path, const char *init, int32_t timeout_m
     char text[400];
     struct pollfd ready;
     ssize_t n;
-    size_t got = 0;
+    size_t got = 0, i;
     int ends[2], status = 0, timed_out = 0, open = 1;
     int64_t since;
     pid_t child, waited = 0, parent = getpid();
@@ -207,6 +207,9 @@ static int hrm_canary_once(const char *path, const char *init, int32_t timeout_m
         return -1;
     if (got == 2 && text[1] == '+')
         return 1;
+    for (i = 1; i < got; i++) /* what dlerror says has names from the file in it */
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            text[i] = '?';
     if (got > 1)
         snprintf(why, size, "in a child process: %.*s", (int)got - 1, text + 1);
     else if (timed_out)

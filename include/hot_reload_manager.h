@@ -32,7 +32,8 @@
  * CALLBACKS
  *   Registered as a triple: function, user_data, destroy. destroy(user_data),
  *   if not NULL, runs exactly once: after the last call that could see
- *   user_data, also when the registration itself fails. Strings and structs
+ *   user_data, also when the registration itself fails. It may call every
+ *   function, whichever callback it belongs to. Strings and structs
  *   passed to a callback are valid until it returns. A callback must not throw
  *   or longjmp out, and must not fork or unload the library.
  *   A build may replace the file while you load it. If it is another one when
@@ -46,6 +47,11 @@
  *   negative value is an HRM_ERR_* code with a fixed number. The optional last
  *   argument hrm_error *err, set up with HRM_ERROR_INIT and owned by the
  *   caller, receives a message that names the offending value.
+ *   Messages of errors and events are for people: one line of UTF-8 in which
+ *   text that comes from files or from the host is printable and short. Control
+ *   characters, invisible ones, those that change the direction of writing, and
+ *   bytes that are not UTF-8 appear as escapes (\n, \x1b, \u202e); what is too
+ *   long has "…" in place of its middle. hrm_printable does the same.
  *
  * STRINGS AND PATHS
  *   Plugin ids: non-empty UTF-8, at most 255 bytes, no control characters.
@@ -79,7 +85,9 @@
  *
  * VERSIONING
  *   Structs begin with struct_size; zero in a field means its default, so
- *   fields can be appended. Codes are never renumbered. The SONAME is the major
+ *   fields can be appended. A struct_size that ends inside of a field is
+ *   INVALID_ARGUMENT (in hrm_error, such a field counts as absent); one that is
+ *   larger than the library knows is NOT_SUPPORTED unless the rest is zero. Codes are never renumbered. The SONAME is the major
  *   version.
  */
 #ifndef HOT_RELOAD_MANAGER_H
@@ -140,7 +148,7 @@ typedef struct hrm_error {
     uint32_t struct_size; /* sizeof(hrm_error) */
     int32_t code;         /* HRM_ERR_*, or 0 after success */
     int32_t os_error;     /* errno (POSIX) or GetLastError (Windows), 0 if none */
-    char message[512];    /* NUL-terminated UTF-8; bytes that are not UTF-8 appear as \xNN */
+    char message[512];    /* NUL-terminated UTF-8, printable: see ERRORS */
 } hrm_error;
 
 /* -------------------------------------------------------------- options -- */
@@ -282,7 +290,7 @@ typedef struct hrm_event {
     const char *path;         /* as registered, or the directory of a health event; "" if none */
     uint64_t generation;      /* for a change: how many versions of this plugin have been told, from 1 */
     int32_t health;           /* HRM_HEALTH_*, 0 for other kinds */
-    const char *message;      /* for people; "" if there is nothing to say */
+    const char *message;      /* for people, printable, at most 1000 bytes: see ERRORS; "" if there is nothing to say */
     const char *snapshot_path;   /* safe reload, for a change: what to load instead of path; for a rollback: what to go
                                     back to; else "" */
     uint64_t snapshot_size;      /* in bytes; also of what was rejected */
@@ -306,8 +314,10 @@ typedef struct hrm_candidate {
 
 typedef void(HRM_CALL *hrm_reload_fn)(const char *plugin_id, void *user_data);
 typedef void(HRM_CALL *hrm_event_fn)(const hrm_event *event, void *user_data);
-/* Returns HRM_ACCEPT, or any other value to refuse the version, and may write why
- * into reason: UTF-8 that ends with a NUL, at most reason_size bytes with it. */
+/* Returns HRM_ACCEPT, or any other value to reject the version, and may write why
+ * into reason: UTF-8 that ends with a NUL, at most reason_size bytes with it. A
+ * reason without a NUL ends after reason_size bytes; whatever goes wrong with it,
+ * the version is rejected. */
 typedef int32_t(HRM_CALL *hrm_validator_fn)(const hrm_candidate *candidate, char *reason, size_t reason_size,
                                             void *user_data);
 typedef void(HRM_CALL *hrm_wakeup_fn)(void *user_data);
@@ -463,9 +473,9 @@ HRM_API int32_t HRM_CALL hrm_dispatch(hrm_manager *m, int32_t max, int32_t timeo
 HRM_API int32_t HRM_CALL hrm_event_fd(hrm_manager *m);
 
 /* Sets a function that is called from a library thread when hrm_dispatch has
- * something to deliver: once, until hrm_dispatch has been called. It may only
- * signal the host's loop and must not call hrm_ functions. Otherwise as
- * hrm_set_reload_callback.
+ * something to deliver: once, until hrm_dispatch has been called. It should only
+ * signal the host's loop, for nothing is noticed while it runs; hrm_dispatch
+ * inside it returns 0. Otherwise as hrm_set_reload_callback.
  * Errors: NOT_SUPPORTED (HRM_DISPATCH_THREAD), INVALID_HANDLE, FORKED, PANIC. */
 HRM_API int32_t HRM_CALL hrm_set_wakeup_callback(hrm_manager *m, hrm_wakeup_fn fn, void *user_data,
                                                  hrm_destroy_fn destroy);
@@ -474,8 +484,8 @@ HRM_API int32_t HRM_CALL hrm_set_wakeup_callback(hrm_manager *m, hrm_wakeup_fn f
 
 /* Fills *out up to out->struct_size bytes and sets struct_size to the bytes
  * filled. Works also after a contained fault. Returns 0.
- * Errors: INVALID_ARGUMENT (out NULL or struct_size too small), INVALID_HANDLE,
- * FORKED. */
+ * Errors: INVALID_ARGUMENT (out NULL, struct_size too small or inside of a
+ * field), INVALID_HANDLE, FORKED. */
 HRM_API int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_stats_t *out);
 
 /* "HRM_ERR_FILE_NOT_FOUND" etc., "HRM_OK" for 0 and above, "HRM_ERR_UNKNOWN"
@@ -484,6 +494,14 @@ HRM_API const char *HRM_CALL hrm_error_name(int32_t code);
 
 /* One English sentence on the code. As above. */
 HRM_API const char *HRM_CALL hrm_strerror(int32_t code);
+
+/* Writes text as one printable line, as in messages (see ERRORS), to out, which
+ * has room for size bytes with the NUL; if that is too long, without its middle.
+ * For what a host shows of its own: names of files, what dlerror() says. out may
+ * not be text. Needs no manager. Returns the number of bytes before the NUL.
+ * Errors, with "" in out: INVALID_ARGUMENT (text or out NULL, size 0), FORKED.
+ * Any thread; since 1.0.0. */
+HRM_API int32_t HRM_CALL hrm_printable(const char *text, char *out, size_t size);
 
 /* The version of the library that is loaded; compare with HRM_VERSION_NUMBER. */
 HRM_API int32_t HRM_CALL hrm_version_number(void);

@@ -59,7 +59,8 @@ typedef void (*hrm_plugin_fn)(void);
 typedef struct hrm_plugin_options {
     const char *const *symbols; /* NULL-terminated: required, and found by their index */
     const char *init, *exit, *save_state, *restore_state; /* names; NULL = plugin_init etc.; each is optional */
-    const hrm_safe_options *safe; /* validation, retries and so on; NULL = none */
+    const hrm_safe_options *safe; /* validation, retries and so on: its named fields replace those of the host's
+                                     hrm_options.safe; NULL = all of the host's */
     hrm_validator_fn validator;   /* as for hrm_set_validator, for this plugin; before the canary */
     void *validator_data;
     int32_t quiet_ms;
@@ -175,10 +176,12 @@ struct hrm_plugin_version {
 
 static int32_t hrm_plugin_error(hrm_error *err, int32_t code, const char *format, const char *a, const char *b)
 {
+    char text[1000];
     if (err != NULL && err->struct_size >= sizeof *err) {
         err->code = code;
         err->os_error = 0;
-        snprintf(err->message, sizeof err->message, format, a, b);
+        snprintf(text, sizeof text, format, a, b);
+        hrm_printable(text, err->message, sizeof err->message);
     }
     return code;
 }
@@ -268,7 +271,7 @@ static hrm_plugin_version *hrm_plugin_load(hrm_plugin *p, const char *path, uint
     v->refs = 1;
     v->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (v->library == NULL) {
-        snprintf(why, size, "%s", dlerror());
+        hrm_printable(dlerror(), why, size); /* names from the file are in it */
         free(v);
         return NULL;
     }
@@ -403,8 +406,10 @@ static int32_t hrm_plugin_validate(const hrm_candidate *c, char *reason, size_t 
 {
     hrm_plugin *p = hrm_plugin_pin((hrm_plugin_host *)user_data, c->plugin_id);
     int32_t verdict = HRM_ACCEPT;
-    if (p == NULL)
-        return HRM_ACCEPT;
+    if (p == NULL) {
+        snprintf(reason, size, "it is no open plugin of this host");
+        return HRM_REJECT;
+    }
     if (p->o.validator != NULL)
         verdict = p->o.validator(c, reason, size, p->o.validator_data);
     if (verdict == HRM_ACCEPT && p->o.canary_timeout_ms > 0 &&
@@ -485,7 +490,8 @@ int32_t hrm_plugin_host_create(const hrm_options *opts, hrm_plugin_outcome_fn fn
         return hrm_plugin_error(err, HRM_ERR_NO_MEMORY, "out of memory%s%s", "", "");
     host->fn = fn;
     host->user_data = user_data;
-    host->manual = opts != NULL && opts->dispatch_mode == HRM_DISPATCH_MANUAL;
+    host->manual = opts != NULL && opts->struct_size >= offsetof(hrm_options, quiet_ms) &&
+                   opts->dispatch_mode == HRM_DISPATCH_MANUAL;
     pthread_mutex_init(&host->mu, NULL);
     pthread_cond_init(&host->changed, NULL);
     code = hrm_manager_create(opts, &host->manager, err);

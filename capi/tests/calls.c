@@ -214,6 +214,10 @@ static void create(chance *c)
     hrm_manager *m = (hrm_manager *)room;
     hrm_error err, *e = some_error(c, &err);
     int32_t code;
+    if (o != NULL) {
+        o->safe = NULL; /* a pointer that was drawn may not be */
+        o->snapshot_dir = NULL;
+    }
     if (o != NULL && o->struct_size == sizeof *o) {
         o->dispatch_mode = below(c, 20) ? below(c, 2) : some_number(c);
         o->quiet_ms = below(c, 4) ? 1 : some_number(c);
