@@ -262,6 +262,92 @@ static void under_load(void)
     stop();
 }
 
+/* What the host was given holds for a plugin that does not name the field. */
+static void the_hosts_safeguards_hold_for_each_plugin(void)
+{
+    static const char *const keys[] = {"RWRY1qxhqSfXu7Ebo7jfHoIDpyvwhoBsqEOfuiAbfX3QOauqkjbTH3dR", NULL};
+    hrm_safe_options all = HRM_SAFE_OPTIONS_INIT, own = HRM_SAFE_OPTIONS_INIT;
+    hrm_plugin_options o = {0};
+    hrm_error err = HRM_ERROR_INIT;
+    all.public_keys = keys;
+    everybody = &all;
+    begin(HRM_DISPATCH_THREAD);
+    build(1, "");
+    CHECK_INT(try_open(&o, &err), HRM_ERR_IO); /* names nothing */
+    CHECK_HAS(err.message, "plugin.so.minisig");
+    own.keep_generations = 3;
+    o.safe = &own;
+    CHECK_INT(try_open(&o, &err), HRM_ERR_IO); /* names something else */
+    CHECK_HAS(err.message, "plugin.so.minisig");
+    own.public_keys = symbols + 2; /* an empty list */
+    CHECK_INT(try_open(&o, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_HAS(err.message, "public_keys");
+    stop();
+
+    all.public_keys = own.public_keys = NULL;
+    all.flags = HRM_SAFE_STRICT_MODES;
+    begin(HRM_DISPATCH_THREAD);
+    build(1, "");
+    CHECK(chmod(f, 0777) == 0);
+    CHECK_INT(try_open(&o, &err), HRM_ERR_IO);
+    CHECK_HAS(err.message, "others could exchange");
+    own.flags = HRM_SAFE_NO_STRICT_MODES;
+    CHECK_INT(try_open(&o, &err), HRM_OK);
+    everybody = NULL;
+    stop();
+}
+
+/* The host's manager is for its plugins: another one that is enabled there has no
+ * validator that knows it, and is rejected. */
+static void rejected(const hrm_event *ev, void *n)
+{
+    if (ev->kind == HRM_EVENT_REJECTED)
+        ADD(*(int *)n, 1);
+}
+
+static void a_plugin_that_nobody_opened_is_rejected(void)
+{
+    hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
+    hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
+    hrm_error err = HRM_ERROR_INIT;
+    int n = 0;
+    begin(HRM_DISPATCH_THREAD);
+    write_version(f, 1);
+    o.safe = &safe;
+    o.flags = HRM_ENABLE_DELIVER_PRESENT;
+    CHECK_INT(hrm_set_event_callback(hrm_plugin_host_manager(host), rejected, &n, NULL), HRM_OK);
+    CHECK_INT(hrm_enable_hot_reload_ex(hrm_plugin_host_manager(host), "q", f, &o, &err), HRM_OK);
+    CHECK(wait_until(is_set, &n, PATIENCE));
+    stop();
+}
+
+static void messages_are_printable(void)
+{
+    hrm_plugin_options o = {0};
+    hrm_error err = HRM_ERROR_INIT;
+    begin(HRM_DISPATCH_THREAD);
+    f = in(dir, "plugin\x1b[31m\n.so");
+    write_version(f, 1); /* whose name dlerror() repeats */
+    CHECK_INT(try_open(&o, &err), HRM_ERR_IO);
+    CHECK_HAS(err.message, "plugin\\x1b[31m\\n.so");
+    CHECK(strpbrk(err.message, "\x1b\n") == NULL);
+    expect(HRM_RELOAD_FAILED, 0, "plugin\\x1b[31m\\n.so");
+    stop();
+}
+
+/* Options of a header that had no dispatch_mode yet. */
+static void options_that_end_early(void)
+{
+    hrm_options *o = malloc(sizeof o->struct_size);
+    hrm_error err = HRM_ERROR_INIT;
+    CHECK(o != NULL);
+    o->struct_size = sizeof o->struct_size;
+    CHECK_INT(hrm_plugin_host_create(o, NULL, NULL, &host, &err), HRM_OK);
+    CHECK_INT(host->manual, 0);
+    stop();
+    free(o);
+}
+
 int main(void)
 {
     RUN(on_a_library_thread);
@@ -275,5 +361,9 @@ int main(void)
     RUN(going_back_to_a_pinned_version);
     RUN(closed_inside_its_callback);
     RUN(under_load);
+    RUN(the_hosts_safeguards_hold_for_each_plugin);
+    RUN(a_plugin_that_nobody_opened_is_rejected);
+    RUN(messages_are_printable);
+    RUN(options_that_end_early);
     DONE();
 }

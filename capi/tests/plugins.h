@@ -83,6 +83,8 @@ static HELPER void build(int version, const char *more)
     "size_t plugin_save_state(void *to, size_t room) { if (room >= sizeof state) *(int *)to = state; return sizeof "  \
     "state; }\nint plugin_restore_state(const void *from, size_t size) { state = *(const int *)from; return 0; }\n"
 
+static HELPER const hrm_safe_options *everybody; /* the next host's */
+
 static HELPER void begin(int mode)
 {
     hrm_options o = HRM_OPTIONS_INIT;
@@ -93,6 +95,7 @@ static HELPER void begin(int mode)
     o.dispatch_mode = mode;
     o.quiet_ms = QUIET;
     o.snapshot_dir = in(dir, "snapshots");
+    o.safe = everybody;
     CHECK_INT(hrm_plugin_host_create(&o, on_outcome, &told, &host, &err), HRM_OK);
 }
 
