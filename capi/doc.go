@@ -10,7 +10,7 @@
 //	exports.go  hrmgo_*: finds the manager, calls core, turns errors into codes
 //	handles.go  the handle table; the only user of go-pointer
 //	safe.go     the options, reports and stats of safe reload
-//	errors.go   core's errors as codes and hrm_error
+//	errors.go   core's errors as codes and hrm_error, printable text
 //	panics.go   contains panics at the border
 //	invoke.c    calls of the host's callbacks, with the host's signal mask
 //

@@ -293,6 +293,20 @@ static void list(chance *c, hrm_manager *m)
     free(exact);
 }
 
+static void printable(chance *c)
+{
+    size_t size = (size_t)below(c, 300);
+    char *exact = malloc(size + 1);
+    int32_t n;
+    if (exact == NULL)
+        abort();
+    n = hrm_printable(below(c, 2) ? some_id(c) : some_path(c), below(c, 10) ? exact : NULL, size);
+    check(n);
+    if (n > 0 && ((size_t)n >= size || exact[n] != 0))
+        ADD(wrong, 1);
+    free(exact);
+}
+
 static void stats(chance *c, hrm_manager *m)
 {
     uint32_t size = (uint32_t)(below(c, 2) ? sizeof(hrm_stats_t) : (size_t)below(c, (int)sizeof(hrm_stats_t)));
@@ -359,8 +373,10 @@ static void step(chance *c)
         check_error(e);
     } else if (w < 900)
         check(hrm_event_fd(m) < 0 ? HRM_OK : 1);
-    else if (w < 970)
+    else if (w < 960)
         stats(c, m);
+    else if (w < 970)
+        printable(c);
     else if (hrm_error_name((int32_t)draw(c)) == NULL || hrm_strerror((int32_t)draw(c)) == NULL)
         ADD(wrong, 1);
 }
