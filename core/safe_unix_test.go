@@ -551,3 +551,20 @@ func TestSafeOptionsThatMakeNoSense(t *testing.T) {
 		t.Errorf("files for every plugin: %v", err)
 	}
 }
+
+// What goes wrong around a validator accepts nothing.
+func TestAValidatorThatPanicsAcceptsNothing(t *testing.T) {
+	h := quietSafe(t, Options{})
+	h.put(h.file, "v1")
+	h.must(h.m.SetValidator(func(Candidate) error { panic("while the reason is converted") }, nil))
+	h.enable(Safe{})
+	if ev := h.next(Health); ev.Health != HealthPanic || !strings.Contains(ev.Message, "while the reason") {
+		t.Fatalf("event %+v", ev)
+	}
+	if s := h.stats(); s.Deliveries != 0 || !s.Failed {
+		t.Fatalf("stats %+v", s)
+	}
+	if _, err := h.m.IsEnabled("p"); !errors.Is(err, ErrPanic) {
+		t.Fatalf("after the panic: %v", err)
+	}
+}
