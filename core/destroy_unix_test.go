@@ -111,22 +111,6 @@ func releaseCalls(t *testing.T, o Options, s callbackSlot, inside bool, removal 
 	}
 	h.must(s.set(m, during, func() { call(m); close(released) }))
 	h.must(m.Enable("p", h.file, EnableOptions{Safe: &Safe{}, DeliverPresent: true}))
-	stop := make(chan struct{})
-	var host sync.WaitGroup
-	if o.Dispatch == DispatchManual {
-		host.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					if _, err := m.Dispatch(0, ms); err != nil {
-						return
-					}
-				}
-			}
-		})
-	}
 	within := func(what string, c <-chan struct{}) {
 		t.Helper()
 		select {
@@ -135,7 +119,28 @@ func releaseCalls(t *testing.T, o Options, s callbackSlot, inside bool, removal 
 			t.Fatalf("not within %v: %s", bound, what)
 		}
 	}
+	stop := make(chan struct{})
+	var host sync.WaitGroup
+	dispatch := func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if _, err := m.Dispatch(0, ms); err != nil {
+					return
+				}
+			}
+		}
+	}
+	// A host that is waiting in Dispatch already is not woken.
+	if o.Dispatch == DispatchManual && s.name != "wakeup" {
+		host.Go(dispatch)
+	}
 	within("the callback is called", running)
+	if s.name == "wakeup" {
+		host.Go(dispatch)
+	}
 	if !inside {
 		removed := make(chan struct{})
 		go func() { defer close(removed); removal(s, m) }()

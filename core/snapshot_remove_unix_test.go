@@ -76,6 +76,9 @@ func TestOnlyMarkedDirectoriesAreRemoved(t *testing.T) {
 		"55555-0123abcd": func(mark string) error { return unix.Mkfifo(mark, 0o600) },
 		"66666-0123abcd": func(mark string) error { return os.Mkdir(mark, 0o700) },
 		"77777-0123abcd": func(mark string) error { return os.WriteFile(mark, []byte(markText+"x"), 0o400) },
+		"98888-0123abcd": func(mark string) error {
+			return os.WriteFile(mark, []byte(strings.ToUpper(markText)), 0o400)
+		},
 		"88888-0123abcd": func(mark string) error { return os.WriteFile(mark, []byte(markText[:20]), 0o400) },
 	} {
 		if err := errors.Join(os.Mkdir(filepath.Join(base, dir), 0o700), plant(filepath.Join(base, dir, markName))); err != nil {

@@ -141,9 +141,11 @@ static void one(void)
         hrm_set_reload_callback(m, no_reload, NULL, NULL);
     set(slot, 1, &slot, on_destroy);
     CHECK_INT(hrm_enable_hot_reload_ex(m, "p", f, &eo, &err), HRM_OK);
-    if (mode == HRM_DISPATCH_MANUAL)
+    if (mode == HRM_DISPATCH_MANUAL && slot != WAKEUP)
         CHECK_INT(pthread_create(&host, NULL, dispatches, NULL), 0);
     CHECK(wait_until(is_set, &running, PATIENCE));
+    if (slot == WAKEUP) /* a host that is waiting in hrm_dispatch already is not woken */
+        CHECK_INT(pthread_create(&host, NULL, dispatches, NULL), 0);
     switch (way) {
     case REMOVED: set(slot, 0, NULL, NULL); break;
     case REPLACED: set(slot, 1, NULL, NULL); break;
