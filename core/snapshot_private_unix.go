@@ -98,7 +98,7 @@ func mayHold(dir int, at string) error {
 		return err
 	}
 	switch {
-	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
+	case st.Uid != 0 && int(st.Uid) != os.Geteuid() && !(unmapped(st.Uid) && rootsByCustom(at)):
 		return insecure("could be exchanged by user %d, who owns %q (mode %#o); every directory on the way must belong to root or to user %d",
 			st.Uid, at, st.Mode&0o7777, os.Geteuid())
 	case st.Mode&0o022 != 0 && st.Mode&unix.S_ISVTX == 0:
@@ -106,6 +106,13 @@ func mayHold(dir int, at string) error {
 			at, st.Uid, st.Mode&0o7777)
 	}
 	return nil
+}
+
+// rootsByCustom reports whether a directory belongs to root on every system. In a
+// user namespace without root (bwrap, unshare --map-user) root and every other
+// user outside look alike; there, these are taken for root's.
+func rootsByCustom(at string) bool {
+	return strings.Count(at, "/") == 1 || at == "/var/tmp" || at == "/run/user"
 }
 
 // isPrivate says why a directory is not the user's alone.
