@@ -35,6 +35,7 @@ func TestKilledProcessesLeaveNothing(t *testing.T) {
 			base := filepath.Join(t.TempDir(), "snapshots")
 			start := func(at string) (*exec.Cmd, string) {
 				cmd := exec.Command("/proc/self/exe", "-test.run=^TestKilledProcessesLeaveNothing$", "-test.timeout=60s", "--", mark+at+":"+base)
+				cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir()) // what it leaves there goes with the test
 				out, err := cmd.StdoutPipe()
 				if err != nil {
 					t.Fatal(err)
