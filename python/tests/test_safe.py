@@ -156,9 +156,9 @@ def test_bad_options_are_named(host: Host, tmp_path: Path) -> None:
     enable = host.manager.enable_hot_reload
     assert "RWnot" in str(enable("p", plugin, safe=SafeOptions(public_keys=["RWnot"])).error)
     assert "-3" in str(enable("p", plugin, safe=SafeOptions(retries=-3)).error)
-    with pytest.raises(TypeError, match="give a list"):
+    with pytest.raises(TypeError, match="files='one': expected a list"):
         enable("p", plugin, safe=SafeOptions(files="one"))
-    with pytest.raises(TypeError, match="SafeOptions"):
+    with pytest.raises(TypeError, match="expected SafeOptions, got dict"):
         enable("p", plugin, safe={})  # type: ignore[arg-type]
     with pytest.raises(monitoring.InvalidArgumentError, match="nobody"):
         host.manager.report_reload("nobody", 1)

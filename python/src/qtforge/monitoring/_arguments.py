@@ -22,9 +22,14 @@ def check_callable(name: str, value: object) -> None:
         )
 
 
-def milliseconds(name: str, value: int) -> int:
+def check_int(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name}={value!r} is no whole number of milliseconds")
+        raise TypeError(f"{name}={value!r}: expected int, got {type(value).__name__}")
+
+
+def int32(name: str, value: int) -> int:
+    """A number for the C library, which knows the range that makes sense."""
+    check_int(name, value)
     if not -(2**31) <= value < 2**31:
         raise InvalidArgumentError(f"{name}={value} is out of range")
     return value

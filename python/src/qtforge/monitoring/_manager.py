@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from . import _abi, _dispatch
-from ._arguments import StrPath, check_callable, id_bytes, milliseconds, path_bytes, seconds
+from ._arguments import StrPath, check_callable, id_bytes, int32, path_bytes, seconds
 from ._changes import Changes
 from ._native import NativeManager, event_of
 from ._waiting import SLICE, Bell, Deadline, Delivered, Mailbox, Sleeper, Waiter, async_library
@@ -102,9 +102,9 @@ class PluginHotReloadManager:
             | (_abi.FORCE_POLLING if force_polling else 0)
         )
         self._native = NativeManager(
-            quiet_ms=milliseconds("quiet_ms", quiet_ms),
-            max_delay_ms=milliseconds("max_delay_ms", max_delay_ms),
-            poll_interval_ms=milliseconds("poll_interval_ms", poll_interval_ms),
+            quiet_ms=int32("quiet_ms", quiet_ms),
+            max_delay_ms=int32("max_delay_ms", max_delay_ms),
+            poll_interval_ms=int32("poll_interval_ms", poll_interval_ms),
             flags=flags,
             safe=safe,
             snapshot_dir=None if snapshot_dir is None else path_bytes("", snapshot_dir),
@@ -170,7 +170,7 @@ class PluginHotReloadManager:
             self._native.enable(
                 id_bytes(plugin_id),
                 path_bytes(plugin_id, file_path),
-                quiet_ms=milliseconds("quiet_ms", quiet_ms),
+                quiet_ms=int32("quiet_ms", quiet_ms),
                 flags=(_abi.ENABLE_ALLOW_MISSING if allow_missing else 0)
                 | (_abi.ENABLE_DELIVER_PRESENT if deliver_present else 0),
                 safe=safe,

@@ -1,46 +1,92 @@
-"""Safe reload: what is told are private, validated snapshots, and how their loading went is reported."""
+"""Safe reload: private, validated snapshots are delivered, and the host reports how their loading went."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 from . import _abi
-from ._arguments import StrPath, milliseconds
+from ._arguments import StrPath, check_int, int32
 from .errors import InvalidArgumentError
 
-KEEP_NONE = -1
+SAFE_NONE = -1
+"""For validator_timeout_ms, report_timeout_ms, retries and keep_generations of SafeOptions: explicitly none."""
+KEEP_NONE = SAFE_NONE
+"""For keep_generations of SafeOptions: explicitly none."""
 
 
 @dataclass(frozen=True)
 class SafeOptions:
-    """What is asked of every version before it is told; see ``docs/safe-reload.md``. The defaults ask for nothing."""
+    """What is asked of every version before it is delivered; see ``docs/safe-reload.md``.
 
-    files: Sequence[StrPath] = ()
-    """What else belongs to this plugin, relative to its directory. Copied along; a change of any is a change of it."""
-    image: bool = False
-    """Refuse what is no whole ELF, PE or Mach-O image for this machine."""
-    symbols: Sequence[str] = ()
-    """That the image must export."""
+    A field that is None is not named. A field that the manager's options name holds for every plugin, unless the
+    plugin's own options name the same field: then the plugin's value replaces the manager's. What neither names is not
+    asked, or has its default. ``SafeOptions()`` names nothing: a plugin enabled with it keeps all of the manager's
+    safeguards.
+
+    An empty value is an error, never "no safeguard": "" and [] are named, and enabling (or making the manager) fails
+    with InvalidArgumentError. Only ``files`` may be empty. False exempts a plugin from the manager's image,
+    strict_modes or accept_on_timeout; 0 and SAFE_NONE exempt it from the manager's timeouts, retries and old
+    generations. The manager's symbols, allow_list and public_keys can be replaced, not switched off: a plugin that is
+    to have none of them needs another manager.
+
+    Raises TypeError for a value of another type. Lists are copied: later changes of them have no effect.
+    """
+
+    files: Sequence[StrPath] | None = None
+    """Companion files, relative to the plugin's directory. Copied along; a change of any is a change of the plugin."""
+    image: bool | None = None
+    """Reject files that are not complete ELF, PE or Mach-O images for this machine."""
+    symbols: Sequence[str] | None = None
+    """Reject images that do not export each of these."""
     allow_list: StrPath | None = None
-    """A file of SHA-256 sums, as sha256sum writes it."""
-    public_keys: Sequence[str] = ()
-    """minisign's; one of them must have signed the file."""
+    """A file of SHA-256 sums, as sha256sum writes it. Reject files whose sum is not in it."""
+    public_keys: Sequence[str] | None = None
+    """minisign's; reject files that none of them has signed."""
     signature: StrPath | None = None
     """Of this plugin's file; by default its path with .minisig appended."""
-    strict_modes: bool = False
-    """Refuse a file that somebody else than its user and root could exchange."""
-    validator_timeout_ms: int = 0
-    accept_on_timeout: bool = False
-    report_timeout_ms: int = 0
-    retries: int = 0
-    retry_delay_ms: int = 0
-    keep_generations: int = 0
-    """Good ones kept beside the present one: 0 is the default (1), KEEP_NONE none."""
+    strict_modes: bool | None = None
+    """Reject a file that a user other than its owner and root could exchange."""
+    validator_timeout_ms: int | None = None
+    """Longest time for one call of the validator, 1 to 86400000; by default there is no limit."""
+    accept_on_timeout: bool | None = None
+    """Accept a version whose validator takes longer than validator_timeout_ms; by default it is rejected."""
+    report_timeout_ms: int | None = None
+    """A report that is missing for so long is noted (Health.NO_REPORT), 1 to 86400000; by default none is missed."""
+    retries: int | None = None
+    """How often a version that failed is delivered again, up to 1000; by default never."""
+    retry_delay_ms: int | None = None
+    """Before the first retry, then doubling, 1 to 86400000; 1000 by default."""
+    keep_generations: int | None = None
+    """Good generations kept beside the present one, up to 1000; 1 by default."""
+
+    def __post_init__(self) -> None:
+        for name in ("image", "strict_modes", "accept_on_timeout"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, bool):
+                raise TypeError(f"SafeOptions: {name}={value!r}: expected True, False or None, got {_kind(value)}")
+        for name in ("files", "symbols", "public_keys"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _items(name, value))
+        for name, _ in _NUMBERS:
+            value = getattr(self, name)
+            if value is not None:
+                check_int(f"SafeOptions: {name}", value)
+
+
+# With what 0 means: None is the default, so a 0 was named, and C takes it for a field that is not.
+_NUMBERS = (
+    ("validator_timeout_ms", SAFE_NONE),
+    ("report_timeout_ms", SAFE_NONE),
+    ("retries", SAFE_NONE),
+    ("keep_generations", SAFE_NONE),
+    ("retry_delay_ms", None),
+)
 
 
 class ReloadOutcome(IntEnum):
@@ -77,47 +123,71 @@ def arguments(options: SafeOptions | None) -> Any:
     if options is None:
         return None
     if not isinstance(options, SafeOptions):
-        raise TypeError(f"safe={options!r} is no SafeOptions")
+        raise TypeError(f"safe={options!r}: expected SafeOptions, got {_kind(options)}")
     raw = _abi.SafeOptions(
         ctypes.sizeof(_abi.SafeOptions),
-        (_abi.SAFE_IMAGE if options.image else 0)
-        | (_abi.SAFE_STRICT_MODES if options.strict_modes else 0)
-        | (_abi.SAFE_ACCEPT_ON_TIMEOUT if options.accept_on_timeout else 0),
-        _list("files", [_path("files", f) for f in _items("files", options.files)]),
-        _list("symbols", [_text("symbols", s) for s in _items("symbols", options.symbols)]),
+        _flag(options.image, _abi.SAFE_IMAGE, _abi.SAFE_NO_IMAGE)
+        | _flag(options.strict_modes, _abi.SAFE_STRICT_MODES, _abi.SAFE_NO_STRICT_MODES)
+        | _flag(options.accept_on_timeout, _abi.SAFE_ACCEPT_ON_TIMEOUT, _abi.SAFE_REJECT_ON_TIMEOUT),
+        _list("files", options.files, _path),
+        _list("symbols", options.symbols, _text),
         None if options.allow_list is None else _path("allow_list", options.allow_list),
-        _list("public_keys", [_text("public_keys", k) for k in _items("public_keys", options.public_keys)]),
+        _list("public_keys", options.public_keys, _text),
         None if options.signature is None else _path("signature", options.signature),
     )
-    for name in ("validator_timeout_ms", "report_timeout_ms", "retries", "retry_delay_ms", "keep_generations"):
-        setattr(raw, name, milliseconds(name, getattr(options, name)))
+    for name, zero in _NUMBERS:
+        value = getattr(options, name)
+        if value == 0:
+            if zero is None:
+                raise InvalidArgumentError(f"SafeOptions: {name}=0: give at least 1, or None for the default")
+            value = zero
+        setattr(raw, name, 0 if value is None else int32(f"SafeOptions: {name}", value))
     return ctypes.pointer(raw)
 
 
-def _items(name: str, value: Any) -> list[Any]:
-    if isinstance(value, (str, bytes, os.PathLike)):
-        raise TypeError(f"{name}={value!r} is one value; give a list")
-    return list(value)
+def _flag(value: bool | None, on: int, off: int) -> int:
+    return 0 if value is None else on if value else off
 
 
-def _list(name: str, values: list[bytes]) -> Any:
-    return (ctypes.c_char_p * (len(values) + 1))(*values, None)
+def _items(name: str, value: Any) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes, os.PathLike)) or not isinstance(value, Iterable):
+        raise TypeError(f"SafeOptions: {name}={value!r}: expected a list, got {_kind(value)}")
+    return tuple(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def _list(name: str, values: Sequence[Any] | None, encode: Callable[[str, Any], bytes]) -> Any:
+    """NULL-terminated; None, which is NULL, is not named, while a list without entries is."""
+    if values is None:
+        return None
+    return (ctypes.c_char_p * (len(values) + 1))(*(encode(name, value) for value in values), None)
 
 
 def _path(name: str, value: Any) -> bytes:
-    return _without_nul(name, os.fsencode(value))
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(f"SafeOptions: {name}: expected a path (str, bytes or os.PathLike), got {value!r}")
+    try:
+        return _without_nul(name, os.fsencode(value))
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"SafeOptions: {name}: the path {value!r} cannot be encoded") from None
 
 
 def _text(name: str, value: Any) -> bytes:
     if not isinstance(value, str):
-        raise TypeError(f"{name}: {value!r} is no str")
-    return _without_nul(name, value.encode())
+        raise TypeError(f"SafeOptions: {name}: expected str, got {value!r}")
+    try:
+        return _without_nul(name, value.encode())
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"SafeOptions: {name}: {value!r} cannot be encoded as UTF-8") from None
 
 
 def _without_nul(name: str, value: bytes) -> bytes:
     if b"\0" in value:
-        raise InvalidArgumentError(f"{name}: {value!r} contains a NUL character")
+        raise InvalidArgumentError(f"SafeOptions: {name}: {value!r} contains a NUL character")
     return value
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def candidate_of(raw: Any) -> Candidate:
