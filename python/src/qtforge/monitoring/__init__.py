@@ -27,10 +27,11 @@ from .errors import (
 )
 from .events import Event, EventKind, Health, Stats
 from .plugin_host import Plugin, PluginHost, PluginLoadError, PluginOutcome
-from .safe import KEEP_NONE, Candidate, ReloadOutcome, SafeOptions
+from .safe import KEEP_NONE, SAFE_NONE, Candidate, ReloadOutcome, SafeOptions
 
 __all__ = [
     "KEEP_NONE",
+    "SAFE_NONE",
     "AlreadyExistsError",
     "Candidate",
     "Changes",
