@@ -10,16 +10,18 @@ from .errors import InvalidArgumentError, InvalidPathError
 StrPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
-def check_callable(name: str, value: object) -> None:
+def check_callable(
+    name: str, value: object, instead: str = 'use "async for change in manager.changes()"'
+) -> None:
     if value is None:
         return
     if not callable(value):
         raise TypeError(f"{name}={value!r} is neither callable nor None")
-    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(type(value), "__call__", None)):
-        raise TypeError(
-            f"{name}={value!r} is a coroutine function, and nobody would await it; "
-            'use "async for change in manager.changes()"'
-        )
+    for function in (value, getattr(type(value), "__call__", None)):
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(f"{name}={value!r} is a coroutine function, and nobody would await it; {instead}")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{name}={value!r} is a generator function, and nobody would iterate; {instead}")
 
 
 def check_int(name: str, value: object) -> None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from . import _abi
+from . import _abi, _verdict
 
 # The table needs no lock, single operations on a dict are atomic. It must not have one either: the collector may
 # destroy a manager while this thread is in here, which would then wait for itself in _destroy.
@@ -35,15 +35,21 @@ def registered() -> int:
 
 
 def _event(event: Any, token: int | None) -> None:
-    target = _targets.get(token or 0)
-    if target is not None:
-        target(event.contents)
+    try:
+        target = _targets.get(token or 0)
+        if target is not None:
+            target(event.contents)
+    except BaseException as error:
+        _escape(error)
 
 
 def _reload(plugin_id: bytes, token: int | None) -> None:
-    target = _targets.get(token or 0)
-    if target is not None:
-        target(plugin_id)
+    try:
+        target = _targets.get(token or 0)
+        if target is not None:
+            target(plugin_id)
+    except BaseException as error:
+        _escape(error)
 
 
 def _wakeup(token: int | None) -> None:
@@ -52,22 +58,42 @@ def _wakeup(token: int | None) -> None:
         target()
 
 
-def _validate(candidate: Any, reason: int, room: int, token: int | None) -> int:
+def _validate(candidate: Any, reason: int, room: int, token: int | None, verdict: Any) -> None:
     target = _targets.get(token or 0)
-    refusal = "the validator is gone" if target is None else target(candidate.contents)
-    if refusal is None:
-        return _abi.ACCEPT
-    text = refusal.encode("utf-8", "replace")[: room - 1]
+    answer = "the validator is gone" if target is None else target(candidate.contents)
+    if answer is True:
+        verdict[0] = _abi.ACCEPT
+        return
+    text = answer[:room].replace("\0", "\\x00").encode("utf-8", "replace")[: room - 1]
+    text = text.decode("utf-8", "ignore").encode()  # no character cut in half
     ctypes.memmove(reason, text + b"\0", len(text) + 1)
-    return _abi.REJECT
 
 
 def _destroy(token: int | None) -> None:
     _targets.pop(token or 0, None)
 
 
+def _escape(error: BaseException) -> None:
+    """ctypes would print it and go on. Ctrl-C is meant for the program: whoever dispatches raises it."""
+    _escaped.error = error
+
+
+class _Escaped(threading.local):
+    error: BaseException | None = None
+
+
+_escaped = _Escaped()
+
+
+def raise_escaped() -> None:
+    """Raises what has left a delivery that this thread made."""
+    error, _escaped.error = _escaped.error, None
+    if error is not None:
+        raise error
+
+
 on_event = _abi.EventFn(_event)
 on_reload = _abi.ReloadFn(_reload)
-on_validate = _abi.ValidatorFn(_validate)
+on_validate = _verdict.rejecting_unless_accepted(_validate)
 on_wakeup = _abi.PlainFn(_wakeup)
 on_destroy = _abi.PlainFn(_destroy)

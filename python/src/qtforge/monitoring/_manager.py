@@ -264,10 +264,14 @@ class PluginHotReloadManager:
     def set_validator(self, validator: Validator | None) -> None:
         """Sets the function that is asked about every version of plugins with safe reload; None removes it.
 
-        It runs on a thread of the library, after the built-in checks and before anything is told, and may take long.
-        It must return True to accept; anything else refuses, and so does an exception.
+        It runs on a thread of the library, after the built-in checks and before anything is delivered, and may take
+        long. It must return True to accept. Everything else rejects: another answer (a str says why), an exception of
+        any kind, KeyboardInterrupt and SystemExit included, and a coroutine. ``Event.message`` of the REJECTED event
+        has the reason.
+
+        Raises TypeError for what is not callable and for a coroutine or generator function, ClosedError.
         """
-        check_callable("validator", validator)
+        check_callable("validator", validator, "give a plain function, which may block")
         self._usable()
         self._native.set_validator(None if validator is None else functools.partial(verdict_of, validator))
 

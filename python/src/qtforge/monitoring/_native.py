@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from . import _abi, _callbacks, _library
 from .errors import from_native
@@ -102,8 +102,9 @@ class NativeManager:
         """target is called on a thread of the library and may only signal."""
         self._set(self._library.hrm_set_wakeup_callback, _abi.PlainFn, _callbacks.on_wakeup, target)
 
-    def set_validator(self, target: Callable[[Any], str | None] | None) -> None:
-        """target receives the C struct, on a thread of the library, and says why it refuses; None removes it."""
+    def set_validator(self, target: Callable[[Any], str | Literal[True]] | None) -> None:
+        """target receives the C struct, on a thread of the library, and returns True or why it rejects; None removes
+        it."""
         self._set(self._library.hrm_set_validator, _abi.ValidatorFn, _callbacks.on_validate, target)
 
     def report(self, plugin_id: bytes, generation: int, outcome: int, message: bytes) -> None:
@@ -122,6 +123,7 @@ class NativeManager:
     def dispatch(self, limit: int = 0, timeout_ms: int = 0) -> int:
         error = _abi.Error()
         code = self._library.hrm_dispatch(self._handle, limit, timeout_ms, ctypes.byref(error))
+        _callbacks.raise_escaped()
         return self._check(code, error)
 
     def event_fd(self) -> int:

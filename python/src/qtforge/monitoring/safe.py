@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 from . import _abi
 from ._arguments import StrPath, check_int, int32
@@ -115,7 +116,7 @@ class Candidate:
 
 
 Validator = Callable[[Candidate], object]
-"""Returns True to accept; anything else refuses, and a str says why. So does an exception."""
+"""Returns True to accept. Anything else rejects, an exception included; a str says why."""
 
 
 def arguments(options: SafeOptions | None) -> Any:
@@ -202,12 +203,31 @@ def candidate_of(raw: Any) -> Candidate:
     )
 
 
-def verdict_of(validator: Validator, raw: Any) -> str | None:
-    """Why the validator refuses; None if it accepts."""
+def verdict_of(validator: Validator, raw: Any) -> str | Literal[True]:
+    """True if the validator accepts, else why it rejects."""
     try:
         answer = validator(candidate_of(raw))
-    except BaseException as error:  # nothing may leave: it would count as acceptance
-        return f"{type(error).__name__}: {error}"
-    if answer is True:
-        return None
-    return answer if isinstance(answer, str) and answer else f"the validator returned {answer!r}, not True"
+        return True if answer is True else _rejection(answer)
+    except BaseException as error:
+        return _shown(type(error), error)
+
+
+def _rejection(answer: object) -> str:
+    if issubclass(type(answer), str):
+        text = str.__str__(answer)  # type: ignore[arg-type]  # an exact str, whatever methods a subclass has
+        if text:
+            return text
+    if inspect.iscoroutine(answer):
+        answer.close()  # else the interpreter warns that nobody awaited it
+        return "the validator returned a coroutine, which nobody awaits, not True; give a function without async"
+    return f"the validator returned {_shown(None, answer)}, not True"
+
+
+def _shown(kind: type | None, value: object) -> str:
+    """An exception of that kind, or a value, as text, whatever its methods do."""
+    try:
+        text = str.__str__(repr(value) if kind is None else str(value))
+        return text if kind is None else f"{kind.__name__}: {text}"
+    except BaseException:
+        name = type.__dict__["__name__"].__get__(type(value))  # a metaclass may have another
+        return f"{name} (which cannot be shown: making its text raised an exception)"
