@@ -90,8 +90,9 @@ class Yes(int):
     """Equal to True, and no True."""
 
 
-def recurse(_: object = None) -> object:
-    return recurse()
+class Endless:
+    def __repr__(self) -> str:
+        return repr(self)
 
 
 async def accept(_: Candidate) -> bool:
@@ -121,7 +122,8 @@ HOSTILE: dict[str, tuple[Callable[[Candidate], object], str]] = {
     "exit": (throw(SystemExit(3)), "SystemExit: 3"),
     "GeneratorExit": (throw(GeneratorExit()), "GeneratorExit"),
     "no memory": (throw(MemoryError()), "MemoryError"),
-    "endless recursion": (recurse, "RecursionError"),
+    "endless recursion": (lambda _: repr(Endless()), "RecursionError"),
+    "endless recursion in repr": (answer(Endless()), "Endless (which cannot be shown"),
     "str with methods of its own": (answer(Twisted("twisted")), "twisted"),
     "empty str with methods of its own": (answer(Twisted("")), "cannot be shown"),
     "pretends to be a str": (answer(Pretender()), "Pretender object"),
