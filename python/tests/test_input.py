@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import errno
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +16,13 @@ from conftest import Host
 from qtforge.monitoring import (
     AlreadyExistsError,
     ClosedError,
+    Failure,
     HotReloadError,
     InvalidArgumentError,
     PluginErrorCode,
     PluginHotReloadManager,
     Result,
+    errors,
 )
 
 
@@ -100,6 +105,54 @@ def test_raise_on_error(tmp_path: Path) -> None:
             manager.enable_hot_reload("p", file)
 
 
+def test_errors_of_the_system_have_its_fields(host: Host, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    for given, filename in ((missing, str(missing)), (str(missing), str(missing)), (bytes(missing), bytes(missing))):
+        error = host.manager.enable_hot_reload("x", given).error
+        assert isinstance(error, FileNotFoundError)
+        assert (error.errno, error.strerror, error.filename) == (errno.ENOENT, os.strerror(errno.ENOENT), filename)
+        assert str(missing) in str(error) and str(missing) in repr(error)
+    error = host.manager.enable_hot_reload("x", missing / "below").error
+    assert isinstance(error, OSError) and error.filename == str(missing / "below")
+    error = host.manager.enable_hot_reload("p", host.file).error
+    assert isinstance(error, FileExistsError)
+    assert (error.errno, error.strerror, error.filename) == (errno.EEXIST, os.strerror(errno.EEXIST), str(host.file))
+    denied = errors.from_native(-4, "denied", "x", errno.EPERM, "/x")
+    assert isinstance(denied, PermissionError) and str(denied) == "denied"
+    assert (denied.errno, denied.strerror, denied.filename) == (errno.EPERM, os.strerror(errno.EPERM), "/x")
+    assert isinstance(plain := errors.PluginPermissionError("by hand"), PermissionError)
+    assert (plain.errno, plain.filename) == (errno.EACCES, None)
+
+
+def all_errors(kind: type[HotReloadError] = HotReloadError) -> list[type[HotReloadError]]:
+    return [kind, *(each for below in kind.__subclasses__() for each in all_errors(below))]
+
+
+class OfTheHost(HotReloadError):
+    """A subclass with other arguments."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"number {number}", plugin_id="of the host")
+        self.number = number
+
+
+@pytest.mark.parametrize("kind", all_errors())
+def test_errors_can_be_pickled_and_copied(kind: type[HotReloadError]) -> None:
+    if kind is OfTheHost:
+        error: HotReloadError = OfTheHost(7)
+    else:
+        error = kind("message", code=PluginErrorCode.NotSupported, plugin_id="p", os_error=5, filename=b"/path")
+    error.note = "an attribute of the host's"  # type: ignore[attr-defined]
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(again) is kind and again is not error
+        assert (str(again), repr(again), again.args) == (str(error), repr(error), error.args)
+        assert vars(again) == vars(error) and again.code is error.code
+        for name in ("errno", "strerror", "filename"):
+            assert getattr(again, name, None) == getattr(error, name, None)
+    failure = Failure(error)
+    assert str(pickle.loads(pickle.dumps(failure)).error) == str(error) and not copy.copy(failure)
+
+
 def test_options() -> None:
     bad: Any
     for bad, shown in (
@@ -163,6 +216,7 @@ with qtforge.monitoring.PluginHotReloadManager() as manager:
         assert not result, path
         assert result.error.code.name == "PermissionDenied", result.error
         assert path in result.error.message
+        assert (result.error.errno, result.error.filename) == (13, path)
 print("denied")
 """
 

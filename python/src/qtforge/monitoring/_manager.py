@@ -174,6 +174,7 @@ class PluginHotReloadManager:
                 flags=(_abi.ENABLE_ALLOW_MISSING if allow_missing else 0)
                 | (_abi.ENABLE_DELIVER_PRESENT if deliver_present else 0),
                 safe=safe,
+                filename=os.fspath(file_path),
             )
         except HotReloadError as error:
             if self._raise_on_error:

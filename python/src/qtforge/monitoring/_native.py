@@ -42,27 +42,41 @@ class NativeManager:
         code = self._library.hrm_manager_create(ctypes.byref(options), ctypes.byref(self._handle), ctypes.byref(error))
         self._check(code, error)
 
-    def _check(self, code: int, error: _abi.Error | None = None, plugin_id: str = "") -> int:
+    def _check(
+        self,
+        code: int,
+        error: _abi.Error | None = None,
+        plugin_id: str = "",
+        filename: str | bytes | None = None,
+    ) -> int:
         if code >= 0:
             return code
         if error is not None and error.code == code:
             message = error.message.decode("utf-8", "replace")
-            raise from_native(code, message, plugin_id, error.os_error)
+            raise from_native(code, message, plugin_id, error.os_error, filename)
         message = self._library.hrm_strerror(code).decode()
-        raise from_native(code, message, plugin_id)
+        raise from_native(code, message, plugin_id, filename=filename)
 
     def destroy(self) -> None:
         self._library.hrm_manager_destroy(self._handle)
 
     def enable(
-        self, plugin_id: bytes, path: bytes, *, quiet_ms: int, flags: int, safe: SafeOptions | None = None
+        self,
+        plugin_id: bytes,
+        path: bytes,
+        *,
+        quiet_ms: int,
+        flags: int,
+        safe: SafeOptions | None = None,
+        filename: str | bytes | None = None,
     ) -> None:
+        """filename is the path as the caller gave it, for errors."""
         options = _abi.EnableOptions(ctypes.sizeof(_abi.EnableOptions), flags, quiet_ms, arguments(safe))
         error = _abi.Error()
         code = self._library.hrm_enable_hot_reload_ex(
             self._handle, plugin_id, path, ctypes.byref(options), ctypes.byref(error)
         )
-        self._check(code, error, plugin_id.decode())
+        self._check(code, error, plugin_id.decode(), filename)
 
     def disable(self, plugin_id: bytes) -> bool:
         return self._check(self._library.hrm_disable_hot_reload(self._handle, plugin_id)) == 1

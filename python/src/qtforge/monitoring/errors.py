@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 
 class PluginErrorCode(IntEnum):
@@ -23,16 +25,24 @@ class PluginErrorCode(IntEnum):
 
 
 class HotReloadError(Exception):
-    """Base of all errors of this package.
+    """Base of all errors of this package. They can be pickled and copied.
 
     Attributes: ``code``, ``message`` (names the offending value), ``plugin_id`` ("" if none is concerned), and
-    ``os_error`` (errno of the failed system call, 0 if none).
+    ``os_error`` (errno of the failed system call, 0 if none). Those that are an OSError also have its ``errno``,
+    ``strerror`` and ``filename`` (the path as it was given).
     """
 
     code: PluginErrorCode = PluginErrorCode.SystemError
+    _errno = 0  # of an OSError for which the library names no system call
 
     def __init__(
-        self, message: str, *, code: PluginErrorCode | None = None, plugin_id: str = "", os_error: int = 0
+        self,
+        message: str,
+        *,
+        code: PluginErrorCode | None = None,
+        plugin_id: str = "",
+        os_error: int = 0,
+        filename: str | bytes | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -40,15 +50,36 @@ class HotReloadError(Exception):
         self.os_error = os_error
         if code is not None:
             self.code = code
+        if isinstance(self, OSError):
+            self.errno = os_error or self._errno
+            self.strerror = os.strerror(self.errno)
+            self.filename = filename
 
     def __str__(self) -> str:
         return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = {name: getattr(self, name) for name in _OS_FIELDS} if isinstance(self, OSError) else {}
+        return _restored, (type(self), self.args, fields), self.__dict__
+
+
+_OS_FIELDS = ("errno", "strerror", "filename")
+
+
+def _restored(kind: type[HotReloadError], args: tuple[Any, ...], fields: dict[str, Any]) -> HotReloadError:
+    """A pickled error; __dict__ follows. Without __init__, which subclasses may have of their own."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    for name, value in fields.items():
+        setattr(error, name, value)
+    return error
 
 
 class PluginFileNotFoundError(HotReloadError, FileNotFoundError):
     """The plugin's file does not exist."""
 
     code = PluginErrorCode.FileNotFound
+    _errno = errno.ENOENT
 
 
 class InvalidPathError(HotReloadError, ValueError):
@@ -61,12 +92,14 @@ class AlreadyExistsError(HotReloadError, FileExistsError):
     """Hot reload is enabled for the plugin already."""
 
     code = PluginErrorCode.AlreadyExists
+    _errno = errno.EEXIST
 
 
 class PluginPermissionError(HotReloadError, PermissionError):
     """The file is unreadable or its directory not searchable."""
 
     code = PluginErrorCode.PermissionDenied
+    _errno = errno.EACCES
 
 
 class InvalidArgumentError(HotReloadError, ValueError):
@@ -77,6 +110,12 @@ class InvalidArgumentError(HotReloadError, ValueError):
 
 class ClosedError(HotReloadError, RuntimeError):
     """The manager was closed."""
+
+    code = PluginErrorCode.InvalidState
+
+
+class LoopClosedError(HotReloadError, RuntimeError):
+    """The event loop or Qt application that delivers for this manager has ended; the manager itself is still open."""
 
     code = PluginErrorCode.InvalidState
 
@@ -104,15 +143,14 @@ _BY_NATIVE_CODE: dict[int, tuple[type[HotReloadError], PluginErrorCode]] = {
 }
 
 
-def from_native(code: int, message: str, plugin_id: str = "", os_error: int = 0) -> HotReloadError:
+def from_native(
+    code: int, message: str, plugin_id: str = "", os_error: int = 0, filename: str | bytes | None = None
+) -> HotReloadError:
     """The exception for an HRM_ERR_* code."""
     if code == -6:
         message = "the manager was closed"  # between our question and the call
     kind, plugin_code = _BY_NATIVE_CODE.get(code, (HotReloadError, PluginErrorCode.SystemError))
-    error = kind(message, code=plugin_code, plugin_id=plugin_id, os_error=os_error)
-    if isinstance(error, OSError) and os_error:
-        error.errno = os_error
-    return error
+    return kind(message, code=plugin_code, plugin_id=plugin_id, os_error=os_error, filename=filename)
 
 
 @dataclass(frozen=True, slots=True)
