@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
+import trio
 from conftest import BOUND, Host, wait_until
 from loops import RUNNERS, run, wait_for
 from qtforge.monitoring import Event, PluginHotReloadManager, awatch
@@ -86,6 +87,90 @@ def test_await_wait(library: str, dispatch: str, file: Path) -> None:
             file.write_text("v1")
             assert await bounded(library, manager.wait()) == 1
             assert told == ["p"]
+
+    run(library, main)
+
+
+ASYNCIO = [name for name, (kind, _) in RUNNERS.items() if kind == "asyncio"]
+
+
+@pytest.mark.parametrize("dispatch", ["auto", "thread", "manual"])
+@pytest.mark.parametrize("name", ASYNCIO)
+def test_wait_is_a_coroutine_for_all_that_asyncio_does_with_one(name: str, dispatch: str, file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file, dispatch=dispatch) as manager:
+            told: list[str] = []
+            manager.set_reload_callback(told.append)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(manager.wait(), 0.01)
+            waiting = [
+                asyncio.create_task(manager.wait(BOUND)),
+                asyncio.ensure_future(manager.wait(BOUND)),
+                asyncio.gather(manager.wait(BOUND), manager.wait(BOUND)),
+                asyncio.shield(manager.wait(BOUND)),
+                asyncio.create_task(asyncio.wait_for(manager.wait(), BOUND)),
+            ]
+            await asyncio.sleep(0)
+            file.write_text("v1")
+            counts = await asyncio.gather(*waiting)
+            assert counts == [1, 1, [1, 1], 1, 1] and told == ["p"]
+            cancelled = asyncio.create_task(manager.wait())
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+
+    run(name, main)
+
+
+def test_wait_in_a_task_group(library: str, file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file) as manager:
+            manager.set_reload_callback(lambda _: None)
+            with anyio.fail_after(BOUND):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(manager.wait)
+                    tasks.start_soon(manager.wait, BOUND)
+                    file.write_text("v1")
+
+    run(library, main)
+
+
+def test_wait_in_a_trio_nursery(file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file) as manager:
+            manager.set_reload_callback(lambda _: None)
+            with trio.fail_after(BOUND):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(manager.wait)
+                    nursery.start_soon(manager.wait, BOUND)
+                    file.write_text("v1")
+
+    trio.run(main)
+
+
+def test_awaiting_wait_inside_a_callback_returns_at_once(library: str, file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file) as manager:
+            inside: list[Any] = []
+            manager.set_reload_callback(lambda _: inside.append(manager.wait()))
+            file.write_text("v1")
+            assert await bounded(library, manager.wait()) == 1
+            assert await inside[0] == 0
+
+    run(library, main)
+
+
+@pytest.mark.parametrize("dispatch", ["auto", "thread", "manual"])
+def test_await_wait_without_a_callback_receives_the_change(library: str, dispatch: str, file: Path) -> None:
+    async def main() -> None:
+        async with open_on(file, dispatch=dispatch) as manager:
+            assert await manager.wait(0.01) == 0
+            file.write_text("v1")
+            assert await bounded(library, manager.wait()) == 1
+            async for change in manager.changes(BOUND):
+                assert change.plugin_id == "p"
+                break
 
     run(library, main)
 
@@ -199,9 +284,10 @@ def test_a_wait_that_nobody_awaits_warns(file: Path) -> None:
         async with open_on(file) as manager:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                assert "awaited" in repr(manager.wait())
+                assert asyncio.iscoroutine(manager.wait())
                 gc.collect()
             assert [w.category for w in caught] == [RuntimeWarning]
+            assert "PluginHotReloadManager.wait' was never awaited" in str(caught[0].message)
 
     asyncio.run(main())
 
@@ -287,7 +373,7 @@ def test_a_failed_library_ends_the_waiting(library: str, file: Path, monkeypatch
     from qtforge.monitoring.errors import from_native
 
     async def main() -> None:
-        async with open_on(file) as manager:
+        async with open_on(file, on_error=lambda _: None) as manager:
 
             def broken(*_: int) -> int:
                 raise from_native(-10, "contained")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import select
@@ -33,6 +34,46 @@ def test_wait_for_the_thread(host: Host) -> None:
     host.replace("v1")
     assert host.manager.wait(BOUND) == 1
     assert host.told == ["v1"]
+
+
+@pytest.mark.parametrize("dispatch", ["thread", "manual"])
+def test_wait_without_a_callback_receives_the_change(dispatch: str, tmp_path: Path) -> None:
+    file = tmp_path / "plugin.py"
+    file.write_text("v0")
+    with PluginHotReloadManager(quiet_ms=30, dispatch=dispatch) as manager:
+        assert manager.enable_hot_reload("p", file)
+        assert manager.wait(0.01) == 0  # that it was enabled is no change
+        for content in ("v1", "v2"):
+            file.write_text(content)
+            assert manager.wait(BOUND) == 1
+        kept = manager.changes(0.01)
+        assert [(change.plugin_id, change.generation) for change in kept] == [("p", 2)]  # the newest of each plugin
+        told: list[str] = []
+        manager.set_reload_callback(told.append)
+        file.write_text("v3")
+        assert manager.wait(BOUND) == 1
+        assert told == ["p"]
+
+
+def test_what_wait_returns_is_a_number_and_a_finished_coroutine(host: Host) -> None:
+    assert host.manager.wait(0) == 0 and isinstance(host.manager.wait(0), int)
+    assert asyncio.run(host.manager.wait(0)) == 0  # waited before there was a loop
+
+
+def test_run_leaves_changes_pending_until_a_callback_is_set(tmp_path: Path) -> None:
+    file = tmp_path / "plugin.py"
+    file.write_text("v0")
+    with PluginHotReloadManager(quiet_ms=30, dispatch="manual") as manager:
+        assert manager.enable_hot_reload("p", file)
+        thread = threading.Thread(target=manager.run)
+        thread.start()
+        file.write_text("v1")
+        wait_until("pending", lambda: manager.stats().pending)
+        told: list[str] = []
+        manager.set_reload_callback(told.append)
+        wait_until("told", lambda: told == ["p"])
+    thread.join(BOUND)
+    assert not thread.is_alive()
 
 
 def test_manual_delivers_only_when_asked(tmp_path: Path) -> None:

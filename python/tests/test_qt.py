@@ -78,8 +78,44 @@ with qtforge.monitoring.PluginHotReloadManager(quiet_ms=30) as shared:
     thread.join()
 assert seen == ["r"], seen
 
+# The application goes, and the manager says so at the next change.
+errors = []
+reported = threading.Event()
+late = qtforge.monitoring.PluginHotReloadManager(quiet_ms=30, on_error=lambda e: (errors.append(e), reported.set()))
+late.set_reload_callback(print)
+assert late.enable_hot_reload("late", file)
+getattr(app, "shutdown", lambda: None)()  # PySide keeps it alive otherwise
+del app
+assert core.QCoreApplication.instance() is None
+file.write_text("unheard")
+assert reported.wait(20)
+assert [type(e).__name__ for e in errors] == ["LoopClosedError"], errors
+assert "Qt application" in str(errors[0])
+
+# Another application does not deliver for it, and does so for new managers.
+app = core.QCoreApplication([])
+for call in (late.wait, late.changes, late.run, lambda: late.set_reload_callback(print)):
+    try:
+        call()
+    except qtforge.monitoring.LoopClosedError:
+        pass
+    else:
+        raise AssertionError(call)
+late.close()
+again = []
+with qtforge.monitoring.PluginHotReloadManager(quiet_ms=30) as manager:
+    assert manager.dispatch == "qt"
+    manager.set_reload_callback(lambda _: (again.append(file.read_text()), app.quit()))
+    assert manager.enable_hot_reload("p", file)
+    core.QTimer.singleShot(0, lambda: file.write_text("again"))
+    core.QTimer.singleShot(20000, app.quit)
+    app.exec()
+assert again == ["again"], again
+app.processEvents()
+
 # Closed after the application is gone.
 late = qtforge.monitoring.PluginHotReloadManager()
+getattr(app, "shutdown", lambda: None)()  # PySide keeps it alive otherwise
 del app
 late.close()
 print("well")

@@ -12,7 +12,7 @@ from typing import Any
 
 from ._native import NativeManager
 from ._waiting import async_library
-from .errors import ClosedError, HotReloadError
+from .errors import ClosedError, HotReloadError, LoopClosedError
 
 CHOICES = ("auto", "asyncio", "trio", "qt", "thread", "manual")
 
@@ -33,6 +33,10 @@ class Dispatcher:
     def here(self) -> bool:
         """Whether it is this thread's loop that delivers, so that waiting here would be in vain."""
         return False
+
+    def ended(self) -> LoopClosedError | None:
+        """Why nothing will be delivered any more, if the loop that delivers has ended."""
+        return None
 
     def abandon(self) -> None:
         """In the child of a fork: closes descriptors, and touches nothing that is shared with the parent."""
@@ -67,6 +71,9 @@ class ThreadDispatcher(Dispatcher):
             except HotReloadError as error:
                 failed(error)
                 return
+            except BaseException as error:  # another thread set it
+                failed(HotReloadError(f"the thread that delivers was ended by {type(error).__name__}"))
+                raise
 
     def stop(self) -> None:
         if threading.current_thread() is not self._thread:
@@ -107,10 +114,21 @@ class AsyncioDispatcher(_FdDispatcher):
         if self._fd is not None:
             try:
                 loop.add_reader(self._fd, step)
-                return
             except NotImplementedError:  # Windows' proactor, PySide6.QtAsyncio
                 self._close_fd()
-        native.set_wakeup(lambda: self._from_any_thread(step))
+        reads = self._fd is not None
+
+        def wake() -> None:
+            error = self.ended()
+            if error is not None:
+                _elsewhere(failed, error)
+            elif not reads:
+                self._from_any_thread(step)
+
+        native.set_wakeup(wake)
+
+    def ended(self) -> LoopClosedError | None:
+        return _closed_loop("asyncio loop") if self._loop.is_closed() else None
 
     def _from_any_thread(self, call: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
@@ -148,6 +166,7 @@ class TrioDispatcher(_FdDispatcher):
         self._trio = trio
         self._token = trio.lowlevel.current_trio_token()
         self._thread = threading.get_ident()
+        self._stopped = self._over = False
 
         async def task() -> None:
             try:
@@ -157,16 +176,29 @@ class TrioDispatcher(_FdDispatcher):
             except trio.ClosedResourceError:
                 pass
             except HotReloadError as error:
+                self._stopped = True
                 failed(error)
             finally:
+                self._over = True
                 self._close_fd()
 
         trio.lowlevel.spawn_system_task(task, name="qtforge-hotreload")
+
+        def wake() -> None:
+            error = self.ended()
+            if error is not None:
+                _elsewhere(failed, error)
+
+        native.set_wakeup(wake)
+
+    def ended(self) -> LoopClosedError | None:
+        return _closed_loop("trio run") if self._over and not self._stopped else None
 
     def here(self) -> bool:
         return self._thread == threading.get_ident()
 
     def _end(self) -> None:
+        self._stopped = True
         if self._fd is not None:
             self._trio.lowlevel.notify_closing(self._fd)
             self._close_fd()
@@ -204,6 +236,8 @@ class QtDispatcher(_FdDispatcher):
                 self.notifier: Any = None
 
             def start(self) -> None:
+                # Ends with the application; a next one would not know the notifier.
+                self.setParent(core.QCoreApplication.instance())
                 if dispatcher._fd is not None:
                     kind = getattr(core.QSocketNotifier, "Type", core.QSocketNotifier).Read
                     self.notifier = core.QSocketNotifier(dispatcher._fd, kind)
@@ -221,16 +255,33 @@ class QtDispatcher(_FdDispatcher):
                     self.notifier.setEnabled(False)
                     self.notifier = None
                 dispatcher._close_fd()
+                self.setParent(None)
 
         # Signals that cross threads are queued: start and stop run on the application's thread.
         self._bridge = Bridge()
         self._bridge.moveToThread(core.QCoreApplication.instance().thread())
         self._bridge.started.connect(self._bridge.start)
         self._bridge.stopped.connect(self._bridge.stop)
-        if self._fd is None:
-            self._bridge.poked.connect(self._bridge.step)
-            native.set_wakeup(self._bridge.poked.emit)
+        reads = self._fd is not None
+        self._bridge.poked.connect(self._bridge.step)
+
+        def wake() -> None:
+            error = self.ended()
+            if error is not None:
+                _elsewhere(failed, error)
+            elif not reads:
+                self._bridge.poked.emit()
+
+        native.set_wakeup(wake)
         self._bridge.started.emit()
+
+    def ended(self) -> LoopClosedError | None:
+        try:
+            self._bridge.objectName()
+            gone = self._core.QCoreApplication.instance() is None
+        except RuntimeError:  # the application has deleted it
+            gone = True
+        return _closed_loop("Qt application") if gone else None
 
     def here(self) -> bool:
         app = self._core.QCoreApplication.instance()
@@ -241,6 +292,19 @@ class QtDispatcher(_FdDispatcher):
             self._bridge.stopped.emit()
         except RuntimeError:
             self._close_fd()  # the application has deleted its objects already
+
+
+def _closed_loop(what: str) -> LoopClosedError:
+    return LoopClosedError(
+        f"the {what} that delivers has ended, and nothing is delivered any more: close the manager and make another "
+        'where a loop is running, or with dispatch="thread"'
+    )
+
+
+def _elsewhere(failed: Failed, error: HotReloadError) -> None:
+    """From a wakeup, which may not call the library, as an error handler may."""
+    with contextlib.suppress(RuntimeError):  # the interpreter ends
+        threading.Thread(target=failed, args=(error,), name="qtforge-hotreload-error", daemon=True).start()
 
 
 def qt_core() -> Any:

@@ -10,9 +10,9 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
 
 from . import _abi, _dispatch
 from ._arguments import StrPath, check_callable, id_bytes, int32, path_bytes, seconds
@@ -65,7 +65,11 @@ class PluginHotReloadManager:
             loop of the Qt application (PySide6, PyQt6, PySide2, PyQt5). "thread": on one thread owned by Python.
             "manual": inside run(), wait(), changes() and process_events(), for whoever calls them. "auto": the first
             of asyncio, trio, qt and thread that fits.
-        on_error: receives exceptions that leave a callback; without it they go to ``sys.unraisablehook``.
+        on_error: receives exceptions that leave a callback; without it they go to ``sys.unraisablehook``. Also receives
+            the error if delivery ends although nobody closed the manager: LoopClosedError at the first change after the
+            event loop was closed or the Qt application has gone. Without it there is one RuntimeWarning. From then on,
+            and as soon as the loop is closed, enabling, setting callbacks, wait(), changes() and run() raise that
+            error; close() and the questions work.
         raise_on_error: enable_hot_reload() raises instead of returning a false result.
         safe: safe reload for every plugin: what is told are private, validated snapshots (``Event.snapshot_path``).
         snapshot_dir: where these are kept; by default in a directory of the user's own.
@@ -118,6 +122,7 @@ class PluginHotReloadManager:
         self._audience = 0  # counts the changes of these three
         self._lock = threading.RLock()  # a signal handler may close while this very thread holds it
         self._bell = Bell()
+        self._silence: HotReloadError | None = None
         self._gone = threading.Event()  # set once close() is done
         self._closer: int | None = None  # the thread that is at it
         self._interrupt: BaseException | None = None
@@ -133,7 +138,7 @@ class PluginHotReloadManager:
         def failed(error: HotReloadError) -> None:
             manager = weak()
             if manager is not None:
-                manager._bell.end(error)
+                manager._silenced(error)
 
         try:
             self._dispatcher = _dispatch.make(dispatch, self._native, turn, failed)
@@ -167,6 +172,7 @@ class PluginHotReloadManager:
         """
         try:
             self._usable()
+            self._delivers()
             self._native.enable(
                 id_bytes(plugin_id),
                 path_bytes(plugin_id, file_path),
@@ -205,6 +211,8 @@ class PluginHotReloadManager:
         """
         check_callable("callback", callback)
         self._usable()
+        if callback is not None:
+            self._delivers()
         self._reload = callback
         self._audience_changed()
 
@@ -240,6 +248,8 @@ class PluginHotReloadManager:
         """Sets the function that receives every Event, a change just before the reload callback; None removes it."""
         check_callable("callback", callback)
         self._usable()
+        if callback is not None:
+            self._delivers()
         self._event = callback
         self._audience_changed()
 
@@ -255,11 +265,8 @@ class PluginHotReloadManager:
         """
         timeout = seconds("timeout", timeout)
         self._usable()
-        with self._lock:
-            if self._mailbox is None:
-                self._mailbox = Mailbox()
-                self._mailbox.held = not self._native.is_global()
-        self._audience_changed()
+        self._delivers()
+        self._want_mailbox()
         return Changes(self, timeout, removed)
 
     def set_validator(self, validator: Validator | None) -> None:
@@ -323,35 +330,54 @@ class PluginHotReloadManager:
     def wait(self, timeout: float | None = None) -> Delivered:
         """Waits up to timeout seconds (None: for ever) for a delivery and returns how many there were.
 
-        Where an event loop of asyncio or trio is running in this thread it is to be awaited for that number:
-        ``await manager.wait()``.
+        Where an event loop of asyncio or trio is running in this thread it returns a coroutine that does so:
+        ``await manager.wait()``, ``asyncio.create_task(manager.wait())``, ``nursery.start_soon(manager.wait)``.
 
-        With dispatch="manual" they run in here. Inside a callback it returns 0 at once. Ctrl-C ends it with
+        With dispatch="manual" callbacks run in here. Inside a callback it returns 0 at once. Ctrl-C ends it with
         KeyboardInterrupt, close() in another thread with 0.
+
+        While no callback is set, wait() itself receives the changes and counts them; changes() has them afterwards, the
+        newest of each plugin.
+
+        Raises ClosedError, LoopClosedError if the loop that delivers has ended, RuntimeError if that loop is this
+        thread's and does not run.
         """
         deadline = Deadline(seconds("timeout", timeout))
         self._usable()
+        running = async_library()
         if self._is_inside():
-            return Delivered(0)
+            return self._to_await(self._nothing()) if running else Delivered(0)
+        self._delivers()
+        if self._reload is None and self._event is None:
+            self._want_mailbox()
+        return self._wait(deadline, running)
+
+    def _wait(self, deadline: Deadline, running: str) -> Delivered:
         before = self._bell.count
 
         def told() -> bool:
             return self._bell.count != before
 
-        if async_library():
-            return Delivered.later(self._count_async(before, told, deadline))
+        if running:
+            return self._to_await(self._count_async(before, told, deadline))
         self._until(told, deadline)
         return Delivered(self._bell.count - before)
 
     def run(self) -> None:
-        """Waits and delivers until close() is called or Ctrl-C is pressed; both end it cleanly."""
+        """Waits and delivers until close() is called or Ctrl-C is pressed; both end it cleanly.
+
+        Raises LoopClosedError if the loop that delivers has ended, RuntimeError inside a callback and where it would
+        block an event loop.
+        """
         if self._is_inside():
             raise RuntimeError("run() was called inside a callback of the same manager")
         if async_library():
             raise RuntimeError('run() would block the event loop; use "async for change in manager.changes()"')
         try:
             while not self._closed:
-                self.wait()
+                self._usable()
+                self._delivers()
+                self._wait(Deadline(None), "")
         except KeyboardInterrupt:
             pass
         except ClosedError:
@@ -441,6 +467,21 @@ class PluginHotReloadManager:
     def _is_inside(self) -> bool:
         return self._inside == threading.get_ident()
 
+    def _delivers(self) -> None:
+        """Raises LoopClosedError if nothing is delivered any more."""
+        error = self._dispatcher.ended()
+        if error is not None:
+            raise error
+
+    def _want_mailbox(self) -> None:
+        with self._lock:
+            if self._mailbox is not None:
+                return
+            mailbox = Mailbox()
+            mailbox.held = not self._native.is_global()
+            self._mailbox = mailbox
+        self._audience_changed()
+
     def _audience_changed(self) -> None:
         """Has the library call us for what somebody listens to; what nobody listens to stays pending in it."""
         with self._lock:
@@ -475,6 +516,7 @@ class PluginHotReloadManager:
             event = event_of(raw)
             changed = event.kind is EventKind.FILE_CHANGED
             delivery.last = not changed or self._reload is None
+            delivery.counts = changed or self._event is not None
             if self._mailbox is not None and (changed or event.kind is EventKind.FILE_REMOVED):
                 self._mailbox.put(event)
             self._call(self._event, event)
@@ -498,6 +540,21 @@ class PluginHotReloadManager:
                 _unraisable(second, self._on_error)
         except BaseException as error:  # KeyboardInterrupt, SystemExit
             self._leave(error, callback)
+
+    def _silenced(self, error: HotReloadError) -> None:
+        """Nothing is delivered any more although nobody closed the manager. Said once."""
+        with self._lock:
+            if self._closed or self._silence is not None:
+                return
+            self._silence = error
+        self._bell.end(error)
+        if self._on_error is not None:
+            self._call(self._on_error, error)
+        else:
+            try:
+                warnings.warn(f"{self!r}: {error}", RuntimeWarning, stacklevel=1, source=self)
+            except RuntimeWarning as warning:  # made an error by a filter
+                _unraisable(warning, self)
 
     def _leave(self, error: BaseException, source: object) -> None:
         """To whoever dispatches, if somebody of the program's does."""
@@ -523,6 +580,8 @@ class PluginHotReloadManager:
 
     def _until(self, satisfied: Callable[[], bool], deadline: Deadline, *, pump: bool = False) -> None:
         """With pump a thread whose loop would deliver does so by itself in here, instead of refusing to wait."""
+        if not satisfied():
+            self._delivers()
         if self.dispatch == "manual":
             self._deliver_until(satisfied, deadline, self._waiter)
         elif satisfied() or not self._dispatcher.here():
@@ -552,6 +611,8 @@ class PluginHotReloadManager:
 
     async def _until_async(self, satisfied: Callable[[], bool], deadline: Deadline) -> None:
         if self.dispatch != "manual":
+            if not satisfied():
+                self._delivers()
             await self._bell.wait_async(satisfied, deadline)
             return
         while not self._deliver_and_ask(satisfied) and not deadline.passed():
@@ -568,6 +629,15 @@ class PluginHotReloadManager:
                 self._bell.remove(sleeper.wake)
                 if fd is not None:
                     os.close(fd)
+
+    @staticmethod
+    def _to_await(coroutine: Coroutine[Any, Any, int]) -> Delivered:
+        """As wait() returns it. It is no Delivered but has all that a Delivered offers on a loop."""
+        coroutine.__qualname__ = "PluginHotReloadManager.wait"  # for "… was never awaited"
+        return cast(Delivered, coroutine)
+
+    async def _nothing(self) -> int:
+        return 0
 
     async def _count_async(self, before: int, told: Callable[[], bool], deadline: Deadline) -> int:
         await self._until_async(told, deadline)
@@ -592,6 +662,8 @@ class _Delivery:
         self._manager = manager
         self.last = True
         """Whether no other call follows for the same event."""
+        self.counts = True
+        """Whether it is a delivery, and not an event that no callback of the program receives."""
 
     def __enter__(self) -> Self:
         self._manager._inside = threading.get_ident()
@@ -602,7 +674,7 @@ class _Delivery:
         if error is not None:  # Ctrl-C outside of the callbacks
             self._manager._leave(error, self._manager)
         if self.last:
-            self._manager._bell.ring(1)
+            self._manager._bell.ring(1 if self.counts else 0)
         return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import os
 import queue
 import select
@@ -20,28 +21,25 @@ from .events import Event, EventKind
 SLICE = 0.05  # seconds; where there is no descriptor to wait for
 
 
-class Delivered(int):
-    """How many deliveries a ``wait()`` saw.
+class Delivered(int, Coroutine[Any, Any, int]):
+    """How many deliveries a ``wait()`` saw: a number, and a coroutine that returns it.
 
-    Where an event loop is running in the calling thread nothing may block: there ``wait()`` returns at once, and the
-    number is had by awaiting what it returned.
+    Where an event loop is running in the calling thread nothing may block: there ``wait()`` returns an ordinary
+    coroutine instead, to be awaited or given to ``create_task()`` and the like.
     """
 
-    _coming: Coroutine[Any, Any, int] | None = None
+    def send(self, value: Any) -> Any:
+        raise StopIteration(int(self))
 
-    @classmethod
-    def later(cls, coming: Coroutine[Any, Any, int]) -> Delivered:
-        self = cls(0)
-        self._coming = coming  # warns by itself if nobody awaits it
-        return self
+    def throw(self, kind: Any, value: Any = None, trace: Any = None) -> Any:
+        raise kind if value is None else value
+
+    def close(self) -> None:
+        pass
 
     def __await__(self) -> Generator[Any, None, int]:
-        if self._coming is None:
-            return int(self)
-        return (yield from self._coming.__await__())
-
-    def __repr__(self) -> str:
-        return int.__repr__(self) if self._coming is None else "<deliveries of a wait(), to be awaited>"
+        return int(self)
+        yield  # makes it a generator
 
 
 def async_library() -> str:
@@ -134,7 +132,7 @@ class Bell:
 
     def _over(self) -> bool:
         if self.failure is not None:
-            raise self.failure
+            raise copy.copy(self.failure)  # each thread's own: raising gives it a traceback
         return self.ended
 
 
