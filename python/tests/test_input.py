@@ -170,6 +170,14 @@ def test_options() -> None:
         PluginHotReloadManager(on_error=7)  # type: ignore[arg-type]
 
 
+def test_an_empty_snapshot_directory_is_an_error() -> None:
+    for bad, shown in (("", "snapshot_dir"), ("a\0b", r"snapshot_dir.*a\\x00b"), ("\ud800", "snapshot_dir.*encoded")):
+        with pytest.raises(InvalidArgumentError, match=shown):
+            PluginHotReloadManager(snapshot_dir=bad)
+    with pytest.raises(InvalidArgumentError, match="snapshot_dir: 7 is no path"):
+        PluginHotReloadManager(snapshot_dir=7)  # type: ignore[arg-type]
+
+
 def test_callback_must_be_callable(host: Host) -> None:
     with pytest.raises(TypeError, match="'text'"):
         host.manager.set_reload_callback("text")  # type: ignore[arg-type]

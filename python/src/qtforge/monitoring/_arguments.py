@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from .errors import InvalidArgumentError, InvalidPathError
 
@@ -59,17 +62,54 @@ def id_bytes(plugin_id: object) -> bytes:
 
 
 def path_bytes(plugin_id: str, path: object) -> bytes:
+    """The path of a plugin."""
+    try:
+        return _encoded_path(path)
+    except ValueError as error:
+        raise InvalidPathError(f"plugin {plugin_id!r}: {error}", plugin_id=plugin_id) from None
+
+
+def directory_bytes(name: str, path: object) -> bytes:
+    """The path of a directory that an option names."""
+    try:
+        return _encoded_path(path)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{name}: {error}") from None
+
+
+def _encoded_path(path: object) -> bytes:
     try:
         encoded = os.fsencode(path)  # type: ignore[arg-type]
     except TypeError:
-        raise InvalidPathError(
-            f"plugin {plugin_id!r}: file_path={path!r} is no path (str, bytes or os.PathLike)",
-            plugin_id=plugin_id,
-        ) from None
+        raise ValueError(f"{path!r} is no path: expected str, bytes or os.PathLike") from None
     except UnicodeEncodeError:
-        raise InvalidPathError(
-            f"plugin {plugin_id!r}: the path {path!r} cannot be encoded", plugin_id=plugin_id
-        ) from None
+        raise ValueError(f"the path {path!r} cannot be encoded") from None
     if b"\0" in encoded:
-        raise InvalidPathError(f"plugin {plugin_id!r}: the path {path!r} contains a NUL character", plugin_id=plugin_id)
+        raise ValueError(f"the path {path!r} contains a NUL character")
     return encoded
+
+
+def paths_by_id(paths: Iterable[StrPath]) -> dict[str, str | bytes]:
+    """Each file once, under an id: its path if that may be an id, else a name that no path has.
+
+    The same file given twice, as str, bytes or Path, relative or absolute, counts once, under the first path.
+    """
+    distinct: dict[str, str | bytes] = {}
+    for path in map(os.fspath, paths):
+        name = os.fsdecode(path)
+        distinct.setdefault(os.fspath(Path(name).absolute()) if name else "", path)
+    names = [os.fsdecode(path) for path in distinct.values()]
+    taken = set(names)
+    ids: list[str] = []
+    for position, name in enumerate(names, 1):
+        if not (name.isprintable() and 0 < len(os.fsencode(name)) <= 255):
+            name = next(free for free in _invented(position) if free not in taken)
+            taken.add(name)
+        ids.append(name)
+    return dict(zip(ids, distinct.values(), strict=True))
+
+
+def _invented(position: int) -> Iterator[str]:
+    yield f"path {position}"
+    for again in itertools.count(2):
+        yield f"path {position} ({again})"

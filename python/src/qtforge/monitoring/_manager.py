@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
 
 from . import _abi, _dispatch
-from ._arguments import StrPath, check_callable, id_bytes, int32, path_bytes, seconds
+from ._arguments import StrPath, check_callable, directory_bytes, id_bytes, int32, path_bytes, seconds
 from ._changes import Changes
 from ._native import NativeManager, event_of
 from ._waiting import SLICE, Bell, Deadline, Delivered, Mailbox, Sleeper, Waiter, async_library
@@ -111,7 +111,7 @@ class PluginHotReloadManager:
             poll_interval_ms=int32("poll_interval_ms", poll_interval_ms),
             flags=flags,
             safe=safe,
-            snapshot_dir=None if snapshot_dir is None else path_bytes("", snapshot_dir),
+            snapshot_dir=None if snapshot_dir is None else directory_bytes("snapshot_dir", snapshot_dir),
         )
         self._pid = os.getpid()
         self._on_error = on_error
