@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from ._arguments import StrPath
+from ._arguments import StrPath, paths_by_id
 from ._manager import Options, PluginHotReloadManager
 from .events import Event
 
@@ -20,8 +20,9 @@ def watch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Optio
         for change in watch("plugin.so"):
             print(change.path)
 
-    Ends when nothing has changed for timeout seconds (None: never). The ids are the paths where possible. Takes the
-    options of PluginHotReloadManager, except that errors are raised. Watching begins with the first iteration.
+    Ends when nothing has changed for timeout seconds (None: never). The ids are the paths where possible; a file that
+    is given twice is watched once. Takes the options of PluginHotReloadManager, except that errors are raised. Watching
+    begins with the first iteration.
     """
     with PluginHotReloadManager(**_for_watch(options)) as manager:
         _enable_all(manager, paths)
@@ -50,8 +51,8 @@ def _for_watch(options: Options) -> Options:
 def _enable_all(manager: PluginHotReloadManager, paths: tuple[StrPath, ...]) -> None:
     if not paths:
         raise TypeError("there is no path to watch")
-    for position, path in enumerate(dict.fromkeys(map(os.fsencode, paths))):
-        manager.enable_hot_reload(id_for(path, position), path)
+    for plugin_id, path in paths_by_id(paths).items():
+        manager.enable_hot_reload(plugin_id, path)
 
 
 def id_for(path: bytes, position: int) -> str:
