@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from qtforge.monitoring import EventKind, Health, PluginErrorCode, _abi, _library
+from qtforge.monitoring import KEEP_NONE, SAFE_NONE, EventKind, Health, PluginErrorCode, _abi, _library
 from qtforge.monitoring.errors import _BY_NATIVE_CODE, from_native
 
 HEADER = Path(__file__).resolve().parents[2] / "include" / "hot_reload_manager.h"
@@ -64,9 +64,19 @@ def test_constants() -> None:
         "ERR_BUFFER_TOO_SMALL",
         "ERR_NOT_SUPPORTED",
         "NO_QUIET",
+        "SAFE_IMAGE",
+        "SAFE_STRICT_MODES",
+        "SAFE_ACCEPT_ON_TIMEOUT",
+        "SAFE_NO_IMAGE",
+        "SAFE_NO_STRICT_MODES",
+        "SAFE_REJECT_ON_TIMEOUT",
+        "ACCEPT",
+        "REJECT",
     ):
         found = re.search(rf"#define HRM_{name} \(?(-?\d+)u?\)?", text)
         assert found and int(found.group(1)) == getattr(_abi, name), name
+    for name, value in (("SAFE_NONE", SAFE_NONE), ("KEEP_NONE", KEEP_NONE)):
+        assert re.search(rf"#define HRM_{name} \({value}\)", text), name
 
 
 def test_every_event_and_health_of_the_header_has_a_name() -> None:

@@ -103,7 +103,7 @@ def test_wait_is_a_coroutine_for_all_that_asyncio_does_with_one(name: str, dispa
             manager.set_reload_callback(told.append)
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(manager.wait(), 0.01)
-            waiting = [
+            waiting: list[Awaitable[Any]] = [
                 asyncio.create_task(manager.wait(BOUND)),
                 asyncio.ensure_future(manager.wait(BOUND)),
                 asyncio.gather(manager.wait(BOUND), manager.wait(BOUND)),

@@ -70,7 +70,7 @@ def test_what_needs_delivery_raises_and_the_rest_works(library: str, tmp_path: P
         lambda: manager.enable_hot_reload("q", host.file).raise_for_error(),
     ):
         with pytest.raises(LoopClosedError, match="close the manager and make another"):
-            call()  # type: ignore[no-untyped-call]
+            call()
     manager.set_reload_callback(None)
     assert manager.get_hot_reload_plugins() == ["p"] and manager.is_hot_reload_enabled("p")
     assert manager.stats().plugins == 1

@@ -334,11 +334,12 @@ def test_the_example_of_the_reference_runs_unchanged(tmp_path: Path) -> None:
 def test_library_that_cannot_be_loaded_says_what_was_tried(tmp_path: Path) -> None:
     program = """
 import os
-os.environ["QTFORGE_MONITORING_LIBRARY"] = "/no/such/libhotreload.so"
+os.environ["QTFORGE_MONITORING_LIBRARY"] = "/no/such/libhotreload.so\\x1b[2J\\n"
 import qtforge
 try:
     qtforge.monitoring.PluginHotReloadManager()
 except ImportError as error:
+    assert "\\x1b" not in str(error) and r"\x1b[2J\n:" in str(error), error
     assert "/no/such/libhotreload.so" in str(error) and "QTFORGE_MONITORING_LIBRARY" in str(error), error
     print("said so")
 """

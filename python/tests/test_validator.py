@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BOUND, wait_until
+from conftest import BOUND
 from qtforge.monitoring import (
     Candidate,
     Event,
@@ -52,7 +52,7 @@ class Twisted(str):
     def __bool__(self) -> bool:
         raise RuntimeError("from __bool__")
 
-    def encode(self, *_: object) -> bytes:
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
         raise RuntimeError("from encode")
 
     def __getitem__(self, _: object) -> str:
@@ -64,14 +64,12 @@ class Twisted(str):
     __str__ = __repr__ = __len__ = __format__ = __bool__  # type: ignore[assignment]
 
 
-class Nameless(type):
-    @property
-    def __name__(cls) -> str:
-        raise RuntimeError("no name")
+def _no_name(_: type) -> str:
+    raise RuntimeError("no name")
 
 
-class Strange(Exception, metaclass=Nameless):
-    pass
+Nameless: Any = type("Nameless", (type,), {"__name__": property(_no_name)})
+Strange: Any = Nameless("Strange", (Exception,), {})
 
 
 class Pretender:
@@ -203,7 +201,7 @@ def test_what_fails_outside_of_the_validator_is_a_rejection_too(
     assert call() == _abi.REJECT
     assert seen == [error]
     for nonsense in (None, 0, b"", object()):  # no verdict of ours
-        assert caller(answer(nonsense))() == _abi.REJECT  # type: ignore[arg-type]
+        assert caller(answer(nonsense))() == _abi.REJECT
 
 
 def test_a_candidate_that_cannot_be_decoded_is_rejected(caller: Callable[[Callable[[Any], Any]], Caller]) -> None:
@@ -315,8 +313,8 @@ def test_functions_that_would_never_run_are_rejected_when_set() -> None:
 
     with PluginHotReloadManager(dispatch="manual") as manager:
         for validator in (accept, Later(), generator, async_generator):
-            with pytest.raises(TypeError, match="(coroutine|generator) function.*plain function"):
+            with pytest.raises(TypeError, match=r"(coroutine|generator) function.*plain function"):
                 manager.set_validator(validator)
             for setter in (manager.set_reload_callback, manager.set_event_callback):
-                with pytest.raises(TypeError, match="(coroutine|generator) function.*async for"):
+                with pytest.raises(TypeError, match=r"(coroutine|generator) function.*async for"):
                     setter(validator)  # type: ignore[arg-type]

@@ -13,9 +13,7 @@ from .errors import InvalidArgumentError, InvalidPathError
 StrPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
-def check_callable(
-    name: str, value: object, instead: str = 'use "async for change in manager.changes()"'
-) -> None:
+def check_callable(name: str, value: object, instead: str = 'use "async for change in manager.changes()"') -> None:
     if value is None:
         return
     if not callable(value):
@@ -95,7 +93,8 @@ def paths_by_id(paths: Iterable[StrPath]) -> dict[str, str | bytes]:
     The same file given twice, as str, bytes or Path, relative or absolute, counts once, under the first path.
     """
     distinct: dict[str, str | bytes] = {}
-    for path in map(os.fspath, paths):
+    for given in paths:
+        path = os.fspath(given)
         name = os.fsdecode(path)
         distinct.setdefault(os.fspath(Path(name).absolute()) if name else "", path)
     names = [os.fsdecode(path) for path in distinct.values()]

@@ -44,6 +44,11 @@ def _refuse_subinterpreters() -> None:
         )
 
 
+def _printable(text: str) -> str:
+    """Names of files and what the loader says about them may hold anything, escape sequences included."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:4096])
+
+
 def load() -> ctypes.CDLL:
     """The library. Raises ImportError that lists what was tried."""
     global _loaded
@@ -59,12 +64,12 @@ def load() -> ctypes.CDLL:
                 library = ctypes.CDLL(path)
                 _abi.declare(library)
             except (OSError, AttributeError) as error:
-                tried.append(f"{path}: {error}")
+                tried.append(_printable(f"{path}: {error}"))
                 continue
             number = library.hrm_version_number()
             if number // 1_000_000 != _abi.VERSION_MAJOR:
                 version = library.hrm_version_string().decode()
-                tried.append(f"{path}: version {version}, but {_abi.VERSION_MAJOR}.x is needed")
+                tried.append(f"{_printable(path)}: version {version}, but {_abi.VERSION_MAJOR}.x is needed")
                 continue
             _loaded = library
             return library

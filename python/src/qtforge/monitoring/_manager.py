@@ -633,7 +633,7 @@ class PluginHotReloadManager:
     @staticmethod
     def _to_await(coroutine: Coroutine[Any, Any, int]) -> Delivered:
         """As wait() returns it. It is no Delivered but has all that a Delivered offers on a loop."""
-        coroutine.__qualname__ = "PluginHotReloadManager.wait"  # for "… was never awaited"
+        cast(Any, coroutine).__qualname__ = "PluginHotReloadManager.wait"  # for "… was never awaited"
         return cast(Delivered, coroutine)
 
     async def _nothing(self) -> int:

@@ -51,16 +51,20 @@ class HotReloadError(Exception):
         if code is not None:
             self.code = code
         if isinstance(self, OSError):
-            self.errno = os_error or self._errno
-            self.strerror = os.strerror(self.errno)
-            self.filename = filename
+            _fill(self, os_error or self._errno, filename)
 
     def __str__(self) -> str:
         return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        fields = {name: getattr(self, name) for name in _OS_FIELDS} if isinstance(self, OSError) else {}
+        fields: dict[str, Any] = {name: getattr(self, name) for name in _OS_FIELDS} if isinstance(self, OSError) else {}
         return _restored, (type(self), self.args, fields), self.__dict__
+
+
+def _fill(error: OSError, number: int, filename: str | bytes | None) -> None:
+    error.errno = number
+    error.strerror = os.strerror(number)
+    error.filename = filename
 
 
 _OS_FIELDS = ("errno", "strerror", "filename")

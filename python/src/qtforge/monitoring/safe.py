@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from . import _abi
 from ._arguments import StrPath, check_int, int32
@@ -152,7 +152,7 @@ def _flag(value: bool | None, on: int, off: int) -> int:
 
 def _items(name: str, value: Any) -> tuple[Any, ...]:
     if isinstance(value, (str, bytes, os.PathLike)) or not isinstance(value, Iterable):
-        raise TypeError(f"SafeOptions: {name}={value!r}: expected a list, got {_kind(value)}")
+        raise TypeError(f"SafeOptions: {name}={value!r}: expected a list, got {_kind(value)}")  # pyright: ignore[reportUnknownArgumentType]
     return tuple(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
@@ -167,7 +167,7 @@ def _path(name: str, value: Any) -> bytes:
     if not isinstance(value, (str, bytes, os.PathLike)):
         raise TypeError(f"SafeOptions: {name}: expected a path (str, bytes or os.PathLike), got {value!r}")
     try:
-        return _without_nul(name, os.fsencode(value))
+        return _without_nul(name, os.fsencode(value))  # pyright: ignore[reportUnknownArgumentType]
     except UnicodeEncodeError:
         raise InvalidArgumentError(f"SafeOptions: {name}: the path {value!r} cannot be encoded") from None
 
@@ -214,7 +214,7 @@ def verdict_of(validator: Validator, raw: Any) -> str | Literal[True]:
 
 def _rejection(answer: object) -> str:
     if issubclass(type(answer), str):
-        text = str.__str__(answer)  # type: ignore[arg-type]  # an exact str, whatever methods a subclass has
+        text = str.__str__(cast(str, answer))  # an exact str, whatever methods a subclass has
         if text:
             return text
     if inspect.iscoroutine(answer):
