@@ -153,8 +153,8 @@ def test_report_timeout(make: Callable[..., Host]) -> None:
 
 def test_retries_and_their_delay(make: Callable[..., Host]) -> None:
     host = make(SafeOptions(retries=1, retry_delay_ms=1))
-    for name, safe in (("exempt", SafeOptions(retries=0)), ("late", SafeOptions(retry_delay_ms=86400000))):
-        assert host.verdict(name, safe) == ""
+    for name, own in (("exempt", SafeOptions(retries=0)), ("late", SafeOptions(retry_delay_ms=86400000))):
+        assert host.verdict(name, own) == ""
         host.manager.report_reload(name, 1, ReloadOutcome.FAILED)
     host.await_event("exempt", EventKind.ROLLBACK)
     for number, safe in enumerate((None, SafeOptions(), SafeOptions(keep_generations=2))):
@@ -166,7 +166,12 @@ def test_retries_and_their_delay(make: Callable[..., Host]) -> None:
 
 def test_keep_generations(make: Callable[..., Host]) -> None:
     host = make(SafeOptions(keep_generations=KEEP_NONE))
-    own = {"without": None, "nothing": SafeOptions(), "other": ELSEWHERE, "with": SafeOptions(keep_generations=1)}
+    own: dict[str, SafeOptions | None] = {
+        "without": None,
+        "nothing": SafeOptions(),
+        "other": ELSEWHERE,
+        "with": SafeOptions(keep_generations=1),
+    }
     first: dict[str, Path] = {}
     for name, safe in own.items():
         host.open(name, safe)
