@@ -247,3 +247,20 @@ def test_create_hot_reload_manager() -> None:
         assert isinstance(manager, PluginHotReloadManager)
         assert "manual" in repr(manager)
     assert "closed" in repr(manager)
+
+
+def test_ctrl_c_between_the_library_and_a_callback_reaches_whoever_dispatches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ctypes alone would print it and go on."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PluginHotReloadManager, "_on_reload", interrupted)
+    host = Host(tmp_path, dispatch="manual")
+    with host.manager:
+        host.replace("v1")
+        with pytest.raises(KeyboardInterrupt):
+            host.manager.wait(BOUND)
+        assert host.manager.wait(0) == 0

@@ -181,3 +181,20 @@ def test_events_that_wait_for_an_iterator_come_before_the_error(library: str, tm
         assert isinstance(next(changes), Event)
         with pytest.raises(LoopClosedError):
             next(changes)
+
+
+def test_a_thread_that_another_one_ends_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    errors: list[Exception] = []
+    host = Host(tmp_path, on_error=errors.append, dispatch="thread")
+    with host.manager:
+
+        def ended(*_: int) -> int:
+            raise SystemExit
+
+        monkeypatch.setattr(host.manager._native, "dispatch", ended)
+        host.replace("wakes it")
+        wait_until("reported", lambda: errors)
+        assert "ended by SystemExit" in str(errors[0])
+        with pytest.raises(HotReloadError, match="ended by SystemExit"):
+            host.manager.wait(BOUND)
