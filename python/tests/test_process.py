@@ -339,7 +339,7 @@ import qtforge
 try:
     qtforge.monitoring.PluginHotReloadManager()
 except ImportError as error:
-    assert "\\x1b" not in str(error) and r"\x1b[2J\n:" in str(error), error
+    assert "\\x1b" not in str(error) and r"\\x1b[2J\\n:" in str(error), error
     assert "/no/such/libhotreload.so" in str(error) and "QTFORGE_MONITORING_LIBRARY" in str(error), error
     print("said so")
 """
