@@ -3,8 +3,21 @@
  * A part of hot_reload_plugin.h that can also be used alone, with a validator
  * of one's own; it needs nothing else of libhotreload. POSIX.
  *
- *   #define HRM_PLUGIN_IMPLEMENTATION    // in exactly one C file
+ *   \code
+ *   #define HRM_PLUGIN_IMPLEMENTATION // in exactly one C file
  *   #include <hot_reload_canary.h>
+ *
+ *   int main(void)
+ *   {
+ *       char why[200];
+ *       if (!hrm_plugin_canary("./plugin.so", NULL, 1000, why, sizeof why)) {
+ *           printf("rejected: %s\n", why);
+ *           return 1;
+ *       }
+ *       printf("it loads, and its init succeeds\n");
+ *       return 0;
+ *   }
+ *   \endcode
  *
  * The child is a fork without an exec: the library sees the host's memory as it
  * is, and its init runs in a process that has this thread alone. It dies with

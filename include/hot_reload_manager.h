@@ -8,12 +8,33 @@
  * half-written file, on the thread the host asked for, losing nothing.
  *
  * LIFE CYCLE
- *   hrm_manager *m = NULL;
- *   hrm_manager_create(NULL, &m, NULL);             // defaults: library thread
- *   hrm_set_reload_callback(m, on_reload, ctx, NULL);
- *   hrm_enable_hot_reload(m, "my_plugin", "/path/to/plugin.so", NULL);
- *   ...
- *   hrm_manager_destroy(m);
+ *   \code
+ *   #include <hot_reload_manager.h>
+ *   #include <stdio.h>
+ *
+ *   static void on_reload(const char *plugin_id, void *user_data)
+ *   {
+ *       fprintf(user_data, "%s needs a reload\n", plugin_id);
+ *       fflush(user_data);
+ *   }
+ *
+ *   int main(void)
+ *   {
+ *       hrm_manager *m = NULL;
+ *       hrm_error err = HRM_ERROR_INIT;
+ *       int32_t code = hrm_manager_create(NULL, &m, &err); // defaults: library thread
+ *       if (code >= 0)
+ *           code = hrm_set_reload_callback(m, on_reload, stdout, NULL);
+ *       if (code >= 0)
+ *           code = hrm_enable_hot_reload(m, "my_plugin", "plugin.so", &err);
+ *       if (code < 0) // not every function has err; hrm_strerror knows every code
+ *           fprintf(stderr, "%s: %s\n", hrm_error_name(code), err.code == code ? err.message : hrm_strerror(code));
+ *       else
+ *           getchar(); // until Enter
+ *       hrm_manager_destroy(m);
+ *       return code < 0;
+ *   }
+ *   \endcode
  *
  * THREADS
  *   Every function may be called from any thread, and from inside a callback,

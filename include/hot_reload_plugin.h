@@ -2,21 +2,38 @@
  * hot_reload_plugin.h - a host for plugins loaded with dlopen, on top of the
  * safe reload of libhotreload. POSIX. For programs to compile in:
  *
- *   #define HRM_PLUGIN_IMPLEMENTATION    // in exactly one C file
- *   #include <hot_reload_plugin.h>       // link with -lhotreload -ldl -lpthread
- *
  * That C file needs more of POSIX than -std=c99 and -std=c11 show: compile it
- * with -D_GNU_SOURCE, or with -std=gnu99 and the like.
+ * with -D_GNU_SOURCE, or with -std=gnu99 and the like. Link with -lhotreload
+ * -ldl -lpthread.
  *
- *   static const char *const symbols[] = {"answer", NULL};
- *   hrm_plugin_options o = {0};
- *   o.symbols = symbols;
- *   hrm_plugin_host_create(NULL, &host, &err);
- *   hrm_plugin_open(host, "plugin", "/opt/app/plugin.so", &o, &plugin, &err);
+ *   \code
+ *   #define HRM_PLUGIN_IMPLEMENTATION // in exactly one C file
+ *   #include <hot_reload_plugin.h>
  *
- *   const hrm_plugin_version *v = hrm_plugin_acquire(plugin);    // any thread
- *   int a = ((int (*)(void))hrm_plugin_function(v, 0))();
- *   hrm_plugin_release(v);
+ *   int main(void)
+ *   {
+ *       static const char *const symbols[] = {"plugin_answer", NULL};
+ *       hrm_plugin_options o = {0};
+ *       hrm_error err = HRM_ERROR_INIT;
+ *       hrm_plugin_host *host = NULL;
+ *       hrm_plugin *plugin = NULL;
+ *       o.symbols = symbols;
+ *       if (hrm_plugin_host_create(NULL, NULL, NULL, &host, &err) < 0 ||
+ *           hrm_plugin_open(host, "plugin", "plugin.so", &o, &plugin, &err) < 0) {
+ *           fprintf(stderr, "%s: %s\n", hrm_error_name(err.code), err.message);
+ *           hrm_plugin_host_destroy(host);
+ *           return 1;
+ *       }
+ *       do { // a question for each line of input; any thread may ask
+ *           const hrm_plugin_version *v = hrm_plugin_acquire(plugin);
+ *           printf("the plugin answers %d\n", ((int (*)(void))hrm_plugin_function(v, 0))());
+ *           fflush(stdout);
+ *           hrm_plugin_release(v);
+ *       } while (getchar() == '\n');
+ *       hrm_plugin_host_destroy(host);
+ *       return 0;
+ *   }
+ *   \endcode
  *
  * Whenever the file has a new version that holds, it takes the place of the old
  * one; calls under way end in the version in which they began, and that is
@@ -500,6 +517,8 @@ int32_t hrm_plugin_host_create(const hrm_options *opts, hrm_plugin_outcome_fn fn
     if (code >= 0)
         code = hrm_set_validator(host->manager, hrm_plugin_validate, host, NULL);
     if (code < 0) {
+        if (host->manager != NULL) /* setting a callback fills no hrm_error */
+            hrm_plugin_error(err, code, "%s%s", hrm_strerror(code), "");
         hrm_plugin_host_destroy(host);
         return code;
     }

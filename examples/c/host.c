@@ -88,6 +88,7 @@ int main(int argc, char **argv)
     hrm_options options = HRM_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     hrm_manager *m = NULL;
+    int32_t code;
     int wanted = argc > 2 ? atoi(argv[2]) : -1;
 
     if (argc < 2) {
@@ -97,14 +98,17 @@ int main(int argc, char **argv)
     h.path = argv[1];
     options.dispatch_mode = HRM_DISPATCH_MANUAL;
     options.flags = HRM_CHECK_IMAGE;
-    if (hrm_manager_create(&options, &m, &err) != HRM_OK ||
-        hrm_set_reload_callback(m, on_reload, &h, NULL) != HRM_OK ||
-        hrm_enable_hot_reload(m, "plugin", h.path, &err) != HRM_OK) {
-        fprintf(stderr, "%s: %s\n", hrm_error_name(err.code), err.message);
+    code = hrm_manager_create(&options, &m, &err);
+    if (code >= 0)
+        code = hrm_set_reload_callback(m, on_reload, &h, NULL);
+    if (code >= 0)
+        code = hrm_enable_hot_reload(m, "plugin", h.path, &err);
+    if (code < 0) { /* not every function has err; hrm_strerror knows every code */
+        fprintf(stderr, "%s: %s\n", hrm_error_name(code), err.code == code ? err.message : hrm_strerror(code));
         hrm_manager_destroy(m);
         return 1;
     }
-    /* Loaded after watching has begun: a change in between is told, not lost. */
+    /* Loaded after watching has begun: a change in between is delivered, not lost. */
     if (!load(&h)) {
         hrm_manager_destroy(m);
         return 1;
