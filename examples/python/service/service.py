@@ -1,7 +1,7 @@
 """A web service that exchanges its plugin under load: no request is dropped, and none sees two versions.
 
-    pip install qtforge-monitoring fastapi uvicorn
-    uvicorn service:app
+    pip install ./python fastapi uvicorn    # in a clone of the project: the package is not on an index yet
+    uvicorn --app-dir examples/python/service service:app
 
 Open http://127.0.0.1:8000/greet/you, change greeter.py, open it again. A version that cannot be imported is not taken;
 http://127.0.0.1:8000/plugin says why. GREETER names another plugin.

@@ -1,7 +1,7 @@
 """A window whose content is a plugin's: save the plugin, and the window shows the new version.
 
-    pip install qtforge-monitoring PySide6
-    python window.py [PLUGIN [VERSIONS]]
+    pip install ./python PySide6    # in a clone of the project: the package is not on an index yet
+    python examples/python/window/window.py [PLUGIN [VERSIONS]]
 
 ends when VERSIONS of them were shown (default: when the window is closed).
 """
