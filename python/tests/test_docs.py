@@ -1,136 +1,111 @@
-"""Every Python snippet of the README and the docs runs, and prints what a reader expects."""
+"""Every Python snippet and every command of the Python package in the documentation does what its reader expects."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
-import signal
 import subprocess
 import sys
-import threading
+import sysconfig
 from pathlib import Path
 
 import pytest
-from conftest import BOUND, wait_until
+from qtforge.monitoring import _library
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXTS = [ROOT / "README.md", ROOT / "python" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+sys.path.insert(0, str(ROOT / "docs" / "check"))
 
-OUTCOME = r"PluginOutcome\(plugin_id='greeter', ok=True, [^)]*\)"
+from drive import Script, Step, drive, heed_interrupts  # noqa: E402
+from expected import PYTHON, PYTHON_SHELL, TEXTS  # noqa: E402
+from snippets import snippets_of  # noqa: E402
 
-# What each of them prints, in any order; plugin.py is rewritten until it has.
-PRINTED = {
-    "README.md 1": ['Failed: plugin "my_plugin": .*/path/to/plugin.so.* does not exist.*'],
-    "python/README.md 1": ["plugin.py has a new version"],
-    "python/README.md 2": [OUTCOME, "Hello you"],
-    "docs/python.md 1": ["plugin.py has a new version"],
-    "docs/python.md 2": ["my_plugin needs a reload"],
-    "docs/python.md 3": [OUTCOME, "Hello you"],
-    "docs/python.md 4": ["PluginFileNotFoundError FileNotFound"],
-    "docs/python.md 5": [r"\d so far", r"p \d+"],
-    "docs/python.md 6": ["plugin.py"],
-    "docs/python.md 7": ["p"],
-    "docs/python.md 8": ["p", "1 delivered"],
-    "docs/safe-reload.md 1": [r"scanned plugin\.py", r"loaded version = \d+"],
-    "docs/safe-reload.md 2": [OUTCOME],
-}
-
-# What a fragment leaves to its reader, before and after it. Nobody signs the test's plugin.
-AROUND = {
-    "docs/safe-reload.md 1": (
-        """
-from pathlib import Path
-from qtforge import monitoring
-from qtforge.monitoring import EventKind, ReloadOutcome
-manager = monitoring.PluginHotReloadManager(dispatch="manual", raise_on_error=True)
-KEY = "a key"
-def SafeOptions(*, public_keys):
-    assert public_keys == [KEY]
-    return monitoring.SafeOptions()
-def scan(path):
-    print("scanned", Path(path).name)
-    return True
-def load(path):
-    print("loaded", Path(path).read_text().strip())
-""",
-        """
-with manager:
-    while manager.stats().reloads_ok == 0:
-        manager.wait(0.1)
-""",
-    ),
-}
+GREETER = "def greet(name):\n    return f'Hello {name}'\n"
+SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
-def snippets() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for text in TEXTS:
-        blocks = re.findall(r"^```python\n(.*?)^```", text.read_text(), re.DOTALL | re.MULTILINE)
-        for number, block in enumerate(blocks, 1):
-            name = f"{text.relative_to(ROOT)} {number}"
-            before, after = AROUND.get(name, ("", ""))
-            found[name] = before + block.replace("/opt/app/", "") + after
-    return found
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the plugins that the documentation speaks of."""
+    heed_interrupts()
+    (tmp_path / "plugin.so").write_text("version 0")
+    (tmp_path / "plugin.py").write_text("version = 0\n")
+    (tmp_path / "greeter.py").write_text(GREETER)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "greeter.py").write_text(GREETER)
+    (tmp_path / "plugins" / "stranger.py").write_text("")
+    sums = f"{hashlib.sha256(GREETER.encode()).hexdigest()}  greeter.py\n"
+    (tmp_path / "plugins" / "SHA256SUMS").write_text(sums)
+    (tmp_path / "Makefile").write_text("restart:\n\t@echo restarted\n")
+    (tmp_path / "python").symlink_to(ROOT / "python")
+    return tmp_path
 
 
-SNIPPETS = snippets()
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", PYTHON)
+def test_a_program_of_the_documentation_runs_as_it_stands(name: str, folder: Path) -> None:
+    (folder / "host.py").write_text(TEXTS[name])
+    drive([sys.executable, "-u", "-W", "error", "host.py"], folder, PYTHON[name], {"QT_QPA_PLATFORM": "offscreen"})
 
 
-def test_no_snippet_is_forgotten() -> None:
-    assert sorted(SNIPPETS) == sorted(PRINTED)
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", [name for name in PYTHON_SHELL if "pip install" not in TEXTS[name]])
+def test_a_command_of_the_documentation_runs_as_it_stands(name: str, folder: Path) -> None:
+    path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
+    drive(["sh", "-e", "-c", TEXTS[name]], folder, PYTHON_SHELL[name], {"PATH": path, "PYTHONUNBUFFERED": "1"})
 
 
-@pytest.mark.parametrize("name", PRINTED)
-def test_snippet(name: str, tmp_path: Path) -> None:
-    plugin, greeter, listed = tmp_path / "plugin.py", tmp_path / "greeter.py", tmp_path / "plugins" / "greeter.py"
-    plugin.write_text("version = 0\n")
-    listed.parent.mkdir()
-    for path in (greeter, listed):
-        path.write_text("def greet(name='you'):\n    return f'Hello {name}'\n")
-    (listed.parent / "SHA256SUMS").write_text(f"{hashlib.sha256(listed.read_bytes()).hexdigest()}  greeter.py\n")
-    lines: list[str] = []
-    with subprocess.Popen(
-        [sys.executable, "-u", "-W", "error", "-c", SNIPPETS[name]],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-    ) as process:
-        assert process.stdout and process.stderr
-        output = process.stdout
-        reader = threading.Thread(target=lambda: lines.extend(line.rstrip("\n") for line in output))
-        reader.start()
-        version = 0
-        try:
-
-            def printed() -> bool:
-                nonlocal version
-                if re.search(PRINTED[name][-1], "\n".join(lines)) or process.poll() is not None:
-                    return True
-                version += 1
-                plugin.write_text(f"version = {version}\n")
-                reader.join(0.5)  # left alone for longer than the quiet period
-                return False
-
-            wait_until("printed", printed)
-            if process.poll() is None and not ends_by_itself(SNIPPETS[name]):
-                process.send_signal(signal.SIGINT)
-            process.wait(BOUND)
-        finally:
-            process.kill()
-        reader.join()
-        errors = process.stderr.read()
-    assert errors == "" or errors.endswith("\nKeyboardInterrupt\n"), errors
-    assert process.returncode == (0 if errors == "" else -signal.SIGINT)
-    # In the whole, not line by line: two threads may print at once, and the newline is a write of its own.
-    rest = "\n".join(lines)
-    for pattern in PRINTED[name]:
-        assert re.search(pattern, rest), (pattern, lines)
-        rest = re.sub(pattern, "", rest)
-    assert rest.strip() == "", rest
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("command", dict.fromkeys(TEXTS[n] for n in PYTHON_SHELL if "pip install" in TEXTS[n]))
+def test_the_command_that_installs_the_package_does(command: str, folder: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "environment"], cwd=folder, check=True)
+    bin = folder / "environment" / "bin"
+    environment = {
+        "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}",
+        # Building the library is tested elsewhere, and takes long.
+        "QTFORGE_MONITORING_PREBUILT": str(Path(_library.__file__).parent / "_lib" / "libhotreload.so"),
+        "PIP_QUIET": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    drive(["sh", "-e", "-c", command], folder, Script([]), environment)
+    drive([str(bin / "python"), "-c", "import qtforge.monitoring"], folder, Script([]))
+    drive([str(bin / "qtforge-hotreload"), "watch", "--help"], folder, Script([Step(r"(?s).+")]))
+    has_table = subprocess.run([str(bin / "python"), "-c", "import rich"], stderr=subprocess.DEVNULL).returncode == 0
+    assert has_table == ("[cli]" in command)
 
 
-def ends_by_itself(source: str) -> bool:
-    return "for change in watch(" not in source and "manager.run()" not in source
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("a.md", "```rust\nfn\n```\n", "rust"),
+        ("a.md", "```\ntext\n```\n", "no language"),
+        ("a.md", "```c\nint x;\n", "has no end"),
+        ("a.h", "/*\n *   hrm_manager_destroy(m);\n */\n", "outside of"),
+        ("a.h", "/*\n *   \\code\n *   int x;\n */\n", "without"),
+        ("a.py", 'def f():\n    """Does.\n\n        f()\n\n    """\n', 'no "::" introduces'),
+        ("a.py", '"""Does.\n\n>>> f()\n"""\n', ">>>"),
+    ],
+)
+def test_code_that_no_test_could_find_is_an_error(name: str, text: str, what: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=what):
+        snippets_of(tmp_path / name, tmp_path)
+
+
+def test_each_kind_of_block_is_found(tmp_path: Path) -> None:
+    documents = {
+        "a.md": "<!-- file: x.c -->\n```c\nint x;\n```\n\n- item\n\n      not code\n\nText:\n\n    make lib\n",
+        "a.h": "/* A.\n *   \\code\n *   int x;\n *\n *   int y;\n *   \\endcode\n */\n",
+        "a.py": 'class A:\n    """Does::\n\n        f()\n\n        g()\n\n    Then.\n    """\n',
+        "a.ipynb": '{"cells": [{"cell_type": "code", "source": ["x = 1\\n", "x"]}]}',
+    }
+    found: list[tuple[str, str, str | None]] = []
+    for name, text in documents.items():
+        (tmp_path / name).write_text(text)
+        found += [(s.name, s.text, s.file) for s in snippets_of(tmp_path / name, tmp_path)]
+    assert found == [
+        ("a.md c 1", "int x;\n", "x.c"),
+        ("a.md sh 1", "make lib\n", None),
+        ("a.h c 1", "int x;\n\nint y;\n", None),
+        ("a.py python 1", "f()\n\ng()\n", None),
+        ("a.ipynb python 1", "x = 1\nx\n", None),
+    ]

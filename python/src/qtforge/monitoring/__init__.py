@@ -1,10 +1,10 @@
-"""Plugin hot reload: told exactly once per completed change of a plugin's file, never about a half-written one.
+"""Plugin hot reload: one call per completed change of a plugin's file, never about a half-written file.
 
-The native library is loaded when the first manager is made.
+The native library is loaded when the first manager is created.
 """
 
 # isort: off
-from . import _abi as _abi  # first: it refuses interpreters without ctypes, before asyncio harms those of Python 3.12.1
+from . import _abi as _abi  # first: it rejects interpreters without ctypes, before asyncio harms those of Python 3.12.1
 
 # isort: on
 from ._changes import Changes

@@ -1,4 +1,4 @@
-"""watch() and awatch(): the changes of some files, without a manager to see."""
+"""watch() and awatch(): iterate over the changes of some files; the manager behind them is hidden."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from ._arguments import StrPath, paths_by_id
+from ._arguments import StrPath
 from ._manager import Options, PluginHotReloadManager
 from .events import Event
 
@@ -15,14 +15,23 @@ if TYPE_CHECKING:
 
 
 def watch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Options]) -> Iterator[Event]:
-    """Iterates over the changes of some files, for programs that need nothing else.
+    """Iterates over the changes of some files, for programs that need nothing else::
+
+        from qtforge.monitoring import watch
 
         for change in watch("plugin.so"):
             print(change.path)
 
-    Ends when nothing has changed for timeout seconds (None: never). The ids are the paths where possible; a file that
-    is given twice is watched once. Takes the options of PluginHotReloadManager, except that errors are raised. Watching
-    begins with the first iteration.
+    Watching begins with the first iteration. Any thread may iterate.
+
+    Args:
+        paths: the files. The plugin id of each is its path, or "path N" if the path cannot be an id. A file that is given
+            twice is watched once.
+        timeout: seconds to wait for the next change; then the iteration ends. None waits for ever.
+        options: the keyword arguments of PluginHotReloadManager; ``raise_on_error`` has no effect.
+
+    Raises what enable_hot_reload() raises with ``raise_on_error``, and TypeError without a path. Since 1.0. See also
+    awatch() and PluginHotReloadManager.changes().
     """
     with PluginHotReloadManager(**_for_watch(options)) as manager:
         _enable_all(manager, paths)
@@ -32,11 +41,21 @@ def watch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Optio
 async def awatch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Options]) -> AsyncIterator[Event]:
     """watch() for ``async for``, in asyncio and trio.
 
-    Who may leave the loop early says when the watching ends, as with every asynchronous generator:
+    A program that leaves the loop early must say when the watching ends, as with every asynchronous generator::
 
-        async with contextlib.aclosing(awatch("plugin.so")) as changes:
-            async for change in changes:
-                ...
+        import asyncio
+        from contextlib import aclosing
+
+        from qtforge.monitoring import awatch
+
+        async def first_change():
+            async with aclosing(awatch("plugin.so")) as changes:
+                async for change in changes:
+                    return change
+
+        print(asyncio.run(first_change()).path)
+
+    Arguments and errors are those of watch(). Since 1.0.
     """
     async with PluginHotReloadManager(**_for_watch(options)) as manager:
         _enable_all(manager, paths)
@@ -51,8 +70,8 @@ def _for_watch(options: Options) -> Options:
 def _enable_all(manager: PluginHotReloadManager, paths: tuple[StrPath, ...]) -> None:
     if not paths:
         raise TypeError("there is no path to watch")
-    for plugin_id, path in paths_by_id(paths).items():
-        manager.enable_hot_reload(plugin_id, path)
+    for position, path in enumerate(dict.fromkeys(map(os.fsencode, paths))):
+        manager.enable_hot_reload(id_for(path, position), path)
 
 
 def id_for(path: bytes, position: int) -> str:

@@ -1,0 +1,182 @@
+"""What the reader of each snippet sees. A snippet that is not in here fails the check."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+from drive import Change, Script, Step
+from snippets import snippets
+
+TEXTS = {snippet.name: snippet.text for snippet in snippets()}
+
+
+def rewrite(name: str, content: str = "version = {}\n") -> Change:
+    """Another version of a text file, written in place."""
+
+    def change(folder: Path, number: int) -> None:
+        (folder / name).write_text(content.replace("{}", str(number)))
+
+    return change
+
+
+def publish(name: str, content: str) -> Change:
+    """Another version of a text file, exchanged at once."""
+
+    def change(folder: Path, number: int) -> None:
+        new = folder / f"{name}.new"
+        new.write_text(content.replace("{}", str(number)))
+        os.replace(new, folder / name)
+
+    return change
+
+
+def shell(name: str) -> Change:
+    """What the documentation has the reader type in another terminal."""
+
+    def change(folder: Path, number: int) -> None:
+        subprocess.run(["sh", "-e", "-c", TEXTS[name]], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+    return change
+
+
+def library(answer: int) -> Change:
+    """A version of the C plugin of the documentation, exchanged at once."""
+
+    def change(folder: Path, number: int) -> None:
+        (folder / "plugin.c").write_text(TEXTS["docs/safe-reload.md c 2"])
+        command = f"cc -shared -fPIC -DANSWER={answer} plugin.c -o new.so && mv new.so plugin.so"
+        subprocess.run(["sh", "-c", command], cwd=folder, check=True)
+
+    return change
+
+
+def greeter(word: str) -> Change:
+    """Another version of a Python plugin, and its sum in the allow-list first."""
+
+    def change(folder: Path, number: int) -> None:
+        content = f"def greet(name):\n    return f'{word} {{name}}'\n# {number}\n"
+        with (folder / "plugins" / "SHA256SUMS").open("a") as sums:
+            sums.write(f"{hashlib.sha256(content.encode()).hexdigest()}  greeter.py\n")
+        publish("plugins/greeter.py", content)(folder, number)
+
+    return change
+
+
+PLUGIN_SO = Step("my_plugin needs a reload", rewrite("plugin.so"))
+PLUGIN_PY = Step("plugin.py has a new version", rewrite("plugin.py"))
+CMAKE = Step(r"(-- |\[).*")
+OUTCOME = r"PluginOutcome\(plugin_id='greeter', ok=True, [^)]*\)"
+
+# Run with the installed Python package.
+PYTHON: dict[str, Script] = {
+    "README.md python 1": Script([PLUGIN_SO], "interrupt"),
+    "docs/python.md python 1": Script([PLUGIN_PY], "interrupt"),
+    "docs/python.md python 2": Script([Step("my_plugin needs a reload", rewrite("plugin.py"))], "interrupt"),
+    "docs/python.md python 3": Script(
+        [
+            Step("greeter version 1 works"),
+            Step("Hello you"),
+            Step(r"greeter version [2-9] works", greeter("Good day")),
+            Step(r"greeter version \d SyntaxError: .*", publish("plugins/greeter.py", "def greet(:\n# {}\n")),
+        ],
+        "interrupt",
+    ),
+    "docs/python.md python 4": Script([Step("PluginFileNotFoundError FileNotFound")]),
+    "docs/python.md python 5": Script([Step("0 so far"), Step(r"p \d+", rewrite("plugin.py"))]),
+    "docs/python.md python 6": Script([Step("plugin.py", rewrite("plugin.py"))]),
+    "docs/python.md python 7": Script([Step("p", rewrite("plugin.py"))]),
+    "docs/python.md python 8": Script([Step("p\n1 delivered", rewrite("plugin.py"))]),
+    "docs/safe-reload.md python 1": Script(
+        [
+            Step(r"version 0\n"),
+            Step(r"version [1-9]\d*\n", rewrite("plugin.py")),
+            Step("rejected: .*uses eval", rewrite("plugin.py", "eval('{}')\n")),
+            Step(r"back to generation \d+", rewrite("plugin.py", "raise RuntimeError({})\n")),
+            Step(r"version 9\d+", rewrite("plugin.py", "version = 9{}\n")),
+        ],
+        "interrupt",
+    ),
+    "docs/safe-reload.md python 2": Script(
+        [
+            Step("Hello you"),
+            Step(OUTCOME.replace("ok=True, ", "ok=True, generation=2"), greeter("Good day")),
+            Step(OUTCOME),
+        ],
+        "interrupt",
+    ),
+    "python/README.md python 1": Script([PLUGIN_PY], "interrupt"),
+    "python/README.md python 2": Script(
+        [Step("Hello you"), Step("Good day you", greeter("Good day")), Step(OUTCOME)], "interrupt"
+    ),
+    "python/src/qtforge/monitoring/_watch.py python 1": Script([Step("plugin.so", rewrite("plugin.so"))], "interrupt"),
+    "python/src/qtforge/monitoring/_watch.py python 2": Script([Step("plugin.so", rewrite("plugin.so"))]),
+}
+
+# Shell commands, with the installed Python package. The command line says what it does; make may be interrupted.
+LOG = r".*(plugin\.py|make: ).*"
+PYTHON_SHELL: dict[str, Script] = {
+    "README.md sh 5": Script([]),
+    "docs/python.md sh 1": Script([]),
+    "docs/python.md sh 2": Script([Step("restarted", rewrite("plugin.py"))], "interrupt", also=LOG),
+    "docs/python.md sh 3": Script([Step(r'\{.*"changed".*"plugin.py".*\}', rewrite("plugin.py"))], also=LOG),
+    "python/README.md sh 1": Script([]),
+    "python/README.md sh 2": Script([Step("restarted", rewrite("plugin.py"))], "interrupt", also=LOG),
+}
+
+# Each document in one folder, from top to bottom: programs are saved under their names, commands are run.
+NATIVE: dict[str, Script] = {
+    "README.md sh 2": Script([PLUGIN_SO], "enter"),
+    "README.md sh 3": Script([PLUGIN_SO], "enter"),
+    "README.md sh 4": Script(
+        [
+            CMAKE,
+            Step("my_plugin needs a reload", rewrite("plugin.so")),
+            Step('"my_plugin" "plugin.so"'),
+        ],
+        "interrupt",
+    ),
+    "docs/safe-reload.md sh 1": Script(
+        [Step("the plugin answers 42"), Step("the plugin answers 43", shell("docs/safe-reload.md sh 2"))], "enter"
+    ),
+    "docs/safe-reload.md sh 3": Script(
+        [
+            CMAKE,
+            Step('"greeter" 1 "Hello"'),
+            Step(r'"greeter" \d "Good day"', shell("docs/safe-reload.md sh 4")),
+        ],
+        "interrupt",
+    ),
+    "docs/packaging.md sh 1": Script([]),
+    "docs/packaging.md sh 2": Script([CMAKE]),
+    "include/hot_reload_canary.h c 1": Script([Step("it loads, and its init succeeds")], before=library(42)),
+    "include/hot_reload_manager.h c 1": Script([PLUGIN_SO], "enter"),
+    "include/hot_reload_plugin.h c 1": Script(
+        [Step("the plugin answers 42"), Step("the plugin answers 43", library(43), types="\n")],
+        "eof",
+        before=library(42),
+    ),
+}
+
+# Run as a part of the one named.
+PART_OF = {
+    "docs/safe-reload.md sh 2": "docs/safe-reload.md sh 1",
+    "docs/safe-reload.md sh 4": "docs/safe-reload.md sh 3",
+}
+
+# Run by another test, which is named.
+ELSEWHERE = {
+    "examples/python/notebook/notebook.ipynb python 1": "python/tests/test_example_hosts.py",
+}
+
+# Too long to be run here, or in need of another machine: their targets, options and files exist.
+NAMED_ONLY = (
+    "README.md sh 1",
+    "docs/benchmarks.md sh 1",
+    "docs/performance.md sh 1",
+    "docs/performance.md sh 2",
+    "docs/performance.md sh 3",
+    "docs/quiet-period.md sh 1",
+)
