@@ -104,6 +104,7 @@ test-packaging: $(RELEASE) ## installs it in every way that is offered and uses 
 test-examples: examples demo ## the C examples and the demo, to the end
 	examples/c/check $(EXAMPLES) $(RELOADS)
 	$(GO) run ./examples/production/check -host $(EXAMPLES)/production
+	docs/check/run $(BUILD)
 
 .PHONY: test-cpp test-qt6 test-qt5
 test-cpp: lib ## the C++ face without Qt under AddressSanitizer; recipes for epoll, GLib, libuv and Boost.Asio
