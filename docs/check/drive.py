@@ -43,6 +43,8 @@ class Script:
     """A pattern of what the program may print besides."""
     before: Change | None = None
     """What must be there before the program starts."""
+    after: Callable[[Path], None] | None = None
+    """Checks what the program leaves in the folder."""
 
 
 def heed_interrupts() -> None:
@@ -128,6 +130,8 @@ def drive(command: Sequence[str], folder: Path, script: Script, environment: dic
     for pattern in (*(step.prints for step in script.steps), *([script.also] if script.also else [])):
         text = re.sub(pattern, "", text)
     assert not text.strip(), f"also prints\n{text}"
+    if script.after is not None:
+        script.after(folder)
 
 
 def _interrupt(process: subprocess.Popen[str]) -> None:

@@ -65,6 +65,12 @@ def greeter(word: str) -> Change:
     return change
 
 
+def without_qt(folder: Path) -> None:
+    """CMake has not searched for Qt."""
+    cache = (folder / "build" / "hosts" / "CMakeCache.txt").read_text()
+    assert "HotReload_DIR" in cache and "Qt" not in cache, cache
+
+
 PLUGIN_SO = Step("my_plugin needs a reload", rewrite("plugin.so"))
 PLUGIN_PY = Step("plugin.py has a new version", rewrite("plugin.py"))
 CMAKE = Step(r"(-- |\[).*")
@@ -118,7 +124,7 @@ PYTHON: dict[str, Script] = {
 # Shell commands, with the installed Python package. The command line says what it does; make may be interrupted.
 LOG = r".*(plugin\.py|make: ).*"
 PYTHON_SHELL: dict[str, Script] = {
-    "README.md sh 5": Script([]),
+    "README.md sh 6": Script([]),
     "docs/python.md sh 1": Script([]),
     "docs/python.md sh 2": Script([Step("restarted", rewrite("plugin.py"))], "interrupt", also=LOG),
     "docs/python.md sh 3": Script([Step(r'\{.*"changed".*"plugin.py".*\}', rewrite("plugin.py"))], also=LOG),
@@ -130,14 +136,8 @@ PYTHON_SHELL: dict[str, Script] = {
 NATIVE: dict[str, Script] = {
     "README.md sh 2": Script([PLUGIN_SO], "enter"),
     "README.md sh 3": Script([PLUGIN_SO], "enter"),
-    "README.md sh 4": Script(
-        [
-            CMAKE,
-            Step("my_plugin needs a reload", rewrite("plugin.so")),
-            Step('"my_plugin" "plugin.so"'),
-        ],
-        "interrupt",
-    ),
+    "README.md sh 4": Script([CMAKE, PLUGIN_SO], "enter", after=without_qt),
+    "README.md sh 5": Script([CMAKE, PLUGIN_SO, Step('"my_plugin" "plugin.so"')], "interrupt"),
     "docs/safe-reload.md sh 1": Script(
         [Step("the plugin answers 42"), Step("the plugin answers 43", shell("docs/safe-reload.md sh 2"))], "enter"
     ),

@@ -97,7 +97,8 @@ def check_document(native: Native, document: str, found: list[Snippet]) -> None:
             if snippet.continues == other.document and other.file:
                 (folder / other.file).write_text(other.text)
         if snippet.file:
-            (folder / snippet.file).write_text(snippet.text)
+            with (folder / snippet.file).open("a" if snippet.added else "w") as file:
+                file.write(snippet.text)
         elif snippet.name in NATIVE and snippet.language == "sh":
             native.run(snippet.name, ["sh", "-e", "-c", snippet.text], folder, NATIVE[snippet.name])
         elif snippet.name in NATIVE:

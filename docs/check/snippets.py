@@ -24,6 +24,8 @@ class Snippet:
     text: str
     file: str | None = None
     """The name under which the reader saves it, from the comment <!-- file: NAME --> above it."""
+    added: bool = False
+    """The reader adds it to that file, as <!-- adds to: NAME --> says."""
     continues: str | None = None
     """The document whose files are there already, from the comment <!-- continues: DOCUMENT --> above it."""
 
@@ -62,7 +64,9 @@ def snippets_of(path: Path, root: Path = ROOT) -> list[Snippet]:
     found: list[Snippet] = []
     for language, block, markers in blocks:
         number = 1 + sum(snippet.language == language for snippet in found)
-        found.append(Snippet(document, language, number, block, markers.get("file"), markers.get("continues")))
+        file = markers.get("file", markers.get("adds to"))
+        added, continues = "adds to" in markers, markers.get("continues")
+        found.append(Snippet(document, language, number, block, file, added, continues))
     return found
 
 
@@ -76,7 +80,7 @@ def _fenced(text: str) -> Iterator[Block]:
     blank, in_list = True, False
     while lines:
         number, line = lines.pop(0)
-        marker = re.fullmatch(r"<!-- (file|continues): (\S+) -->", line)
+        marker = re.fullmatch(r"<!-- (file|adds to|continues): (\S+) -->", line)
         fence = re.fullmatch(r"( *)(`{3,}|~{3,})\s*(.*?)\s*", line)
         if fence:
             indent, ticks, language = fence.groups()

@@ -93,19 +93,21 @@ def test_code_that_no_test_could_find_is_an_error(name: str, text: str, what: st
 
 def test_each_kind_of_block_is_found(tmp_path: Path) -> None:
     documents = {
-        "a.md": "<!-- file: x.c -->\n```c\nint x;\n```\n\n- item\n\n      not code\n\nText:\n\n    make lib\n",
+        "a.md": "<!-- file: x.c -->\n```c\nint x;\n```\n<!-- adds to: x.c -->\n```c\nint y;\n```\n"
+        "- item\n\n      not code\n\nText:\n\n    make lib\n",
         "a.h": "/* A.\n *   \\code\n *   int x;\n *\n *   int y;\n *   \\endcode\n */\n",
         "a.py": 'class A:\n    """Does::\n\n        f()\n\n        g()\n\n    Then.\n    """\n',
         "a.ipynb": '{"cells": [{"cell_type": "code", "source": ["x = 1\\n", "x"]}]}',
     }
-    found: list[tuple[str, str, str | None]] = []
+    found: list[tuple[str, str, str | None, bool]] = []
     for name, text in documents.items():
         (tmp_path / name).write_text(text)
-        found += [(s.name, s.text, s.file) for s in snippets_of(tmp_path / name, tmp_path)]
+        found += [(s.name, s.text, s.file, s.added) for s in snippets_of(tmp_path / name, tmp_path)]
     assert found == [
-        ("a.md c 1", "int x;\n", "x.c"),
-        ("a.md sh 1", "make lib\n", None),
-        ("a.h c 1", "int x;\n\nint y;\n", None),
-        ("a.py python 1", "f()\n\ng()\n", None),
-        ("a.ipynb python 1", "x = 1\nx\n", None),
+        ("a.md c 1", "int x;\n", "x.c", False),
+        ("a.md c 2", "int y;\n", "x.c", True),
+        ("a.md sh 1", "make lib\n", None, False),
+        ("a.h c 1", "int x;\n\nint y;\n", None, False),
+        ("a.py python 1", "f()\n\ng()\n", None, False),
+        ("a.ipynb python 1", "x = 1\nx\n", None, False),
     ]
