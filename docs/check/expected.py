@@ -95,6 +95,9 @@ PYTHON: dict[str, Script] = {
     "docs/python.md python 6": Script([Step("plugin.py", rewrite("plugin.py"))]),
     "docs/python.md python 7": Script([Step("p", rewrite("plugin.py"))]),
     "docs/python.md python 8": Script([Step("p\n1 delivered", rewrite("plugin.py"))]),
+    "docs/python.md python 9": Script(
+        [Step("greeter is on the list"), Step("rejected: plugin 'stranger': .*allow-list.*")]
+    ),
     "docs/safe-reload.md python 1": Script(
         [
             Step(r"version 0\n"),

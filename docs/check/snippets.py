@@ -133,7 +133,7 @@ def _header(text: str, language: str) -> Iterator[Block]:
 
 
 def _docstrings(text: str) -> Iterator[Block]:
-    """Literal blocks of docstrings, after "::". Other indented paragraphs, and >>>, are rejected."""
+    """Literal blocks of docstrings, after "::". Other indented paragraphs of code, and >>>, are rejected."""
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
@@ -148,9 +148,19 @@ def _docstrings(text: str) -> Iterator[Block]:
             introduction, *literal = re.split(r"\n\n(?= )", paragraph)
             if not literal:
                 continue
-            if not introduction.endswith("::"):
-                raise ValueError(f'{where}: an indented paragraph that no "::" introduces: {literal[0].strip()[:60]}')
-            yield "python", textwrap.dedent("\n\n".join(literal)) + "\n", {}
+            text = textwrap.dedent("\n\n".join(literal)) + "\n"
+            if introduction.endswith("::"):
+                yield "python", text, {}
+            elif _is_python(text):
+                raise ValueError(f'{where}: code that no "::" introduces: {text.strip()[:60]}')
+
+
+def _is_python(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _notebook(text: str) -> Iterator[Block]:

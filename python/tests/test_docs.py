@@ -96,7 +96,7 @@ def test_each_kind_of_block_is_found(tmp_path: Path) -> None:
         "a.md": "<!-- file: x.c -->\n```c\nint x;\n```\n<!-- adds to: x.c -->\n```c\nint y;\n```\n"
         "- item\n\n      not code\n\nText:\n\n    make lib\n",
         "a.h": "/* A.\n *   \\code\n *   int x;\n *\n *   int y;\n *   \\endcode\n */\n",
-        "a.py": 'class A:\n    """Does::\n\n        f()\n\n        g()\n\n    Then.\n    """\n',
+        "a.py": 'class A:\n    """Does::\n\n        f()\n\n        g()\n\n    Then:\n\n        a/b  text\n    """\n',
         "a.ipynb": '{"cells": [{"cell_type": "code", "source": ["x = 1\\n", "x"]}]}',
     }
     found: list[tuple[str, str, str | None, bool]] = []
