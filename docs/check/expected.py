@@ -81,7 +81,7 @@ PYTHON: dict[str, Script] = {
     "README.md python 1": Script([PLUGIN_SO], "interrupt"),
     "docs/python.md python 1": Script([PLUGIN_PY], "interrupt"),
     "docs/python.md python 2": Script([Step("my_plugin needs a reload", rewrite("plugin.py"))], "interrupt"),
-    "docs/python.md python 3": Script(
+    "docs/python.md python 4": Script(
         [
             Step("greeter version 1 works"),
             Step("Hello you"),
@@ -90,12 +90,12 @@ PYTHON: dict[str, Script] = {
         ],
         "interrupt",
     ),
-    "docs/python.md python 4": Script([Step("PluginFileNotFoundError FileNotFound")]),
-    "docs/python.md python 5": Script([Step("0 so far"), Step(r"p \d+", rewrite("plugin.py"))]),
-    "docs/python.md python 6": Script([Step("plugin.py", rewrite("plugin.py"))]),
-    "docs/python.md python 7": Script([Step("p", rewrite("plugin.py"))]),
-    "docs/python.md python 8": Script([Step("p\n1 delivered", rewrite("plugin.py"))]),
-    "docs/python.md python 9": Script(
+    "docs/python.md python 5": Script([Step("PluginFileNotFoundError FileNotFound")]),
+    "docs/python.md python 6": Script([Step("0 so far"), Step(r"p \d+", rewrite("plugin.py"))]),
+    "docs/python.md python 7": Script([Step("plugin.py", rewrite("plugin.py"))]),
+    "docs/python.md python 8": Script([Step("p", rewrite("plugin.py"))]),
+    "docs/python.md python 9": Script([Step("p\n1 delivered", rewrite("plugin.py"))]),
+    "docs/python.md python 10": Script(
         [Step("greeter is on the list"), Step("rejected: plugin 'stranger': .*allow-list.*")]
     ),
     "docs/safe-reload.md python 1": Script(
@@ -117,7 +117,7 @@ PYTHON: dict[str, Script] = {
         "interrupt",
     ),
     "python/README.md python 1": Script([PLUGIN_PY], "interrupt"),
-    "python/README.md python 2": Script(
+    "python/README.md python 3": Script(
         [Step("Hello you"), Step("Good day you", greeter("Good day")), Step(OUTCOME)], "interrupt"
     ),
     "python/src/qtforge/monitoring/_watch.py python 1": Script([Step("plugin.so", rewrite("plugin.so"))], "interrupt"),

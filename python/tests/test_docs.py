@@ -17,9 +17,8 @@ sys.path.insert(0, str(ROOT / "docs" / "check"))
 
 from drive import Script, Step, drive, heed_interrupts  # noqa: E402
 from expected import PYTHON, PYTHON_SHELL, TEXTS  # noqa: E402
-from snippets import snippets_of  # noqa: E402
+from snippets import snippets, snippets_of  # noqa: E402
 
-GREETER = "def greet(name):\n    return f'Hello {name}'\n"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
@@ -27,14 +26,15 @@ SCRIPTS = Path(sysconfig.get_path("scripts"))
 def folder(tmp_path: Path) -> Path:
     """A folder with the plugins that the documentation speaks of."""
     heed_interrupts()
+    (greeter,) = {s.text for s in snippets() if s.file == "plugins/greeter.py"}
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "greeter.py").write_text(greeter)
+    (tmp_path / "plugins" / "stranger.py").write_text("")
+    sums = f"{hashlib.sha256(greeter.encode()).hexdigest()}  greeter.py\n"
+    (tmp_path / "plugins" / "SHA256SUMS").write_text(sums)
+    (tmp_path / "greeter.py").write_text(greeter)
     (tmp_path / "plugin.so").write_text("version 0")
     (tmp_path / "plugin.py").write_text("version = 0\n")
-    (tmp_path / "greeter.py").write_text(GREETER)
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "greeter.py").write_text(GREETER)
-    (tmp_path / "plugins" / "stranger.py").write_text("")
-    sums = f"{hashlib.sha256(GREETER.encode()).hexdigest()}  greeter.py\n"
-    (tmp_path / "plugins" / "SHA256SUMS").write_text(sums)
     (tmp_path / "Makefile").write_text("restart:\n\t@echo restarted\n")
     (tmp_path / "python").symlink_to(ROOT / "python")
     return tmp_path
