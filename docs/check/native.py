@@ -4,7 +4,7 @@ LIBRARY is the folder of the built library, PREFIX one into which the library an
 
 Each document has a scratch folder of its own. Programs are saved there under the names that their readers give them,
 and the commands are run as they stand, while the plugin changes. Every compiler rejects warnings. Also checked: every
-snippet has a test, and no C program of the documentation reports HRM_OK for a failure.
+snippet has a test, every link leads somewhere, and no C program of the documentation reports HRM_OK for a failure.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from drive import Script, drive, heed_interrupts
 from expected import ELSEWHERE, NAMED_ONLY, NATIVE, PART_OF, PYTHON, PYTHON_SHELL
+from links import dead_links
 from snippets import ROOT, Snippet, snippets
 
 STRICT = "-Wall -Wextra -Werror"
@@ -175,6 +176,13 @@ def check_coverage(found: list[Snippet]) -> None:
         assert Path(name.split()[0]).name in (ROOT / test).read_text(), f"{test} does not run {name}"
 
 
+def check_links() -> None:
+    """Every link leads somewhere."""
+    dead = dead_links()
+    assert not dead, f"links that lead nowhere: {dead}"
+    print("ok links", flush=True)
+
+
 def main() -> int:
     """Checks everything, and lists what failed."""
     heed_interrupts()
@@ -183,7 +191,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         native = Native(Path(sys.argv[1]), Path(sys.argv[2]), Path(scratch))
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            checks = [pool.submit(check_coverage, found), pool.submit(check_names, found)]
+            checks = [pool.submit(check_links), pool.submit(check_coverage, found), pool.submit(check_names, found)]
             checks.append(pool.submit(check_failures_have_names, native, found))
             for document in dict.fromkeys(s.document for s in found if s.name in NATIVE):
                 checks.append(pool.submit(check_document, native, document, found))

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "docs" / "check"))
 
 from drive import Script, Step, drive, heed_interrupts  # noqa: E402
 from expected import PYTHON, PYTHON_SHELL, TEXTS  # noqa: E402
+from links import dead_links  # noqa: E402
 from snippets import snippets, snippets_of  # noqa: E402
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -111,3 +112,9 @@ def test_each_kind_of_block_is_found(tmp_path: Path) -> None:
         ("a.py python 1", "f()\n\ng()\n", None, False),
         ("a.ipynb python 1", "x = 1\nx\n", None, False),
     ]
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    text = "# A b: `c`\n## A b: c\n[x](#a-b-c-1) [x](#gone) [x](gone.md) [x](README.md#a-b-c) [x](https://gone)\n"
+    (tmp_path / "README.md").write_text(text)
+    assert dead_links(tmp_path) == ["README.md: #gone", "README.md: gone.md"]
