@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from ._arguments import StrPath
+from ._arguments import StrPath, paths_by_id
 from ._manager import Options, PluginHotReloadManager
 from .events import Event
 
@@ -25,8 +25,7 @@ def watch(*paths: StrPath, timeout: float | None = None, **options: Unpack[Optio
     Watching begins with the first iteration. Any thread may iterate.
 
     Args:
-        paths: the files. The plugin id of each is its path, or "path N" if the path cannot be an id. A file that is given
-            twice is watched once.
+        paths: the files. The plugin id of each is its path where possible. A file that is given twice is watched once.
         timeout: seconds to wait for the next change; then the iteration ends. None waits for ever.
         options: the keyword arguments of PluginHotReloadManager; ``raise_on_error`` has no effect.
 
@@ -70,8 +69,8 @@ def _for_watch(options: Options) -> Options:
 def _enable_all(manager: PluginHotReloadManager, paths: tuple[StrPath, ...]) -> None:
     if not paths:
         raise TypeError("there is no path to watch")
-    for position, path in enumerate(dict.fromkeys(map(os.fsencode, paths))):
-        manager.enable_hot_reload(id_for(path, position), path)
+    for plugin_id, path in paths_by_id(paths).items():
+        manager.enable_hot_reload(plugin_id, path)
 
 
 def id_for(path: bytes, position: int) -> str:
