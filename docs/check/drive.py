@@ -80,9 +80,18 @@ class _Output:
             assert found or not self._ended, f"ended without {pattern!r}; it printed\n{self._text}"
             return found
 
+    def so_far(self) -> str:
+        with self._grown:
+            return self._text
+
     def all(self) -> str:
         self._reader.join()
         return self._text
+
+
+def _surroundings() -> dict[str, str]:
+    """The environment, without what a make that runs this one tells those below it."""
+    return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
 
 
 def drive(command: Sequence[str], folder: Path, script: Script, environment: dict[str, str] | None = None) -> None:
@@ -92,7 +101,7 @@ def drive(command: Sequence[str], folder: Path, script: Script, environment: dic
     with subprocess.Popen(
         command,
         cwd=folder,
-        env={**os.environ, **(environment or {})},
+        env={**_surroundings(), **(environment or {})},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -148,7 +157,7 @@ def _take(step: Step, folder: Path, output: _Output, keyboard: IO[str]) -> None:
     deadline = time.monotonic() + BOUND
     attempt = 0
     while not output.matches(step.prints, 0 if attempt == 0 and step.change else REPEAT):
-        assert time.monotonic() < deadline, f"does not print {step.prints!r} within {BOUND} s"
+        assert time.monotonic() < deadline, f"no {step.prints!r} within {BOUND} s; it printed\n{output.so_far()}"
         if step.change is not None:
             attempt += 1
             step.change(folder, attempt)

@@ -83,10 +83,10 @@ PYTHON: dict[str, Script] = {
     "docs/python.md python 2": Script([Step("my_plugin needs a reload", rewrite("plugin.py"))], "interrupt"),
     "docs/python.md python 4": Script(
         [
-            Step("greeter version 1 works"),
+            Step("greeter version 1: works"),
             Step("Hello you"),
-            Step(r"greeter version [2-9] works", greeter("Good day")),
-            Step(r"greeter version \d SyntaxError: .*", publish("plugins/greeter.py", "def greet(:\n# {}\n")),
+            Step(r"greeter version [2-9]: works", greeter("Good day")),
+            Step(r"greeter version \d: SyntaxError: .*", publish("plugins/greeter.py", "def greet(:\n# {}\n")),
         ],
         "interrupt",
     ),
