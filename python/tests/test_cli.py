@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import fcntl
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import BOUND, wait_until
-
-MODULE = [sys.executable, "-W", "error", "-m", "qtforge.monitoring"]
-SCRIPT = [str(Path(sys.executable).with_name("qtforge-hotreload"))]
+from commands import ENDING, MODULE, SCRIPT, Command, Commands
+from conftest import wait_until
 
 
 @pytest.fixture
@@ -28,52 +23,15 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-class Command:
-    """The running command with its output as a pipe."""
-
-    def __init__(self, *arguments: object, command: list[str] = MODULE, **options: Any) -> None:
-        self.process = subprocess.Popen(
-            [*command, *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="surrogateescape",
-            **options,
-        )
-
-    def line(self) -> str:
-        assert self.process.stdout is not None
-        text: str = self.process.stdout.readline()
-        return text.rstrip("\n")
-
-    def json(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.line())
-        return found
-
-    def end(self, number: signal.Signals | None = None) -> tuple[int, str, str]:
-        """(status, the rest of the output, errors)."""
-        if number is not None:
-            self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=BOUND)
-        return self.process.returncode, out, err
-
-
 @pytest.fixture
-def watch(file: Path) -> Iterator[Any]:
-    commands: list[Command] = []
-
-    def start(*arguments: object, **options: Any) -> Command:
-        commands.append(Command("watch", "--quiet", 30, *arguments, **options))
-        return commands[-1]
-
-    yield start
-    for command in commands:
-        command.process.kill()
-        command.process.communicate()
+def watch() -> Iterator[Commands]:
+    commands = Commands()
+    yield commands
+    commands.close()
 
 
 @pytest.mark.parametrize("command", [MODULE, SCRIPT], ids=["module", "script"])
-def test_lines_in_a_pipe(command: list[str], file: Path, watch: Any) -> None:
+def test_lines_in_a_pipe(command: list[str], file: Path, watch: Commands) -> None:
     running = watch(file, command=command)
     assert running.line().split()[1:] == ["watching", str(file)]
     for i in (1, 2):
@@ -81,10 +39,10 @@ def test_lines_in_a_pipe(command: list[str], file: Path, watch: Any) -> None:
         assert running.line().split()[1:] == ["changed", str(file), "version", str(i)]
     file.unlink()
     assert running.line().split()[1:] == ["removed", str(file)]
-    assert running.end(signal.SIGINT) == (130, "", "")
+    assert running.end(signal.SIGINT) == (-signal.SIGINT, "", "")
 
 
-def test_json_lines(file: Path, watch: Any) -> None:
+def test_json_lines(file: Path, watch: Commands) -> None:
     running = watch("--json", file)
     assert running.json() == {"event": "watching", "paths": [str(file)]}
     file.write_text("v1")
@@ -93,27 +51,67 @@ def test_json_lines(file: Path, watch: Any) -> None:
     assert 0 < change["first_seen_ns"] <= change["timestamp_ns"] <= time.time_ns()
     file.unlink()
     assert running.json()["event"] == "removed"
-    assert running.end(signal.SIGTERM) == (143, "", "")
+    assert running.end(signal.SIGTERM) == (-signal.SIGTERM, "", "")
 
 
-def test_a_path_that_is_not_utf8_survives_json(tmp_path: Path, watch: Any) -> None:
-    raw = os.fsencode(tmp_path) + b"/pl\xffug\nin.so"
-    Path(os.fsdecode(raw)).write_text("v0")
-    running = watch("--json", "--once", os.fsdecode(raw))
+NAMES = {
+    "newline": b"plug\nin.so",
+    "escape sequence": b"\x1b[2Jplugin",
+    "title of the terminal": b"\x1b]0;mine\x07",
+    "direction of writing": "\u202eos.nigulp".encode(),
+    "quotes": b"pl'ug\"in `id` $(id)",
+    "leading dash": b"-plugin",
+    "not UTF-8": b"pl\xffugin",
+}
+
+
+@pytest.fixture(params=list(NAMES.values()), ids=list(NAMES))
+def strange(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/folder/" + request.param))
+    path.parent.mkdir()
+    path.write_text("v0")
+    return path
+
+
+def test_a_strange_name_is_printed_harmlessly_and_passed_on_unchanged(strange: Path, watch: Commands) -> None:
+    running = watch("--exec", 'printf %s "$HOTRELOAD_PATH" >../passed', "--", strange.name, cwd=strange.parent)
+    first = running.line()
+    strange.write_text("v1")
+    lines = [first, running.line(), running.line()]
+    assert [line.split()[1] for line in lines] == ["watching", "changed", "exec"]
+    assert all(line.isprintable() for line in lines)
+    assert (strange.parent.parent / "passed").read_bytes() == os.fsencode(strange.name)
+
+
+def test_a_strange_name_survives_json(strange: Path, watch: Commands) -> None:
+    running = watch("--json", "--once", "--", strange.name, cwd=strange.parent)
     running.line()
-    Path(os.fsdecode(raw)).write_text("v1")
-    assert os.fsencode(running.json()["path"]) == raw
+    strange.write_text("v1")
+    assert os.fsencode(running.json()["path"]) == os.fsencode(strange.name)
     assert running.end()[0] == 0
 
 
-def test_a_path_cannot_drive_the_terminal(tmp_path: Path, watch: Any) -> None:
-    path = tmp_path / "\x1b[2Jplugin"
-    path.write_text("v0")
-    assert "\\x1b[2Jplugin" in watch(path).line()
+def test_a_strange_name_is_harmless_in_errors(strange: Path, watch: Commands) -> None:
+    strange.unlink()
+    status, out, err = watch("--", strange.name, cwd=strange.parent).end()
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("qtforge-hotreload: ") and err[:-1].isprintable()
 
 
-def test_health_is_told(file: Path, watch: Any) -> None:
-    image = Path(os.path.realpath(sys.executable)).read_bytes()
+def test_bytes_that_are_not_utf8_are_shown_as_bytes(tmp_path: Path, watch: Commands) -> None:
+    (tmp_path / "pl\udcffug").write_text("v0")
+    assert watch(tmp_path / "pl\udcffug").line().endswith("/pl\\xffug")
+
+
+@pytest.mark.parametrize("argument", ["--\x1b[31m", "--quiet=\x1b[31m", "--bad\nline", "--\udcff"])
+def test_a_strange_argument_is_harmless_in_errors(argument: str, file: Path, watch: Commands) -> None:
+    status, _, err = watch(argument, file).end()
+    assert status == 2 and err.replace("\n", "").isprintable()
+    assert err.splitlines()[-1].startswith("qtforge-hotreload: ")
+
+
+def test_health_is_reported(file: Path, watch: Commands) -> None:
+    image = Path(os.path.realpath(MODULE[0])).read_bytes()
     file.write_bytes(image)
     running = watch("--json", "--check-image", file)
     running.line()
@@ -124,7 +122,7 @@ def test_health_is_told(file: Path, watch: Any) -> None:
 
 
 @pytest.mark.parametrize("poll", [(), ("--poll", "--poll-interval", 20)], ids=["notified", "polled"])
-def test_once(poll: tuple[object, ...], file: Path, watch: Any) -> None:
+def test_once(poll: tuple[object, ...], file: Path, watch: Commands) -> None:
     running = watch("--once", *poll, file)
     running.line()
     file.write_text("v1")
@@ -132,65 +130,11 @@ def test_once(poll: tuple[object, ...], file: Path, watch: Any) -> None:
     assert (status, out.count("changed"), err) == (0, 1, "")
 
 
-def test_exec(file: Path, watch: Any) -> None:
-    running = watch("--exec", 'echo "$HOTRELOAD_GENERATION $HOTRELOAD_PATH: $(cat "$HOTRELOAD_PATH")"; exit 3', file)
-    running.line()
-    for i in (1, 2):
-        file.write_text(f"v{i}")
-        assert "changed" in running.line()
-        assert running.line() == f"{i} {file}: v{i}"
-        assert running.line().split()[1:] == ["exec", str(file), "status", "3"]
-    assert running.end(signal.SIGINT) == (130, "", "")
-
-
-@pytest.mark.parametrize(("command", "status"), [("exit 0", 0), ("exit 9", 9), ("kill -9 $$", 137)])
-def test_once_ends_with_the_status_of_the_command(command: str, status: int, file: Path, watch: Any) -> None:
-    running = watch("--json", "--once", "--exec", command, file)
-    running.line()
-    file.write_text("v1")
-    running.line()
-    assert running.json() == {
-        "event": "exec", "path": str(file), "generation": 1, "command": command, "status": status,
-    }  # fmt: skip
-    assert running.end() == (status, "", "")
-
-
-def test_changes_during_a_command_are_told_once_afterwards(file: Path, tmp_path: Path, watch: Any) -> None:
-    go = tmp_path / "go"
-    running = watch("--exec", f"echo begun; while [ ! -e '{go}' ]; do sleep 0.01; done; cat '{file}'; echo", file)
-    running.line()
-    file.write_text("v1")
-    assert "changed" in running.line()
-    assert running.line() == "begun"
-    for i in range(2, 6):
-        file.write_text(f"v{i}")
-    go.touch()
-    assert running.line() == "v5"
-    assert "exec" in running.line()
-    assert "changed" in running.line()
-    assert [running.line(), running.line()] == ["begun", "v5"]
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_leaves_no_command_behind(number: signal.Signals, status: int, file: Path, watch: Any) -> None:
-    running = watch("--exec", "echo $$; exec sleep 60", file, start_new_session=True)
-    running.line()
-    file.write_text("v1")
-    running.line()
-    child = int(running.line())
-    if number is signal.SIGINT:
-        os.killpg(running.process.pid, number)  # as a terminal does
-        assert running.end()[0] == status
-    else:
-        assert running.end(number)[0] == status
-    assert not Path(f"/proc/{child}").exists()
-
-
-def test_timeout(file: Path, watch: Any) -> None:
+def test_timeout(file: Path, watch: Commands) -> None:
     assert watch("--timeout", "0.1", file).end()[0] == 3
 
 
-def test_paths_that_cannot_be_watched(file: Path, tmp_path: Path, watch: Any) -> None:
+def test_paths_that_cannot_be_watched(file: Path, tmp_path: Path, watch: Commands) -> None:
     status, out, err = watch(file, tmp_path / "missing.so", tmp_path).end()
     assert (status, out) == (1, "")
     missing, directory = err.splitlines()
@@ -203,7 +147,7 @@ def test_paths_that_cannot_be_watched(file: Path, tmp_path: Path, watch: Any) ->
     assert running.end()[0] == 0
 
 
-def test_the_same_path_twice(file: Path, watch: Any) -> None:
+def test_the_same_path_twice(file: Path, watch: Commands) -> None:
     running = watch("--json", "--once", file, file)
     assert running.json()["paths"] == [str(file)]
 
@@ -216,6 +160,11 @@ def test_the_same_path_twice(file: Path, watch: Any) -> None:
         ["watch", "--quiet", "soon", "x"],
         ["watch", "--timeout", "soon", "x"],
         ["watch", "--timeout", "nan", "x"],
+        ["watch", "--timeout", "inf", "x"],
+        ["watch", "--kill-after", "soon", "x"],
+        ["watch", "--exec", "", "x"],
+        ["watch", "--exec", " ", "x"],
+        ["watch", "--json", "--plain", "x"],
         ["look", "x"],
         ["--no"],
     ],
@@ -225,6 +174,7 @@ def test_usage(arguments: list[str]) -> None:
     assert (status, out) == (2, "")
     assert "usage:" in err
     assert "_" not in err  # a function's name, say
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("option", ["--quiet=-7", "--quiet=99999999999", "--poll-interval=-7", "--timeout=-7"])
@@ -234,67 +184,103 @@ def test_options_out_of_range_are_named(option: str, file: Path) -> None:
     assert option.partition("=")[2] in err and "usage:" in err and "Traceback" not in err
 
 
-def test_help_and_version() -> None:
+def test_help() -> None:
     status, out, err = Command("watch", "--help").end()
     assert (status, err) == (0, "")
-    for text in ("--exec CMD", "HOTRELOAD_PATH", "exit status:", "130"):
+    for text in ("--exec CMD", "HOTRELOAD_PATH", "--plain", "exit status:", "130"):
         assert text in out
+    assert max(map(len, out.splitlines())) < 80
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_version(option: str) -> None:
     number = version("qtforge-monitoring")
-    assert Command("--version").end() == (0, f"qtforge-monitoring {number} (libhotreload {number})\n", "")
+    assert Command(option).end() == (0, f"qtforge-monitoring {number} (libhotreload {number})\n", "")
 
 
-def test_a_reader_that_goes_away(file: Path, watch: Any) -> None:
+def test_a_reader_that_goes_away(file: Path, watch: Commands) -> None:
     running = watch(file)
     running.line()
     assert running.process.stdout is not None
     running.process.stdout.close()
     file.write_text("v1")
-    assert running.process.wait(BOUND) == 141
+    assert running.process.wait(20) == -signal.SIGPIPE
     assert running.process.stderr is not None
     assert running.process.stderr.read() == ""
 
 
-class Terminal:
-    """A person's terminal: tmux with one window."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.tmux = [shutil.which("tmux") or "tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null"]
-        environment = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
-        subprocess.run(
-            [*self.tmux, "-u", "new-session", "-d", "-x", "120", "-y", "30", "sh"], check=True, env=environment
-        )
-
-    def type(self, text: str) -> None:
-        subprocess.run([*self.tmux, "send-keys", "-l", text], check=True)
-        self.key("Enter")
-
-    def key(self, name: str) -> None:
-        subprocess.run([*self.tmux, "send-keys", name], check=True)
-
-    def screen(self) -> str:
-        return subprocess.run([*self.tmux, "capture-pane", "-p"], check=True, capture_output=True, text=True).stdout
-
-    def shows(self, *texts: str) -> str:
-        wait_until(f"the screen shows {texts}:\n{self.screen()}", lambda: all(t in self.screen() for t in texts))
-        return self.screen()
-
-    def close(self) -> None:
-        subprocess.run([*self.tmux, "kill-server"], check=True)
+def test_a_reader_that_goes_away_before_something_is_said_of_health(file: Path, watch: Commands) -> None:
+    image = Path(os.path.realpath(MODULE[0])).read_bytes()
+    file.write_bytes(image)
+    running = watch("--check-image", file)
+    running.line()
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+    file.write_bytes(image[: len(image) // 2])
+    assert running.process.wait(20) == -signal.SIGPIPE
+    assert running.process.stderr is not None
+    assert running.process.stderr.read() == ""
 
 
-def test_in_a_terminal(file: Path, tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path)
+PRINTING = ["watch {file}", "watch --json {file}", "watch --exec true {file}", "--help", "watch --help", "--version"]
+
+
+@pytest.mark.parametrize("errors", ["2>errors", "2>&-", "2>/dev/full"], ids=["", "stderr closed", "stderr full"])
+@pytest.mark.parametrize(("output", "reason"), [(">&-", "closed"), (">/dev/full", "No space left on device")])
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_output_that_cannot_be_written(
+    arguments: str, output: str, reason: str, errors: str, file: Path, tmp_path: Path
+) -> None:
+    line = f"'{SCRIPT[0]}' {arguments.format(file=file)} {output} {errors}"
+    assert subprocess.run(line, shell=True, cwd=tmp_path, timeout=20, check=False).returncode == 4
+    if (tmp_path / "errors").exists():
+        message = (tmp_path / "errors").read_text()
+        assert message.startswith("qtforge-hotreload: cannot write standard output: ") and reason in message
+        assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("errors", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize(("arguments", "status"), [("watch missing", 1), ("watch", 2), ("look", 2)])
+def test_errors_that_cannot_be_written(arguments: str, status: int, errors: str) -> None:
+    done = subprocess.run(f"'{SCRIPT[0]}' {arguments} {errors}", shell=True, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (status, b"")
+
+
+def test_closed_descriptors_are_given_to_nobody(file: Path, watch: Commands) -> None:
+    running = watch(file, "--exec", "readlink /proc/$PPID/fd/0 /proc/$PPID/fd/2; echo error >&2", "--once",
+                    command=["sh", "-c", '"$@" <&- 2>&-', "sh", *SCRIPT])  # fmt: skip
+    running.line()
+    file.write_text("v1")
+    running.line()
+    assert [running.line(), running.line()] == ["/dev/null", "/dev/null"]
+    assert running.end()[0] == 0
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_reader_that_takes_nothing_does_not_keep_it_alive(number: signal.Signals, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    size = fcntl.fcntl(writing, 1031, 4096)  # F_SETPIPE_SZ
+    files = [tmp_path / f"{i:0200}" for i in range(2 * size // 200)]
+    for path in files:
+        path.touch()
+    running = Command("watch", *files, stdout=writing)
+    os.close(writing)
+
+    def is_full() -> bool:
+        return int.from_bytes(fcntl.ioctl(reading, 0x541B, bytes(4)), "little") > size - 300  # FIONREAD
+
     try:
-        terminal.type(f"cd {tmp_path}; PS1='$ '; clear")
-        terminal.type(f"{SCRIPT[0]} watch --quiet 30 plugin.so; echo status $?")
-        terminal.shows("watching", "plugin.so", "┃")
-        file.write_text("v1")
-        terminal.shows("changed")
-        file.write_text("v2")
-        wait_until("second version", lambda: any("│ 2 " in x or " 2 │" in x for x in terminal.screen().splitlines()))
-        file.unlink()
-        assert terminal.shows("removed").count("│ plugin.so") == 1
-        terminal.key("C-c")
-        assert "Traceback" not in terminal.shows("status 130")
+        wait_until("a full pipe", is_full)
+        assert running.end(number)[0] == -number
     finally:
-        terminal.close()
+        running.process.kill()
+        os.close(reading)
+
+
+def test_a_signal_that_was_ignored_stays_ignored(file: Path, watch: Commands) -> None:
+    running = watch(file, command=["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *MODULE])
+    running.line()
+    running.process.send_signal(signal.SIGHUP)
+    file.write_text("v1")
+    assert running.words()[0] == "changed"
+    assert running.end(signal.SIGTERM)[0] == -signal.SIGTERM

@@ -3,83 +3,144 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from . import _library
+from ._command import Command
 from ._display import Display, choose
 from ._manager import PluginHotReloadManager
-from ._watch import id_for
+from ._output import PROGRAM, OutputError, complain, prepare, printable, write, write_error
+from ._signals import Signalled, Signals, end_by
+from ._waiting import Deadline
 from .errors import HotReloadError, InvalidArgumentError
 from .events import Event, EventKind
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 NOT_WATCHED = 1
 USAGE = 2
 TIMED_OUT = 3
-INTERRUPTED = 130
-READER_GONE = 141
+UNWRITABLE = 4
+NOT_STARTED = 126
 
-EXIT_CODES = """\
+EXIT_STATUS = """\
 exit status:
-  0    --once: a change was told (with --exec: the command's own status)
+  0    --once: a change was delivered (with --exec: the status of CMD)
   1    a path cannot be watched, or the library cannot be loaded
   2    the command line is wrong
   3    nothing changed for --timeout seconds
-  130  Ctrl-C
-  141  whoever reads the output has gone
-  143  terminated (SIGTERM)
+  4    standard output cannot be written (closed, or the disk is full)
+  129, 130, 131, 143, as a shell sees it: ended by SIGHUP (the terminal was
+       closed), SIGINT (Ctrl-C), SIGQUIT, SIGTERM
+  141  likewise, SIGPIPE: the reader of the output has gone
 """
 
 WATCH = """\
-Tells each completed change of the files once, and only when the file is whole.
+Reports each completed change of a file once. A file that is still being
+written is not reported before it is complete.
 
-In a terminal a table is shown (if rich is installed and there is no --exec), elsewhere one line per event.
+A terminal shows a live table. One line per event is shown instead with --plain
+or --exec, in a pipe or file, with TERM=dumb, NO_COLOR or CI in the
+environment, and without the [cli] extra of the package.
+"""
+
+EXAMPLES = """\
+examples:
+  qtforge-hotreload watch build/libplugin.so
+  qtforge-hotreload watch plugin.py settings.ini --exec 'make restart'
+  qtforge-hotreload watch --once --timeout 60 build/libplugin.so && echo built
+  qtforge-hotreload watch --json build/*.so | jq .path
 """
 
 EXEC = (
-    "run CMD with the shell after each change, one at a time; it finds the file in HOTRELOAD_PATH and the number "
-    "of the version, from 1, in HOTRELOAD_GENERATION. What changes meanwhile is told afterwards, as one"
+    "run CMD with the shell after each change, one run at a time. HOTRELOAD_PATH is the file, HOTRELOAD_GENERATION the "
+    "number of its version, from 1. What changes during a run is reported once afterwards. CMD cannot read the "
+    "terminal. What is left of CMD when this program ends is ended, too. With --json the output of CMD goes to "
+    "standard error"
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    name = "python -m qtforge.monitoring" if os.path.basename(sys.argv[0]) == "__main__.py" else None
-    top = argparse.ArgumentParser(
+class Parser(argparse.ArgumentParser):
+    """Writes where that is possible, and nothing that could drive a terminal."""
+
+    def __init__(self, **options: object) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**options)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stdout:
+            write(message)
+        else:
+            write_error(message)
+
+    def error(self, message: str) -> NoReturn:
+        write_error(self.format_usage())  # print_usage() would turn to standard output
+        complain(message)
+        sys.exit(USAGE)
+
+
+def parsers() -> tuple[Parser, Parser]:
+    """The parser, and that of its ``watch``."""
+    name = "python -m qtforge.monitoring" if os.path.basename(sys.argv[0]) == "__main__.py" else PROGRAM
+    top = Parser(
         prog=name,
         description="Plugin hot reload on the command line.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"`{name} watch --help` explains the options of watch.\n\n{EXAMPLES}\n{EXIT_STATUS}",
     )
-    top.add_argument("--version", action="store_true", help="print the version of the package and of the library")
+    top.add_argument("-V", "--version", action="store_true", help="print the versions of the package and the library")
     commands = top.add_subparsers(dest="command", metavar="watch")
     watch = commands.add_parser(
         "watch",
-        help="tell the changes of files",
+        help="report the changes of files",
         description=WATCH,
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"{EXAMPLES}\n{EXIT_STATUS}",
     )
     watch.add_argument("paths", nargs="+", metavar="PATH", help="a file to watch, through all links on the way to it")
-    watch.add_argument("--exec", metavar="CMD", help=EXEC)
-    watch.add_argument("--json", action="store_true", help="one JSON object per line")
+    watch.add_argument("--exec", metavar="CMD", type=_command, help=EXEC)
+    watch.add_argument(
+        "--kill-after",
+        metavar="S",
+        type=_seconds,
+        default=5.0,
+        help="seconds that CMD has to end when this program ends, before it is killed; default 5",
+    )
+    form = watch.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object per line")
+    form.add_argument("--plain", action="store_true", help="one line per event, in a terminal, too")
     watch.add_argument("--once", action="store_true", help="end after the first change")
     watch.add_argument("--timeout", metavar="S", type=_seconds, help="end when nothing has changed for S seconds")
     watch.add_argument("--poll", action="store_true", help="compare files instead of relying on notifications")
-    watch.add_argument("--poll-interval", metavar="MS", type=_milliseconds, default=0, help="for --poll; default 1000")
+    watch.add_argument(
+        "--poll-interval",
+        metavar="MS",
+        type=_milliseconds,
+        default=0,
+        help="milliseconds between two comparisons; default 1000",
+    )
     watch.add_argument(
         "--quiet",
         metavar="MS",
         type=_milliseconds,
         default=0,
-        help="how long a file must be left alone; default 100, -1 not at all",
+        help="the quiet period: milliseconds without activity before a change is reported; default 100, -1 for none",
     )
-    watch.add_argument("--check-image", action="store_true", help="tell only complete ELF, PE and Mach-O images")
-    watch.add_argument("--ignore-unchanged", action="store_true", help="tell neither a touch nor an identical rewrite")
+    watch.add_argument("--check-image", action="store_true", help="report only complete ELF, PE and Mach-O images")
+    watch.add_argument("--ignore-unchanged", action="store_true", help="ignore a touch and an identical rewrite")
     watch.add_argument("--allow-missing", action="store_true", help="accept paths that do not exist yet")
-    return top
+    return top, watch
+
+
+def _command(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the command is empty; name one, or leave --exec out")
+    return text
 
 
 def _seconds(text: str) -> float:
@@ -87,8 +148,8 @@ def _seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not value >= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds from 0, got {text!r}")
     return value
 
 
@@ -96,69 +157,56 @@ def _milliseconds(text: str) -> int:
     try:
         return int(text)  # the library knows the range
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of milliseconds") from None
+        raise argparse.ArgumentTypeError(f"expected a whole number of milliseconds, got {text!r}") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit status."""
-    top = parser()
+    """Runs the command and returns its exit status. Does not return if a signal ends it."""
+    prepare()
+    signals = Signals()
+    try:
+        signals.install()
+        return _run(arguments, signals)
+    except Signalled:
+        signals.die()
+    except OutputError as error:
+        if signals.number:
+            signals.die()  # the terminal went together with its programs
+        if error.reader_has_gone:
+            end_by(signal.SIGPIPE)
+        complain(f"cannot write standard output: {error.reason}")
+        return UNWRITABLE
+
+
+def _run(arguments: Sequence[str] | None, signals: Signals) -> int:
+    top, watch = parsers()
     options = top.parse_args(arguments)
     try:
         if options.version:
-            return _version()
+            write(_versions() + "\n")
+            return 0
         if options.command is None:
             top.error("say what to do: watch PATH...")
-        signal.signal(signal.SIGTERM, _termination)
-        return _watch(options)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Else the interpreter fails once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
+        return _watch(options, signals)
     except InvalidArgumentError as error:  # an option that the library does not take
-        top.error(str(error))
+        watch.error(str(error))
     except (HotReloadError, ImportError) as error:
-        return _complain(str(error))
+        for line in str(error).splitlines():  # an ImportError lists what was tried
+            complain(line)
+        return NOT_WATCHED
 
 
-class _Termination:
-    """SIGTERM as SystemExit, except while a command is being started: it would be left behind."""
+def _versions() -> str:
+    from importlib.metadata import PackageNotFoundError, version
 
-    def __init__(self) -> None:
-        self._held = False
-        self._number = 0
-
-    def __call__(self, number: int, _: object) -> None:
-        self._number = number
-        if not self._held:
-            self.check()
-
-    def check(self) -> None:
-        if self._number:
-            raise SystemExit(128 + self._number)
-
-    def hold(self, held: bool) -> None:
-        self._held = held
+    try:
+        package = version("qtforge-monitoring")
+    except PackageNotFoundError:
+        package = "(not installed)"
+    return f"qtforge-monitoring {package} (libhotreload {_library.load().hrm_version_string().decode()})"
 
 
-_termination = _Termination()
-
-
-def _complain(message: str) -> int:
-    print(f"qtforge-hotreload: {message}", file=sys.stderr)
-    return NOT_WATCHED
-
-
-def _version() -> int:
-    from importlib.metadata import version
-
-    library = _library.load().hrm_version_string().decode()
-    print(f"qtforge-monitoring {version('qtforge-monitoring')} (libhotreload {library})")
-    return 0
-
-
-def _watch(options: argparse.Namespace) -> int:
+def _watch(options: argparse.Namespace, signals: Signals) -> int:
     with PluginHotReloadManager(
         dispatch="manual",
         quiet_ms=options.quiet,
@@ -167,61 +215,68 @@ def _watch(options: argparse.Namespace) -> int:
         ignore_unchanged_content=options.ignore_unchanged,
         force_polling=options.poll,
     ) as manager:
-        paths: dict[str, str] = {}  # by id
+        paths = list(dict.fromkeys(options.paths))
         failed = 0
-        for position, path in enumerate(dict.fromkeys(options.paths)):
-            name = id_for(os.fsencode(path), position)
-            result = manager.enable_hot_reload(name, path, allow_missing=options.allow_missing)
+        for number, path in enumerate(paths):
+            result = manager.enable_hot_reload(str(number), path, allow_missing=options.allow_missing)
             if result.error is not None:
-                failed = _complain(result.error.message.removeprefix(f'plugin "{name}": '))  # which is the path again
-            paths[name] = path
+                complain(result.error.message.removeprefix(f'plugin "{number}": '))  # the path says more
+                failed = NOT_WATCHED
         if failed:
             return failed
-        with choose(json=options.json, plain=options.exec is not None) as display:
-            return _follow(manager, paths, display, options)
+        with contextlib.ExitStack() as stack:
+            command = None
+            if options.exec is not None:
+                output = sys.stderr.fileno() if options.json else None
+                command = stack.enter_context(
+                    Command(options.exec, signals, kill_after=options.kill_after, stdout=output)
+                )
+            display = choose(signals, json=options.json, plain=options.plain or command is not None)
+            changes = _changes(manager, signals, options.timeout)
+            return _follow(manager, paths, changes, stack.enter_context(display), command, options.once)
+
+
+def _changes(manager: PluginHotReloadManager, signals: Signals, timeout: float | None) -> Iterator[Event]:
+    """manager.changes(timeout, removed=True), which a signal interrupts at every moment."""
+    changes = manager.changes(0, removed=True)
+    deadline = Deadline(timeout)
+    while True:
+        signals.wait(manager.fileno(), deadline.left())
+        manager.process_events()
+        for change in changes:
+            yield change
+            deadline = Deadline(timeout)
+        if deadline.passed():
+            return
 
 
 def _follow(
-    manager: PluginHotReloadManager, paths: dict[str, str], display: Display, options: argparse.Namespace
+    manager: PluginHotReloadManager,
+    paths: list[str],
+    changes: Iterator[Event],
+    display: Display,
+    command: Command | None,
+    once: bool,
 ) -> int:
     manager.set_event_callback(lambda event: display.health(event) if event.kind is EventKind.HEALTH else None)
-    changes = manager.changes(options.timeout, removed=True)
-    display.watching(list(paths.values()))
+    display.watching(paths)
     for change in changes:
         if change.kind is EventKind.FILE_REMOVED:
             display.removed(change)
             continue
         display.changed(change)
         status = 0
-        if options.exec is not None:
-            status = _execute(options.exec, change)
-            display.executed(change, options.exec, status)
-        if options.once:
+        if command is not None:
+            status = _execute(command, change)
+            display.executed(change, command.text, status)
+        if once:
             return status
     return TIMED_OUT
 
 
-def _execute(command: str, change: Event) -> int:
-    """The status of the command as a shell has it: 128 and the signal, if one ended it."""
-    sys.stdout.flush()
-    environment = {
-        **os.environ,
-        "HOTRELOAD_PATH": change.path,
-        "HOTRELOAD_GENERATION": str(change.generation),
-    }
-    _termination.hold(True)
-    process = subprocess.Popen(command, shell=True, env=environment)
+def _execute(command: Command, change: Event) -> int:
     try:
-        _termination.hold(False)
-        _termination.check()
-        process.wait()
-    except BaseException as error:
-        if not isinstance(error, KeyboardInterrupt):  # Ctrl-C reaches the command by itself
-            process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        raise
-    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+        return command.run(change)
+    except OSError as error:
+        complain(f"cannot run {printable(command.text)}: {error.strerror}")
+        return NOT_STARTED

@@ -1,0 +1,77 @@
+"""Standard output and standard error, also where they are closed, full or left; foreign text made printable."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+
+PROGRAM = "qtforge-hotreload"
+LONGEST = 1000  # characters of a message
+
+
+class OutputError(BaseException):
+    """Standard output cannot be written.
+
+    No Exception: the manager reports these itself when they leave a callback.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.reader_has_gone = isinstance(error, BrokenPipeError)
+        self.reason = error.strerror or str(error)
+
+
+def prepare() -> None:
+    """Descriptors 0 to 2 are open afterwards, so that nothing else gets their numbers; commands inherit them."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def write(text: str) -> None:
+    """Writes to standard output, at once. Raises OutputError."""
+    try:
+        if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] # it was closed when Python started
+            raise OSError(errno.EBADF, "it is closed")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputError(error) from None
+
+
+def complain(message: str) -> None:
+    """One line on standard error, if somebody can be reached there."""
+    write_error(f"{PROGRAM}: {short(message)}\n")
+
+
+def write_error(text: str) -> None:
+    """Writes to standard error; does nothing if that is closed, full or left."""
+    with contextlib.suppress(OSError):
+        if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """The text in one line that cannot drive a terminal: control characters and bytes that are not UTF-8 as escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that is not UTF-8, as os.fsdecode() has it
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "backslashreplace").decode()
+
+
+def short(text: str) -> str:
+    """printable(), and not longer than a terminal's user reads."""
+    text = printable(text[: LONGEST + 1])
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
