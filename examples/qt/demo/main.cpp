@@ -6,7 +6,10 @@
 // not happen.
 #include <QApplication>
 #include <QCommandLineParser>
+#include <QDir>
 #include <QFile>
+#include <QFontDatabase>
+#include <QPalette>
 #include <QTimer>
 
 #include <functional>
@@ -64,9 +67,13 @@ private:
     void end(bool good)
     {
         m_look.stop();
-        m_window.log(good ? QStringLiteral("--- your turn: edit %1/flower.cpp, or press a button")
-                                .arg(QStringLiteral(SOURCE_DIRECTORY))
-                          : QStringLiteral("--- this did not happen: %1").arg(QLatin1String(m_at->what)));
+        if (good) {
+            const QDir project(QStringLiteral(PROJECT_DIRECTORY));
+            m_window.log(QStringLiteral("--- your turn: press a button, or edit"));
+            m_window.log(project.relativeFilePath(QStringLiteral(SOURCE_DIRECTORY "/flower.cpp")));
+        } else {
+            m_window.log(QStringLiteral("--- this did not happen: %1").arg(QLatin1String(m_at->what)));
+        }
         m_ended(good);
     }
 
@@ -81,30 +88,47 @@ private:
 std::vector<Step> steps(Window& w, const QString& flower_file)
 {
     const auto sky = QStringLiteral("sky"), flower = QStringLiteral("flower");
-    const auto generation = [&w](const QString& name, quint64 n) {
-        return [&w, name, n] { return w.layer(name).generation == n && !w.workshop().busy(); };
+    const auto loads = [&w](const QString& name, int n) {
+        return [&w, name, n] { return w.layer(name).loads == n && !w.workshop().busy(); };
     };
     return {
-        {"the sky is edited and rebuilt", [&w, sky] { w.workshop().rebuild(sky); }, generation(sky, 1)},
-        {"the flower is edited and rebuilt", [&w, flower] { w.workshop().rebuild(flower); }, generation(flower, 1)},
+        {"both are loaded", [] {}, [=] { return loads(sky, 1)() && loads(flower, 1)(); }},
+        {"the sky is edited and rebuilt", [&w, sky] { w.workshop().rebuild(sky); }, loads(sky, 2)},
+        {"the flower is edited and rebuilt", [&w, flower] { w.workshop().rebuild(flower); }, loads(flower, 2)},
         {"a build that fails changes nothing", [&w, flower] { w.workshop().misspell(flower); },
-         [&w, flower] { return !w.workshop().busy() && w.layer(flower).generation == 1; }},
+         [&w, flower] { return !w.workshop().busy(); }},
         {"the file is overwritten in place, while it is loaded, with what is no plugin",
          [flower_file] {
              QFile file(flower_file);
              if (file.open(QIODevice::WriteOnly))
                  file.write("no plugin");
          },
-         [&w, flower] { return w.layer(flower).failures == 1; }},
+         [&w, flower] { return w.layer(flower).rejections == 1; }},
         {"paused; the flower is mended and rebuilt meanwhile",
-         [&w, flower, flower_file] {
+         [&w, flower] {
              w.set_paused(true);
-             QFile::remove(flower_file);
              w.workshop().rebuild(flower);
          },
          [&w] { return !w.workshop().busy(); }},
-        {"resumed", [&w] { w.set_paused(false); }, generation(flower, 3)},
+        {"resumed", [&w] { w.set_paused(false); }, loads(flower, 3)},
+        {"a complete plugin that cannot be used is rolled back",
+         [&w, flower] { w.workshop().forget_interface(flower); },
+         [&w, flower] { return w.layer(flower).rollbacks == 1 && !w.workshop().busy(); }},
+        {"the flower is mended", [&w, flower] { w.workshop().rebuild(flower); }, loads(flower, 4)},
     };
+}
+
+/** Dark text on light surfaces, also where the desktop is dark. */
+QPalette light()
+{
+    QPalette palette;
+    for (const auto role : {QPalette::WindowText, QPalette::Text, QPalette::ButtonText})
+        palette.setColor(role, colours::text);
+    for (const auto role : {QPalette::Window, QPalette::Button})
+        palette.setColor(role, colours::window);
+    palette.setColor(QPalette::Base, colours::surface);
+    palette.setColor(QPalette::PlaceholderText, colours::faint);
+    return palette;
 }
 
 }  // namespace
@@ -113,6 +137,12 @@ int main(int argc, char** argv)
 {
     QApplication app(argc, argv);
     QApplication::setStyle(QStringLiteral("Fusion"));
+    QApplication::setPalette(light());
+    QFont font = QApplication::font();
+    font.setPointSizeF(qMax(font.pointSizeF(), 10.5));
+    QApplication::setFont(font);
+    if (QFontDatabase().families().isEmpty())
+        qWarning("there are no fonts: install some (Debian and Ubuntu: fonts-dejavu-core), or text will be boxes");
     QCommandLineParser parser;
     parser.addHelpOption();
     parser.addOptions({{QStringLiteral("tour"), QStringLiteral("Go through what can happen to a plugin.")},
@@ -135,6 +165,8 @@ int main(int argc, char** argv)
         // After the next frame, which shows what has been reloaded.
         QTimer::singleShot(200, &app, [&, good] {
             const QString file = parser.value(QStringLiteral("screenshot"));
+            if (!file.isEmpty())
+                window.picture().freeze(3);  // the same picture each time
             const bool saved = file.isEmpty() || window.grab().save(file);
             if (quit)
                 QCoreApplication::exit(good && saved ? 0 : 1);

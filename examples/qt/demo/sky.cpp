@@ -24,7 +24,7 @@ public:
         for (int hill = 0; hill < hills; ++hill) {
             QPainterPath path(area.bottomLeft());
             const double base = area.bottom() - area.height() * (0.30 - 0.09 * hill);
-            for (double x = area.left(); x <= area.right(); x += 4)
+            for (double x = area.left(); x < area.right() + 4; x += 4)
                 path.lineTo(x, base + 24 * std::sin(x / (90.0 - 15 * hill) + hill * 2 + seconds * 0.3));
             path.lineTo(area.bottomRight());
             painter.fillPath(path, QColor(colours[0]).lighter(120 + 25 * hill));

@@ -10,15 +10,33 @@
 #include <QScrollBar>
 #include <QSplitter>
 #include <QTableWidget>
-#include <QTime>
 #include <QTimer>
 #include <QVBoxLayout>
 
 #include <chrono>
 
+using hotreload::EventKind;
+
 static double ms(hotreload::Event::Time from, hotreload::Event::Time to)
 {
     return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+static hotreload::Options options()
+{
+    hotreload::Options options;
+    options.safe.emplace();       // what is delivered is a private snapshot, so that a build may overwrite the file
+    options.safe->image = true;  // of a complete plugin for this machine
+    return options;
+}
+
+static QLabel* heading(const QString& text)
+{
+    auto* const label = new QLabel(text);
+    QFont bold = label->font();
+    bold.setBold(true);
+    label->setFont(bold);
+    return label;
 }
 
 Picture::Picture(const std::vector<std::unique_ptr<Layer>>& layers, QWidget* parent) : QWidget(parent), m_layers(layers)
@@ -30,121 +48,140 @@ Picture::Picture(const std::vector<std::unique_ptr<Layer>>& layers, QWidget* par
     frames->start(33);
 }
 
+void Picture::freeze(double seconds)
+{
+    m_frozen = seconds;
+    update();
+}
+
 void Picture::paintEvent(QPaintEvent*)
 {
     QPainter painter(this);
     for (const auto& layer : m_layers) {
-        if (layer->loader.plugin() == nullptr)
+        if (layer->look() == nullptr)
             continue;
         painter.save();
-        layer->loader.plugin()->paint(painter, rect(), double(m_since.elapsed()) / 1000);
+        layer->look()->paint(painter, rect(), m_frozen < 0 ? double(m_since.elapsed()) / 1000 : m_frozen);
         painter.restore();
     }
 }
 
 Window::Window(QWidget* parent)
     : QMainWindow(parent),
+      m_hot_reload(options()),
+      m_picture(new Picture(m_layers)),
       m_table(new QTableWidget(0, Columns)),
+      m_timeline(new Timeline),
       m_log(new QPlainTextEdit),
       m_stats(new QLabel),
       m_pause(new QCheckBox(tr("&Pause hot reload")))
 {
-    setWindowTitle(tr("Plugin hot reload"));
-    resize(1140, 720);
+    setWindowTitle(tr("Plugin hot reload: two plugins paint a picture and are exchanged while it is shown"));
+    resize(1280, 820);
+    m_since.start();
 
-    m_table->setHorizontalHeaderLabels({tr("Plugin"), tr("State"), tr("Generation"), tr("Last change"), tr("Latency")});
-    m_table->horizontalHeaderItem(Latency)->setToolTip(tr("From when the file was whole to when the host was told"));
-    m_table->setEditTriggers(QAbstractItemView::NoEditTriggers);
-    m_table->setSelectionMode(QAbstractItemView::NoSelection);
-    m_table->verticalHeader()->hide();
-    m_table->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
-    m_table->horizontalHeader()->setSectionResizeMode(State, QHeaderView::Stretch);
-    m_table->setMaximumHeight(100);
     m_log->setReadOnly(true);
     m_log->setMaximumBlockCount(2000);
-    m_log->setFont(QFontDatabase::systemFont(QFontDatabase::FixedFont));
+    m_log->setFrameShape(QFrame::NoFrame);
+    QFont fixed = QFontDatabase::systemFont(QFontDatabase::FixedFont);
+    fixed.setPointSizeF(font().pointSizeF() * 0.85);
+    m_log->setFont(fixed);
     m_log->setLineWrapMode(QPlainTextEdit::NoWrap);
+    m_log->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+
+    auto* const left = new QSplitter(Qt::Vertical);
+    left->addWidget(m_picture);
+    left->addWidget(m_log);
+    left->setSizes({570, 190});
+    left->setStretchFactor(0, 1);
+    auto* const all = new QSplitter;
+    all->addWidget(left);
+    all->addWidget(side());
+    all->setSizes({700, 560});
+    all->setStretchFactor(0, 1);
+
+    auto* const title = heading(windowTitle());
+    QFont big = title->font();
+    big.setPointSizeF(big.pointSizeF() * 1.25);
+    title->setFont(big);
+    auto* const central = new QWidget;
+    auto* const layout = new QVBoxLayout(central);
+    layout->addWidget(title);
+    layout->addWidget(all, 1);
+    setCentralWidget(central);
+
+    auto* const often = new QTimer(this);
+    connect(often, &QTimer::timeout, this, &Window::look_at_stats);
+    often->start(25);
+
+    connect(&m_workshop, &Workshop::said, this, &Window::log);
+    connect(&m_workshop, &Workshop::started, this, [this](const QString& name) {
+        m_changing = name;
+        state(name, tr("being built"), colours::busy);
+    });
+    connect(&m_workshop, &Workshop::finished, this, [this](const QString& name, bool good) {
+        if (!good)
+            state(name, tr("build failed, version kept"), colours::bad);
+        else if (m_pause->isChecked())
+            state(name, tr("complete, waits for the end of the pause"), colours::careful);
+    });
+    connect(&m_hot_reload, &qtplugin::PluginHotReloadManager::hot_reload_event, this, &Window::happened);
+}
+
+QWidget* Window::side()
+{
+    m_table->setHorizontalHeaderLabels({tr("Plugin"), tr("State"), tr("Version"), tr("Latency")});
+    m_table->horizontalHeaderItem(Latency)->setToolTip(tr("From when the file was complete to its delivery"));
+    m_table->setEditTriggers(QAbstractItemView::NoEditTriggers);
+    m_table->setSelectionMode(QAbstractItemView::NoSelection);
+    m_table->setFocusPolicy(Qt::NoFocus);
+    m_table->setFrameShape(QFrame::NoFrame);
+    m_table->setShowGrid(false);
+    m_table->verticalHeader()->hide();
+    m_table->verticalHeader()->setDefaultSectionSize(34);
+    m_table->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
+    m_table->horizontalHeader()->setSectionResizeMode(State, QHeaderView::Stretch);
+    m_table->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+    m_table->setFixedHeight(2 * 34 + m_table->horizontalHeader()->sizeHint().height() + 6);
+    m_stats->setForegroundRole(QPalette::PlaceholderText);
 
     auto* const buttons = new QHBoxLayout;
     for (const char* name : {"sky", "flower"}) {
-        auto* const button = new QPushButton(tr("Edit and rebuild %1.cpp").arg(QLatin1String(name)));
+        auto* const button = new QPushButton(tr("Edit and rebuild %1").arg(QLatin1String(name)));
         connect(button, &QPushButton::clicked, this, [this, name] { m_workshop.rebuild(QLatin1String(name)); });
         buttons->addWidget(button);
     }
-    auto* const misspell = new QPushButton(tr("Break flower.cpp"));
+    auto* const misspell = new QPushButton(tr("Break flower"));
     connect(misspell, &QPushButton::clicked, this, [this] { m_workshop.misspell(QStringLiteral("flower")); });
     buttons->addWidget(misspell);
     buttons->addStretch();
-    buttons->addWidget(m_pause);
     connect(m_pause, &QCheckBox::toggled, this, &Window::pause);
 
     auto* const side = new QWidget;
     auto* const layout = new QVBoxLayout(side);
-    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setContentsMargins(6, 0, 0, 0);
     layout->addWidget(m_table);
     layout->addWidget(m_stats);
-    layout->addStretch();
+    layout->addSpacing(6);
+    layout->addWidget(heading(tr("What happened to each version, and after how long")));
+    layout->addWidget(m_timeline, 1);
     layout->addLayout(buttons);
-    auto* const top = new QSplitter;
-    top->addWidget(new Picture(m_layers));
-    top->addWidget(side);
-    top->setSizes({540, 600});
-    auto* const all = new QSplitter(Qt::Vertical);
-    all->addWidget(top);
-    all->addWidget(m_log);
-    all->setSizes({380, 320});
-    setCentralWidget(all);
-
-    auto* const second = new QTimer(this);
-    connect(second, &QTimer::timeout, this, [this] {
-        const hotreload::Stats stats = m_hot_reload.stats();
-        m_stats->setText(tr("%1 directories watched, %2 polled; %3 files settling, %4 being written; %5 changes told")
-                             .arg(stats.watched_directories)
-                             .arg(stats.polled_directories)
-                             .arg(stats.settling)
-                             .arg(stats.being_written)
-                             .arg(stats.deliveries));
-    });
-    second->start(200);
-
-    connect(&m_workshop, &Workshop::said, this, &Window::log);
-    connect(&m_workshop, &Workshop::started, this, [this](const QString& name) {
-        int row = 0;
-        (void)at(name, &row);
-        cell(row, State, tr("being built"), QColor(0xc77700));
-    });
-    connect(&m_workshop, &Workshop::finished, this, [this](const QString& name, bool good) {
-        int row = 0;
-        (void)at(name, &row);
-        if (!good)
-            cell(row, State, tr("the build failed, kept as it is"), QColor(0xc62828));
-        else if (m_pause->isChecked())
-            cell(row, State, tr("built, paused"), QColor(0xc77700));
-    });
-    connect(&m_hot_reload, &qtplugin::PluginHotReloadManager::hot_reload_event, this, &Window::happened);
-    m_hot_reload.set_reload_callback([this](const std::string& plugin_id) { reload(plugin_id); });
+    layout->addWidget(m_pause);
+    return side;
 }
 
 bool Window::add(const QString& name, const QString& path)
 {
-    QString error;
-    m_layers.push_back(std::make_unique<Layer>(name, path));
+    m_layers.push_back(std::make_unique<Layer>(name));
     const int row = m_table->rowCount();
     m_table->insertRow(row);
     cell(row, Name, name);
-    cell(row, State, tr("loaded"), QColor(0x2e7d32));
-    cell(row, Generation, QStringLiteral("0"));
-    // Watched before it is loaded: a change in between is not missed.
-    if (const auto result = m_hot_reload.enable_hot_reload(name.toStdString(), path.toStdString()); !result) {
-        log(QString::fromStdString(result.error().message()));
-        return false;
-    }
-    if (!m_layers.back()->loader.load(&error)) {
-        log(error);
-        return false;
-    }
-    log(tr("%1: watching %2").arg(name, path));
-    return true;
+    state(name, tr("watching"), colours::faint);
+    hotreload::EnableOptions enable;
+    enable.deliver_present = true;
+    const auto result = m_hot_reload.enable_hot_reload_ex(name.toStdString(), path.toStdString(), enable);
+    log(result ? tr("%1: watching %2").arg(name, path) : QString::fromStdString(result.error().message()));
+    return bool(result);
 }
 
 const Layer& Window::layer(const QString& name) const { return at(name, nullptr); }
@@ -166,62 +203,125 @@ void Window::pause(bool paused)
     if (!paused)
         m_resumed = std::chrono::system_clock::now();
     m_hot_reload.set_global_hot_reload_enabled(!paused);
-    log(paused ? tr("paused: changes are remembered") : tr("resumed: what changed meanwhile is told once"));
+    log(paused ? tr("paused: changes are remembered") : tr("resumed: what changed meanwhile is delivered once"));
+}
+
+void Window::look_at_stats()
+{
+    const hotreload::Stats stats = m_hot_reload.stats();
+    m_stats->setText(tr("Directories watched: %1   delivered: %2   rejected: %3   rolled back: %4")
+                         .arg(stats.watched_directories)
+                         .arg(stats.deliveries)
+                         .arg(stats.rejected)
+                         .arg(stats.rollbacks));
+    // These pass quickly. Only one plugin is built at a time, so it is clear whose they are.
+    if (m_changing.isEmpty() || m_pause->isChecked())
+        return;
+    if (stats.being_written > 0)
+        state(m_changing, tr("being written"), colours::busy);
+    else if (stats.validating > 0)
+        state(m_changing, tr("complete, validating"), colours::busy);
+    else if (stats.settling > 0)
+        state(m_changing, tr("written, quiet period"), colours::busy);
 }
 
 void Window::happened(const hotreload::Event& event)
 {
     const QString name = QString::fromStdString(event.plugin_id);
-    if (event.kind != hotreload::EventKind::file_changed) {
+    const QString message = QString::fromStdString(event.message);
+    if (event.kind == EventKind::file_changed) {
+        reload(event);
+    } else if (event.kind == EventKind::rejected) {
+        Layer& layer = at(name, nullptr);
+        layer.rejections += layer.look() == nullptr ? 0 : 1;
+        state(name, tr("rejected, version kept"), colours::bad);
+        m_timeline->add({name, {}, tr("rejected"), colours::bad, {}, message});
+        log(tr("%1: rejected: %2").arg(name, message));
+        if (layer.look() == nullptr)
+            mend(name);
+    } else if (event.kind == EventKind::rollback && at(name, nullptr).look() == nullptr) {
+        mend(name);
+    } else if (event.kind == EventKind::rollback) {
+        ++at(name, nullptr).rollbacks;
+        state(name, tr("rolled back to version %1").arg(event.generation), colours::careful);
+        m_timeline->conclude(name, tr("rolled back to version %1").arg(event.generation), colours::careful);
+        log(tr("%1: rolled back to version %2").arg(name).arg(event.generation));
+    } else {
         log(tr("%1: %2").arg(name.isEmpty() ? tr("hot reload") : name,
-                             event.kind == hotreload::EventKind::file_removed ? tr("the file is gone")
-                                                                              : QString::fromStdString(event.message)));
-        return;
+                             event.kind == EventKind::file_removed ? tr("the file was removed") : message));
     }
-    int row = 0;
-    at(name, &row).generation = event.generation;
-    const double told = ms(event.decided, std::chrono::system_clock::now());
-    cell(row, Generation, QString::number(event.generation));
-    cell(row, LastChange, QTime::currentTime().toString(QStringLiteral("HH:mm:ss.zzz")));
-    cell(row, Latency, event.decided < m_resumed ? tr("was paused") : tr("%1 ms").arg(told, 0, 'f', 2));
-    log(tr("%1: generation %2 was whole %3 ms after the first sign of it, told %4 ms later")
-            .arg(name)
-            .arg(event.generation)
-            .arg(ms(event.first_seen, event.decided), 0, 'f', 0)
-            .arg(told, 0, 'f', 2));
 }
 
-void Window::reload(const std::string& plugin_id)
+/** Builds a plugin whose first version cannot be used: an earlier run was ended in the middle of its tour. */
+void Window::mend(const QString& name)
 {
-    const QString name = QString::fromStdString(plugin_id);
+    state(name, tr("cannot be used, to be rebuilt"), colours::bad);
+    if (m_workshop.busy())
+        QTimer::singleShot(100, this, [this, name] { mend(name); });
+    else
+        m_workshop.rebuild(name);
+}
+
+void Window::reload(const hotreload::Event& event)
+{
+    const QString name = QString::fromStdString(event.plugin_id);
+    const QString number = QString::number(event.generation);
     int row = 0;
     Layer& layer = at(name, &row);
-    QElapsedTimer since;
-    since.start();
+    const auto delivered = std::chrono::system_clock::now();
+    const bool was_paused = event.decided < m_resumed;
+    const QString snapshot = QString::fromStdString(event.snapshot_path.string());
     QString error;
-    if (layer.loader.load(&error)) {
-        log(tr("%1: reloaded in %2 ms").arg(name).arg(double(since.nsecsElapsed()) / 1e6, 0, 'f', 1));
-        cell(row, State, tr("reloaded"), QColor(0x2e7d32));
+    const bool good = layer.load(snapshot, &error);
+    const auto loaded = std::chrono::system_clock::now();
+    m_changing.clear();
+    m_timeline->add({name,
+                     number,
+                     good ? layer.loads == 0 ? tr("loaded") : tr("reloaded") : tr("failed"),
+                     good ? colours::good : colours::bad,
+                     {{tr("first notification"), 0},
+                      {tr("complete"), ms(event.first_seen, event.decided)},
+                      {was_paused ? tr("delivered (paused)") : tr("delivered"), ms(event.first_seen, delivered)},
+                      {good ? tr("running") : tr("failed"), ms(event.first_seen, loaded)}},
+                     {}});
+    cell(row, Latency, was_paused ? tr("was paused") : shown_ms(ms(event.decided, delivered)));
+    if (good) {
+        log(tr("%1: version %2 is running after %3").arg(name, number, shown_ms(ms(event.first_seen, loaded))));
+        cell(row, Number, number);
+        state(name, layer.loads == 0 ? tr("loaded") : tr("reloaded"), colours::good);
+        ++layer.loads;
     } else {
-        ++layer.failures;
-        log(tr("%1: kept as it is: %2").arg(name, error));
-        cell(row, State, tr("generation %1 is no plugin, kept as it is").arg(layer.generation), QColor(0xc62828));
+        log(tr("%1: version %2 failed: %3").arg(name, number, error.replace(snapshot, tr("its snapshot"))));
     }
-    Q_EMIT reloaded(name);
+    // A rollback event follows a failure.
+    const auto reported = m_hot_reload.report_reload(
+        event.plugin_id, event.generation, good ? hotreload::Outcome::ok : hotreload::Outcome::failed, error.toStdString());
+    if (!reported)
+        log(QString::fromStdString(reported.error().message()));
 }
 
 void Window::log(const QString& line)
 {
     constexpr int most = 140;  // compilers' command lines are longer
-    m_log->appendPlainText(QTime::currentTime().toString(QStringLiteral("HH:mm:ss.zzz  ")) +
-                           (line.size() > most ? line.left(most) + QStringLiteral(" …") : line));
+    const QString text = Workshop::relative(line);
+    m_log->appendPlainText(QStringLiteral("%1 s  ").arg(double(m_since.elapsed()) / 1000, 6, 'f', 2) +
+                           (text.size() > most ? text.left(most) + QStringLiteral(" …") : text));
     m_log->verticalScrollBar()->setValue(m_log->verticalScrollBar()->maximum());
 }
 
 void Window::cell(int row, Column column, const QString& text, const QColor& colour)
 {
     auto* const item = new QTableWidgetItem(text);
-    if (colour.isValid())
-        item->setForeground(colour);
+    item->setForeground(colour);
     m_table->setItem(row, column, item);
+}
+
+void Window::state(const QString& name, const QString& text, const QColor& colour)
+{
+    int row = 0;
+    (void)at(name, &row);
+    cell(row, State, QStringLiteral("● ") + text, colour);
+    QFont bold = m_table->font();
+    bold.setBold(true);
+    m_table->item(row, State)->setFont(bold);
 }

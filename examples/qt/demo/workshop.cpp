@@ -3,7 +3,7 @@
 #include <QFile>
 #include <QRegularExpression>
 
-// Told by CMake: BUILD_TOOL, BUILD_DIRECTORY and SOURCE_DIRECTORY, where the copies lie that are edited and built.
+// From CMake: BUILD_TOOL, BUILD_DIRECTORY, PROJECT_DIRECTORY, and SOURCE_DIRECTORY with the copies that are edited.
 
 namespace {
 
@@ -43,28 +43,43 @@ Workshop::~Workshop()
 
 void Workshop::rebuild(const QString& plugin)
 {
-    if (!busy() && edit(plugin, false))
+    if (!busy() && edit(plugin, Mistake::None))
         build(plugin);
 }
 
 void Workshop::misspell(const QString& plugin)
 {
-    if (!busy() && edit(plugin, true))
+    if (!busy() && edit(plugin, Mistake::Spelling))
         build(plugin);
 }
 
-bool Workshop::edit(const QString& plugin, bool wrong)
+void Workshop::forget_interface(const QString& plugin)
+{
+    if (!busy() && edit(plugin, Mistake::Interface))
+        build(plugin);
+}
+
+QString Workshop::relative(QString line)
+{
+    for (const char* directory : {BUILD_DIRECTORY "/", PROJECT_DIRECTORY "/"})
+        line.remove(QString::fromUtf8(directory));
+    return line;
+}
+
+bool Workshop::edit(const QString& plugin, Mistake mistake)
 {
     QFile file(QStringLiteral(SOURCE_DIRECTORY "/%1.cpp").arg(plugin));
     if (!file.open(QIODevice::ReadWrite)) {
         Q_EMIT said(file.errorString());
         return false;
     }
+    const bool wrong = mistake == Mistake::Spelling;
     QString text = QString::fromUtf8(file.readAll());
     const bool is_sky = plugin == QLatin1String("sky");
     const Look& look = (is_sky ? skies : flowers)[m_look % 4];
-    m_look += wrong ? 0 : 1;
+    m_look += mistake == Mistake::None ? 1 : 0;
     static const QRegularExpression colours(QStringLiteral("colours\\[\\] = .*;"));
+    static const QRegularExpression interface(QStringLiteral("(// )?Q_INTERFACES\\(Look\\)"));
     static const QRegularExpression constant(QStringLiteral("static const int (\\w+) = .*;"));
     text.replace(colours,
                  QStringLiteral("colours[] = {\"%1\", \"%2\"};")
@@ -72,6 +87,8 @@ bool Workshop::edit(const QString& plugin, bool wrong)
     text.replace(constant,
                  QStringLiteral("static const int \\1 = %1;")
                      .arg(wrong ? QStringLiteral("quite_a_few") : QString::number(look.count)));
+    text.replace(interface, mistake == Mistake::Interface ? QStringLiteral("// Q_INTERFACES(Look)")
+                                                          : QStringLiteral("Q_INTERFACES(Look)"));
     Q_EMIT said(QStringLiteral("%1.cpp: \"%2\", %3").arg(plugin, QLatin1String(look.first))
                     .arg(wrong ? QStringLiteral("and a mistake") : QString::number(look.count)));
     return file.resize(0) && file.seek(0) && file.write(text.toUtf8()) > 0;

@@ -17,6 +17,10 @@ public:
     void rebuild(const QString& plugin);
     /** Makes an error in the plugin's source, and tries to build it. */
     void misspell(const QString& plugin);
+    /** Builds the plugin without the interface that the window asks for: complete, but it cannot be used. */
+    void forget_interface(const QString& plugin);
+    /** The line with paths as they are relative to the project and its build directory. */
+    static QString relative(QString line);
     bool busy() const { return m_build.state() != QProcess::NotRunning; }
 
 Q_SIGNALS:
@@ -25,7 +29,8 @@ Q_SIGNALS:
     void finished(const QString& plugin, bool good);
 
 private:
-    bool edit(const QString& plugin, bool wrong);
+    enum class Mistake { None, Spelling, Interface };
+    bool edit(const QString& plugin, Mistake mistake);
     void build(const QString& plugin);
 
     QProcess m_build;
