@@ -103,6 +103,10 @@ private Q_SLOTS:
         QVERIFY(::chmod(qPrintable(closed), 0) == 0);
         QProcess child;
         child.setProcessChannelMode(QProcess::MergedChannels);
+        // A leak is named by what its suppression reads, which may lie where nobody else may read.
+        QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
+        environment.insert(QStringLiteral("ASAN_OPTIONS"), QStringLiteral("detect_leaks=0"));
+        child.setProcessEnvironment(environment);
         child.start(QCoreApplication::applicationFilePath(),
                     {QStringLiteral("--as-nobody"), unreadable, closed + QStringLiteral("/plugin.so")});
         QVERIFY(child.waitForFinished(bound));
