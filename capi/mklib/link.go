@@ -116,7 +116,10 @@ func compiler(c config) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	words := strings.Fields(cc)
+	words, err := split(cc)
+	if err != nil {
+		return nil, fmt.Errorf("go env CC: %w", err)
+	}
 	if len(words) == 0 {
 		return nil, errors.New("go env CC names no C compiler")
 	}
@@ -133,13 +136,41 @@ func tool(variable, name string) string {
 // quote makes one argument of several for -ldflags, which splits at spaces and
 // understands single and double quotes but no escapes. A path with a space is
 // then cut by the linker's own splitting of -extldflags, so it is quoted, too.
-func quote(flags []string) string {
+func quote(flags []string) (string, error) {
 	parts := make([]string, len(flags))
 	for i, f := range flags {
+		if strings.ContainsAny(f, `'"`) {
+			return "", fmt.Errorf("the linker's flag %s has a quotation mark, which Go cannot pass on: set TMPDIR to a path without one", f)
+		}
 		parts[i] = f
 		if strings.ContainsAny(f, " \t") {
 			parts[i] = `"` + f + `"`
 		}
 	}
-	return "'" + strings.Join(parts, " ") + "'"
+	return "'" + strings.Join(parts, " ") + "'", nil
+}
+
+// split takes a command apart as Go does with CC: at spaces, and what is quoted
+// as a whole, by ' or ", stays together.
+func split(command string) ([]string, error) {
+	var words []string
+	for {
+		command = strings.TrimLeft(command, " \t\n\r")
+		if command == "" {
+			return words, nil
+		}
+		end, rest := strings.IndexAny(command, " \t\n\r"), ""
+		if q := command[0]; q == '\'' || q == '"' {
+			command = command[1:]
+			if end = strings.IndexByte(command, q); end < 0 {
+				return nil, fmt.Errorf("unterminated %c in %q", q, command)
+			}
+			rest = command[end+1:]
+		} else if end < 0 {
+			end = len(command)
+		} else {
+			rest = command[end:]
+		}
+		words, command = append(words, command[:end]), rest
+	}
 }

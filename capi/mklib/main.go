@@ -111,11 +111,21 @@ func build(c config, n names) error {
 	// without a call, and a signal would interrupt the host's system calls.
 	ld, mode := []string{"-buildid=", "-X=runtime.godebugDefault=asyncpreemptoff=1"}, "-buildmode=c-archive"
 	if !c.static {
-		ext, err := linkerFlags(c, n, scratch)
+		// Not in scratch: flags are quoted, and the path of c.out may hold what cannot be.
+		lists, err := os.MkdirTemp("", "mklib-")
 		if err != nil {
 			return err
 		}
-		ld, mode = append(ld, "-extldflags", quote(ext)), "-buildmode=c-shared"
+		defer os.RemoveAll(lists)
+		ext, err := linkerFlags(c, n, lists)
+		if err != nil {
+			return err
+		}
+		quoted, err := quote(ext)
+		if err != nil {
+			return err
+		}
+		ld, mode = append(ld, "-extldflags", quoted), "-buildmode=c-shared"
 	}
 	if c.release {
 		ld = append([]string{"-s", "-w"}, ld...)
@@ -166,7 +176,8 @@ func command(c config, env []string, name string, args ...string) error {
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir = c.root
-	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=1", "CGO_CFLAGS="+flags), env...)
+	// C compilers translate names in debug information.
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=1", "CGO_CFLAGS="+flags, "LC_ALL=C"), env...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)

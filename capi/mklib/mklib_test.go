@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,5 +53,34 @@ func TestNames(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %q, want %q", goos, got, want)
 		}
+	}
+}
+
+func TestCompilerIsSplitAsGoSplitsIt(t *testing.T) {
+	for _, tc := range []struct {
+		cc   string
+		want []string
+	}{
+		{"cc", []string{"cc"}},
+		{" ccache  gcc -m64 ", []string{"ccache", "gcc", "-m64"}},
+		{"'/opt/my tools/cc' -m64", []string{"/opt/my tools/cc", "-m64"}},
+		{`"/opt/Alice's/cc"`, []string{"/opt/Alice's/cc"}},
+		{"", nil},
+	} {
+		if got, err := split(tc.cc); err != nil || !slices.Equal(got, tc.want) {
+			t.Errorf("split(%q) = %q, %v; want %q", tc.cc, got, err, tc.want)
+		}
+	}
+	if got, err := split("'cc"); err == nil {
+		t.Errorf("split of an unterminated quotation = %q, want an error", got)
+	}
+}
+
+func TestPathThatGoCannotPassToTheLinkerIsAnError(t *testing.T) {
+	if got, err := quote([]string{"-Wl,--version-script=/my files/x", "-Wl,-z,now"}); err != nil || got != `'"-Wl,--version-script=/my files/x" -Wl,-z,now'` {
+		t.Errorf("quote with a space = %s, %v", got, err)
+	}
+	if got, err := quote([]string{"-Wl,--version-script=/Alice's/x"}); err == nil || !strings.Contains(err.Error(), "TMPDIR") {
+		t.Errorf("quote with a quotation mark = %s, %v; want an error that says what to do", got, err)
 	}
 }

@@ -227,11 +227,15 @@ func libcOf(c config, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	options, err := split(flags)
+	if err != nil {
+		return "", fmt.Errorf("go env CGO_CFLAGS: %w", err)
+	}
 	probe := filepath.Join(dir, "libc.c")
 	if err := os.WriteFile(probe, []byte("#include <stdlib.h>\n#ifdef __GLIBC__\nlibc_is_glibc\n#endif\n"), 0o644); err != nil {
 		return "", err
 	}
-	args := append(append(cc[1:], strings.Fields(flags)...), "-E", probe)
+	args := append(append(cc[1:], options...), "-E", probe)
 	cmd := exec.Command(cc[0], args...)
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
