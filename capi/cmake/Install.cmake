@@ -4,6 +4,27 @@
 include(CMakePackageConfigHelpers)
 
 set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/HotReload")
+
+# CMake makes directories as the umask has it. Those that are new are for everybody, as the files in them:
+# this notes which are not there yet, and the end of this file opens them.
+set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
+    GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+string(JOIN "|" destinations "${config_dir}" "${CMAKE_INSTALL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_BINDIR}"
+    "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" "${CMAKE_INSTALL_DOCDIR}")
+install(CODE "string(REPLACE | \";\" destinations [==[${destinations}]==])" ALL_COMPONENTS)
+install(CODE [[
+    set(new_directories)
+    foreach(path IN LISTS destinations)
+        if(NOT IS_ABSOLUTE "${path}")
+            set(path "${CMAKE_INSTALL_PREFIX}/${path}")
+        endif()
+        set(path "$ENV{DESTDIR}${path}")
+        while(NOT EXISTS "${path}")
+            list(APPEND new_directories "${path}")
+            get_filename_component(path "${path}" DIRECTORY)
+        endwhile()
+    endforeach()
+]] ALL_COMPONENTS)
 if(HOTRELOAD_STATIC)
     install(FILES "${hotreload_library}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT devel)
 else()
@@ -54,6 +75,9 @@ endif()
 if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
     set(PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 endif()
+foreach(directory PC_PREFIX PC_LIBDIR PC_INCLUDEDIR)
+    string(REPLACE " " "\\ " ${directory} "${${directory}}") # else a space ends a flag
+endforeach()
 if(HOTRELOAD_STATIC)
     set(PC_CFLAGS " -DHRM_STATIC")
     set(PC_LIBS " -pthread")
@@ -64,3 +88,12 @@ endif()
 configure_file("${templates}/hotreload.pc.in" hotreload.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/hotreload.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT devel)
 install(FILES LICENSE CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT devel)
+
+install(CODE [[
+    foreach(path IN LISTS new_directories)
+        if(IS_DIRECTORY "${path}")
+            file(CHMOD "${path}" DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
+                GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+        endif()
+    endforeach()
+]] ALL_COMPONENTS)

@@ -13,6 +13,7 @@ set(CPACK_PACKAGE_DESCRIPTION "A host that registers the file of a plugin is tol
  change of it, never about a half-written file, on the thread it asked for, and loses none.")
 set(CPACK_RESOURCE_FILE_LICENSE "${CMAKE_CURRENT_SOURCE_DIR}/LICENSE")
 set(CPACK_STRIP_FILES ON)
+set(CPACK_PRE_BUILD_SCRIPTS "${CMAKE_CURRENT_LIST_DIR}/PackageDirectories.cmake")
 set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_COMPONENTS_ALL devel)
 if(NOT HOTRELOAD_STATIC)

@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,20 +26,46 @@ int build_source(const char *source, int answer, int broken)
 int build_compile(const char *source, const char *output, const char *log)
 {
     const char *cc = getenv("CC");
-    const char *argv[] = {cc != NULL && *cc != 0 ? cc : "cc", "-shared", "-fPIC", "-o", output, source, NULL};
+    const char *rest[] = {"-shared", "-fPIC", "-o", output, source};
+    const char *argv[40];
+    char command[1024], *word, *state = NULL;
+    size_t n = 0, i;
     posix_spawn_file_actions_t files;
     pid_t pid;
     int status = -1, failed;
+    /* CC may have options, as in "ccache gcc -m64". */
+    snprintf(command, sizeof command, "%s", cc != NULL && *cc != 0 ? cc : "cc");
+    for (word = strtok_r(command, " ", &state); word != NULL && n < 32; word = strtok_r(NULL, " ", &state))
+        argv[n++] = word;
+    for (i = 0; i < sizeof rest / sizeof *rest; i++)
+        argv[n++] = rest[i];
+    argv[n] = NULL;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 2, log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     failed = posix_spawnp(&pid, argv[0], &files, NULL, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&files);
-    if (failed != 0)
+    if (failed != 0) {
+        FILE *f = fopen(log, "w");
+        if (f != NULL) {
+            fprintf(f, "%s: %s\n", argv[0], strerror(failed));
+            fclose(f);
+        }
         return -1;
+    }
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void build_show(const char *log)
+{
+    FILE *f = fopen(log, "r");
+    int c;
+    while (f != NULL && (c = getc(f)) != EOF)
+        putc(c, stderr);
+    if (f != NULL)
+        fclose(f);
 }
 
 static char *slurp(const char *path, size_t *size)

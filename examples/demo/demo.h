@@ -42,8 +42,9 @@ int host_await_refused(host *h, int n);
 
 /* Writes the plugin's source; broken makes it one that does not compile. */
 int build_source(const char *source, int answer, int broken);
-/* Runs the system's C compiler; its exit status. */
+/* Runs the C compiler that CC names, else cc; its exit status, -1 if it cannot be started. What it says is in log. */
 int build_compile(const char *source, const char *output, const char *log);
+void build_show(const char *log); /* on stderr */
 int build_copy(const char *from, const char *to);
 /* Overwrites to with from as a linker might: opened once, written in chunks with
  * pauses. *closed_ns is when it was closed. */

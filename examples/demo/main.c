@@ -101,7 +101,8 @@ int main(int argc, char **argv)
 
     printf("libhotreload %s, watching %s\n", hrm_version_string(), plugin);
     if (compile(1, 0) != 0 || rename(built, plugin) != 0) {
-        fprintf(stderr, "cannot compile %s; see %s\n", source, log_file);
+        fprintf(stderr, "cannot compile %s to %s:\n", source, plugin);
+        build_show(log_file);
         return 1;
     }
     h = host_start(plugin, argv[1]);

@@ -237,14 +237,14 @@ func (e *example) bytes(build string) ([]byte, error) {
 	if e.builds != "" {
 		return os.ReadFile(e.builds + build + ".so")
 	}
-	cc := os.Getenv("CC")
-	if cc == "" {
-		cc = "cc"
+	cc := strings.Fields(os.Getenv("CC")) // may have options
+	if len(cc) == 0 {
+		cc = []string{"cc"}
 	}
 	built := filepath.Join(e.dir, "built.so")
-	args := append([]string{"-shared", "-fPIC", filepath.Join(e.source, "plugin.c"), "-o", built}, strings.Fields(build)...)
-	if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%s: %v\n%s", cc, err, out)
+	args := append(cc[1:], "-shared", "-fPIC", filepath.Join(e.source, "plugin.c"), "-o", built)
+	if out, err := exec.Command(cc[0], append(args, strings.Fields(build)...)...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%s: %v\n%s", strings.Join(cc, " "), err, out)
 	}
 	return os.ReadFile(built)
 }
