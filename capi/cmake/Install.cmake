@@ -49,6 +49,8 @@ if(HOTRELOAD_BUILD_QT)
         RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT qt-runtime
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-devel)
     install(DIRECTORY include/qtplugin/monitoring DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" COMPONENT qt-devel)
+    install(DIRECTORY "${PROJECT_BINARY_DIR}/capi/qt/include/qtplugin/monitoring"
+        DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" COMPONENT qt-devel)
     install(EXPORT HotReloadQt FILE HotReloadQt.cmake NAMESPACE HotReload:: DESTINATION "${config_dir}" COMPONENT qt-devel)
 endif()
 
