@@ -4,10 +4,14 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <vector>
 
+#include <QtCore/QEvent>
 #include <QtCore/QFile>
 #include <QtCore/QPluginLoader>
 #include <QtCore/QThread>
+
+#include "guarded.hpp"
 
 namespace qtplugin {
 
@@ -30,7 +34,7 @@ QString failure_of(const char* what, Step&& step)
         if (step())
             return {};
     } catch (const std::exception& e) {
-        return QStringLiteral("its %1 threw: %2").arg(QLatin1String(what), QString::fromLocal8Bit(e.what()));
+        return QStringLiteral("its %1 threw: %2").arg(QLatin1String(what), QString::fromLocal8Bit(hotreload::detail::what_of(e)));
     } catch (...) {
         return QStringLiteral("its %1 threw something that is no std::exception").arg(QLatin1String(what));
     }
@@ -50,13 +54,16 @@ struct Loaded {
     std::map<QString, Entry> versions;
 };
 
-/** A loaded generation. It lives, and is unloaded, on the host's thread. */
+/**
+ * A loaded generation. It lives, and is unloaded, on the host's thread: as a child of the host it goes to another thread
+ * with it, though not with the host's end.
+ */
 class Version : public QObject {
 public:
     static std::shared_ptr<Version> create(const std::shared_ptr<Loaded>& all, const QString& file,
-                                           std::uint64_t number, QLibrary::LoadHints hints)
+                                           std::uint64_t number, QLibrary::LoadHints hints, QObject* host)
     {
-        std::shared_ptr<Version> version(new Version(all, file, number, hints), &Version::release);
+        std::shared_ptr<Version> version(new Version(all, file, number, hints, host), &Version::release);
         const std::lock_guard<std::mutex> lock(all->mutex);
         all->versions[file].version = version;
         return version;
@@ -67,6 +74,7 @@ public:
             const std::lock_guard<std::mutex> lock(m_all->mutex);
             m_all->versions.erase(m_file);
         }
+        adopt_root();
         if (used && m_hooks != nullptr)
             failure_of("shutdown()", [this] { return m_hooks->shutdown(), true; });
         m_loader.unload();
@@ -88,6 +96,33 @@ public:
         lock.unlock();
         delete leaving;
         return nullptr;
+    }
+
+    /** The host ends: who has a version still may keep it, which then is nobody's child. */
+    static void release_from_host(Loaded& all)
+    {
+        std::vector<std::shared_ptr<Version>> kept;  // let go of after the lock
+        std::vector<std::unique_ptr<Version>> leaving;
+        std::unique_lock<std::mutex> lock(all.mutex);
+        for (auto& item : all.versions) {
+            Loaded::Entry& entry = item.second;
+            if (auto version = entry.version.lock()) {
+                version->setParent(nullptr);
+                kept.push_back(std::move(version));
+            } else {
+                all.left.wait(lock, [&] { return entry.leaving != nullptr; });  // as above
+                leaving.emplace_back(entry.leaving);
+            }
+        }
+        lock.unlock();
+    }
+
+    /** Has the plugin on this thread after the host came here: a thread may only take what has none. */
+    void adopt_root()
+    {
+        if (m_moving && root != nullptr && root->thread() == nullptr)
+            root->moveToThread(QThread::currentThread());
+        m_moving = false;
     }
 
     /** Why it cannot be used; empty if it can. */
@@ -115,9 +150,22 @@ public:
     QObject* root = nullptr;
     bool used = false;
 
+    /** The host goes to another thread; not said is to which. The plugin, which is nobody's child, goes along. */
+    bool event(QEvent* event) override
+    {
+        if (event->type() == QEvent::ThreadChange && root != nullptr && !root->isWidgetType() &&
+            root->parent() == nullptr && root->thread() == QThread::currentThread()) {
+            m_moving = true;
+            root->moveToThread(nullptr);
+            QMetaObject::invokeMethod(this, [this] { adopt_root(); }, Qt::QueuedConnection);
+        }
+        return QObject::event(event);
+    }
+
 private:
-    Version(std::shared_ptr<Loaded> all, const QString& file, std::uint64_t number, QLibrary::LoadHints hints)
-        : generation(number), m_all(std::move(all)), m_file(file), m_loader(file)
+    Version(std::shared_ptr<Loaded> all, const QString& file, std::uint64_t number, QLibrary::LoadHints hints,
+            QObject* host)
+        : QObject(host), generation(number), m_all(std::move(all)), m_file(file), m_loader(file, this)
     {
         m_loader.setLoadHints(hints);
     }
@@ -125,7 +173,8 @@ private:
     /** For std::shared_ptr, whose last owner may be on any thread. */
     static void release(Version* version)
     {
-        if (version->thread() == QThread::currentThread()) {
+        const bool ended = version->thread() == nullptr && version->parent() == nullptr;  // the host, and its thread
+        if (ended || version->thread() == QThread::currentThread()) {
             delete version;
             return;
         }
@@ -140,6 +189,7 @@ private:
     const QString m_file;
     QPluginLoader m_loader;
     IReloadable* m_hooks = nullptr;
+    bool m_moving = false;  // root is on its way from one thread to another
 };
 
 hotreload::Options with_safe_reload(hotreload::Options options)
@@ -153,7 +203,10 @@ hotreload::Options with_safe_reload(hotreload::Options options)
 
 class PluginHost::Private {
 public:
-    Private(PluginHost* host, const hotreload::Options& options) : q(host), manager(with_safe_reload(options)) {}
+    /** The manager is the host's child, so as to go to another thread with it. */
+    Private(PluginHost* host, const hotreload::Options& options) : q(host), manager(with_safe_reload(options), host) {}
+    ~Private() { Version::release_from_host(*loaded); }
+    Q_DISABLE_COPY(Private)
 
     void on_event(const hotreload::Event& event);
 
@@ -175,6 +228,17 @@ private:
     const std::shared_ptr<Loaded> loaded = std::make_shared<Loaded>();
 
     QString exchange(const hotreload::Event& event);
+    /** The one place from which the host emits. Last in whatever calls it: a slot may delete the host. */
+    template <class Signal, class Argument>
+    void emit_signal(Signal signal, const char* name, const std::string& plugin_id, const Argument& argument) const
+    {
+        guarded(name, plugin_id.c_str(),
+                [&, host = q] { Q_EMIT(host->*signal)(QString::fromStdString(plugin_id), argument); });
+    }
+    void failed(const std::string& plugin_id, const QString& why) const
+    {
+        emit_signal(&PluginHost::plugin_failed, "a slot of plugin_failed", plugin_id, why);
+    }
 };
 
 /** Why the event's generation does not become the present one; empty if it does. */
@@ -184,9 +248,12 @@ QString PluginHost::Private::exchange(const hotreload::Event& event)
     std::shared_ptr<Version> former = find(event.plugin_id);
     // On the way back, somebody may still have the version.
     std::shared_ptr<Version> fresh = Version::find(*loaded, file);
+    for (const auto& version : {former, fresh})
+        if (version)
+            version->adopt_root();
     QString why;
     if (!fresh) {
-        fresh = Version::create(loaded, file, event.generation, hints);
+        fresh = Version::create(loaded, file, event.generation, hints, q);
         why = fresh->load();
     }
     if (why.isEmpty() && former)
@@ -201,9 +268,8 @@ QString PluginHost::Private::exchange(const hotreload::Event& event)
 
 void PluginHost::Private::on_event(const hotreload::Event& event)
 {
-    const QString id = QString::fromStdString(event.plugin_id);
     if (event.kind == hotreload::EventKind::rejected) {
-        Q_EMIT q->plugin_failed(id, QString::fromStdString(event.message));
+        failed(event.plugin_id, QString::fromStdString(event.message));
         return;
     }
     const auto former = find(event.plugin_id);
@@ -216,9 +282,9 @@ void PluginHost::Private::on_event(const hotreload::Event& event)
                                 why.isEmpty() ? hotreload::Outcome::ok : hotreload::Outcome::failed,
                                 why.toStdString());
     if (why.isEmpty())
-        Q_EMIT q->plugin_loaded(id, event.generation);
+        emit_signal(&PluginHost::plugin_loaded, "a slot of plugin_loaded", event.plugin_id, quint64(event.generation));
     else
-        Q_EMIT q->plugin_failed(id, why);
+        failed(event.plugin_id, why);
 }
 
 PluginHost::PluginHost(QObject* parent) : PluginHost(hotreload::Options(), parent) {}
@@ -227,10 +293,19 @@ PluginHost::PluginHost(const hotreload::Options& options, QObject* parent)
     : QObject(parent), d(std::make_unique<Private>(this, options))
 {
     connect(&d->manager, &PluginHotReloadManager::hot_reload_event, this,
-            [this](const hotreload::Event& event) { d->on_event(event); });
+            [this](const hotreload::Event& event) {
+                // Queued, if the host was moved in an earlier slot.
+                guarded("the host", event.plugin_id.c_str(), [&] { d->on_event(event); });
+            });
 }
 
-PluginHost::~PluginHost() { d->manager.clear(); }
+PluginHost::~PluginHost()
+{
+    d->manager.clear();
+    std::map<std::string, std::shared_ptr<Version>> present;  // goes after the lock: a plugin may ask the host
+    const std::lock_guard<std::mutex> lock(d->mutex);
+    present.swap(d->present);
+}
 
 PluginHotReloadManager& PluginHost::manager() noexcept { return d->manager; }
 

@@ -1,19 +1,22 @@
 #include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
 
-#include <exception>
+#include <map>
 #include <mutex>
+#include <tuple>
 
 #include <QtCore/QFile>
-#include <QtCore/QLoggingCategory>
 #include <QtCore/QMetaObject>
-#include <QtCore/QPointer>
 #include <QtCore/QThread>
 
 #include <hot_reload_manager.h>
 
 #include <qtplugin/hotreload.hpp>
 
+#include "guarded.hpp"
+
 namespace qtplugin {
+
+Q_LOGGING_CATEGORY(hotReloadLog, "qtplugin.hotreload")
 
 // error_handling.hpp does not include the C header; here both are at hand.
 static_assert(plugin_error_code(HRM_OK) == PluginErrorCode::Success);
@@ -32,23 +35,7 @@ static_assert(plugin_error_code(HRM_ERR_NO_MEMORY) == PluginErrorCode::ResourceU
 
 namespace {
 
-Q_LOGGING_CATEGORY(hotReloadLog, "qtplugin.hotreload")
-
 using Callback = std::function<void(const std::string&)>;
-
-/** Runs user code; an exception must not reach the C library. */
-template <class F>
-void guarded(const char* what, const std::string& plugin_id, F&& f)
-{
-    try {
-        f();
-    } catch (const std::exception& e) {
-        qCWarning(hotReloadLog, "%s for plugin \"%s\" threw: %s", what, plugin_id.c_str(), e.what());
-    } catch (...) {
-        qCWarning(hotReloadLog, "%s for plugin \"%s\" threw something that is no std::exception", what,
-                  plugin_id.c_str());
-    }
-}
 
 QString path_of(const hotreload::Event& event)
 {
@@ -74,15 +61,28 @@ public:
         std::shared_ptr<const Callback> callback;
         bool posted = false;       // a turn is in the event queue
         bool dispatching = false;  // a turn is under way
+
+        /**
+         * Which of hot_reload_enabled and hot_reload_disabled was emitted last for a plugin. They take turns. The library's
+         * events have the order, in which they are emitted; calls on the object's thread emit theirs at once, ahead of
+         * the event. Plugins that are not enabled, with no event to come, have no entry.
+         */
+        struct Announced {
+            bool enabled = false;
+            std::size_t ahead = 0;  // emitted, with the event to come
+        };
+        std::map<std::string, Announced> announced;
     };
     using LinkPtr = std::shared_ptr<Link>;
 
     Private(PluginHotReloadManager* object, const hotreload::Options& options);
     ~Private();
 
-    /** Emits @p signal now if this is the object's thread, else through its event loop. */
-    template <class Signal>
-    static void announce(PluginHotReloadManager* q, Signal signal, const std::string& plugin_id);
+    /**
+     * Announces what a call on this thread has done: emits hot_reload_enabled or _disabled now if this is the object's
+     * thread; else the library's event does. A slot may delete the object.
+     */
+    static void announce(const LinkPtr& link, const std::string& plugin_id, bool enabled);
 
     // Destroyed last: its destruction waits for a running callback.
     hotreload::expected<hotreload::Manager> manager;
@@ -92,6 +92,11 @@ private:
     static void post(const LinkPtr& link);
     static void turn(const LinkPtr& link);
     static void deliver(const LinkPtr& link, const hotreload::Event& event);
+    static void announce_event(const LinkPtr& link, const std::string& plugin_id, bool enabled);
+    template <class Signal, class Arguments>
+    static void emit_signal(const LinkPtr& link, Signal signal, const char* name, const std::string& plugin_id,
+                            Arguments&& arguments);
+    static void emit_announcement(const LinkPtr& link, const std::string& plugin_id, bool enabled);
 };
 
 PluginHotReloadManager::Private::Private(PluginHotReloadManager* object, const hotreload::Options& options)
@@ -151,29 +156,95 @@ void PluginHotReloadManager::Private::turn(const LinkPtr& link)
         post(link);
 }
 
-void PluginHotReloadManager::Private::deliver(const LinkPtr& link, const hotreload::Event& event)
+/** The one place from which the object emits. @p arguments makes them, as a tuple. */
+template <class Signal, class Arguments>
+void PluginHotReloadManager::Private::emit_signal(const LinkPtr& link, Signal signal, const char* name,
+                                                  const std::string& plugin_id, Arguments&& arguments)
 {
-    // hot_reload_enabled and _disabled come from the methods themselves, at once.
-    if (event.kind == hotreload::EventKind::enabled || event.kind == hotreload::EventKind::disabled)
-        return;
-    if (event.kind == hotreload::EventKind::health)
-        qCInfo(hotReloadLog, "%s: %s", qPrintable(path_of(event)), event.message.c_str());
-    const auto object = [&link] {
+    PluginHotReloadManager* q = nullptr;
+    {
         const std::lock_guard<std::mutex> lock(link->mutex);
-        return link->object;
-    };
-    // A slot may delete the object, or disable the plugin.
-    const auto goes_on = [&] {
-        return object() != nullptr && hrm_is_hot_reload_enabled(link->manager, event.plugin_id.c_str()) == 1;
-    };
-    PluginHotReloadManager* const q = object();
+        q = link->object;
+    }
     if (q == nullptr)
         return;
-    guarded("a slot of hot_reload_event", event.plugin_id, [&] { Q_EMIT q->hot_reload_event(event); });
-    if (event.kind != hotreload::EventKind::file_changed || !goes_on())
+    guarded(name, plugin_id.c_str(), [&] {
+        std::apply([&](const auto&... values) { Q_EMIT(q->*signal)(values...); }, arguments());
+    });
+}
+
+void PluginHotReloadManager::Private::emit_announcement(const LinkPtr& link, const std::string& plugin_id, bool enabled)
+{
+    emit_signal(link,
+                enabled ? &PluginHotReloadManager::hot_reload_enabled : &PluginHotReloadManager::hot_reload_disabled,
+                enabled ? "a slot of hot_reload_enabled" : "a slot of hot_reload_disabled", plugin_id,
+                [&] { return std::make_tuple(QString::fromStdString(plugin_id)); });
+}
+
+void PluginHotReloadManager::Private::announce(const LinkPtr& link, const std::string& plugin_id, bool enabled)
+{
+    bool between = false;
+    const QThread* const here = QThread::currentThread();  // allocates at a thread's first call
+    {
+        const std::lock_guard<std::mutex> lock(link->mutex);
+        if (link->object == nullptr || link->object->thread() != here)
+            return;
+        Link::Announced& announced = link->announced[plugin_id];
+        // Another thread did the opposite before, whose event is still to come.
+        between = announced.enabled == enabled;
+        announced.enabled = enabled;
+        announced.ahead += between ? 2 : 1;
+    }
+    if (between)
+        emit_announcement(link, plugin_id, !enabled);
+    emit_announcement(link, plugin_id, enabled);
+}
+
+/** The library's event of what announce() may have announced already. */
+void PluginHotReloadManager::Private::announce_event(const LinkPtr& link, const std::string& plugin_id, bool enabled)
+{
+    {
+        const std::lock_guard<std::mutex> lock(link->mutex);
+        Link::Announced& announced = link->announced[plugin_id];
+        const bool ahead = announced.ahead > 0;
+        if (ahead)
+            --announced.ahead;
+        else
+            announced.enabled = enabled;
+        if (!announced.enabled && announced.ahead == 0)
+            link->announced.erase(plugin_id);
+        if (ahead)
+            return;
+    }
+    emit_announcement(link, plugin_id, enabled);
+}
+
+void PluginHotReloadManager::Private::deliver(const LinkPtr& link, const hotreload::Event& event)
+{
+    using Kind = hotreload::EventKind;
+    if (event.kind == Kind::enabled || event.kind == Kind::disabled) {
+        announce_event(link, event.plugin_id, event.kind == Kind::enabled);
         return;
-    guarded("a slot of plugin_file_changed", event.plugin_id,
-            [&] { Q_EMIT q->plugin_file_changed(QString::fromStdString(event.plugin_id), path_of(event)); });
+    }
+    if (event.kind == Kind::health)
+        guarded("logging an event", event.plugin_id.c_str(), [&] {
+            qCInfo(hotReloadLog, "%s: %s", qPrintable(path_of(event)), event.message.c_str());
+        });
+    // A slot may delete the object, or disable the plugin.
+    const auto goes_on = [&] {
+        {
+            const std::lock_guard<std::mutex> lock(link->mutex);
+            if (link->object == nullptr)
+                return false;
+        }
+        return hrm_is_hot_reload_enabled(link->manager, event.plugin_id.c_str()) == 1;
+    };
+    emit_signal(link, &PluginHotReloadManager::hot_reload_event, "a slot of hot_reload_event", event.plugin_id,
+                [&] { return std::tie(event); });
+    if (event.kind != Kind::file_changed || !goes_on())
+        return;
+    emit_signal(link, &PluginHotReloadManager::plugin_file_changed, "a slot of plugin_file_changed", event.plugin_id,
+                [&] { return std::make_tuple(QString::fromStdString(event.plugin_id), path_of(event)); });
     if (!goes_on())
         return;
     std::shared_ptr<const Callback> callback;
@@ -182,17 +253,7 @@ void PluginHotReloadManager::Private::deliver(const LinkPtr& link, const hotrelo
         callback = link->callback;
     }
     if (callback != nullptr)
-        guarded("the reload callback", event.plugin_id, [&] { (*callback)(event.plugin_id); });
-}
-
-template <class Signal>
-void PluginHotReloadManager::Private::announce(PluginHotReloadManager* q, Signal signal, const std::string& plugin_id)
-{
-    const QString id = QString::fromStdString(plugin_id);
-    if (QThread::currentThread() == q->thread())
-        Q_EMIT(q->*signal)(id);
-    else
-        QMetaObject::invokeMethod(q, [q, signal, id] { Q_EMIT(q->*signal)(id); }, Qt::QueuedConnection);
+        guarded("the reload callback", event.plugin_id.c_str(), [&] { (*callback)(event.plugin_id); });
 }
 
 PluginHotReloadManager::PluginHotReloadManager(QObject* parent) : PluginHotReloadManager(hotreload::Options(), parent)
@@ -231,7 +292,7 @@ expected<void, PluginError> PluginHotReloadManager::enable_hot_reload_ex(const s
         return make_unexpected(d->manager.error());
     auto result = d->manager->enable_hot_reload(plugin_id, file_path, options);
     if (result)
-        Private::announce(this, &PluginHotReloadManager::hot_reload_enabled, plugin_id);
+        Private::announce(Private::LinkPtr(d->link), plugin_id, true);
     return result;
 }
 
@@ -255,7 +316,7 @@ expected<void, PluginError> PluginHotReloadManager::report_reload(const std::str
 void PluginHotReloadManager::disable_hot_reload(const std::string& plugin_id)
 {
     if (d->manager && d->manager->disable_hot_reload(plugin_id))
-        Private::announce(this, &PluginHotReloadManager::hot_reload_disabled, plugin_id);
+        Private::announce(Private::LinkPtr(d->link), plugin_id, false);
 }
 
 bool PluginHotReloadManager::is_hot_reload_enabled(const std::string& plugin_id) const
@@ -283,12 +344,9 @@ void PluginHotReloadManager::clear()
     for (std::string& id : get_hot_reload_plugins())
         if (d->manager->disable_hot_reload(id))
             disabled.push_back(std::move(id));
-    const QPointer<PluginHotReloadManager> alive(this);
-    for (const std::string& id : disabled) {
-        if (alive.isNull())
-            return;  // a slot has deleted it
-        Private::announce(this, &PluginHotReloadManager::hot_reload_disabled, id);
-    }
+    const Private::LinkPtr link = d->link;  // a slot may delete this
+    for (const std::string& id : disabled)
+        Private::announce(link, id, false);
 }
 
 void PluginHotReloadManager::set_global_hot_reload_enabled(bool enabled)

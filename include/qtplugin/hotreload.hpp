@@ -6,6 +6,9 @@
  */
 #pragma once
 
+#include <qtplugin/utils/requirements.hpp>
+#if defined(QTPLUGIN_REQUIREMENTS_MET)
+
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -18,6 +21,7 @@
 
 #include <hot_reload_manager.h>
 
+#include <qtplugin/utils/c_strings.hpp>
 #include <qtplugin/utils/error_handling.hpp>
 #include <qtplugin/utils/expected.hpp>
 #include <qtplugin/utils/hot_reload_types.hpp>
@@ -29,6 +33,12 @@ template <class T>
 using expected = qtplugin::expected<T, qtplugin::PluginError>;
 using Error = qtplugin::PluginError;
 using ErrorCode = qtplugin::PluginErrorCode;
+/**
+ * What Manager's constructor and expected::value() throw: what() is the C library's message, error() has the code too.
+ *
+ * @since 1.0
+ */
+using Exception = qtplugin::bad_expected_access<Error>;
 
 /** Where callbacks run. */
 enum class Delivery : std::int32_t {
@@ -38,51 +48,9 @@ enum class Delivery : std::int32_t {
 
 namespace detail {
 
-/** A string with the bytes that cannot be shown as \xNN. */
-inline std::string shown(const std::string& s)
-{
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string out;
-    for (const char c : s) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte >= 0x20 && byte < 0x7f)
-            out += c;
-        else
-            out += {'\\', 'x', digits[byte >> 4U], digits[byte & 15U]};
-    }
-    return out;
-}
-
-/** A path as the C library takes it: UTF-8 on Windows, elsewhere the bytes that the kernel has. */
-inline std::string bytes_of(const std::filesystem::path& path)
-{
-#if defined(_WIN32)
-    const auto utf8 = path.u8string();  // of char8_t since C++20
-    return std::string(utf8.begin(), utf8.end());
-#else
-    return path.native();
-#endif
-}
-
 inline Event::Time time_of(std::int64_t ns)
 {
     return Event::Time(std::chrono::duration_cast<Event::Time::duration>(std::chrono::nanoseconds(ns)));
-}
-
-inline std::int32_t ms(std::chrono::milliseconds value)
-{
-    // What does not fit is out of range for the library too.
-    constexpr std::chrono::milliseconds::rep most = INT32_MAX;
-    return value.count() < -most ? INT32_MIN : static_cast<std::int32_t>(value.count() > most ? most : value.count());
-}
-
-inline std::filesystem::path path_of(const char* bytes)
-{
-#if defined(_WIN32)
-    return std::filesystem::u8path(bytes);
-#else
-    return bytes;
-#endif
 }
 
 inline Candidate candidate_of(const hrm_candidate& c)
@@ -137,7 +105,7 @@ struct Shared {
     std::vector<std::pair<std::thread::id, std::exception_ptr>> thrown;
 
     /** Takes an exception, which must not reach the C library. */
-    void failed(const std::string& plugin_id, const std::exception_ptr& exception) noexcept
+    void failed(const char* plugin_id, const std::exception_ptr& exception) noexcept
     {
         try {
             std::unique_lock<std::mutex> lock(mutex);
@@ -178,11 +146,12 @@ struct Slot {
     std::shared_ptr<Shared> shared;
 
     static void HRM_CALL destroy(void* slot) { delete static_cast<Slot*>(slot); }
-    template <class... Args>
-    void call(const char* plugin_id, Args&&... args) noexcept
+    /** Runs @p run, which calls the function, conversions included; an exception must not reach the C library. */
+    template <class Run>
+    void guarded(const char* plugin_id, Run&& run) noexcept
     {
         try {
-            function(std::forward<Args>(args)...);
+            run(function);
         } catch (...) {
             shared->failed(plugin_id, std::current_exception());
         }
@@ -205,15 +174,27 @@ public:
     using ReloadCallback = std::function<void(const std::string& plugin_id)>;
     using EventCallback = std::function<void(const Event&)>;
     using WakeupCallback = std::function<void()>;
-    /** Says why a version is refused; an empty optional accepts it. An exception refuses it with its what(). */
+    /**
+     * Says why a version is rejected; std::nullopt accepts it. Whatever goes wrong in it is a rejection: an exception of
+     * any type rejects the version, with its what() as the reason. Of the reason 511 bytes are kept, NUL bytes as \x00.
+     */
     using Validator = std::function<std::optional<std::string>(const Candidate&)>;
     using ExceptionHandler = detail::ExceptionHandler;
 
-    /** Throws qtplugin::bad_expected_access<Error> where create() returns an error. */
+    /** As create(), but throws an Exception with the error where that returns it. */
     explicit Manager(const Options& options = {}, Delivery delivery = Delivery::thread)
         : Manager(create(options, delivery).value())
     {
     }
+    /**
+     * Makes a manager. @p delivery says on which thread its callbacks run.
+     *
+     * Errors: InvalidParameters (an option out of range, named but empty, or with a NUL byte), NotSupported (another
+     * major version of the library was loaded, or an option is not for this system), ResourceUnavailable, SystemError,
+     * InvalidState (in the child of a fork). May be called on any thread.
+     *
+     * @since 1.0
+     */
     static expected<Manager> create(const Options& options = {}, Delivery delivery = Delivery::thread)
     {
         if (hrm_version_number() / 1000000 != HRM_VERSION_MAJOR)
@@ -229,9 +210,16 @@ public:
                   (options.ignore_unchanged_content ? HRM_IGNORE_UNCHANGED_CONTENT : 0U) |
                   (options.force_polling ? HRM_FORCE_POLLING : 0U);
         const detail::SafeArguments safe(options.safe);
-        const std::string snapshot_dir = detail::bytes_of(options.snapshot_dir);
+        if (safe.error())
+            return qtplugin::unexpected(*safe.error());
         o.safe = safe.get();
-        o.snapshot_dir = snapshot_dir.empty() ? nullptr : snapshot_dir.c_str();
+        std::string snapshot_dir;
+        if (options.snapshot_dir) {
+            snapshot_dir = detail::bytes_of(*options.snapshot_dir);
+            if (auto error = detail::nul_in("snapshot_dir", snapshot_dir))
+                return qtplugin::unexpected(*std::move(error));
+            o.snapshot_dir = snapshot_dir.c_str();
+        }
         hrm_error error = detail::no_error();
         hrm_manager* handle = nullptr;
         const std::int32_t code = hrm_manager_create(&o, &handle, &error);
@@ -257,22 +245,30 @@ public:
     Manager& operator=(const Manager&) = delete;
     ~Manager() { hrm_manager_destroy(m_handle); }  // accepts null
 
+    /**
+     * Starts watching @p file_path under the name @p plugin_id; a relative path is resolved now. The present version
+     * counts as known unless @p options say otherwise. What options.safe names replaces the manager's; the rest of the
+     * manager's holds for the plugin too.
+     *
+     * Errors: FileNotFound, InvalidPath (also a NUL byte in the path), AlreadyExists, PermissionDenied,
+     * InvalidParameters (a bad id, an option out of range, named but empty, or with a NUL byte), SystemError,
+     * ResourceUnavailable, InvalidState. May be called on any thread.
+     *
+     * @since 1.0
+     */
     expected<void> enable_hot_reload(const std::string& plugin_id, const std::filesystem::path& file_path,
                                      const EnableOptions& options = {})
     {
-        // A C string would end at the NUL, and name something else.
-        if (plugin_id.find('\0') != std::string::npos)
-            return qtplugin::unexpected(Error(ErrorCode::InvalidParameters, "the plugin id \"" +
-                                                                                detail::shown(plugin_id) +
-                                                                                "\" contains a NUL byte"));
         const std::string path = detail::bytes_of(file_path);
-        if (path.find('\0') != std::string::npos)
-            return qtplugin::unexpected(Error(ErrorCode::InvalidPath,
-                                              "plugin \"" + plugin_id + "\": the path \"" + detail::shown(path) +
-                                                  "\" contains a NUL byte",
-                                              plugin_id));
+        if (auto error = detail::nul_in("plugin id", plugin_id))
+            return qtplugin::unexpected(*std::move(error));
+        if (auto error = detail::nul_in("path", path, plugin_id, ErrorCode::InvalidPath))
+            return qtplugin::unexpected(*std::move(error));
         hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
         const detail::SafeArguments safe(options.safe);
+        if (safe.error())
+            return qtplugin::unexpected(Error(safe.error()->code(), "plugin \"" + detail::shown(plugin_id) + "\": " +
+                                                                        safe.error()->message(), plugin_id));
         o.safe = safe.get();
         o.flags = (options.allow_missing ? HRM_ENABLE_ALLOW_MISSING : 0U) |
                   (options.deliver_present ? HRM_ENABLE_DELIVER_PRESENT : 0U);
@@ -287,12 +283,12 @@ public:
     /** Whether it was enabled. */
     bool disable_hot_reload(const std::string& plugin_id)
     {
-        return is_c_string(plugin_id) && hrm_disable_hot_reload(m_handle, plugin_id.c_str()) == 1;
+        return !detail::has_nul(plugin_id) && hrm_disable_hot_reload(m_handle, plugin_id.c_str()) == 1;
     }
 
     bool is_hot_reload_enabled(const std::string& plugin_id) const
     {
-        return is_c_string(plugin_id) && hrm_is_hot_reload_enabled(m_handle, plugin_id.c_str()) == 1;
+        return !detail::has_nul(plugin_id) && hrm_is_hot_reload_enabled(m_handle, plugin_id.c_str()) == 1;
     }
 
     /** The enabled ids, in the order of enabling. */
@@ -331,58 +327,58 @@ public:
     expected<void> set_reload_callback(ReloadCallback callback)
     {
         return set(hrm_set_reload_callback, std::move(callback), [](const char* plugin_id, void* slot) {
-            static_cast<detail::Slot<ReloadCallback>*>(slot)->call(plugin_id, plugin_id);
+            static_cast<detail::Slot<ReloadCallback>*>(slot)->guarded(
+                plugin_id, [plugin_id](const ReloadCallback& reload) { reload(plugin_id); });
         });
     }
     expected<void> set_event_callback(EventCallback callback)
     {
         return set(hrm_set_event_callback, std::move(callback), [](const hrm_event* event, void* slot) {
-            // Wrapped once more since the conversion allocates.
-            auto* const s = static_cast<detail::Slot<EventCallback>*>(slot);
-            try {
-                s->call(event->plugin_id, detail::event_of(*event));
-            } catch (...) {
-                s->shared->failed(event->plugin_id, std::current_exception());
-            }
+            static_cast<detail::Slot<EventCallback>*>(slot)->guarded(
+                event->plugin_id, [event](const EventCallback& happened) { happened(detail::event_of(*event)); });
         });
     }
     /** Called on a library thread when there is something to dispatch(); may only signal the host's loop. */
     expected<void> set_wakeup_callback(WakeupCallback callback)
     {
         return set(hrm_set_wakeup_callback, std::move(callback),
-                   [](void* slot) { static_cast<detail::Slot<WakeupCallback>*>(slot)->call(""); });
+                   [](void* slot) {
+                       static_cast<detail::Slot<WakeupCallback>*>(slot)->guarded(
+                           "", [](const WakeupCallback& wake) { wake(); });
+                   });
     }
 
     /**
-     * Safe reload: asked about every version before it is told, on a thread of the library that is there for this
-     * alone; it may take long.
+     * Safe reload: sets the function that validates every version before it is delivered, on a thread of the library
+     * that is there for this alone, so that it may take long. An empty function removes it.
+     *
+     * Errors: InvalidState. May be called on any thread. @since 1.0
      */
     expected<void> set_validator(Validator validator)
     {
         return set(hrm_set_validator, std::move(validator),
                    [](const hrm_candidate* candidate, char* reason, std::size_t room, void* slot) -> std::int32_t {
-                       std::string why;
-                       try {
-                           const auto refusal =
-                               static_cast<detail::Slot<Validator>*>(slot)->function(detail::candidate_of(*candidate));
-                           if (!refusal)
-                               return HRM_ACCEPT;
-                           why = *refusal;
-                       } catch (const std::exception& e) {
-                           why = e.what();
-                       } catch (...) {
-                           why = "the validator threw something that is no std::exception";
-                       }
-                       why.copy(reason, room - 1);
-                       reason[why.size() < room ? why.size() : room - 1] = '\0';
-                       return HRM_REJECT;
+                       const auto& validate = static_cast<detail::Slot<Validator>*>(slot)->function;
+                       return detail::verdict_of([&] { return validate(detail::candidate_of(*candidate)); }, reason, room);
                    });
     }
 
-    /** Safe reload: says how the loading of a told generation went. */
+    /**
+     * Safe reload: reports how the loading of a delivered generation went. @p message becomes part of the event of a
+     * rollback. After a failure EventKind::rollback follows.
+     *
+     * Errors: InvalidParameters (a plugin that is not enabled, a generation that was never delivered or is gone, a NUL
+     * byte in the id or the message), NotSupported (no safe reload), InvalidState. May be called on any thread.
+     *
+     * @since 1.0
+     */
     expected<void> report_reload(const std::string& plugin_id, std::uint64_t generation, Outcome outcome,
                                  const std::string& message = {})
     {
+        if (auto error = detail::nul_in("plugin id", plugin_id))
+            return qtplugin::unexpected(*std::move(error));
+        if (auto error = detail::nul_in("message", message, plugin_id))
+            return qtplugin::unexpected(*std::move(error));
         hrm_error error = detail::no_error();
         const std::int32_t code = hrm_report_reload(m_handle, plugin_id.c_str(), generation,
                                                     static_cast<std::int32_t>(outcome), message.c_str(), &error);
@@ -482,8 +478,6 @@ private:
         m_shared->rethrow = delivery == Delivery::manual;
     }
 
-    static bool is_c_string(const std::string& s) noexcept { return s.find('\0') == std::string::npos; }
-
     template <class Setter, class F, class Trampoline>
     expected<void> set(Setter setter, F function, Trampoline trampoline)
     {
@@ -505,3 +499,5 @@ private:
 };
 
 }  // namespace hotreload
+
+#endif  // QTPLUGIN_REQUIREMENTS_MET

@@ -4,6 +4,9 @@
  */
 #pragma once
 
+#include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
+#if defined(QTPLUGIN_REQUIREMENTS_MET)
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,8 +16,6 @@
 #include <QtCore/QObject>
 #include <QtCore/QString>
 #include <QtCore/QtPlugin>
-
-#include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
 
 namespace qtplugin {
 
@@ -39,12 +40,17 @@ public:
 /**
  * @brief Loads Qt plugins from validated snapshots and exchanges them whenever their file has a new version that holds.
  *
- * A version that is refused by validation, does not load, or whose initialize() or restore_state() returns false or
+ * A version that validation rejects, that does not load, or whose initialize() or restore_state() returns false or
  * throws changes nothing: the old one stays, plugin_failed() says why, and the same bytes are not tried again. What is
  * handed out by instance() stays loaded as long as somebody has it.
  *
- * Belongs to a thread with an event loop, like PluginHotReloadManager; instance(), get() and generation() may be called
- * on any thread.
+ * Belongs to a thread with an event loop, like PluginHotReloadManager; instance(), get(), generation() and open() may be
+ * called on any thread. moveToThread() moves all that it owns: the manager() with its signals, the loading, and the
+ * plugins' root objects, unless these have a parent, are widgets or were moved elsewhere by their plugin. A root object
+ * arrives when the new thread's event loop runs.
+ *
+ * An exception that leaves a slot of its signals which is called directly is caught and logged, as by
+ * PluginHotReloadManager.
  */
 class QTPLUGIN_EXPORT PluginHost : public QObject {
     Q_OBJECT
@@ -52,11 +58,12 @@ class QTPLUGIN_EXPORT PluginHost : public QObject {
 
 public:
     explicit PluginHost(QObject* parent = nullptr);
+    /** What @p options safe names holds for every plugin that does not name the same field in open(). @since 1.0 */
     explicit PluginHost(const hotreload::Options& options, QObject* parent = nullptr);
     /** What others still have is unloaded when they let go of it. */
     ~PluginHost() override;
 
-    /** For set_validator(), stats() and pausing. */
+    /** For set_validator(), stats() and pausing. It is a child of the host, and lives as long. */
     PluginHotReloadManager& manager() noexcept;
 
     /**
@@ -68,8 +75,9 @@ public:
     void set_load_hints(QLibrary::LoadHints hints);
 
     /**
-     * Begins to watch a plugin and loads it: plugin_loaded() or plugin_failed() follows from the event loop. Errors are
-     * those of PluginHotReloadManager::enable_hot_reload().
+     * Begins to watch a plugin and loads it: plugin_loaded() or plugin_failed() follows from the event loop. The host's
+     * safeguards hold for it, except for the fields that @p options safe names. Errors are those of
+     * PluginHotReloadManager::enable_hot_reload_ex(). @since 1.0
      */
     expected<void, PluginError> open(const std::string& plugin_id, const std::filesystem::path& file,
                                      hotreload::EnableOptions options = {});
@@ -89,13 +97,16 @@ public:
     /** Of the present version; 0 if there is none. */
     std::uint64_t generation(const std::string& plugin_id) const;
 
-    /** The present version misbehaves: goes back to the last good one, and does not take these bytes again. */
+    /**
+     * The present version misbehaves: goes back to the last good one, and does not take these bytes again. Errors are
+     * those of PluginHotReloadManager::report_reload(). @since 1.0
+     */
     expected<void, PluginError> fail(const std::string& plugin_id, const std::string& message = {});
 
 Q_SIGNALS:
     /** A version is the present one now. */
     void plugin_loaded(const QString& plugin_id, quint64 generation);
-    /** A version was refused or failed; what was present, if anything was, still is. */
+    /** A version was rejected or failed; what was present, if anything was, still is. */
     void plugin_failed(const QString& plugin_id, const QString& why);
 
 private:
@@ -107,3 +118,5 @@ private:
 
 #define QtPluginReloadable_iid "org.qtforge.hotreload.IReloadable/1.0"
 Q_DECLARE_INTERFACE(qtplugin::IReloadable, QtPluginReloadable_iid)
+
+#endif  // QTPLUGIN_REQUIREMENTS_MET

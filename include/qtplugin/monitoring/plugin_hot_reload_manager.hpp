@@ -4,6 +4,31 @@
  */
 #pragma once
 
+#include <qtplugin/utils/requirements.hpp>
+#if defined(QTPLUGIN_REQUIREMENTS_MET)
+
+#include <QtCore/QtGlobal>
+
+// The major version of Qt that the library was built with; the headers of an installed or built library have it. The names
+// of Qt 5's and Qt 6's types are the same, and their layouts differ.
+#if defined(__has_include)
+#if __has_include(<qtplugin/monitoring/built_with.hpp>)
+#include <qtplugin/monitoring/built_with.hpp>
+#endif
+#endif
+#if defined(QTPLUGIN_BUILT_WITH_QT) && !defined(Q_MOC_RUN)
+#if QTPLUGIN_BUILT_WITH_QT == 6 && QT_VERSION_MAJOR != 6
+#error "This libhotreload was built with Qt 6, and this program uses another major version: use Qt 6, or a libhotreload that is built with -DHOTRELOAD_QT=5."
+#undef QTPLUGIN_REQUIREMENTS_MET
+#elif QTPLUGIN_BUILT_WITH_QT == 5 && QT_VERSION_MAJOR != 5
+#error "This libhotreload was built with Qt 5, and this program uses another major version: use Qt 5, or a libhotreload that is built with -DHOTRELOAD_QT=6."
+#undef QTPLUGIN_REQUIREMENTS_MET
+#endif
+#endif
+#endif  // C++17
+
+#if defined(QTPLUGIN_REQUIREMENTS_MET)
+
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -16,7 +41,6 @@
 #include <QtCore/QMetaType>
 #include <QtCore/QObject>
 #include <QtCore/QString>
-#include <QtCore/QtGlobal>
 
 #include <qtplugin/utils/error_handling.hpp>
 #include <qtplugin/utils/expected.hpp>
@@ -30,6 +54,22 @@
 #define QTPLUGIN_EXPORT Q_DECL_IMPORT
 #endif
 
+#if QT_VERSION < QT_VERSION_CHECK(6, 5, 0)
+QT_BEGIN_NAMESPACE
+/**
+ * Streams an error's message, as QDebug does it by itself since Qt 6.5. A template, so that a program's own operator goes
+ * first.
+ *
+ * @since 1.0
+ */
+template <class Text, class = std::enable_if_t<std::is_same_v<Text, std::string>>>
+QDebug operator<<(QDebug debug, const Text& text)
+{
+    return debug << QString::fromStdString(text);
+}
+QT_END_NAMESPACE
+#endif
+
 namespace qtplugin {
 
 /** Interface of hot reload managers. */
@@ -41,8 +81,8 @@ public:
      * Begins to watch @p file_path under the name @p plugin_id. The version that is there now counts as known.
      * A relative path is resolved now. Two ids may watch one file.
      *
-     * Errors: FileNotFound, InvalidPath (empty, too long, a directory, device or FIFO), AlreadyExists (the id is
-     * enabled, with whatever path), PermissionDenied, InvalidParameters (a bad id), SystemError, InvalidState.
+     * Errors: FileNotFound, InvalidPath (empty, too long, with a NUL byte, a directory, device or FIFO), AlreadyExists
+     * (the id is enabled, with whatever path), PermissionDenied, InvalidParameters (a bad id), SystemError, InvalidState.
      */
     virtual qtplugin::expected<void, PluginError> enable_hot_reload(const std::string& plugin_id,
                                                                     const std::filesystem::path& file_path) = 0;
@@ -81,13 +121,18 @@ public:
 /**
  * @brief The hot reload manager of libhotreload.
  *
- * A change is told exactly once, when the file is complete: by the signal plugin_file_changed and then by the reload
+ * A change is delivered exactly once, when the file is complete: by the signal plugin_file_changed and then by the reload
  * callback, both on this object's thread() and from its event loop, with no lock held. Without an event loop nothing
- * is told. moveToThread() moves the delivery too. One event is delivered per turn of the event loop; inside a nested
+ * is delivered. moveToThread() moves the delivery too. One event is delivered per turn of the event loop; inside a nested
  * event loop of a slot or callback nothing further is delivered, it follows when that slot has returned.
  *
  * All methods are thread-safe. In slots and in the callback every method may be called, and the object may be deleted.
- * An exception that leaves a callback or a slot is caught and logged (category "qtplugin.hotreload").
+ * An exception that leaves the callback, or a slot of any of the signals that is called directly, is caught and logged
+ * (category "qtplugin.hotreload"), whichever thread caused the signal; as always with Qt, slots that were connected later
+ * are then not called. A slot that is called by another thread's event loop is that thread's own affair.
+ *
+ * For each plugin hot_reload_enabled comes before every change, and hot_reload_disabled after the last, whichever threads
+ * enable and disable; the two take turns.
  *
  * In the child of a fork() without exec() the object is unusable; see hot_reload_manager.h.
  */
@@ -96,7 +141,10 @@ class QTPLUGIN_EXPORT PluginHotReloadManager : public QObject, public IPluginHot
     Q_DISABLE_COPY(PluginHotReloadManager)
 
 public:
-    /** Does not fail: why the manager could not be made is told by every enable_hot_reload(), and by is_valid(). */
+    /**
+     * Does not fail: why the manager could not be made, bad options included, is the error of every enable_hot_reload();
+     * see also is_valid().
+     */
     explicit PluginHotReloadManager(QObject* parent = nullptr);
     explicit PluginHotReloadManager(const hotreload::Options& options, QObject* parent = nullptr);
     ~PluginHotReloadManager() override;
@@ -112,19 +160,35 @@ public:
 
     // What the reference has is not overloaded: hosts take the address of its functions, for bindings and the like.
 
-    /** enable_hot_reload() with options for this plugin. */
+    /**
+     * enable_hot_reload() with options for this plugin. What options.safe names replaces the manager's; the rest of the
+     * manager's holds for the plugin too.
+     *
+     * Errors: those of enable_hot_reload(); InvalidParameters also for an option that is out of range, named but empty, or
+     * has a NUL byte. May be called on any thread. @since 1.0
+     */
     qtplugin::expected<void, PluginError> enable_hot_reload_ex(const std::string& plugin_id,
                                                                const std::filesystem::path& file_path,
                                                                const hotreload::EnableOptions& options);
 
     /**
-     * Safe reload: asked about every version before it is told, on a thread of the library that is there for this
-     * alone, so that it may take long. It says why it refuses; std::nullopt accepts. An empty function removes it.
+     * Safe reload: sets the function that validates every version before it is delivered, on a thread of the library that
+     * is there for this alone, so that it may take long. It says why it rejects; std::nullopt accepts. Whatever goes wrong
+     * in it is a rejection, exceptions of any type included. An empty function removes it.
+     *
+     * Errors: InvalidState, and why the manager could not be made. May be called on any thread. @since 1.0
      */
     qtplugin::expected<void, PluginError> set_validator(
         std::function<std::optional<std::string>(const hotreload::Candidate&)> validator);
 
-    /** Safe reload: says how the loading of a told generation went. After a failure EventKind::rollback follows. */
+    /**
+     * Safe reload: reports how the loading of a delivered generation went. After a failure EventKind::rollback follows,
+     * with @p message.
+     *
+     * Errors: InvalidParameters (a plugin that is not enabled, a generation that was never delivered or is gone, a NUL
+     * byte in the id or the message), NotSupported (no safe reload), InvalidState, and why the manager could not be made.
+     * May be called on any thread. @since 1.0
+     */
     qtplugin::expected<void, PluginError> report_reload(const std::string& plugin_id, std::uint64_t generation,
                                                         hotreload::Outcome outcome, const std::string& message = {});
 
@@ -144,11 +208,11 @@ Q_SIGNALS:
 
     /**
      * Hot reload was enabled. Like the next signal it is emitted before the method returns if that is called on this
-     * object's thread, else through the event loop.
+     * object's thread, else through the event loop; always before any change of the plugin.
      */
     void hot_reload_enabled(const QString& plugin_id);
 
-    /** Hot reload was disabled, by disable_hot_reload() or clear(). */
+    /** Hot reload was disabled, by disable_hot_reload() or clear(); always after the last change of the plugin. */
     void hot_reload_disabled(const QString& plugin_id);
 
     /**
@@ -177,3 +241,5 @@ std::enable_if_t<!std::is_base_of_v<QObject, Receiver>, QMetaObject::Connection>
 }  // namespace qtplugin
 
 Q_DECLARE_METATYPE(hotreload::Event)
+
+#endif  // QTPLUGIN_REQUIREMENTS_MET

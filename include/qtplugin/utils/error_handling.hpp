@@ -4,6 +4,9 @@
  */
 #pragma once
 
+#include <qtplugin/utils/requirements.hpp>
+#if defined(QTPLUGIN_REQUIREMENTS_MET)
+
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -46,23 +49,6 @@ constexpr PluginErrorCode plugin_error_code(std::int32_t hrm_code) noexcept
     }
 }
 
-/**
- * A sentence for people: a std::string that can also be streamed to qDebug() and its like, which take no std::string
- * before Qt 6.5.
- */
-class ErrorMessage : public std::string {
-public:
-    explicit ErrorMessage(std::string text) : std::string(std::move(text)) {}
-
-    /** For QDebug, recognised by noquote(), so that this header needs no Qt. */
-    template <class Debug, class = decltype(std::declval<Debug&>().noquote())>
-    friend Debug operator<<(Debug debug, const ErrorMessage& message)
-    {
-        debug << message.c_str();
-        return debug;
-    }
-};
-
 /** What went wrong, for the program (code()) and for people (message()). Copyable; immutable. */
 class PluginError {
 public:
@@ -72,8 +58,13 @@ public:
     }
 
     PluginErrorCode code() const noexcept { return m_code; }
-    /** One sentence in English that names the offending value. UTF-8. */
-    const ErrorMessage& message() const noexcept { return m_message; }
+    /**
+     * One sentence in English that names the offending value; UTF-8. Valid as long as this object. It can be streamed to
+     * qDebug() and its like with every version of Qt.
+     *
+     * @since 1.0
+     */
+    const std::string& message() const noexcept { return m_message; }
     /** The plugin concerned; empty if none. */
     const std::string& plugin_id() const noexcept { return m_plugin_id; }
     /** errno (POSIX) or GetLastError() (Windows) of the failed system call; 0 if none. */
@@ -85,8 +76,10 @@ public:
 private:
     PluginErrorCode m_code;
     int m_os_error;
-    ErrorMessage m_message;
+    std::string m_message;
     std::string m_plugin_id;
 };
 
 }  // namespace qtplugin
+
+#endif  // QTPLUGIN_REQUIREMENTS_MET

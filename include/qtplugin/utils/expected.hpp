@@ -8,22 +8,48 @@
  */
 #pragma once
 
+#include <qtplugin/utils/requirements.hpp>
+#if defined(QTPLUGIN_REQUIREMENTS_MET)
+
 #include <cassert>
 #include <exception>
 #include <functional>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
 namespace qtplugin {
 
-/** Thrown by expected::value() when there is an error instead. */
+namespace detail {
+
+/** Whether an E has a message() that lives as long as the E. */
+template <class E, class = void>
+struct has_message : std::false_type {};
+template <class E>
+struct has_message<E, std::void_t<decltype(std::declval<const E&>().message())>>
+    : std::is_same<decltype(std::declval<const E&>().message()), const std::string&> {};
+
+}  // namespace detail
+
+/**
+ * Thrown by expected::value() when there is an error instead. It carries that error, with code and message.
+ *
+ * @since 1.0
+ */
 template <class E>
 class bad_expected_access : public std::exception {
 public:
     explicit bad_expected_access(E error) : m_error(std::move(error)) {}
-    const char* what() const noexcept override { return "qtplugin::bad_expected_access: there is an error, no value"; }
+    /** The error's message if it has one (qtplugin::PluginError has); valid as long as this object. */
+    const char* what() const noexcept override
+    {
+        if constexpr (detail::has_message<E>::value)
+            return m_error.message().c_str();
+        else
+            return "qtplugin::bad_expected_access: there is an error, no value";
+    }
     const E& error() const& noexcept { return m_error; }
     E&& error() && noexcept { return std::move(m_error); }
 
@@ -71,7 +97,7 @@ public:
     bool has_value() const noexcept { return m_state.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
 
-    /** The value; throws bad_expected_access<E> if there is none. */
+    /** The value; throws bad_expected_access<E>, whose what() is the error's message, if there is none. */
     const T& value() const&
     {
         if (!has_value())
@@ -192,3 +218,5 @@ unexpected<std::decay_t<E>> make_unexpected(E&& error)
 }
 
 }  // namespace qtplugin
+
+#endif  // QTPLUGIN_REQUIREMENTS_MET

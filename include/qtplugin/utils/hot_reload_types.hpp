@@ -6,6 +6,9 @@
  */
 #pragma once
 
+#include <qtplugin/utils/requirements.hpp>
+#if defined(QTPLUGIN_REQUIREMENTS_MET)
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -18,21 +21,36 @@ namespace hotreload {
 /** For the quiet periods: deliver as soon as the file is whole. */
 inline constexpr std::chrono::milliseconds no_quiet{-1};
 
-/** Safe reload: what is told are snapshots that were validated; see docs/safe-reload.md. Zero is the default. */
+/**
+ * Safe reload: what is delivered are snapshots that were validated; see docs/safe-reload.md.
+ *
+ * The rule: a safeguard in Options::safe holds for every plugin unless EnableOptions::safe of that plugin names the very
+ * field. A field is named by giving it a value. A named field replaces the manager's; false exempts the plugin, and zero
+ * stands for none where that is said below. A value that is named but empty (an empty path, list or entry of a list) is
+ * ErrorCode::InvalidParameters, never "no safeguard"; only the list files may be empty. Strings must not contain a NUL.
+ * symbols, allow_list and public_keys of a manager can be replaced for a plugin, not switched off.
+ *
+ * @since 1.0
+ */
 struct SafeOptions {
-    std::vector<std::filesystem::path> files;  ///< what else belongs to this plugin, relative to its directory
-    bool image = false;         ///< refuse what is no whole ELF, PE or Mach-O image for this machine
-    bool strict_modes = false;  ///< refuse a file that others could exchange
-    std::vector<std::string> symbols;      ///< that the image must export
-    std::filesystem::path allow_list;      ///< a file of SHA-256 sums; empty: none
-    std::vector<std::string> public_keys;  ///< minisign's; one of them must have signed the file
-    std::filesystem::path signature;       ///< of this plugin's file; empty: its path with .minisig appended
-    std::chrono::milliseconds validator_timeout{0};  ///< for a call of the validator; zero: none
-    bool accept_on_timeout = false;                  ///< what that means; otherwise the version is refused
-    std::chrono::milliseconds report_timeout{0};     ///< when a missing report is noted; zero: never
-    int retries = 0;                                 ///< how often a version that failed is told again
-    std::chrono::milliseconds retry_delay{0};        ///< before the first of them, then doubling
-    int keep_generations = 0;  ///< good ones kept beside the present one; zero: one, HRM_KEEP_NONE: none
+    /** What else belongs to this plugin, absolute or relative to its directory. For one plugin, not for a manager. */
+    std::optional<std::vector<std::filesystem::path>> files;
+    std::optional<bool> image;         ///< reject files that are not complete ELF, PE or Mach-O images for this machine
+    std::optional<bool> strict_modes;  ///< reject a file that others could exchange
+    std::optional<std::vector<std::string>> symbols;      ///< that the image must export
+    std::optional<std::filesystem::path> allow_list;      ///< a file of SHA-256 sums, as sha256sum writes it
+    std::optional<std::vector<std::string>> public_keys;  ///< minisign's; one of them must have signed the file
+    /** Of this plugin's file; default: its path with .minisig appended. For one plugin, not for a manager. */
+    std::optional<std::filesystem::path> signature;
+    /** For a call of the validator, 1 to 86400000 ms; zero: none, which is the default. */
+    std::optional<std::chrono::milliseconds> validator_timeout;
+    std::optional<bool> accept_on_timeout;  ///< what a validator's timeout means; otherwise the version is rejected
+    /** When a missing report is noted, 1 to 86400000 ms; zero: never, which is the default. */
+    std::optional<std::chrono::milliseconds> report_timeout;
+    std::optional<int> retries;  ///< how often a version that failed is delivered again, 1 to 1000; zero: never, the default
+    /** Before the first retry, then doubling, 1 to 86400000 ms; default: HRM_DEFAULT_RETRY_DELAY_MS. */
+    std::optional<std::chrono::milliseconds> retry_delay;
+    std::optional<int> keep_generations;  ///< good ones kept beside the present one, 1 to 1000; zero: none; default: one
 };
 
 /** How the loading of a generation went. */
@@ -60,8 +78,9 @@ struct Options {
     bool check_image = false;               ///< wait until an ELF, PE or Mach-O image is whole and for this machine
     bool ignore_unchanged_content = false;  ///< a touch or a byte-identical rewrite is no change
     bool force_polling = false;             ///< compare files instead of relying on notifications
-    std::optional<SafeOptions> safe;        ///< safe reload for every plugin
-    std::filesystem::path snapshot_dir;     ///< absolute; empty: a directory of the user's own
+    std::optional<SafeOptions> safe;        ///< safe reload for every plugin; what it names holds for each of them
+    /** Absolute; not named: a directory of the user's own. Named but empty it is an error. */
+    std::optional<std::filesystem::path> snapshot_dir;
 };
 
 /** How one plugin is watched. */
@@ -69,7 +88,7 @@ struct EnableOptions {
     bool allow_missing = false;          ///< accept a path that does not exist yet; its creation is the first change
     std::chrono::milliseconds quiet{0};  ///< zero: the manager's
     bool deliver_present = false;        ///< the present version is told too, as the first change
-    std::optional<SafeOptions> safe;     ///< safe reload for this plugin; else the manager's
+    std::optional<SafeOptions> safe;     ///< safe reload for this plugin: its named fields replace the manager's
 };
 
 enum class EventKind : std::int32_t {
@@ -146,3 +165,5 @@ struct Stats {
 };
 
 }  // namespace hotreload
+
+#endif  // QTPLUGIN_REQUIREMENTS_MET
