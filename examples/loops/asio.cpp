@@ -57,8 +57,8 @@ int main(int argc, char** argv)
         const HotReload hot_reload(context, argv);
         watching();
         context.run();
-    } catch (const qtplugin::bad_expected_access<hotreload::Error>& e) {
-        std::fprintf(stderr, "%s\n", e.error().message().c_str());
+    } catch (const std::exception& e) {  // hotreload::Exception, with the library's message
+        std::fprintf(stderr, "%s\n", e.what());
         return 1;
     }
     return 0;

@@ -31,16 +31,16 @@ int main(int argc, char **argv)
     hrm_options options = HRM_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     hrm_manager *m = NULL;
+    int32_t code;
     guint source;
 
     if (argc != 3)
         return usage();
     options.dispatch_mode = HRM_DISPATCH_MANUAL;
-    if (hrm_manager_create(&options, &m, &err) < 0 || hrm_set_reload_callback(m, on_reload, &h, NULL) < 0 ||
-        hrm_enable_hot_reload(m, "plugin", argv[1], &err) < 0) {
-        fprintf(stderr, "%s\n", err.message);
-        return 1;
-    }
+    if ((code = hrm_manager_create(&options, &m, &err)) < 0 ||
+        (code = hrm_set_reload_callback(m, on_reload, &h, NULL)) < 0 ||
+        (code = hrm_enable_hot_reload(m, "plugin", argv[1], &err)) < 0)
+        return failed(code, &err);
     source = g_unix_fd_add(hrm_event_fd(m), G_IO_IN, on_ready, m);
     watching();
     g_main_loop_run(h.loop);

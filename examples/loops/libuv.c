@@ -32,15 +32,15 @@ int main(int argc, char **argv)
     hrm_options options = HRM_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     hrm_manager *m = NULL;
+    int32_t code;
 
     if (argc != 3)
         return usage();
     options.dispatch_mode = HRM_DISPATCH_MANUAL;
-    if (hrm_manager_create(&options, &m, &err) < 0 || hrm_set_reload_callback(m, on_reload, &h, NULL) < 0 ||
-        hrm_enable_hot_reload(m, "plugin", argv[1], &err) < 0) {
-        fprintf(stderr, "%s\n", err.message);
-        return 1;
-    }
+    if ((code = hrm_manager_create(&options, &m, &err)) < 0 ||
+        (code = hrm_set_reload_callback(m, on_reload, &h, NULL)) < 0 ||
+        (code = hrm_enable_hot_reload(m, "plugin", argv[1], &err)) < 0)
+        return failed(code, &err);
     uv_poll_init(uv_default_loop(), &h.poll, hrm_event_fd(m));
     h.poll.data = m;
     uv_poll_start(&h.poll, UV_READABLE, on_ready);

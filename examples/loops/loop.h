@@ -2,6 +2,8 @@
 #ifndef LOOP_H
 #define LOOP_H
 
+#include <hot_reload_manager.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,6 +27,13 @@ static void watching(void)
 {
     puts("watching");
     fflush(stdout);
+}
+
+/* Says why a call failed: err, if the call takes one, has the detail. Returns 1. */
+static inline int failed(int32_t code, const hrm_error *err)
+{
+    fprintf(stderr, "%s\n", err->code < 0 ? err->message : hrm_strerror(code));
+    return 1;
 }
 
 static int usage(void)

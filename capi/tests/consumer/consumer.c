@@ -21,16 +21,20 @@ int main(void)
     hrm_options o = HRM_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     hrm_manager *m = NULL;
+    int32_t code = HRM_OK;
     int told = 0;
     o.dispatch_mode = HRM_DISPATCH_MANUAL;
     if (hrm_version_number() != HRM_VERSION_NUMBER) {
         fprintf(stderr, "the header is %s, the library %s\n", HRM_VERSION_STRING, hrm_version_string());
         return 1;
     }
-    if (put("plugin.conf", "one") != 0 || hrm_manager_create(&o, &m, &err) < 0 ||
-        hrm_set_reload_callback(m, on_reload, &told, NULL) < 0 ||
-        hrm_enable_hot_reload(m, "plugin", "plugin.conf", &err) < 0) {
-        fprintf(stderr, "%s: %s\n", hrm_error_name(err.code), err.message);
+    if (put("plugin.conf", "one") != 0) {
+        perror("plugin.conf");
+        return 1;
+    }
+    if ((code = hrm_manager_create(&o, &m, &err)) < 0 || (code = hrm_set_reload_callback(m, on_reload, &told, NULL)) < 0 ||
+        (code = hrm_enable_hot_reload(m, "plugin", "plugin.conf", &err)) < 0) {
+        fprintf(stderr, "%s: %s\n", hrm_error_name(code), err.code < 0 ? err.message : hrm_strerror(code));
         return 1;
     }
     if (put("plugin.conf.new", "another") != 0 || rename("plugin.conf.new", "plugin.conf") != 0)

@@ -16,8 +16,9 @@ int main()
     put("one");
     hotreload::Manager manager(hotreload::Options{}, hotreload::Delivery::manual);
     const auto set = manager.set_reload_callback([&told](const std::string& id) { told = id == "plugin"; });
-    if (auto result = manager.enable_hot_reload("plugin", "cppplugin.conf"); !set || !result) {
-        std::fprintf(stderr, "%s\n", result.error().message().c_str());
+    const auto ready = set.and_then([&] { return manager.enable_hot_reload("plugin", "cppplugin.conf"); });
+    if (!ready) {
+        std::fprintf(stderr, "%s\n", ready.error().message().c_str());
         return 1;
     }
     put("another");
