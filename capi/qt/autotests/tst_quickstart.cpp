@@ -67,9 +67,11 @@ int main(int argc, char** argv)
     const QStringList want = {QStringLiteral("Failed to enable hot reload: plugin \"my_plugin\": \"/path/to/plugin.so\" does not exist"),
                               QStringLiteral("Plugin file changed: \"real\" at \"") + path + QStringLiteral("\""),
                               QStringLiteral("Plugin needs reload: \"real\"")};
+    // Since Qt 6.5 a std::string is shown in quotes.
+    const auto bare = [](QString line) { return line.remove(QLatin1Char('\\')).remove(QLatin1Char('"')); };
     bool good = enabled && lines.size() == want.size();
     for (int i = 0; good && i < want.size(); ++i)
-        good = lines.at(i).startsWith(want.at(i));
+        good = bare(lines.at(i)).startsWith(bare(want.at(i)));
     if (!good)
         qWarning() << "got" << lines << "want" << want;
     return good ? 0 : 1;

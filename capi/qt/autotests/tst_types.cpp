@@ -129,6 +129,9 @@ private Q_SLOTS:
         QString text;
         QDebug(&text) << error.message();
         QVERIFY(text.contains(QStringLiteral("no such file")));
+        QVERIFY((true ? std::string() : error.message()).empty());
+        const std::string literal = error.message().empty() ? "nothing" : error.message();
+        QCOMPARE(literal, std::string("no such file"));
         std::ostringstream out;
         out << error.message();
         QCOMPARE(out.str(), std::string("no such file"));

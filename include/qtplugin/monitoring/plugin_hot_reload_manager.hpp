@@ -57,15 +57,15 @@
 #if QT_VERSION < QT_VERSION_CHECK(6, 5, 0)
 QT_BEGIN_NAMESPACE
 /**
- * Streams an error's message, as QDebug does it by itself since Qt 6.5. A template, so that a program's own operator goes
- * first.
+ * Streams an error's message, which QDebug does by itself since Qt 6.5 (in quotes, unless noquote() is asked for). A
+ * template, so that a program's own operator goes first.
  *
  * @since 1.0
  */
 template <class Text, class = std::enable_if_t<std::is_same_v<Text, std::string>>>
 QDebug operator<<(QDebug debug, const Text& text)
 {
-    return debug << QString::fromStdString(text);
+    return debug << text.c_str();
 }
 QT_END_NAMESPACE
 #endif
