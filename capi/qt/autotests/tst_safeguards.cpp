@@ -12,6 +12,11 @@
 
 using hotreload::SafeOptions;
 
+using Set = std::function<void(SafeOptions&)>;
+using Validate = std::function<std::optional<std::string>()>;
+Q_DECLARE_METATYPE(Set)
+Q_DECLARE_METATYPE(Validate)
+
 namespace {
 
 constexpr const char* key = "RWRY1qxhqSfXu7Ebo7jfHoIDpyvwhoBsqEOfuiAbfX3QOauqkjbTH3dR";
@@ -60,7 +65,6 @@ private Q_SLOTS:
 
     void the_hosts_hold_for_every_plugin_data()
     {
-        using Set = std::function<void(SafeOptions&)>;
         QTest::addColumn<Set>("set");
         QTest::addColumn<Set>("exempt");
         QTest::addColumn<QByteArray>("build");
@@ -82,7 +86,6 @@ private Q_SLOTS:
     }
     void the_hosts_hold_for_every_plugin()
     {
-        using Set = std::function<void(SafeOptions&)>;
         QFETCH(Set, set);
         QFETCH(Set, exempt);
         QFETCH(QByteArray, build);
@@ -166,7 +169,6 @@ private Q_SLOTS:
 
     void named_but_empty_is_an_error_data()
     {
-        using Set = std::function<void(SafeOptions&)>;
         QTest::addColumn<Set>("set");
         QTest::newRow("symbols") << Set([](SafeOptions& o) { o.symbols.emplace(); });
         QTest::newRow("public_keys") << Set([](SafeOptions& o) { o.public_keys.emplace(1); });
@@ -174,7 +176,6 @@ private Q_SLOTS:
     }
     void named_but_empty_is_an_error()
     {
-        using Set = std::function<void(SafeOptions&)>;
         QFETCH(Set, set);
         hotreload::EnableOptions mine;
         set(mine.safe.emplace());
@@ -216,7 +217,6 @@ private Q_SLOTS:
     void whatever_goes_wrong_in_a_validator_is_a_rejection_data()
     {
         using Answer = std::optional<std::string>;
-        using Validate = std::function<Answer()>;
         QTest::addColumn<Validate>("validate");
         QTest::addColumn<QString>("why");
         const auto row = [](const char* name, Validate validate, const char* why) {
@@ -225,14 +225,13 @@ private Q_SLOTS:
         row("an exception", []() -> Answer { throw std::runtime_error("thrown"); }, "thrown");
         row("an exception without text", []() -> Answer { throw Silent(); }, "what() is null");
         row("no std::exception", []() -> Answer { throw 7; }, "no std::exception");
-        row("no memory for a QString", []() -> Answer { qBadAlloc(); }, "bad_alloc");
+        row("no memory for a QString", []() -> Answer { qBadAlloc(); return std::nullopt; }, "bad_alloc");
         row("not UTF-8", []() -> Answer { return "\xff bytes"; }, "bytes");
         row("a NUL byte", []() -> Answer { return cut("before"); }, "before\\x00after");
         row("no text", []() -> Answer { return ""; }, "");
     }
     void whatever_goes_wrong_in_a_validator_is_a_rejection()
     {
-        using Validate = std::function<std::optional<std::string>()>;
         QFETCH(Validate, validate);
         QFETCH(QString, why);
         PluginHost host(plugins.options());
