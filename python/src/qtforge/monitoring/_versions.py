@@ -1,0 +1,136 @@
+"""One loaded version of a plugin: from its snapshot to its modules, its hooks, and their end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from . import _finding, _names
+from ._arguments import StrPath
+from ._loading import Modules, is_package
+from ._trees import Store, Tree
+
+
+class HookError(Exception):
+    """A function of a plugin has raised; the cause is what it raised."""
+
+    def __init__(self, function: str, generation: int, cause: BaseException) -> None:
+        super().__init__(f"{function}() of generation {generation} raised {text_of(cause)}")
+        self.function = function
+        self.cause = cause
+
+
+def text_of(error: BaseException) -> str:
+    """An exception in one line, whatever it raises when it is asked."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except BaseException:
+        text = f"{type(error).__name__} (its text raises an exception)"
+    if isinstance(error, ImportError) and "is already registered" in text:
+        text += (
+            ". pybind11 registers types once per process: declare them with py::module_local(), or use nanobind; "
+            "until then a new version of this module needs a new process"
+        )
+    return text
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a plugin's own file is in its snapshots, and what its module is called."""
+
+    depth: int
+    """How many directories of the snapshot its file is in."""
+    stem: str
+
+    @classmethod
+    def of(cls, file_path: StrPath, files: Sequence[StrPath]) -> Layout | None:
+        """The files keep their places relative to one another: a snapshot's root is their common directory.
+
+        None for what is no path: enabling says so.
+        """
+        try:
+            return cls._of(file_path, files)
+        except (TypeError, ValueError):
+            return None
+
+    @classmethod
+    def _of(cls, file_path: StrPath, files: Sequence[StrPath]) -> Layout:
+        path = os.path.abspath(os.fsdecode(file_path))
+        directory = os.path.dirname(path)
+        others = [os.path.normpath(os.path.join(directory, os.fsdecode(f))) for f in files]
+        root = os.path.commonpath([directory, *map(os.path.dirname, others)])
+        depth = len(Path(os.path.relpath(directory, root)).parts)
+        name = os.path.basename(directory) if is_package(Path(path)) else os.path.basename(path)
+        return cls(depth, name.split(".")[0] or "plugin")
+
+
+class Version:
+    """One loaded generation."""
+
+    def __init__(self, generation: int, snapshot_path: str, package: str, layout: Layout, store: Store) -> None:
+        snapshot = Path(snapshot_path)
+        root = snapshot.parents[layout.depth]
+        self.generation = generation
+        self.uses = 1  # of its being present, and of each use()
+        self._store = store
+        self._tree: Tree = store.keep(root)
+        self._inner = snapshot.relative_to(root)
+        self._stem = layout.stem
+        self._modules = Modules(package, self._tree.root, self._tree.root / self._inner, layout.stem)
+        self._initialised = False
+
+    @property
+    def module(self) -> ModuleType:
+        return self._modules.loaded[self._modules.name]
+
+    def load(self) -> None:
+        """Imports it, under names that stand for it in this thread only, and initialises it."""
+        self._modules.load()
+        self.call("plugin_init")
+        self._initialised = True
+
+    def has(self, function: str) -> bool:
+        return getattr(self.module, function, None) is not None
+
+    def call(self, function: str, *arguments: object) -> object:
+        """Calls one of its functions, if it has it. Raises HookError."""
+        hook: Callable[..., object] | None = getattr(self.module, function, None)
+        if hook is None:
+            return None
+        try:
+            return hook(*arguments)
+        except KeyboardInterrupt:
+            raise  # the user's, not the plugin's
+        except BaseException as error:
+            raise HookError(function, self.generation, error) from error
+
+    def activate(self) -> None:
+        """Makes it what its names stand for, here and in processes that are started from now on."""
+        package = self._modules.package
+        pointer = self._store.point(package.rpartition(".")[2], self._tree)
+        _names.activate(self._modules)
+        _finding.publish(package, (pointer, str(self._inner), self._stem))
+
+    def hide(self) -> None:
+        """Its names do not stand for it any more. Code of it that is running goes on."""
+        _names.withdraw(self._modules)
+
+    def end(self, run: Callable[[Callable[[None], object]], None]) -> None:
+        """Has run() call its plugin_exit() if it was initialised, and removes its modules and files."""
+        leave: Callable[[], object] | None = None
+        if self._initialised:
+            self._initialised = False
+            leave = getattr(self.module, "plugin_exit", None)
+        if leave is not None:
+            hook = leave
+
+            def plugin_exit(_: None) -> None:
+                hook()
+
+            run(plugin_exit)
+        self.hide()
+        self._modules.forget_files()
+        self._tree.remove()

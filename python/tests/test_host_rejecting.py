@@ -1,0 +1,188 @@
+"""Versions that are not taken: what was begun is ended, and who is at fault is said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import BOUND
+from hosting import Gates, Hosting, plugin_modules, replace
+from qtforge.monitoring import Plugin, PluginHost, PluginOutcome, SafeOptions
+
+HOOKS = """
+import sys
+VERSION = {0}
+state = None
+def plugin_init(): sys.gates.say('init {0}')
+def plugin_exit(): sys.gates.say('exit {0}')
+def plugin_save_state(): return VERSION
+def plugin_restore_state(saved):
+    global state
+    state = saved
+"""
+SAVE_RAISES = HOOKS.replace("def plugin_save_state(): return VERSION", "def plugin_save_state(): raise KeyError({0})")
+
+
+@pytest.fixture
+def gates(monkeypatch: pytest.MonkeyPatch) -> Gates:
+    gates = Gates()
+    monkeypatch.setattr(sys, "gates", gates, raising=False)
+    return gates
+
+
+@pytest.fixture(params=["thread", "manual"])
+def hosting(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hosting]:
+    with Hosting(tmp_path, dispatch=request.param) as h:
+        yield h
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "plug.py"
+    path.write_text(HOOKS.format(1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("broken", "said", "message"),
+    [
+        ("1 / 0", [], "ZeroDivisionError"),
+        ("def plugin_init(): raise OSError('no port')", [], "plugin_init() of generation 2 raised OSError: no port"),
+        (
+            "def plugin_restore_state(saved): raise ValueError(saved)",
+            ["init 2", "exit 2"],
+            "plugin_restore_state() of generation 2 raised ValueError: 1",
+        ),
+        ("def plugin_restore_state(saved): sys.exit(3)", ["init 2", "exit 2"], "raised SystemExit: 3"),
+    ],
+)
+def test_what_was_initialised_is_ended(
+    hosting: Hosting, path: Path, gates: Gates, broken: str, said: list[str], message: str
+) -> None:
+    plugin = hosting.open(path)
+    gates.said.clear()
+    outcome = hosting.reload(path, HOOKS.format(2) + broken)
+    assert not outcome.ok and message in outcome.message and outcome.present == 1 and not outcome.waiting
+    assert gates.said == said and plugin.module.VERSION == 1
+    assert hosting.host.manager.stats().reloads_failed == 1
+    assert hosting.reload(path, HOOKS.format(3)).ok
+    assert plugin.module.state == 1
+
+
+def test_an_exit_that_raises_after_a_rejection_goes_to_on_error(hosting: Hosting, path: Path, gates: Gates) -> None:
+    hosting.open(path)
+    source = HOOKS.format(2) + "def plugin_exit(): raise OSError('busy')\ndef plugin_restore_state(s): 1 / 0"
+    assert "ZeroDivisionError" in hosting.reload(path, source).message
+    assert [str(e) for e in hosting.errors] == ["busy"]
+
+
+def test_an_exception_that_raises_when_it_becomes_text_is_a_rejection(
+    hosting: Hosting, path: Path, gates: Gates
+) -> None:
+    hosting.open(path)
+    outcome = hosting.reload(path, "class Nasty(Exception):\n    def __str__(self): 1 / 0\nraise Nasty")
+    assert not outcome.ok and "Nasty" in outcome.message and type(outcome.error).__name__ == "Nasty"
+
+
+def test_the_modules_of_a_package_that_fails_are_removed(hosting: Hosting, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    (pack / "sub").mkdir(parents=True)
+    names = ["part.py", "sub/__init__.py", "sub/deep.py", "late.py"]
+    for name in names:
+        (pack / name).write_text("")
+    source = (
+        "from . import part\nfrom .sub import deep\nimport importlib\nimportlib.import_module('.late', __package__)\n"
+    )
+    plugin_file = pack / "__init__.py"
+    plugin_file.write_text(source + "1 / 0")
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        hosting.host.open("p", plugin_file, safe=SafeOptions(files=names))
+    hosting.next()
+    assert plugin_modules() == []
+    plugin_file.write_text(source)
+    hosting.open(plugin_file, safe=SafeOptions(files=names))
+    before = {name: sys.modules[name] for name in plugin_modules()}
+    assert len(before) == 6
+    assert not hosting.reload(plugin_file, source + "1 / 0").ok
+    assert {name: sys.modules[name] for name in plugin_modules()} == before
+
+
+def opened_with_a_bad_save(hosting: Hosting, path: Path, gates: Gates) -> Plugin:
+    path.write_text(SAVE_RAISES.format(1))
+    plugin = hosting.open(path)
+    gates.said.clear()
+    return plugin
+
+
+def test_a_save_that_raises_is_the_present_versions_fault(hosting: Hosting, path: Path, gates: Gates) -> None:
+    plugin = opened_with_a_bad_save(hosting, path, gates)
+    outcome = hosting.reload(path, HOOKS.format(2))
+    assert (outcome.ok, outcome.generation, outcome.present, outcome.waiting) == (False, 2, 1, True)
+    assert "plugin_save_state() of generation 1 raised KeyError: 1" in outcome.message
+    assert "take_without_state" in outcome.message and isinstance(outcome.error, KeyError)
+    assert gates.said == ["init 2", "exit 2"] and plugin.module.VERSION == 1
+    assert hosting.host.manager.stats().reloads_failed == 0
+    replace(path, HOOKS.format(2))  # the bytes are not remembered as bad
+    assert hosting.next().waiting
+    gates.said.clear()
+    plugin.take_without_state()
+    outcome = hosting.next()
+    assert (outcome.ok, outcome.generation, outcome.present) == (True, 3, 3)
+    assert "without state" in outcome.message
+    assert gates.said == ["init 2", "exit 1"] and (plugin.module.VERSION, plugin.module.state) == (2, None)
+    with pytest.raises(RuntimeError, match="no version waits"):
+        plugin.take_without_state()
+    plugin.fail("after all")  # reported as any other: there is a way back
+    outcome = hosting.next()
+    assert outcome.ok and plugin.module.VERSION == 1
+
+
+def test_what_waits_is_superseded_by_the_next_version(hosting: Hosting, path: Path, gates: Gates) -> None:
+    plugin = opened_with_a_bad_save(hosting, path, gates)
+    assert hosting.reload(path, HOOKS.format(2)).waiting
+    outcome = hosting.reload(path, "def broken(:")
+    assert not outcome.ok and not outcome.waiting
+    with pytest.raises(RuntimeError, match="no version waits"):
+        plugin.take_without_state()
+    assert hosting.reload(path, "VERSION = 3").ok  # does not ask for a state
+    assert plugin.module.VERSION == 3
+
+
+def test_a_host_may_go_on_without_the_state(tmp_path: Path, path: Path, gates: Gates) -> None:
+    with Hosting(tmp_path, on_save_error="without_state") as hosting:
+        plugin = opened_with_a_bad_save(hosting, path, gates)
+        outcome = hosting.reload(path, HOOKS.format(2))
+        assert outcome.ok and "plugin_save_state() of generation 1 raised KeyError: 1" in outcome.message
+        assert (plugin.module.VERSION, plugin.module.state) == (2, None)
+    with pytest.raises(ValueError, match="on_save_error='maybe'"):
+        PluginHost(on_save_error="maybe")
+
+
+@pytest.mark.parametrize("dispatch", ["thread", "manual"])
+def test_it_can_be_taken_in_on_outcome(dispatch: str, tmp_path: Path, path: Path, gates: Gates) -> None:
+    with Hosting(tmp_path, dispatch=dispatch) as hosting:
+        plugin = opened_with_a_bad_save(hosting, path, gates)
+
+        def on_outcome(outcome: PluginOutcome) -> None:
+            hosting._on_outcome(outcome)
+            if outcome.waiting:
+                plugin.take_without_state()
+
+        hosting.host._on_outcome = on_outcome
+        replace(path, HOOKS.format(2))
+        assert hosting.next().waiting and hosting.next().ok
+        assert plugin.module.VERSION == 2
+
+
+def test_ctrl_c_is_not_the_fault_of_the_version(tmp_path: Path, path: Path, gates: Gates) -> None:
+    with Hosting(tmp_path, dispatch="manual") as hosting:
+        plugin = hosting.open(path)
+        interrupted = HOOKS.format(2) + "if not sys.gates.leave.is_set(): raise KeyboardInterrupt\n"
+        replace(path, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            hosting.host.manager.wait(BOUND)
+        assert plugin.module.VERSION == 1
+        gates.leave.set()
+        assert hosting.reload(path, interrupted).ok and plugin.module.VERSION == 2
