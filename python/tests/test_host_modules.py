@@ -299,6 +299,7 @@ def test_a_plugin_that_imports_its_modules_by_name_gets_its_own(hosting: Hosting
     assert sys.modules[f"{PACKAGE}.p.pack.part"].VALUE == 2
     plugin.close()
     assert plugin_modules() == []
+    assert [path for path in sys.path_importer_cache if path.startswith(str(tmp_path))] == []
 
 
 def test_a_module_may_put_something_else_into_its_place(hosting: Hosting, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ class Modules:
         """Forgets what the interpreter remembers about the files, which are to be removed."""
         prefix = os.path.join(self._root, "")
         for cache in (sys.path_importer_cache, linecache.cache):
-            for path in [p for p in list(cache) if p.startswith(prefix)]:
+            for path in [p for p in list(cache) if os.path.join(p, "").startswith(prefix)]:
                 cache.pop(path, None)
 
     def taking(self, module: ModuleType) -> _Taking:
