@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -133,7 +134,7 @@ class Terminal:
         return self.screen()
 
     def watch(self, arguments: str) -> None:
-        self.type(f"{SCRIPT[0]} watch --quiet 30 {arguments}")
+        self.type(f"{shlex.quote(SCRIPT[0])} watch --quiet 30 {arguments}")
 
     def close(self) -> None:
         self._run("kill-server")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import signal
 import termios
 from collections.abc import Callable, Iterator
@@ -161,7 +162,7 @@ def test_wide_characters_keep_the_columns_in_line(width: int, terminal: Open, tm
 def test_lines_where_a_table_does_not_fit(before: str, arguments: str, terminal: Open, tmp_path: Path) -> None:
     (file,) = create(tmp_path, "plugin.so")
     window = terminal()
-    window.type(f"{before} {SCRIPT[0]} watch --quiet 30 --once plugin.so {arguments}; echo status $?")
+    window.type(f"{before} {shlex.quote(SCRIPT[0])} watch --quiet 30 --once plugin.so {arguments}; echo status $?")
     window.shows(" watching plugin.so")
     file.write_text("v1")
     assert "settled" not in window.shows(" changed  plugin.so  version 1", "status 0")
@@ -205,7 +206,7 @@ def test_a_job_in_the_background_shows_lines(terminal: Open, tmp_path: Path) -> 
     (file,) = create(tmp_path, "plugin.so")
     window = terminal()
     window.type("set -m")
-    window.type(f"{SCRIPT[0]} watch --quiet 30 --once plugin.so &")
+    window.type(f"{shlex.quote(SCRIPT[0])} watch --quiet 30 --once plugin.so &")
     window.shows(" watching plugin.so")
     file.write_text("v1")
     window.shows(" changed  plugin.so  version 1")
