@@ -1,7 +1,7 @@
 /*
- * The demo in three parts: a host that loads a plugin and reloads it when told
- * (host.c), a build that changes the plugin (build.c), and the story with its
- * timeline (main.c, timeline.c).
+ * The demo in three parts: a host that loads a plugin and reloads it when a
+ * change is delivered (host.c), a build that changes the plugin (build.c), and
+ * the story with its timeline (main.c, timeline.c).
  */
 #ifndef DEMO_H
 #define DEMO_H
@@ -31,12 +31,12 @@ host *host_start(const char *plugin_path, const char *private_dir);
 void host_stop(host *h);
 int host_answer(host *h);  /* calls the loaded plugin */
 int host_reloads(host *h); /* how many reloads have been completed */
-int host_refused(host *h); /* how many incomplete images have been refused */
-int64_t host_told_ns(host *h); /* when the last change was told */
-int64_t host_told(host *h);    /* changes told, by hrm_stats */
+int host_rejected(host *h); /* how many incomplete images have been rejected */
+int64_t host_delivered_ns(host *h); /* when the last change was delivered */
+int64_t host_delivered(host *h);    /* changes delivered, by hrm_stats */
 /* Waits until there have been n, at most ten seconds; 0 if there have not. */
 int host_await_reloads(host *h, int n);
-int host_await_refused(host *h, int n);
+int host_await_rejected(host *h, int n);
 
 /* ---------------------------------------------------------------- build -- */
 

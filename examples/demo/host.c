@@ -1,4 +1,4 @@
-/* A host: loads a plugin from a private copy, reloads it when it is told. */
+/* A host: loads a plugin from a private copy, reloads it when a change is delivered. */
 #include "demo.h"
 
 #include <dlfcn.h>
@@ -15,8 +15,8 @@ struct host {
     pthread_cond_t changed;
     void *library;
     int (*answer)(void);
-    int loads, reloads, refused;
-    int64_t told_ns;
+    int loads, reloads, rejected;
+    int64_t delivered_ns;
 };
 
 /* Loads a copy under a name of its own: a build may then write to the original
@@ -56,15 +56,15 @@ static void on_event(const hrm_event *ev, void *user_data)
     int64_t now = now_ns();
     if (ev->kind == HRM_EVENT_FILE_CHANGED) {
         say(ev->first_seen_ns, "changed", "the library noticed the first sign");
-        say(ev->timestamp_ns, "whole", "quiet, closed by every writer, a complete image");
-        say(now, "told", "callback for \"%s\", generation %llu", ev->plugin_id, (unsigned long long)ev->generation);
+        say(ev->timestamp_ns, "complete", "quiet, closed by every writer, a complete image");
+        say(now, "delivered", "callback for \"%s\", generation %llu", ev->plugin_id, (unsigned long long)ev->generation);
         pthread_mutex_lock(&h->mu);
-        h->told_ns = now;
+        h->delivered_ns = now;
         pthread_mutex_unlock(&h->mu);
     } else if (ev->kind == HRM_EVENT_HEALTH && ev->health == HRM_HEALTH_IMAGE_INCOMPLETE) {
-        say(now, "refused", "%.120s", ev->message);
+        say(now, "rejected", "%.120s", ev->message);
         pthread_mutex_lock(&h->mu);
-        h->refused++;
+        h->rejected++;
         pthread_cond_broadcast(&h->changed);
         pthread_mutex_unlock(&h->mu);
     }
@@ -89,6 +89,7 @@ host *host_start(const char *plugin_path, const char *private_dir)
 {
     hrm_options options = HRM_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
+    int32_t code;
     host *h = calloc(1, sizeof *h);
     if (h == NULL)
         return NULL;
@@ -99,11 +100,16 @@ host *host_start(const char *plugin_path, const char *private_dir)
     options.dispatch_mode = HRM_DISPATCH_THREAD;
     options.flags = HRM_CHECK_IMAGE;
     pthread_mutex_lock(&h->mu); /* no reload before the first load */
-    if (hrm_manager_create(&options, &h->manager, &err) != HRM_OK ||
-        hrm_set_event_callback(h->manager, on_event, h, NULL) != HRM_OK ||
-        hrm_set_reload_callback(h->manager, on_reload, h, NULL) != HRM_OK ||
-        hrm_enable_hot_reload(h->manager, "my_plugin", plugin_path, &err) != HRM_OK || !load(h)) {
-        printf("   %s: %s\n", hrm_error_name(err.code), err.message);
+    code = hrm_manager_create(&options, &h->manager, &err);
+    if (code == HRM_OK)
+        code = hrm_set_event_callback(h->manager, on_event, h, NULL);
+    if (code == HRM_OK)
+        code = hrm_set_reload_callback(h->manager, on_reload, h, NULL);
+    if (code == HRM_OK)
+        code = hrm_enable_hot_reload(h->manager, "my_plugin", plugin_path, &err);
+    if (code != HRM_OK) /* not every function has err */
+        printf("   %s: %s\n", hrm_error_name(code), err.code == code ? err.message : hrm_strerror(code));
+    if (code != HRM_OK || !load(h)) {
         pthread_mutex_unlock(&h->mu);
         host_stop(h);
         return NULL;
@@ -141,18 +147,18 @@ static int read_counter(host *h, const int *counter)
 }
 
 int host_reloads(host *h) { return read_counter(h, &h->reloads); }
-int host_refused(host *h) { return read_counter(h, &h->refused); }
+int host_rejected(host *h) { return read_counter(h, &h->rejected); }
 
-int64_t host_told_ns(host *h)
+int64_t host_delivered_ns(host *h)
 {
     int64_t at;
     pthread_mutex_lock(&h->mu);
-    at = h->told_ns;
+    at = h->delivered_ns;
     pthread_mutex_unlock(&h->mu);
     return at;
 }
 
-int64_t host_told(host *h)
+int64_t host_delivered(host *h)
 {
     hrm_stats_t st;
     st.struct_size = sizeof st;
@@ -174,4 +180,4 @@ static int await(host *h, const int *counter, int n)
 }
 
 int host_await_reloads(host *h, int n) { return await(h, &h->reloads, n); }
-int host_await_refused(host *h, int n) { return await(h, &h->refused, n); }
+int host_await_rejected(host *h, int n) { return await(h, &h->rejected, n); }

@@ -36,7 +36,7 @@ static void atomic_replacement(void)
     show();
     verdict(done, "new version in place");
     verdict(reloaded && host_answer(h) == 2, "the host runs version 2");
-    verdict(host_told(h) == 1, "told once");
+    verdict(host_delivered(h) == 1, "delivered once");
 }
 
 static void slow_writer(void)
@@ -50,28 +50,28 @@ static void slow_writer(void)
     build_pause(30); /* shorter than the quiet period: as by strip after a linker */
     written = written && build_write_slowly(built, plugin, 2, 150, &closed_again) == 0;
     say(closed_again, "closed", "second round");
-    early = early || (host_reloads(h) != 1 && host_told_ns(h) < closed_again);
+    early = early || (host_reloads(h) != 1 && host_delivered_ns(h) < closed_again);
     reloaded = host_await_reloads(h, 2);
     show();
     verdict(written, "two rounds of writing");
-    verdict(!early && host_told_ns(h) > closed_again, "nothing told before the last close");
+    verdict(!early && host_delivered_ns(h) > closed_again, "nothing delivered before the last close");
     verdict(reloaded && host_answer(h) == 3, "the host runs version 3");
-    verdict(host_told(h) == 2, "told once");
+    verdict(host_delivered(h) == 2, "delivered once");
 }
 
 static void failed_build(void)
 {
-    int failed, refused;
+    int failed, rejected;
     step("A failed build: a syntax error, and half an output left behind");
     failed = compile(4, 1) != 0;
     failed = failed && build_source(source, 4, 0) == 0 && build_compile(source, built, log_file) == 0 &&
              build_write_part(built, plugin, 60) == 0;
     say(now_ns(), "truncated", "60 %% of a plugin.so, and closed");
-    refused = host_await_refused(h, 1);
+    rejected = host_await_rejected(h, 1);
     show();
     verdict(failed, "the compiler failed; the file is half a library");
-    verdict(refused && host_refused(h) >= 1, "refused: it is not a complete image");
-    verdict(host_told(h) == 2 && host_answer(h) == 3, "nothing told; the host still runs version 3");
+    verdict(rejected && host_rejected(h) >= 1, "rejected: it is not a complete image");
+    verdict(host_delivered(h) == 2 && host_answer(h) == 3, "nothing delivered; the host still runs version 3");
 }
 
 static void good_build(void)
@@ -84,7 +84,7 @@ static void good_build(void)
     show();
     verdict(done, "built");
     verdict(reloaded && host_answer(h) == 5, "the host runs version 5");
-    verdict(host_told(h) == 3, "told once");
+    verdict(host_delivered(h) == 3, "delivered once");
 }
 
 int main(int argc, char **argv)
