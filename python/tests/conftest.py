@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ import pytest
 from qtforge.monitoring import PluginHotReloadManager
 
 BOUND = 20.0  # seconds; far beyond what any step takes
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs like that, and programs inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_until(what: str, condition: Callable[[], object]) -> None:
