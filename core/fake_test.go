@@ -21,7 +21,8 @@ type fakeDisk struct {
 	mu      sync.Mutex
 	nodes   map[string]*fakeNode
 	ino     uint64
-	watched map[string]bool
+	watched map[string]uint64 // path as given to Add → the directory that stood there then
+	mounts  chan struct{}
 	events  chan fsnotify.Event
 	errs    chan error
 	mute    bool // notifications are lost
@@ -40,8 +41,8 @@ type fakeNode struct {
 }
 
 func newFakeDisk() *fakeDisk {
-	d := &fakeDisk{nodes: map[string]*fakeNode{}, watched: map[string]bool{},
-		events: make(chan fsnotify.Event, 10000), errs: make(chan error, 10)}
+	d := &fakeDisk{nodes: map[string]*fakeNode{}, watched: map[string]uint64{},
+		events: make(chan fsnotify.Event, 10000), errs: make(chan error, 10), mounts: make(chan struct{}, 1)}
 	d.put("/", kindDir, "")
 	return d
 }
@@ -61,10 +62,15 @@ func (n *fakeNode) touch() {
 	n.info.changed = time.Now().UnixNano()
 }
 
+// notify names what is in a directory as fsnotify does: "//x" for x in "/". A
+// watch is of the directory that it was made for, and ends with it.
 func (d *fakeDisk) notify(path string, op fsnotify.Op) {
-	if !d.mute && d.watched[filepath.Dir(path)] {
-		d.events <- fsnotify.Event{Name: path, Op: op}
+	dir := filepath.Dir(path)
+	n := d.nodes[dir]
+	if ino, ok := d.watched[dir]; d.mute || !ok || n == nil || n.info.fp.ino != ino {
+		return
 	}
+	d.events <- fsnotify.Event{Name: dir + "/" + filepath.Base(path), Op: op}
 }
 
 func (d *fakeDisk) mkdir(path string) {
@@ -122,11 +128,49 @@ func (d *fakeDisk) setMode(path string, mode000 bool) {
 	d.notify(path, fsnotify.Chmod)
 }
 
+// remove: whatever is below a directory must be removed before. Like fsnotify it
+// leaves it to the parent's watch to report that a watched directory has gone.
 func (d *fakeDisk) remove(path string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.nodes, path)
+	if _, ok := d.watched[path]; ok {
+		d.watched[path] = 0 // of no directory any more
+	}
 	d.notify(path, fsnotify.Remove)
+}
+
+// recreate removes a directory with the file in it and makes both anew. The
+// directory gets the inode number that has just become free, as ext4 does it.
+func (d *fakeDisk) recreate(dir, file, content string) {
+	d.mu.Lock()
+	ino := d.nodes[dir].info.fp.ino
+	d.mu.Unlock()
+	d.remove(file)
+	d.remove(dir)
+	d.mu.Lock()
+	d.put(dir, kindDir, "").info.fp.ino = ino
+	d.notify(dir, fsnotify.Create)
+	d.mu.Unlock()
+	d.replace(file, content)
+}
+
+// remount unmounts the file system of a directory and mounts it again: the
+// watch of the directory has gone, and nothing says so but a signal that
+// something was mounted.
+func (d *fakeDisk) remount(dir string) {
+	d.mu.Lock()
+	d.watched[dir] = 0
+	d.mu.Unlock()
+	d.mounted()
+}
+
+// mounted signals that a file system was mounted somewhere.
+func (d *fakeDisk) mounted() {
+	select {
+	case d.mounts <- struct{}{}:
+	default:
+	}
 }
 
 func (d *fakeDisk) open(path string) (closeIt func()) {
@@ -252,7 +296,7 @@ func (d *fakeDisk) image(path string) error {
 
 func (d *fakeDisk) Events() <-chan fsnotify.Event { return d.events }
 func (d *fakeDisk) Errors() <-chan error          { return d.errs }
-func (d *fakeDisk) Mounts() <-chan struct{}       { return nil }
+func (d *fakeDisk) Mounts() <-chan struct{}       { return d.mounts }
 func (d *fakeDisk) Close()                        {}
 func (d *fakeDisk) Add(path string, _ bool) error {
 	d.mu.Lock()
@@ -260,7 +304,11 @@ func (d *fakeDisk) Add(path string, _ bool) error {
 	if d.addErr != nil {
 		return d.addErr
 	}
-	d.watched[path] = true
+	n, err := d.node(path)
+	if err != nil {
+		return err
+	}
+	d.watched[path] = n.info.fp.ino
 	return nil
 }
 
@@ -285,8 +333,14 @@ const plugin = "/plugins/a.so"
 // inBubble runs test with simulated time, a file at plugin and a manager.
 func inBubble(t *testing.T, o Options, test func(h *host)) {
 	t.Helper()
+	inBubbleOn(t, o, func(d *fakeDisk) disk { return d }, test)
+}
+
+// inBubbleOn is inBubble with a disk made from the fake one.
+func inBubbleOn(t *testing.T, o Options, on func(*fakeDisk) disk, test func(h *host)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, o)
+		h := newHostOn(t, o, on)
 		h.m.SetReloadCallback(h.reload, nil)
 		h.m.SetEventCallback(h.event, nil)
 		h.enable("a", plugin)
@@ -296,11 +350,15 @@ func inBubble(t *testing.T, o Options, test func(h *host)) {
 }
 
 func newHost(t *testing.T, o Options) *host {
+	return newHostOn(t, o, func(d *fakeDisk) disk { return d })
+}
+
+func newHostOn(t *testing.T, o Options, on func(*fakeDisk) disk) *host {
 	h := &host{t: t, disk: newFakeDisk()}
 	h.disk.mkdir("/plugins")
 	h.disk.replace(plugin, "v0")
 	time.Sleep(time.Hour) // long before
-	o.disk = h.disk
+	o.disk = on(h.disk)
 	if o.newSource == nil {
 		o.newSource = func() (Source, error) { return h.disk, nil }
 	}

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -36,11 +37,8 @@ type loop struct {
 	timer    *time.Timer
 	poll     *time.Timer // armed only while something is polled
 	polling  bool
-	overflow struct {
-		at      time.Time // when to compare everything; zero: no need
-		last    time.Time
-		backoff time.Duration
-	}
+	overflow comparison // because notifications were lost
+	mounts   comparison // because a file system was mounted or unmounted
 }
 
 // work is what the loop must know of a plugin whose file is settling.
@@ -57,9 +55,6 @@ const (
 	// slice is how many looks are made before the source is asked again, so
 	// that the kernel's queue drains during a storm.
 	slice = 64
-	// A storm of overflows is answered by comparing everything ever less often.
-	minOverflowBackoff = 50 * time.Millisecond
-	maxOverflowBackoff = 5 * time.Second
 )
 
 func newLoop(m *Manager, src Source) *loop {
@@ -110,9 +105,7 @@ func (l *loop) run() {
 		case j := <-l.m.vetted:
 			l.vetted(j)
 		case <-l.src.Mounts():
-			for _, f := range l.ws.folders {
-				l.compare(f)
-			}
+			l.mounts.request(time.Now())
 		}
 		l.commands()
 		l.first()
@@ -159,9 +152,10 @@ func (l *loop) drain() {
 	}
 }
 
+// notified takes a notification over. A watch on "/" names what is in it "//name".
 func (l *loop) notified(e fsnotify.Event) {
 	l.m.notifications.Add(1)
-	l.ws.hint(e.Name, signsOf(e.Op))
+	l.ws.hint(filepath.Clean(e.Name), signsOf(e.Op))
 }
 
 func signsOf(op fsnotify.Op) (why signs) {
@@ -184,17 +178,7 @@ func (l *loop) sourceError(err error) {
 	if !errors.Is(err, fsnotify.ErrEventOverflow) {
 		return // about a watch that is gone already; the disk tells
 	}
-	now := time.Now()
-	o := &l.overflow
-	if !o.last.IsZero() && now.Sub(o.last) < 4*o.backoff {
-		o.backoff = min(2*o.backoff, maxOverflowBackoff)
-	} else {
-		o.backoff = minOverflowBackoff
-	}
-	o.last = now
-	if o.at.IsZero() {
-		o.at = now.Add(o.backoff - minOverflowBackoff)
-	}
+	l.overflow.request(time.Now())
 	l.m.overflowed()
 }
 
@@ -225,8 +209,14 @@ func (l *loop) commands() {
 // file that may have changed. Notifications, polling and overflow all end here.
 func (l *loop) reconcile() {
 	now := time.Now()
-	if o := &l.overflow; !o.at.IsZero() && !now.Before(o.at) {
-		o.at = time.Time{}
+	if l.mounts.begin(now) {
+		l.ws.renew() // a file system that is unmounted takes its watches along
+		for _, f := range l.ws.folders {
+			l.compare(f)
+		}
+	}
+	if l.overflow.begin(now) {
+		l.ws.renew() // among what was lost may be that a directory was removed
 		for _, f := range l.ws.folders {
 			l.markStale(f)
 			// Among what was lost may be that a file was written.
@@ -603,11 +593,10 @@ func (l *loop) arm() {
 	if len(l.settling) > 0 {
 		due = l.settling[0].tracker.due
 	}
-	if at := l.overflow.at; !at.IsZero() && (due.IsZero() || at.Before(due)) {
-		due = at
-	}
-	if at := l.newcomers.due(); !at.IsZero() && (due.IsZero() || at.Before(due)) {
-		due = at
+	for _, at := range []time.Time{l.overflow.at, l.mounts.at, l.newcomers.due()} {
+		if !at.IsZero() && (due.IsZero() || at.Before(due)) {
+			due = at
+		}
 	}
 	if due.IsZero() {
 		l.timer.Stop()

@@ -18,7 +18,8 @@ type Source interface {
 	Mounts() <-chan struct{}
 	// Add watches the directory at path (absolute, without links): for what
 	// appears in it and goes and, if files, for what becomes of the files in it.
-	// Adding it again does nothing, or adds the latter.
+	// Adding it again adds the latter, and puts a new watch in the place of one
+	// that the system has dropped.
 	Add(path string, files bool) error
 	Remove(path string)
 	Close()
@@ -68,7 +69,13 @@ func (s *fsnotifySource) Add(path string, files bool) error {
 }
 
 // Remove may find that the system dropped the watch already: that is its aim.
-func (s *fsnotifySource) Remove(path string) { _ = s.w.Remove(path) }
+// fsnotify 1.10 panics, with its tables intact, if another directory that is
+// watched was moved to the path before the path was added again.
+func (s *fsnotifySource) Remove(path string) {
+	defer func() { _ = recover() }()
+	_ = s.w.Remove(path)
+}
+
 func (s *fsnotifySource) Close() {
 	_ = s.w.Close()
 	s.mounts.close()

@@ -51,3 +51,47 @@ func TestSourceDoesNotDeadlockOnADirectoryMovedAndDeleted(t *testing.T) {
 		t.Fatal("the source is stuck")
 	}
 }
+
+// The directory at a is removed and b moved to its place before fsnotify has
+// read either. Added again, a is the watch of b; removing that once ended in a
+// panic.
+func TestSourceSurvivesADirectoryMovedOverAnother(t *testing.T) {
+	s, err := newFsnotifySource()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	busy, dir := t.TempDir(), t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	check(os.Mkdir(a, 0o755))
+	check(os.Mkdir(b, 0o755))
+	for _, path := range []string{busy, a, b} {
+		check(s.Add(path, true))
+	}
+	for i := range sourceBuffer + 16 { // the reader of the kernel's queue stalls
+		check(os.WriteFile(filepath.Join(busy, fmt.Sprint(i)), nil, 0o644))
+	}
+	check(os.Remove(a))
+	check(os.Rename(b, a))
+	check(s.Add(a, true))
+	s.Remove(a)
+	s.Remove(b)
+	check(s.Add(a, true))
+	go func() { _ = os.WriteFile(filepath.Join(a, "f"), nil, 0o644) }()
+	for deadline := time.After(bound); ; {
+		select {
+		case e := <-s.Events():
+			if e.Name == filepath.Join(a, "f") {
+				return
+			}
+		case <-deadline:
+			t.Fatal("what becomes of the directory is not reported")
+		}
+	}
+}

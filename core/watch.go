@@ -4,6 +4,8 @@ import (
 	"errors"
 	"hash/maphash"
 	"io/fs"
+	"slices"
+	"strings"
 )
 
 // watch is one real directory.
@@ -117,6 +119,26 @@ func (s *watchSet) retry() {
 		w.polled = not
 		s.polled--
 	})
+}
+
+// renew asks the source for every watch anew: the source may have lost some,
+// and with them the notification about that. An inode number proves nothing: a
+// directory that is made anew may get that of the former one. Parents come first,
+// so that they report what becomes of the directories in them from then on.
+func (s *watchSet) renew() {
+	var all []*watch
+	s.byID.all(func(w *watch) {
+		if w.polled == not {
+			all = append(all, w)
+		}
+	})
+	slices.SortFunc(all, func(a, b *watch) int { return strings.Compare(a.path, b.path) })
+	for _, w := range all {
+		in, err := s.disk.lstat(w.path)
+		if err != nil || in.kind != kindDir || in.id() != w.id || s.src.Add(w.path, w.files) != nil {
+			s.lost(w)
+		}
+	}
 }
 
 func (s *watchSet) release(w *watch) {
