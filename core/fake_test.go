@@ -117,6 +117,19 @@ func (d *fakeDisk) write(path, content string) {
 	d.notify(path, fsnotify.Write)
 }
 
+// restore writes the file in place and gives it back its modification time, as
+// cp -p and reproducible builds do.
+func (d *fakeDisk) restore(path, content string) {
+	d.mu.Lock()
+	mtime := d.nodes[path].info.fp.mtime
+	d.mu.Unlock()
+	d.write(path, content)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.nodes[path].info.fp.mtime = mtime
+	d.notify(path, fsnotify.Chmod)
+}
+
 func (d *fakeDisk) chmod(path string) { d.setMode(path, false) }
 
 // setMode makes the file unreadable, or its directory unsearchable, or not.

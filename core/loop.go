@@ -354,7 +354,7 @@ func (l *loop) look(w *work, now time.Time) {
 	switch t := &w.tracker; {
 	case t.settling:
 		l.schedule(w)
-	case (d == tell || d == unchanged && w.examined.kind == kindFile) && w.e.safe() == nil && t.refused == fingerprint{}:
+	case (d == tell || d == unchanged && w.examined.kind == kindFile) && w.e.safe() == nil && !t.hasRejected():
 		l.drop(w) // the host knows, or is told, what was examined
 	default:
 		l.rest(w)
@@ -364,7 +364,7 @@ func (l *loop) look(w *work, now time.Time) {
 // rest ends the work on an entry, unless there is something to remember.
 func (l *loop) rest(w *work) {
 	switch t := &w.tracker; {
-	case t.refused == fingerprint{} && !t.denied && l.atKnown(w):
+	case !t.hasRejected() && !t.denied && l.atKnown(w):
 		l.drop(w)
 	case w.heapIndex > 0:
 		heap.Remove(&l.settling, w.heapIndex-1)
@@ -405,12 +405,12 @@ func (l *loop) examine(w *work, now time.Time) decision {
 		l.barred(w, err, now)
 		return wait
 	}
-	first, same := t.firstTime, false
+	first, same, last := t.firstTime, false, t.rejected
 	var h *hash
 	d := t.look(now, in, told, w.timing, l.m.opts.IgnoreUnchangedContent)
 	if d == probe {
-		var f findings
-		whole := time.Now() // which it is now or never
+		f := findings{before: in}
+		whole, rewritten := time.Now(), t.rewritten // complete now or never
 		f.writer, f.after = l.m.writerOf(e, at)
 		if f.writer == denied {
 			l.barred(w, fs.ErrPermission, now)
@@ -430,7 +430,9 @@ func (l *loop) examine(w *work, now time.Time) decision {
 		}
 		switch d = t.conclude(time.Now(), f, w.timing); {
 		case d == refuse:
-			l.m.imageRefused(e, f.image)
+			if last.fp != in.fp || rewritten { // else it was rejected already, and chmod(1) moved its clock
+				l.m.imageRefused(e, f.image)
+			}
 		case d == tell && s != nil:
 			l.vetVersion(e, in, t.first)
 		case d == tell:
@@ -574,7 +576,7 @@ func (l *loop) differs(e *entry, in *fileInfo) bool {
 	contents := l.m.opts.IgnoreUnchangedContent
 	if w := l.work[e]; w != nil {
 		was := &w.examined
-		differs := in.fp != was.fp || (contents && in.changed != was.changed)
+		differs := in.fp != was.fp || ((contents || w.tracker.hasRejected()) && in.changed != was.changed)
 		w.examined = *in
 		return differs
 	}

@@ -206,6 +206,58 @@ func TestIncompleteImageIsRefusedOnceAndWaitedFor(t *testing.T) {
 	})
 }
 
+// cp -p and reproducible builds write versions that differ in nothing but their
+// content and the inode's own clock.
+func TestRejectedVersionRewrittenWithItsSizeAndTimeIsExaminedAgain(t *testing.T) {
+	for name, o := range map[string]Options{
+		"notified":      {CheckImage: true},
+		"without quiet": {CheckImage: true, Quiet: NoQuiet},
+		"polled":        {CheckImage: true, ForcePolling: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, o, func(h *host) {
+				h.disk.setImage(plugin, errBadImage)
+				h.disk.write(plugin, "incomplete")
+				h.expect(time.Minute)
+				h.disk.restore(plugin, "incomplet2")
+				h.expect(time.Minute)
+				h.disk.setImage(plugin, nil)
+				h.disk.restore(plugin, "complete !")
+				h.expect(time.Minute, "a=complete !")
+				if s := h.stats(); s.IncompleteImages != 0 {
+					t.Fatalf("incomplete images %d, want 0", s.IncompleteImages)
+				}
+			})
+		})
+	}
+	t.Run("where the system does not tell when the inode changed", func(t *testing.T) {
+		on := func(d *fakeDisk) disk { return clocklessDisk{d} }
+		inBubbleOn(t, Options{CheckImage: true}, on, func(h *host) {
+			h.disk.setImage(plugin, errBadImage)
+			h.disk.write(plugin, "incomplete")
+			h.expect(time.Minute)
+			h.disk.setImage(plugin, nil)
+			h.disk.restore(plugin, "complete !")
+			h.expect(time.Minute, "a=complete !")
+		})
+	})
+}
+
+// clocklessDisk does not tell when an inode changed, as Windows.
+type clocklessDisk struct{ *fakeDisk }
+
+func (d clocklessDisk) stat(path string) (fileInfo, error) {
+	in, err := d.fakeDisk.stat(path)
+	in.changed = 0
+	return in, err
+}
+
+func (d clocklessDisk) lstat(path string) (fileInfo, error) {
+	in, err := d.fakeDisk.lstat(path)
+	in.changed = 0
+	return in, err
+}
+
 func TestTwoIDsOnOneFileBothHear(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.enable("b", plugin)

@@ -12,7 +12,7 @@ import "time"
 type tracker struct {
 	settling  bool
 	writing   bool        // somebody held it open for writing at the last look
-	refused   fingerprint // the version that was no whole image
+	rejected  fileInfo    // the version that was rejected; kindMissing: none was
 	first     time.Time   // first hint of this change
 	last      time.Time   // the latest sign of activity
 	wrote     time.Time   // when somebody was last seen holding it open for writing
@@ -55,7 +55,7 @@ const (
 func (t *tracker) hint(now time.Time, why signs, tm timing) {
 	t.last = now
 	if !t.settling {
-		*t = tracker{settling: true, first: now, last: now, refused: t.refused, due: now.Add(tm.quiet)}
+		*t = tracker{settling: true, first: now, last: now, rejected: t.rejected, due: now.Add(tm.quiet)}
 	}
 	t.rewritten = t.rewritten || why&written != 0
 	if t.denied {
@@ -113,7 +113,7 @@ func (t *tracker) look(now time.Time, in fileInfo, told version, tm timing, cont
 		t.idle()
 		return unchanged
 	}
-	if in.fp == t.refused {
+	if t.stillRejected(in) {
 		t.idle()
 		return refuse
 	}
@@ -140,7 +140,8 @@ func (t *tracker) look(now time.Time, in fileInfo, told version, tm timing, cont
 // findings are what examining the file itself brought, after look said probe.
 type findings struct {
 	writer verdict
-	after  fileInfo // stat after the probe
+	before fileInfo // stat before it
+	after  fileInfo // and after it
 	image  error    // not nil: not a whole image
 	same   bool     // byte-identical with what was last told
 }
@@ -166,7 +167,7 @@ func (t *tracker) conclude(now time.Time, f findings, tm timing) decision {
 		return unchanged
 	}
 	if f.image != nil {
-		t.refused = t.seen
+		t.rejected = f.before
 		t.idle()
 		return refuse
 	}
@@ -179,6 +180,19 @@ func (t *tracker) conclude(now time.Time, f findings, tm timing) decision {
 func (t *tracker) barred(now time.Time, interval time.Duration) {
 	t.denied, t.writing, t.last, t.due = true, false, now, now.Add(interval)
 }
+
+// stillRejected reports whether nothing at all has changed since a version was
+// rejected. The inode's clock counts: cp -p and reproducible builds give another
+// version the size and time of the rejected one. Where the system does not tell
+// that clock, what was heard counts.
+func (t *tracker) stillRejected(in fileInfo) bool {
+	if !t.hasRejected() || in.fp != t.rejected.fp || in.changed != t.rejected.changed {
+		return false
+	}
+	return in.changed != 0 || !t.rewritten
+}
+
+func (t *tracker) hasRejected() bool { return t.rejected.kind != kindMissing }
 
 // restored reports whether a version with the size and modification time of the
 // one last told is new all the same: tar, package managers and reproducible

@@ -369,7 +369,7 @@ func (l *loop) vetted(j *vetJob) {
 		s.job = nil
 		if !refused.passing {
 			w := l.begin(e)
-			w.tracker.refused, w.examined = j.info.fp, j.info
+			w.tracker.rejected, w.examined = j.info, j.info
 		}
 		m.rejected(j, refused)
 	case errors.Is(j.err, errMoved):
