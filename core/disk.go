@@ -2,6 +2,8 @@ package core
 
 import (
 	"crypto/sha256"
+	"errors"
+	"io/fs"
 	"os"
 )
 
@@ -83,6 +85,26 @@ func (osDisk) writer(path string) (verdict, fileInfo) { return probeWriter(path)
 func (osDisk) plain(path string) (fileInfo, verdict)  { return probePlain(path) }
 func (osDisk) image(path string) error                { return checkImage(path) }
 func (osDisk) silent(dir string) string               { return silentFilesystem(dir) }
+
+// openRegular opens a file for reading without waiting for anything: what stands
+// at the path may have become a FIFO or a device since it was last looked at.
+func openRegular(path string) (*os.File, fileInfo, error) {
+	f, err := openSource(path)
+	if err != nil {
+		return nil, fileInfo{}, err
+	}
+	in, err := statOpened(f)
+	if err == nil && in.kind != kindFile {
+		err = &fs.PathError{Op: "open", Path: path, Err: errNotRegular}
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fileInfo{}, err
+	}
+	return f, in, nil
+}
+
+var errNotRegular = errors.New("not a regular file")
 
 func (osDisk) hash(path string) (h hash, err error) {
 	_, h, err = hashFile(path, func() bool { return false })

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"os"
 )
 
 // Readers of our own for the headers of ELF, PE and Mach-O images, in place of
@@ -68,21 +67,17 @@ func checkImage(path string) error { return withImage(path, (*image).examine) }
 
 // withImage lets do read the file at path.
 func withImage(path string, do func(*image) error) (err error) {
-	f, err := os.Open(path)
+	f, in, err := openRegular(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
 	defer func() {
 		if r := recover(); r != nil {
 			err = reject("the image is malformed: %v", r)
 		}
 	}()
-	return do(&image{r: f, size: uint64(st.Size())})
+	return do(&image{r: f, size: uint64(in.fp.size)})
 }
 
 func (f *image) examine() error {

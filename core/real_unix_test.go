@@ -371,3 +371,15 @@ func TestCloseLeavesNothing(t *testing.T) {
 		t.Errorf("%d file descriptors before, %d after", before, after)
 	}
 }
+
+// within waits for a result that must come.
+func within(t *testing.T, what string, done <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(bound):
+		t.Fatalf("%s: not within %v", what, bound)
+		return nil
+	}
+}

@@ -1,0 +1,88 @@
+//go:build unix
+
+package core
+
+import (
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+// A FIFO waits in open(2) for somebody who writes to it, possibly for ever.
+func TestReadingAFIFOWaitsForNobody(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	defer endWaiting(path)
+	for name, read := range map[string]func() error{
+		"hash":     func() error { _, err := osDisk{}.hash(path); return err },
+		"image":    func() error { return osDisk{}.image(path) },
+		"sums":     func() error { _, err := sumOf([]member{{abs: path, rel: "fifo"}}); return err },
+		"symbols":  func() error { return checkSymbols(path, []string{"plugin_init"}) },
+		"readable": func() error { _, err := osDisk{}.readable(path); _ = err; return os.ErrInvalid },
+	} {
+		done := make(chan error, 1)
+		go func() { done <- read() }()
+		if err := within(t, name, done); err == nil {
+			t.Errorf("%s: a FIFO is read as if it were a file", name)
+		}
+	}
+}
+
+// endWaiting lets those go that wait for somebody to write to a FIFO.
+func endWaiting(path string) {
+	if f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0); err == nil {
+		f.Close()
+	}
+}
+
+// swappingDisk has something happen just before a file is hashed, or its image
+// checked.
+type swappingDisk struct {
+	osDisk
+	swap func(path string)
+}
+
+func (d swappingDisk) hash(path string) (hash, error) {
+	d.swap(path)
+	return d.osDisk.hash(path)
+}
+
+func (d swappingDisk) image(path string) error {
+	d.swap(path)
+	return d.osDisk.image(path)
+}
+
+func TestFIFOInAFilesPlaceHoldsUpNobody(t *testing.T) {
+	for name, o := range map[string]Options{"hashed": {IgnoreUnchangedContent: true}, "image checked": {CheckImage: true}} {
+		t.Run(name, func(t *testing.T) {
+			var armed atomic.Bool
+			var fifo string
+			o.disk = swappingDisk{swap: func(path string) {
+				if filepath.Base(path) == "bad.so" && armed.CompareAndSwap(true, false) {
+					_ = os.Remove(path)
+					_ = syscall.Mkfifo(path, 0o644)
+				}
+			}}
+			h := onDisk(t, o)
+			fifo = filepath.Join(h.dir, "bad.so")
+			h.put(fifo, "v0")
+			defer endWaiting(fifo)
+			h.must(h.m.Enable("bad", fifo, EnableOptions{}))
+			h.awaitStat("seen", func(s Stats) bool { return s.Settling == 0 })
+			armed.Store(true)
+			h.replace(fifo, "v1")
+			h.await("it is a FIFO", func() bool { return !armed.Load() })
+			if name == "hashed" {
+				h.replace(h.file, "v1")
+				h.expect("v1")
+			}
+			closed := make(chan error, 1)
+			go func() { h.m.Close(); closed <- nil }()
+			within(t, "Close", closed)
+		})
+	}
+}
