@@ -192,7 +192,7 @@ func (s *snapshot) seal(files []member, stopped func() bool) error {
 }
 
 func hashFile(path string, stopped func() bool) (size int64, h hash, err error) {
-	f, err := os.Open(path)
+	f, _, err := openRegular(path)
 	if err != nil {
 		return 0, h, err
 	}
