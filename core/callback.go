@@ -122,10 +122,12 @@ func (m *Manager) exchange(s *life, none bool, err error, put func() (old *life)
 }
 
 // wakeHost calls the wakeup callback if the host does not know yet that
-// something waits. Only the loop calls it, which is inside a callback meanwhile.
+// something waits. Calls do not overlap; each is inside a callback.
 func (m *Manager) wakeHost() {
+	m.wakeups.Lock()
+	defer m.wakeups.Unlock()
 	m.mu.Lock()
-	if m.wakeup == nil || m.poked || m.closed || m.running != nil || !m.deliverable() {
+	if !m.mustWakeLocked() {
 		m.mu.Unlock()
 		return
 	}

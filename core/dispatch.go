@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"runtime"
 	"time"
 )
@@ -8,6 +9,7 @@ import (
 // run is a call of the host's code under way: a delivery, a validator, a wakeup.
 type run struct {
 	e      *entry // nil if it is about no plugin
+	change bool   // not a note
 	thread uint64
 }
 
@@ -39,23 +41,24 @@ func (m *Manager) Dispatch(limit int, timeout time.Duration) (n int, err error) 
 		return 0, nil
 	}
 	m.poked = false
-	if !m.waitLocked(timeout) && m.failed != "" {
-		return 0, m.usable()
+	if !m.waitLocked(timeout) {
+		if m.failed != "" {
+			return 0, m.usable()
+		}
+		return 0, nil
 	}
 	// "All that are pending" is what is so now, or an event that its own
 	// callback causes anew would keep the caller here for ever.
 	for todo := m.queue.pending(); todo > 0 && (limit == 0 || n < limit) && !m.closed && m.deliverable(); todo-- {
-		for m.running != nil {
-			m.changed.Wait()
-		}
 		if m.deliverLocked() {
 			n++
 		}
+		if m.running != nil {
+			break // another thread delivers what is left
+		}
 	}
 	m.afterChange()
-	if m.wakeup != nil && m.deliverable() {
-		m.kickLoop() // which wakes the host once more
-	}
+	m.wakeLocked()
 	return n, nil
 }
 
@@ -133,34 +136,60 @@ func (m *Manager) afterChange() {
 	}
 }
 
+// mustWakeLocked reports whether something waits that the host does not know of.
+func (m *Manager) mustWakeLocked() bool {
+	return m.wakeup != nil && !m.poked && !m.closed && m.running == nil && m.deliverable()
+}
+
+// wakeLocked has the host woken if it must be. The loop does that, as long as it
+// runs.
+func (m *Manager) wakeLocked() {
+	switch {
+	case !m.mustWakeLocked():
+	case m.loopEnded:
+		m.contained(m.wakeHost)
+	default:
+		m.kickLoop()
+	}
+}
+
 // deliverLocked delivers the next event. It reports whether a callback ran.
 func (m *Manager) deliverLocked() bool {
-	ev, c, ok := m.queue.next(m.gates())
-	if !ok {
+	n, c := m.queue.front(m.gates())
+	if n == nil && c == nil {
 		return false
 	}
-	m.running = &run{thread: threadID()}
-	if c != nil {
-		m.running.e = c.e
-	}
+	m.running = &run{change: c != nil, thread: threadID()}
 	defer func() {
 		m.running = nil
 		m.afterChange()
 	}()
-	m.afterChange() // not ready while running: a nested event loop must not spin
-	if c != nil && !m.confirmLocked(c) {
-		return false
-	}
-	if c != nil && c.removal && m.event == nil {
-		return false
-	}
-	event, reload := m.event.hold(), (*slot[func(string)])(nil)
+	var ev Event
+	var event *slot[func(Event)]
+	var reload *slot[func(string)]
 	if c != nil {
+		m.running.e = c.e
+		m.afterChange() // not ready while running: a nested event loop must not spin
+		if !m.confirmLocked(c) {
+			return false
+		}
+		m.queue.popChange()
+		if c.removal && m.event == nil {
+			return false
+		}
 		ev = m.changeEvent(c)
 		if !c.removal {
 			reload = m.reload.hold()
 		}
+	} else {
+		ev = m.queue.popNote()
+		m.running.e = m.lookup(ev.ID)
+		m.afterChange()
+		if ev.Kind == Rollback && !m.nameLastGood(m.running.e, &ev) {
+			return false
+		}
 	}
+	event = m.event.hold()
 	m.sequence++
 	ev.Sequence = m.sequence
 	m.unlocked(func() {
@@ -179,6 +208,23 @@ func (m *Manager) deliverLocked() bool {
 		m.recheckLocked(c)
 	}
 	return event != nil || reload != nil
+}
+
+// nameLastGood makes a Rollback name the version that is the last good one at its
+// delivery: reports on others may have come in since. It reports whether the
+// plugin is still there.
+func (m *Manager) nameLastGood(e *entry, ev *Event) bool {
+	if e == nil || e.safe() == nil {
+		return false
+	}
+	last := e.safe().lastGood()
+	if last == nil {
+		ev.Message += "; there is no earlier version to go back to"
+		return true
+	}
+	ev.Message += fmt.Sprintf("; generation %d is the last good one", last.generation)
+	ev.snapshot(last)
+	return true
 }
 
 // recheckLocked looks at a file after its delivery. If it is not what was told,
@@ -213,29 +259,33 @@ func (m *Manager) stillWanted(e *entry) bool {
 	return !e.disabled() && !m.closed
 }
 
-// confirmLocked looks at the file of a change that has waited once more. If it
-// is not what it was, the loop settles it anew.
+// confirmLocked looks at the file of the change in front once more, if the change
+// has waited. Until that is done the change stays in the queue, so that whatever
+// is heard of the file meanwhile, or becomes of its plugin, takes it back. If the
+// file is not what it was, the loop settles it anew.
 func (m *Manager) confirmLocked(c *pendingChange) bool {
 	if time.Since(c.whole) < verifyAfter {
 		return true
 	}
-	var good bool
+	e, good := c.e, false
 	m.unlocked(func() {
-		in, err := m.statOf(c.e, &c.info)
-		good = err == nil && in.fp == c.info.fp && !m.written(c.e)
+		in, err := m.statOf(e, &c.info)
+		good = err == nil && in.fp == c.info.fp && !m.written(e)
 		if c.removal {
 			good = err != nil
 		}
 	})
-	switch {
-	case m.closed || c.e.disabled():
+	if m.closed || c.gone() {
 		return false
-	case good && !m.paused:
-		return true
 	}
-	c.e.withdraw(&c.info)
+	if good {
+		_, open := m.gates() // or it goes on waiting
+		return open
+	}
+	m.queue.takeBack(e)
+	e.withdraw(&c.info)
 	m.discardLocked(c.snap)
-	m.hinted = append(m.hinted, c.e)
+	m.hinted = append(m.hinted, e)
 	m.kickLoop()
 	return false
 }

@@ -245,7 +245,7 @@ func (l *loop) reconcile() {
 			if w := l.hint(e, why, now); ok && w.e == e && w.timing.quiet == 0 {
 				w.examined, w.seen = in, true // the look follows at once
 			}
-		} else {
+		} else if !l.onlyAttributes(e, why) {
 			l.hint(e, why, now)
 		}
 		if id, ok := l.links[e]; ok && why&(written|closed) != 0 {
@@ -259,6 +259,27 @@ func (l *loop) reconcile() {
 	}
 	clear(l.touched)
 	l.touched = l.touched[:0]
+}
+
+// onlyAttributes reports whether all that was heard of a plugin with safe reload is
+// that attributes changed, while its version is validated or waits for the host.
+// The snapshot of that version stays as it is.
+func (l *loop) onlyAttributes(e *entry, why signs) bool {
+	s := e.safe()
+	if s == nil || why != attributes {
+		return false
+	}
+	if s.leader != nil {
+		e, s = s.leader, s.leader.safe()
+	}
+	var version fileInfo
+	if s.job != nil {
+		version = s.job.info
+	} else {
+		version = l.m.pendingOf(e)
+	}
+	in, err := l.stat(e, l.at(e))
+	return err == nil && version.kind == kindFile && in.fp == version.fp
 }
 
 // hint notes that an entry's file may have changed. A delivery of it that still

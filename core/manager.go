@@ -23,6 +23,8 @@ type Manager struct {
 
 	unusable atomic.Bool // closed or failed
 
+	wakeups sync.Mutex // held while the wakeup callback runs; taken before mu
+
 	mu       sync.Mutex
 	changed  sync.Cond // any change of what waiters wait for
 	closed   bool
@@ -49,6 +51,7 @@ type Manager struct {
 	validator *slot[Validator]
 	vet       vetter
 	poked     bool // the host knows that something waits
+	loopEnded bool // nobody takes commands any more
 	stats     Stats
 }
 
@@ -75,11 +78,21 @@ func New(opts Options) (*Manager, error) {
 		src = s
 	}
 	l := newLoop(m, src)
-	m.spawn(l.run)
+	m.spawn(func() {
+		defer m.endLoop()
+		l.run()
+	})
 	if opts.Dispatch == DispatchThread {
 		m.spawn(m.dispatchThread)
 	}
 	return m, nil
+}
+
+// endLoop notes that the loop does nothing more: it failed, or the manager is closed.
+func (m *Manager) endLoop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.loopEnded = true
 }
 
 // Enable begins to watch the file at path under the name id. The version that
@@ -178,6 +191,10 @@ func checkID(id string) error {
 	return nil
 }
 
+// maxNameLen is more than file systems allow: 255 characters. A name's length has
+// 15 bits in an entry.
+const maxNameLen = 1024
+
 // inspectPath checks a path as the contract asks and returns what is there.
 func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, in fileInfo, err error) {
 	if path == "" {
@@ -193,6 +210,12 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 			return "", in, &Error{Kind: ErrIO, Msg: "cannot resolve the relative path " + abbreviate(path) + ": the working directory is out of reach", Err: err}
 		}
 		abs = joinPath(wd, path)
+	}
+	_, rest := splitRoot(abs)
+	for name, rest := nextName(rest); name != ""; name, rest = nextName(rest) {
+		if len(name) > maxNameLen {
+			return "", in, fail(ErrInvalidPath, "plugin %q: %s, in its path, is longer than any file's name (%d bytes; at most %d are allowed)", id, abbreviate(name), len(name), maxNameLen)
+		}
 	}
 	in, err = m.opts.disk.stat(abs)
 	if err == nil {
@@ -344,7 +367,7 @@ func (m *Manager) SetGlobalEnabled(on bool) error {
 	m.paused = !on
 	m.afterChange()
 	m.kickLoop()
-	m.awaitLocked(func() bool { return !m.paused || m.running == nil || m.running.e == nil })
+	m.awaitLocked(func() bool { return !m.paused || m.running == nil || !m.running.change })
 	return nil
 }
 

@@ -18,8 +18,8 @@ func TestNoMessageShowsHostileTextAsItIs(t *testing.T) {
 				h := &Manager{event: &slot[func(Event)]{}}
 				h.changed.L = &h.mu
 				h.noteLocked(Event{Kind: kind, Health: code, ID: text, Path: text, Message: text})
-				ev, _, ok := h.queue.next(true, true)
-				if why := notPrintable(ev.Message); !ok || why != "" {
+				ev := h.queue.popNote()
+				if why := notPrintable(ev.Message); why != "" {
 					t.Fatalf("kind %d, health %d: %q: %s", kind, code, ev.Message, why)
 				}
 				if ev.ID != text || ev.Path != text {

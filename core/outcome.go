@@ -77,13 +77,10 @@ func (m *Manager) failedLocked(e *entry, o *offer, message string) {
 			what += fmt.Sprintf("; it is offered again in %v", delay)
 		}
 	}
-	ev := Event{Kind: Rollback, ID: e.id(), Path: e.path(), Message: what + "; there is no earlier version to go back to"}
-	if last := s.lastGood(); last != nil {
-		ev.Message = fmt.Sprintf("%s; generation %d is the last good one", what, last.generation)
-		ev.snapshot(last)
+	if s.lastGood() != nil {
 		m.stats.Rollbacks++
 	}
-	m.noteLocked(ev)
+	m.noteLocked(Event{Kind: Rollback, ID: e.id(), Path: e.path(), Message: what}) // see nameLastGood
 }
 
 // snapshot makes the event name an offer's snapshot.

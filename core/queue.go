@@ -3,42 +3,55 @@ package core
 import "time"
 
 // queue holds what waits to be delivered: notes in the order in which they were
-// made, of those about one state of health only the latest, and at most one
-// change per plugin. However long a host does not ask, it stays bounded. Both
-// lines carry a common number, so that a plugin's Enabled comes before its
-// changes and its Disabled after.
+// made, of those about one subject only the latest, and at most one change per
+// plugin. However long a host does not ask, it stays bounded. Both lines carry a
+// common number, so that a plugin's Enabled comes before its changes and its
+// Disabled after.
 type queue struct {
 	number  uint64
 	notes   line[*note]
-	health  map[condition]*note
+	latest  map[topic]*note // of the notes that wait
+	unheard []*note         // Disabled, whose Enabled waits as well, oldest first
 	changes line[*pendingChange]
 }
 
+// maxUnheard is how many plugins may wait that were enabled and disabled again
+// without the host having heard of either. Beyond that the oldest is forgotten:
+// nothing is left of it.
+const maxUnheard = 256
+
 // note is an event other than a change.
 type note struct {
-	number uint64
-	event  Event
-	stale  bool // a later one says how it is now
+	number    uint64
+	event     Event
+	enabled   *note // of a Disabled that is unheard
+	withdrawn bool
+	delivered bool
 }
 
-func (n *note) gone() bool { return n.stale }
+func (n *note) gone() bool { return n.withdrawn }
 
-// condition is what health events are about: those about the same one supersede
-// each other.
-type condition struct {
+func (n *note) waits() bool { return n != nil && !n.withdrawn && !n.delivered }
+
+// topic is what a note is about: a later note about the same one supersedes it.
+type topic struct {
+	kind     Kind
 	code     HealthCode
 	id, path string
 }
 
-func conditionOf(ev Event) condition {
-	c := condition{ev.Health, ev.ID, ev.Path}
-	switch ev.Health {
-	case HealthWatching:
-		c.code = HealthPolling
-	case HealthReadable:
-		c.code = HealthUnreadable
+func topicOf(ev *Event) topic {
+	s := topic{kind: ev.Kind, id: ev.ID}
+	if ev.Kind == Health {
+		s.code, s.path = ev.Health, ev.Path
+		switch ev.Health {
+		case HealthWatching:
+			s.code = HealthPolling
+		case HealthReadable:
+			s.code = HealthUnreadable
+		}
 	}
-	return c
+	return s
 }
 
 // pendingChange is a change, or removal, that waits to be told.
@@ -61,21 +74,73 @@ func (q *queue) pending() int { return q.notes.live + q.changes.live }
 func (q *queue) addNote(ev Event) {
 	q.number++
 	n := &note{number: q.number, event: ev}
-	if ev.Kind == Health {
-		c := conditionOf(ev)
-		if old := q.health[c]; old != nil {
-			old.stale = true
-			q.notes.withdraw()
+	about := topicOf(&ev)
+	switch ev.Kind {
+	case Enabled:
+		// Enabled once more, without the host having heard of the time before.
+		if d := q.latest[topic{kind: Disabled, id: ev.ID}]; d != nil && d.enabled.waits() {
+			q.withdraw(d.enabled)
+			q.withdraw(d)
 		}
-		if q.health == nil {
-			q.health = map[condition]*note{}
+	case Disabled:
+		q.dropNotes(&ev)
+		if e := q.latest[topic{kind: Enabled, id: ev.ID}]; e != nil {
+			n.enabled = e
+			q.unheard = append(q.unheard, n)
+			q.boundUnheard()
 		}
-		q.health[c] = n
+	default:
+		q.withdraw(q.latest[about])
 	}
+	if q.latest == nil {
+		q.latest = map[topic]*note{}
+	}
+	q.latest[about] = n
 	q.notes.push(n)
 }
 
-func (q *queue) clearNotes() { q.notes, q.health = line[*note]{}, nil }
+// withdraw takes back a note that waits; n may be nil.
+func (q *queue) withdraw(n *note) {
+	if !n.waits() {
+		return
+	}
+	n.withdrawn = true
+	q.forget(n)
+	q.notes.withdraw()
+}
+
+func (q *queue) forget(n *note) {
+	if about := topicOf(&n.event); q.latest[about] == n {
+		delete(q.latest, about)
+	}
+}
+
+// boundUnheard forgets the oldest plugin that came and went unheard, if these are
+// too many.
+func (q *queue) boundUnheard() {
+	if len(q.unheard) <= maxUnheard {
+		return
+	}
+	d := q.unheard[0]
+	q.unheard[0] = nil
+	q.unheard = q.unheard[1:]
+	if d.waits() && d.enabled.waits() {
+		q.withdraw(d.enabled)
+		q.withdraw(d)
+	}
+}
+
+// dropNotes takes back what waits to be said of a plugin that is disabled.
+func (q *queue) dropNotes(disabled *Event) {
+	for _, kind := range []Kind{Rejected, Rollback} {
+		q.withdraw(q.latest[topic{kind: kind, id: disabled.ID}])
+	}
+	for _, code := range []HealthCode{HealthImageIncomplete, HealthUnreadable, HealthSnapshotFailed, HealthNoReport} {
+		q.withdraw(q.latest[topic{Health, code, disabled.ID, disabled.Path}])
+	}
+}
+
+func (q *queue) clearNotes() { q.notes, q.latest, q.unheard = line[*note]{}, nil, nil }
 
 func (q *queue) addChange(c *pendingChange) {
 	q.number++
@@ -96,26 +161,35 @@ func (q *queue) takeBack(e *entry) *pendingChange {
 	return c
 }
 
-// next removes what is to be delivered next, from the lines that are open.
-func (q *queue) next(notes, changes bool) (ev Event, c *pendingChange, ok bool) {
+// front is what is to be delivered next, from the lines that are open: a note, a
+// change, or neither.
+func (q *queue) front(notes, changes bool) (*note, *pendingChange) {
 	notes, changes = notes && q.notes.live > 0, changes && q.changes.live > 0
 	if notes && changes {
 		notes = q.notes.front().number < q.changes.front().number
 	}
 	switch {
 	case notes:
-		n := q.notes.pop()
-		if n.event.Kind == Health {
-			delete(q.health, conditionOf(n.event))
-		}
-		return n.event, nil, true
+		return q.notes.front(), nil
 	case changes:
-		c = q.changes.pop()
-		c.e.more.pending = nil
-		c.e.tidy()
-		return Event{}, c, true
+		return nil, q.changes.front()
 	}
-	return Event{}, nil, false
+	return nil, nil
+}
+
+// popNote removes the note in front.
+func (q *queue) popNote() Event {
+	n := q.notes.pop()
+	n.delivered = true
+	q.forget(n)
+	return n.event
+}
+
+// popChange removes the change in front.
+func (q *queue) popChange() {
+	c := q.changes.pop()
+	c.e.more.pending = nil
+	c.e.tidy()
 }
 
 // withdraw remembers a complete version that is not delivered because its file

@@ -46,6 +46,16 @@ func (m *Manager) knownOf(e *entry) version {
 	return e.known()
 }
 
+// pendingOf is the version of a plugin that waits for the host, if one does.
+func (m *Manager) pendingOf(e *entry) (in fileInfo) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e.more != nil && e.more.pending != nil {
+		in = e.more.pending.info
+	}
+	return in
+}
+
 // distrust makes the next complete version count as new, whatever it is.
 func (m *Manager) distrust(e *entry) {
 	m.mu.Lock()
@@ -73,13 +83,21 @@ func (m *Manager) enqueueChanges(changes []*pendingChange) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range changes {
-		if !c.e.disabled() && !m.closed {
-			m.forgetRefusal(c.e)
-			m.stats.supersede(c.e, &c.info)
-			m.queue.addChange(c)
-		}
+		m.addChangeLocked(c)
 	}
 	m.afterChange()
+}
+
+// addChangeLocked queues a change, unless its plugin is disabled by now. It owns
+// the snapshot from then on.
+func (m *Manager) addChangeLocked(c *pendingChange) {
+	if c.e.disabled() || m.closed {
+		m.discardLocked(c.snap)
+		return
+	}
+	m.forgetRefusal(c.e)
+	m.stats.supersede(c.e, &c.info)
+	m.queue.addChange(c)
 }
 
 // enqueueRemoval tells that the file is gone, if anybody listens for that.
@@ -91,8 +109,7 @@ func (m *Manager) enqueueRemoval(e *entry) {
 		return
 	}
 	t := time.Now()
-	m.stats.supersede(e, &fileInfo{})
-	m.queue.addChange(&pendingChange{e: e, removal: true, first: t, whole: t})
+	m.addChangeLocked(&pendingChange{e: e, removal: true, first: t, whole: t})
 	m.afterChange()
 }
 
@@ -194,6 +211,7 @@ func (m *Manager) noteLocked(ev Event) {
 	ev.FirstSeen = ev.Time
 	m.queue.addNote(ev)
 	m.afterChange()
+	m.wakeLocked()
 }
 
 func (m *Manager) publish(watched, polled, settling, writing int) {

@@ -389,8 +389,7 @@ func (m *Manager) enqueueVetted(j *vetJob) {
 	s := j.e.safe()
 	s.rejected, s.trouble, s.again = "", "", 0
 	sum := j.snap.sum
-	m.stats.supersede(j.e, &j.info)
-	m.queue.addChange(&pendingChange{e: j.e, info: j.info, hash: &sum, first: j.first, whole: time.Now(), snap: j.snap, payload: j.payload})
+	m.addChangeLocked(&pendingChange{e: j.e, info: j.info, hash: &sum, first: j.first, whole: time.Now(), snap: j.snap, payload: j.payload})
 	m.afterChange()
 }
 

@@ -1,0 +1,261 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// interruptedDisk has something happen just after a file was looked at.
+type interruptedDisk struct {
+	*fakeDisk
+	during *func()
+}
+
+func (d interruptedDisk) stat(path string) (fileInfo, error) {
+	in, err := d.fakeDisk.stat(path)
+	if f := *d.during; f != nil {
+		*d.during = nil
+		f()
+	}
+	return in, err
+}
+
+// whileConfirmed has something happen while Dispatch looks at a file that has
+// waited, once more. What the loop makes of that is done before Dispatch goes on.
+func whileConfirmed(t *testing.T, o Options, happens, then func(h *host)) {
+	t.Helper()
+	var during func()
+	o.Dispatch = DispatchManual
+	inBubbleOn(t, o, func(d *fakeDisk) disk { return interruptedDisk{d, &during} }, func(h *host) {
+		h.dispatch(0, 0)
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Minute)
+		during = func() { happens(h); synctest.Wait() }
+		h.dispatch(0, 0)
+		then(h)
+	})
+}
+
+func TestVersionIsDeliveredOnceHoweverItsModeChangesMeanwhile(t *testing.T) {
+	for name, o := range map[string]Options{"quiet": {}, "without quiet": {Quiet: NoQuiet}} {
+		t.Run(name, func(t *testing.T) {
+			whileConfirmed(t, o, func(h *host) { h.disk.chmod(plugin) }, func(h *host) {
+				time.Sleep(time.Minute)
+				h.dispatch(0, 0)
+				h.expect(time.Minute, "a=v1")
+				h.dispatch(0, 0)
+				h.expect(0)
+			})
+		})
+	}
+}
+
+func TestRemovalThatIsUndoneBeforeItsDeliveryIsNotDelivered(t *testing.T) {
+	var during func()
+	inBubbleOn(t, Options{Dispatch: DispatchManual}, func(d *fakeDisk) disk { return interruptedDisk{d, &during} }, func(h *host) {
+		h.dispatch(0, 0)
+		putBack := h.disk.displace(plugin, "")
+		time.Sleep(time.Minute)
+		during = func() { putBack(); synctest.Wait() } // Dispatch has just seen that it is gone
+		h.dispatch(0, 0)
+		h.expect(time.Minute)
+		h.dispatch(0, 0)
+		h.expect(0)
+	})
+}
+
+func TestPauseWhileAChangeIsConfirmedHoldsItBack(t *testing.T) {
+	whileConfirmed(t, Options{}, func(h *host) { h.m.SetGlobalEnabled(false) }, func(h *host) {
+		h.expect(time.Minute)
+		h.dispatch(0, 0)
+		h.expect(0)
+		h.m.SetGlobalEnabled(true)
+		time.Sleep(time.Minute)
+		h.dispatch(0, 0)
+		h.expect(0, "a=v1")
+	})
+}
+
+func TestCallbacksRemovedWhileAChangeIsConfirmedLoseNothing(t *testing.T) {
+	whileConfirmed(t, Options{}, func(h *host) {
+		h.m.SetReloadCallback(nil, nil)
+		h.m.SetEventCallback(nil, nil)
+	}, func(h *host) {
+		h.expect(time.Minute)
+		h.m.SetReloadCallback(h.reload, nil)
+		h.dispatch(0, 0)
+		h.expect(0, "a=v1")
+	})
+}
+
+func TestNothingIsQueuedForADisabledPlugin(t *testing.T) {
+	manual(t, func(h *host) {
+		h.dispatch(0, 0)
+		e := newEntry("b", "b.so", newFolder("/plugins/", len("/plugins"), len("/plugins/")), 0)
+		e.makeSafe(&safeState{})
+		e.index = disabled
+		in, _ := h.disk.stat(plugin)
+		h.m.enqueueChanges([]*pendingChange{{e: e, info: in}})
+		h.m.enqueueVetted(&vetJob{e: e, info: in, snap: &snapshot{}})
+		if s := h.stats(); s.Pending != 0 {
+			t.Fatalf("%d changes wait after Disable", s.Pending)
+		}
+		if n := len(h.m.vet.trash); n != 1 {
+			t.Fatalf("%d snapshots are to be removed, want the one that was not delivered", n)
+		}
+	})
+}
+
+func TestDispatchThatIsNotToWaitDoesNotWaitForAnothersCallback(t *testing.T) {
+	manual(t, func(h *host) {
+		h.enable("b", plugin)
+		h.dispatch(0, 0)
+		h.m.SetReloadCallback(func(string) { time.Sleep(time.Hour) }, nil)
+		h.disk.replace(plugin, "v1")
+		h.expect(time.Minute)
+		go h.m.Dispatch(1, 0)
+		synctest.Wait()
+		start := time.Now()
+		for _, limit := range []int{1, 0} {
+			if n := h.dispatch(limit, 0); n != 0 || time.Since(start) != 0 {
+				t.Fatalf("max %d: delivered %d after %v; want 0 at once", limit, n, time.Since(start))
+			}
+		}
+		if n := h.dispatch(1, time.Second); n != 0 || time.Since(start) != time.Second {
+			t.Fatalf("delivered %d after %v; want 0 after 1s", n, time.Since(start))
+		}
+		if n := h.dispatch(1, -1); n != 1 {
+			t.Fatalf("delivered %d, want the other one", n)
+		}
+	})
+}
+
+// What waits is bounded however long the host does not ask.
+func TestEnablingAndDisablingWithoutADispatchPilesUpNothing(t *testing.T) {
+	for name, id := range map[string]func(i int) string{
+		"one id":    func(int) string { return "b" },
+		"other ids": func(i int) string { return fmt.Sprint("b", i) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			manual(t, func(h *host) {
+				for i := range 20000 {
+					if err := h.m.Enable(id(i), plugin, EnableOptions{}); err != nil {
+						t.Fatal(err)
+					}
+					h.m.Disable(id(i))
+				}
+				if s := h.stats(); s.Pending > 1000 {
+					t.Fatalf("%d events wait", s.Pending)
+				}
+				h.dispatch(0, 0)
+				enabled := map[string]bool{}
+				for _, e := range h.ev {
+					if e.Kind != Enabled && e.Kind != Disabled || enabled[e.ID] != (e.Kind == Disabled) {
+						t.Fatalf("event %+v; enabled before: %v", e, enabled[e.ID])
+					}
+					enabled[e.ID] = e.Kind == Enabled
+				}
+				if last := h.ev[len(h.ev)-1]; last.Kind != Disabled || last.ID != id(19999) {
+					t.Fatalf("the last event is %+v", last)
+				}
+				if !enabled["a"] || enabled[id(19999)] {
+					t.Fatal("what was delivered is not how things are")
+				}
+			})
+		})
+	}
+}
+
+// Disabled is the last event of its id, and each is heard of in its order.
+func TestDisabledAndEnabledAgainIsHeardInOrder(t *testing.T) {
+	manual(t, func(h *host) {
+		h.dispatch(0, 0) // the host knows that "a" is enabled
+		for range 3 {
+			h.m.Disable("a")
+			h.enable("a", plugin)
+		}
+		h.dispatch(0, 0)
+		var kinds []Kind
+		for _, e := range h.ev {
+			kinds = append(kinds, e.Kind)
+		}
+		if !slices.Equal(kinds, []Kind{Enabled, Disabled, Enabled}) {
+			t.Fatalf("events %v, want Enabled, Disabled, Enabled", kinds)
+		}
+	})
+}
+
+// A note about a plugin's health is none any more when the plugin is disabled.
+func TestDisablingDropsWhatWaitsToBeSaidOfThePlugin(t *testing.T) {
+	inBubble(t, Options{Dispatch: DispatchManual, CheckImage: true}, func(h *host) {
+		h.dispatch(0, 0)
+		h.disk.setImage(plugin, errBadImage)
+		h.disk.write(plugin, "v1")
+		h.expect(time.Minute)
+		h.disk.setMode(plugin, true)
+		h.expect(time.Minute)
+		if s := h.stats(); s.Pending == 0 {
+			t.Fatal("nothing waits")
+		}
+		h.m.Disable("a")
+		h.dispatch(0, 0)
+		if got := h.healthCodes(); len(got) != 0 {
+			t.Fatalf("health events %v after Disable", got)
+		}
+	})
+}
+
+// panickingDisk fails in the loop.
+type panickingDisk struct {
+	*fakeDisk
+	armed *bool
+}
+
+func (d panickingDisk) stat(path string) (fileInfo, error) {
+	if *d.armed {
+		panic("boom")
+	}
+	return d.fakeDisk.stat(path)
+}
+
+func TestPanicWakesTheHost(t *testing.T) {
+	wakes := func(t *testing.T, on func(*fakeDisk) disk, fail func(h *host)) {
+		inBubbleOn(t, Options{Dispatch: DispatchManual}, on, func(h *host) {
+			h.dispatch(0, 0)
+			woken := make(chan struct{}, 10)
+			h.m.SetWakeup(func() { woken <- struct{}{} }, nil)
+			synctest.Wait()
+			fail(h)
+			for {
+				select {
+				case <-woken:
+				case <-time.After(time.Hour):
+					t.Fatal("the host was not woken")
+				}
+				h.m.Dispatch(0, 0)
+				if slices.Contains(h.healthCodes(), HealthPanic) {
+					return
+				}
+			}
+		})
+	}
+	t.Run("in the loop", func(t *testing.T) {
+		armed := false
+		wakes(t, func(d *fakeDisk) disk { return panickingDisk{d, &armed} }, func(h *host) {
+			armed = true
+			h.disk.write(plugin, "v1")
+		})
+	})
+	t.Run("in a callback", func(t *testing.T) {
+		wakes(t, func(d *fakeDisk) disk { return d }, func(h *host) {
+			h.m.SetReloadCallback(func(string) { panic("boom") }, nil)
+			h.disk.write(plugin, "v1")
+		})
+	})
+	t.Run("reported by the layer above", func(t *testing.T) {
+		wakes(t, func(d *fakeDisk) disk { return d }, func(h *host) { h.m.Fault("boom") })
+	})
+}
