@@ -17,7 +17,7 @@ SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 CTESTS     := api paths changes settle delivery manual process manners safe safeguards sizes destroys plugin reloads panics
 EXAMPLES   := $(BUILD)/examples
-SOURCES    := $(wildcard core/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
+SOURCES    := $(wildcard core/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
 comma      := ,
 
 # Where .ci/need go puts a Go if the PATH has none that serves; everything finds it there.
@@ -191,7 +191,7 @@ soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on
 
 fuzz: lib ## the path walk and malformed images, these also by the standard library's readers, for FUZZTIME each, then CALLS random calls under every sanitizer
 	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core
-	$(GO) test -run '^$$' -fuzz FuzzImage -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core
+	$(GO) test -run '^$$' -fuzz FuzzImage -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/image
 	capi/tests/fuzz $(BUILD) $(CALLS)
 
 bench: ## us and the other watchers, measured on the same work: writes docs/benchmarks.md (BENCH='-part storm': one part)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/qtforge/hotreload/core/internal/image"
 )
 
 // What is read of a file that others may have made. What is larger is rejected.
@@ -83,29 +85,14 @@ func startsAsImage(path string) bool {
 	defer f.Close()
 	var magic [4]byte
 	n, _ := f.ReadAt(magic[:], 0)
-	return n == len(magic) && formatOf(magic[:]) != nil
+	return image.Begins(magic[:n])
 }
 
 // checkSymbols refuses an image that does not export every one of names.
 func checkSymbols(path string, names []string) error {
-	exported := map[string]bool{}
-	for _, n := range names {
-		exported[n] = false
-	}
-	err := withImage(path, func(f *image) error {
-		if err := f.exports(exported); err != nil {
-			return reject("its exported symbols cannot be read: %v", err)
-		}
-		return nil
-	})
+	missing, err := missingSymbols(path, names)
 	if err != nil {
 		return err
-	}
-	var missing []string
-	for _, n := range names {
-		if !exported[n] {
-			missing = append(missing, n)
-		}
 	}
 	if len(missing) > 0 {
 		return reject("it does not export %s", strings.Join(missing, ", "))

@@ -1,8 +1,9 @@
-package core
+package image
 
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,9 +12,19 @@ import (
 	"testing"
 )
 
-func imageOf(b []byte) *image { return &image{r: bytes.NewReader(b), size: uint64(len(b))} }
+func check(b []byte) error { return Check(bytes.NewReader(b), int64(len(b))) }
 
-func examineBytes(b []byte) error { return imageOf(b).examine() }
+// exportsAll reports which names an image does not export.
+func exportsAll(b []byte, names ...string) error {
+	missing, err := Missing(bytes.NewReader(b), int64(len(b)), names)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("it does not export %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
 
 func built(t *testing.T, path string, cmd *exec.Cmd) []byte {
 	t.Helper()
@@ -28,17 +39,21 @@ func built(t *testing.T, path string, cmd *exec.Cmd) []byte {
 }
 
 // library is a shared library made by the system's own compiler.
-func library(t *testing.T) []byte {
+func library(t *testing.T, flags ...string) []byte {
+	t.Helper()
 	dir := t.TempDir()
 	source, out := filepath.Join(dir, "plugin.c"), filepath.Join(dir, "plugin")
-	if err := os.WriteFile(source, []byte("int table[999] = {1};\nint answer(int i) { return table[i]; }\n"), 0o644); err != nil {
+	if err := os.WriteFile(source, []byte("int table[999] = {1};\nstatic int local;\nint *keep = &local;\nint answer(int i) { return table[i]; }\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cc := os.Getenv("CC")
-	if cc == "" {
-		cc = "cc"
+	return built(t, out, exec.Command(compiler(), append(flags, "-g", "-shared", "-fPIC", "-o", out, source)...))
+}
+
+func compiler() string {
+	if cc := os.Getenv("CC"); cc != "" {
+		return cc
 	}
-	return built(t, out, exec.Command(cc, "-g", "-shared", "-fPIC", "-o", out, source))
+	return "cc"
 }
 
 // program is a small program for another machine. Go can make one anywhere.
@@ -54,45 +69,45 @@ func program(t *testing.T, goos, goarch string, flags ...string) []byte {
 	return built(t, out, cmd)
 }
 
-// refusesTruncations cuts the image at every step-th length, and at each within
+// rejectsTruncations cuts the image at every step-th length, and at each within
 // the first and last kilobytes.
-func refusesTruncations(t *testing.T, whole []byte, step int) {
+func rejectsTruncations(t *testing.T, complete []byte, step int) {
 	t.Helper()
-	if err := examineBytes(whole); err != nil {
-		t.Fatalf("the whole image: %v", err)
+	if err := check(complete); err != nil {
+		t.Fatalf("the complete image: %v", err)
 	}
-	for n := range whole {
-		if n%step != 0 && n > 2048 && n < len(whole)-2048 {
+	for n := range complete {
+		if n%step != 0 && n > 2048 && n < len(complete)-2048 {
 			continue
 		}
-		if examineBytes(whole[:n]) == nil {
-			t.Fatalf("cut to %d of %d bytes: not refused", n, len(whole))
+		if check(complete[:n]) == nil {
+			t.Fatalf("cut to %d of %d bytes: not rejected", n, len(complete))
 		}
 	}
 }
 
-func TestEveryTruncationOfALibraryIsRefused(t *testing.T) {
+func TestEveryTruncationOfALibraryIsRejected(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		refusesTruncations(t, program(t, "windows", runtime.GOARCH), 997)
+		rejectsTruncations(t, program(t, "windows", runtime.GOARCH), 997)
 		return
 	}
-	refusesTruncations(t, library(t), 1)
+	rejectsTruncations(t, library(t), 1)
 }
 
-func TestTruncatedImagesOfEveryFormatAreRefused(t *testing.T) {
+func TestTruncatedImagesOfEveryFormatAreRejected(t *testing.T) {
 	t.Parallel()
 	for _, goos := range []string{"linux", "windows", "darwin"} {
 		for _, flags := range [][]string{nil, {"-ldflags=-s -w"}} {
 			t.Run(goos+strings.Join(flags, ""), func(t *testing.T) {
 				t.Parallel()
-				refusesTruncations(t, program(t, goos, runtime.GOARCH, flags...), 4999)
+				rejectsTruncations(t, program(t, goos, runtime.GOARCH, flags...), 4999)
 			})
 		}
 	}
 }
 
-func TestImagesForAnotherMachineAreRefused(t *testing.T) {
+func TestImagesForAnotherMachineAreRejected(t *testing.T) {
 	t.Parallel()
 	other := "arm64"
 	if runtime.GOARCH == "arm64" {
@@ -102,11 +117,11 @@ func TestImagesForAnotherMachineAreRefused(t *testing.T) {
 		t.Run(goos, func(t *testing.T) {
 			t.Parallel()
 			image := program(t, goos, other)
-			if err := examineBytes(image); err == nil || !strings.Contains(err.Error(), "made for") {
+			if err := check(image); err == nil || !strings.Contains(err.Error(), "made for") {
 				t.Errorf("made for %s: %v", other, err)
 			}
 			if goos == "darwin" {
-				if err := examineBytes(universal(image)); err == nil || !strings.Contains(err.Error(), "none of its images") {
+				if err := check(universal(image)); err == nil || !strings.Contains(err.Error(), "none of its images") {
 					t.Errorf("universal, but only for %s: %v", other, err)
 				}
 			}
@@ -115,8 +130,8 @@ func TestImagesForAnotherMachineAreRefused(t *testing.T) {
 	own := program(t, "linux", runtime.GOARCH)
 	class := bytes.Clone(own)
 	class[4] ^= 3 // 32 and 64 bits
-	if examineBytes(class) == nil {
-		t.Error("another word size: not refused")
+	if check(class) == nil {
+		t.Error("another word size: not rejected")
 	}
 }
 
@@ -138,21 +153,21 @@ func universal(images ...[]byte) []byte {
 
 func TestUniversalImage(t *testing.T) {
 	t.Parallel()
-	refusesTruncations(t, universal(program(t, "darwin", "arm64"), program(t, "darwin", "amd64")), 9973)
+	rejectsTruncations(t, universal(program(t, "darwin", "arm64"), program(t, "darwin", "amd64")), 9973)
 }
 
 // A signature is appended behind all sections of a PE image.
-func TestTruncatedSignatureIsRefused(t *testing.T) {
+func TestTruncatedSignatureIsRejected(t *testing.T) {
 	t.Parallel()
 	image := program(t, "windows", runtime.GOARCH, "-ldflags=-s -w")
 	optional := binary.LittleEndian.Uint32(image[0x3c:]) + 4 + 20
 	directory := image[optional+112+4*8:] // PE32+: the fifth of the data directories
 	binary.LittleEndian.PutUint32(directory, uint32(len(image)))
 	binary.LittleEndian.PutUint32(directory[4:], 3000)
-	refusesTruncations(t, append(image, make([]byte, 3000)...), 4999)
+	rejectsTruncations(t, append(image, make([]byte, 3000)...), 4999)
 }
 
-func TestWhatIsNoImageIsRefused(t *testing.T) {
+func TestWhatIsNoImageIsRejected(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string][]byte{
 		"nothing":             {},
@@ -163,8 +178,8 @@ func TestWhatIsNoImageIsRefused(t *testing.T) {
 		"MZ and no more":      append([]byte("MZ"), make([]byte, 9000)...),
 		"Mach-O and no more":  append([]byte("\xcf\xfa\xed\xfe"), make([]byte, 9000)...),
 	} {
-		if examineBytes(b) == nil {
-			t.Errorf("%s: not refused", name)
+		if check(b) == nil {
+			t.Errorf("%s: not rejected", name)
 		}
 	}
 }

@@ -1,6 +1,11 @@
-package core
+// This reader is ours because debug/pe copies the rest of the table of names for
+// each symbol and each section with a long name: 20 MB can cost hours. A limit that
+// prevents it rejects what mingw and Go build with symbols, too.
+
+package image
 
 import (
+	"fmt"
 	"runtime"
 )
 
@@ -28,7 +33,7 @@ const (
 
 // peFile is a PE image whose headers were read.
 type peFile struct {
-	*image
+	*file
 	machine     uint64
 	optional    bool          // it has an optional header, as what can be loaded does
 	directories []peDirectory // as many as there are
@@ -43,8 +48,8 @@ type peSectionHeader struct {
 	address, off, size uint64
 }
 
-func openPE(image *image) (f peFile, err error) {
-	f.image = image
+func openPE(in *file) (f peFile, err error) {
+	f.file = in
 	dos, err := f.read(0, 96)
 	if err != nil {
 		return f, err
@@ -55,7 +60,7 @@ func openPE(image *image) (f peFile, err error) {
 		return f, err
 	}
 	if string(h[:4]) != "PE\x00\x00" {
-		return f, errorf("invalid signature % x", h[:4])
+		return f, fmt.Errorf("invalid signature % x", h[:4])
 	}
 	base += 4 + peHeader
 	h = h[4:]
@@ -74,7 +79,7 @@ func openPE(image *image) (f peFile, err error) {
 // openSymbols looks over the symbol table and the names behind it, which are
 // what a linker writes last.
 func (f *peFile) openSymbols(off, n uint64) error {
-	f.strings = nameTable{f.image, 0, 4, mostShown}
+	f.strings = nameTable{f: f.file, n: 4, longest: maxShown}
 	if off == 0 {
 		return nil
 	}
@@ -95,12 +100,12 @@ func (f *peFile) openSymbols(off, n uint64) error {
 		}
 		auxiliary = b[17]
 		if at := f.u32(b[4:]); f.u32(b) == 0 && at != 0 && !f.named(at) {
-			return errorf("a symbol's name is not among the names")
+			return fmt.Errorf("a symbol's name is not among the names")
 		}
 		return nil
 	})
 	if err == nil && auxiliary > 0 {
-		err = errorf("the last symbol is incomplete")
+		err = fmt.Errorf("the last symbol is incomplete")
 	}
 	return err
 }
@@ -121,11 +126,11 @@ func (f *peFile) openOptional(off, size uint64) error {
 		least = 112
 	}
 	if size < least || least == 96 && f.u16(h) != 0x10b {
-		return errorf("the optional header is malformed")
+		return fmt.Errorf("the optional header is malformed")
 	}
 	n := f.u32(h[least-4:])
 	if size-least != n*8 {
-		return errorf("the optional header has no room for %d directories", n)
+		return fmt.Errorf("the optional header has no room for %d directories", n)
 	}
 	f.optional = true
 	for d := h[least:]; len(d) > 0; d = d[8:] {
@@ -153,7 +158,7 @@ func (f *peFile) addSection(_ uint64, b []byte) error {
 			i = 10*i + uint64(digit)
 		}
 		if !f.named(i) {
-			return errorf("the name of section %q is not among the names", name)
+			return fmt.Errorf("the name of section %q is not among the names", name)
 		}
 		var err error
 		if name, _, err = f.strings.at(i); err != nil {
@@ -167,16 +172,16 @@ func (f *peFile) addSection(_ uint64, b []byte) error {
 	return nil
 }
 
-func checkPE(image *image) error {
-	f, err := openPE(image)
+func checkPE(in *file) error {
+	f, err := openPE(in)
 	if err != nil {
 		return err
 	}
 	if want := thisPE(); want != 0 && f.machine != want {
-		return errorf("made for machine %#x, this one is %#x", f.machine, want)
+		return fmt.Errorf("made for machine %#x, this one is %#x", f.machine, want)
 	}
 	if !f.optional || len(f.sections) == 0 {
-		return errorf("no optional header or no sections: not a loadable image")
+		return fmt.Errorf("no optional header or no sections: not a loadable image")
 	}
 	for _, s := range f.sections {
 		if err := f.within("section "+s.name, s.off, s.size); err != nil {
@@ -192,13 +197,13 @@ func checkPE(image *image) error {
 }
 
 // exportsOfPE looks into the export directory.
-func exportsOfPE(image *image, names map[string]bool) error {
-	f, err := openPE(image)
+func exportsOfPE(in *file, names map[string]bool) error {
+	f, err := openPE(in)
 	if err != nil {
 		return err
 	}
 	if !f.optional {
-		return errorf("no optional header")
+		return fmt.Errorf("no optional header")
 	}
 	d := f.directory(peDirectoryExports)
 	if d.size == 0 {
@@ -217,7 +222,7 @@ func exportsOfPE(image *image, names map[string]bool) error {
 		return nil
 	}
 	if count > 1<<16 { // what an ordinal can number
-		return errorf("the export directory is malformed")
+		return fmt.Errorf("the export directory is malformed")
 	}
 	if off, _, err = f.at(f.u32(h[32:]), 4*count); err != nil {
 		return err
@@ -228,7 +233,7 @@ func exportsOfPE(image *image, names map[string]bool) error {
 		if err != nil {
 			return err
 		}
-		name, ends, err := nameTable{image, off, room, longest}.at(0)
+		name, ends, err := nameTable{f: in, off: off, n: room, longest: longest}.at(0)
 		if _, wanted := names[name]; wanted && ends {
 			names[name] = true
 		}
@@ -239,6 +244,9 @@ func exportsOfPE(image *image, names map[string]bool) error {
 // at finds n bytes at an address of the mapped image: where they are in the file,
 // and how many there are until their section ends.
 func (f *peFile) at(address, n uint64) (off, room uint64, err error) {
+	if err := f.spend(uint64(len(f.sections))); err != nil {
+		return 0, 0, err
+	}
 	for _, s := range f.sections {
 		if address < s.address || address-s.address >= s.size {
 			continue
@@ -248,5 +256,5 @@ func (f *peFile) at(address, n uint64) (off, room uint64, err error) {
 		}
 		break
 	}
-	return 0, 0, errorf("the export directory points outside of the image's sections")
+	return 0, 0, fmt.Errorf("the export directory points outside of the image's sections")
 }

@@ -1,11 +1,9 @@
-package core
+package image
 
 import (
 	"bytes"
 	"debug/macho"
 	"encoding/binary"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -56,13 +54,6 @@ func TestExportsOfMacho(t *testing.T) {
 	if own == other {
 		other = macho.CpuAmd64
 	}
-	path := filepath.Join(t.TempDir(), "p.dylib")
-	check := func(image []byte, names ...string) error {
-		if err := os.WriteFile(path, image, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return checkSymbols(path, names)
-	}
 	image := dylib(own,
 		machoSymbol{"_plugin_init", nExternal | nSection},
 		machoSymbol{"_plugin_version", nExternal | nAbsolute},
@@ -70,32 +61,32 @@ func TestExportsOfMacho(t *testing.T) {
 		machoSymbol{"_plugin_static", nSection},
 		machoSymbol{"_plugin_needed", nExternal}, // undefined: of another library
 	)
-	if err := examineBytes(image); ok && err != nil {
+	if err := check(image); ok && err != nil {
 		t.Fatalf("the test's own image: %v", err)
 	}
-	if err := check(image, "plugin_init", "plugin_version"); err != nil {
+	if err := exportsAll(image, "plugin_init", "plugin_version"); err != nil {
 		t.Error(err)
 	}
 	for _, missing := range []string{"plugin_hidden", "plugin_static", "plugin_needed", "plugin_absent", "_plugin_init"} {
-		if err := check(image, "plugin_init", missing); err == nil || err.Error() != "it does not export "+missing {
+		if err := exportsAll(image, "plugin_init", missing); err == nil || err.Error() != "it does not export "+missing {
 			t.Errorf("%s: %v", missing, err)
 		}
 	}
 	if ok { // of a universal image that counts which is for this machine
 		foreign := dylib(other, machoSymbol{"_plugin_foreign", nExternal | nSection})
-		if err := check(universal(foreign, image), "plugin_init"); err != nil {
+		if err := exportsAll(universal(foreign, image), "plugin_init"); err != nil {
 			t.Error(err)
 		}
-		if err := check(universal(foreign, image), "plugin_foreign"); err == nil || !strings.Contains(err.Error(), "does not export plugin_foreign") {
+		if err := exportsAll(universal(foreign, image), "plugin_foreign"); err == nil || !strings.Contains(err.Error(), "does not export plugin_foreign") {
 			t.Errorf("another machine's symbol: %v", err)
 		}
 	}
 	for n := range len(image) {
-		if err := check(image[:n], "plugin_init", "plugin_version", "plugin_needed"); err == nil {
+		if err := exportsAll(image[:n], "plugin_init", "plugin_version", "plugin_needed"); err == nil {
 			t.Fatalf("cut to %d of %d bytes: accepted", n, len(image))
 		}
 	}
-	if err := check(dylib(own), "plugin_init"); err == nil {
+	if err := exportsAll(dylib(own), "plugin_init"); err == nil {
 		t.Error("an image without symbols is accepted")
 	}
 }

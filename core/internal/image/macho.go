@@ -1,8 +1,13 @@
-package core
+// This reader is ours because debug/macho copies the rest of the table of names for
+// each symbol, and reads images in a universal one that lie over each other again
+// and again: 1.6 MB can cost minutes. A limit that prevents it rejects what is not
+// stripped, too.
+
+package image
 
 import (
 	"encoding/binary"
-	"io"
+	"fmt"
 	"runtime"
 	"slices"
 	"strconv"
@@ -55,7 +60,7 @@ func isMacho(magic uint32) bool { return magic&^1 == machoMagic }
 
 // machoFile is a Mach-O image whose load commands were read.
 type machoFile struct {
-	*image
+	*file
 	cpu      machoCPU
 	kind     uint64
 	segments []machoSegment
@@ -72,8 +77,8 @@ type machoSymbols struct {
 	names        nameTable
 }
 
-func openMacho(image *image) (f machoFile, err error) {
-	f.image = image
+func openMacho(in *file) (f machoFile, err error) {
+	f.file = in
 	magic, err := f.read(0, 4)
 	if err != nil {
 		return f, err
@@ -81,7 +86,7 @@ func openMacho(image *image) (f machoFile, err error) {
 	f.big = !isMacho(binary.LittleEndian.Uint32(magic))
 	f.wide = f.u32(magic)&1 != 0
 	if !isMacho(uint32(f.u32(magic))) {
-		return f, errorf("no image begins with % x", magic)
+		return f, fmt.Errorf("no image begins with % x", magic)
 	}
 	h, err := f.read(0, 28)
 	if err != nil {
@@ -98,11 +103,11 @@ func openMacho(image *image) (f machoFile, err error) {
 	}
 	for range f.u32(h[16:]) {
 		if len(commands) < 8 {
-			return f, errorf("more load commands than there is room for")
+			return f, fmt.Errorf("more load commands than there is room for")
 		}
 		size := f.u32(commands[4:])
 		if size < 8 || size > uint64(len(commands)) {
-			return f, errorf("a load command is malformed")
+			return f, fmt.Errorf("a load command is malformed")
 		}
 		if err := f.command(commands[:size]); err != nil {
 			return f, err
@@ -129,7 +134,7 @@ func (f *machoFile) command(b []byte) error {
 		least = 12
 	}
 	if len(b) < least {
-		return errorf("a load command is too short")
+		return fmt.Errorf("a load command is too short")
 	}
 	switch kind {
 	case segment:
@@ -140,17 +145,17 @@ func (f *machoFile) command(b []byte) error {
 		return f.openSymbols(b)
 	case dynamic:
 		if f.symbols.size == 0 {
-			return errorf("a dynamic symbol table without any ordinary one before it")
+			return fmt.Errorf("a dynamic symbol table without any ordinary one before it")
 		}
 		if f.u32(b[24:])+f.u32(b[28:]) > f.symbols.n {
-			return errorf("the dynamic symbol table has more symbols than the ordinary one")
+			return fmt.Errorf("the dynamic symbol table has more symbols than the ordinary one")
 		}
 		if !f.holds(f.u32(b[56:]), f.u32(b[60:]), 4) {
 			return errEnds
 		}
 	case dylib, rpath:
 		if f.u32(b[8:]) >= uint64(len(b)) {
-			return errorf("a load command is malformed")
+			return fmt.Errorf("a load command is malformed")
 		}
 	}
 	return nil
@@ -158,11 +163,11 @@ func (f *machoFile) command(b []byte) error {
 
 // addSegment: its command may be of another width than the image.
 func (f *machoFile) addSegment(b []byte, wide bool) error {
-	as := &image{big: f.big, wide: wide}
+	as := &file{big: f.big, wide: wide}
 	name, _ := cstring(b[8:24])
 	s := machoSegment{name, as.word(b, 40, 32), as.word(b, 48, 36)}
 	if int64(s.off) < 0 || int64(s.size) < 0 {
-		return errorf("segment %s is malformed", name)
+		return fmt.Errorf("segment %s is malformed", name)
 	}
 	f.segments = append(f.segments, s)
 	header, section, relocations := 56, 68, 48
@@ -172,7 +177,7 @@ func (f *machoFile) addSegment(b []byte, wide bool) error {
 	n, b := f.u32(b[header-8:]), b[header:]
 	for range n {
 		if len(b) < section {
-			return errorf("segment %s has more sections than there is room for", name)
+			return fmt.Errorf("segment %s has more sections than there is room for", name)
 		}
 		if !f.holds(f.u32(b[relocations:]), f.u32(b[relocations+4:]), 8) {
 			return errEnds
@@ -185,32 +190,32 @@ func (f *machoFile) addSegment(b []byte, wide bool) error {
 // openSymbols: in a linker's output, the symbols' names are the last but the signature.
 func (f *machoFile) openSymbols(b []byte) error {
 	if f.symbols.size != 0 {
-		return errorf("two symbol tables")
+		return fmt.Errorf("two symbol tables")
 	}
 	s := &f.symbols
 	s.off, s.n, s.size = f.u32(b[8:]), f.u32(b[12:]), 12
 	if f.wide {
 		s.size = 16
 	}
-	s.names = nameTable{f.image, f.u32(b[16:]), f.u32(b[20:]), mostShown}
+	s.names = nameTable{f: f.file, off: f.u32(b[16:]), n: f.u32(b[20:]), longest: maxShown}
 	if !f.holds(s.names.off, s.names.n, 1) {
 		return errEnds
 	}
 	return f.table(s.off, s.n, s.size, func(_ uint64, b []byte) error {
 		if f.u32(b) >= s.names.n {
-			return errorf("a symbol's name is not among the names")
+			return fmt.Errorf("a symbol's name is not among the names")
 		}
 		return nil
 	})
 }
 
-func checkMacho(image *image) error {
-	f, err := openMacho(image)
+func checkMacho(in *file) error {
+	f, err := openMacho(in)
 	if err != nil {
 		return err
 	}
 	if want := thisMacho(); want != 0 && f.cpu != want {
-		return errorf("made for %v, this machine is %v", f.cpu, want)
+		return fmt.Errorf("made for %v, this machine is %v", f.cpu, want)
 	}
 	return f.checkSegments()
 }
@@ -226,8 +231,8 @@ func (f *machoFile) checkSegments() error {
 
 // exportsOfMacho looks into the symbol table, in C's names: without the
 // underscore of the format.
-func exportsOfMacho(image *image, names map[string]bool) error {
-	f, err := openMacho(image)
+func exportsOfMacho(in *file, names map[string]bool) error {
+	f, err := openMacho(in)
 	if err != nil || f.symbols.size == 0 {
 		return err
 	}
@@ -238,6 +243,9 @@ func (f *machoFile) exports(names map[string]bool) error {
 	const external, private, kind, undefined = 0x01, 0x10, 0x0e, 0
 	s := &f.symbols
 	s.names.longest = longestOf(names) + 1
+	if err := s.names.load(); err != nil {
+		return err
+	}
 	return f.table(s.off, s.n, s.size, func(_ uint64, b []byte) error {
 		if b[4]&external == 0 || b[4]&private != 0 || b[4]&kind == undefined {
 			return nil
@@ -251,26 +259,34 @@ func (f *machoFile) exports(names map[string]bool) error {
 	})
 }
 
+// extent is a part of a file.
+type extent struct{ off, end uint64 }
+
 // eachOfFat goes through the images in a universal one.
-func eachOfFat(file *image, do func(cpu machoCPU, f *machoFile) error) error {
+func eachOfFat(in *file, do func(cpu machoCPU, f *machoFile) error) error {
 	const most = 204 // what the system's loader looks at
-	h, err := file.read(0, 8)
+	h, err := in.read(0, 8)
 	if err != nil {
 		return err
 	}
 	n := uint64(binary.BigEndian.Uint32(h[4:]))
 	if n < 1 || n > most {
-		return errorf("%d images in one", n)
+		return fmt.Errorf("%d images in one", n)
 	}
 	var seen []uint64
+	var taken []extent
 	kind := uint64(0)
-	return file.table(8, n, 20, func(i uint64, b []byte) error {
+	return in.table(8, n, 20, func(i uint64, b []byte) error {
 		cpu := machoCPU(binary.BigEndian.Uint32(b))
 		off, size := uint64(binary.BigEndian.Uint32(b[8:])), uint64(binary.BigEndian.Uint32(b[12:]))
-		if err := file.within("the image for "+cpu.String(), off, size); err != nil {
+		if err := in.within("the image for "+cpu.String(), off, size); err != nil {
 			return err
 		}
-		f, err := openMacho(&image{r: io.NewSectionReader(file.r, int64(off), int64(size)), size: size})
+		if slices.ContainsFunc(taken, func(t extent) bool { return off < t.end && t.off < off+size }) {
+			return fmt.Errorf("two images at the same place of the file")
+		}
+		taken = append(taken, extent{off, off + size})
+		f, err := openMacho(in.part(off, size))
 		if err != nil {
 			return err
 		}
@@ -279,28 +295,28 @@ func eachOfFat(file *image, do func(cpu machoCPU, f *machoFile) error) error {
 		}
 		made := binary.BigEndian.Uint64(b)
 		if slices.Contains(seen, made) || f.kind != kind {
-			return errorf("two images for one machine, or of different kinds")
+			return fmt.Errorf("two images for one machine, or of different kinds")
 		}
 		seen = append(seen, made)
 		return do(cpu, &f)
 	})
 }
 
-func checkFat(file *image) error {
+func checkFat(in *file) error {
 	want := thisMacho()
 	found := want == 0
-	err := eachOfFat(file, func(cpu machoCPU, f *machoFile) error {
+	err := eachOfFat(in, func(cpu machoCPU, f *machoFile) error {
 		found = found || cpu == want
 		return f.checkSegments()
 	})
 	if err == nil && !found {
-		err = errorf("none of its images is for this machine (%v)", want)
+		err = fmt.Errorf("none of its images is for this machine (%v)", want)
 	}
 	return err
 }
 
-func exportsOfFat(file *image, names map[string]bool) error {
-	return eachOfFat(file, func(cpu machoCPU, f *machoFile) error {
+func exportsOfFat(in *file, names map[string]bool) error {
+	return eachOfFat(in, func(cpu machoCPU, f *machoFile) error {
 		if cpu != thisMacho() || f.symbols.size == 0 {
 			return nil
 		}

@@ -1,4 +1,4 @@
-package core
+package image
 
 import (
 	"bytes"
@@ -16,9 +16,9 @@ import (
 
 // What the standard library's readers make of an image: the reference for ours.
 
-// refWhole says why b is not a whole image for this machine.
-func refWhole(b []byte) (err error) {
-	defer refPanic(&err) // they are written for files that are whole
+// refComplete says why b is not a complete image for this machine.
+func refComplete(b []byte) (err error) {
+	defer refPanic(&err) // they are written for files that are complete
 	if len(b) < 4 {
 		return io.EOF
 	}

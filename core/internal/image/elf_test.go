@@ -1,0 +1,260 @@
+package image
+
+import (
+	"bytes"
+	"compress/zlib"
+	"debug/elf"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// withoutSections is a library as sstrip(1) leaves it: nothing but what is loaded.
+func withoutSections(t *testing.T, b []byte) []byte {
+	t.Helper()
+	f, err := elf.NewFile(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = bytes.Clone(b)
+	if f.Class == elf.ELFCLASS32 {
+		f.ByteOrder.PutUint32(b[32:], 0) // e_shoff
+		copy(b[46:52], make([]byte, 6))  // e_shentsize, e_shnum, e_shstrndx
+	} else {
+		f.ByteOrder.PutUint64(b[40:], 0)
+		copy(b[58:64], make([]byte, 6))
+	}
+	end := uint64(0)
+	for _, p := range f.Progs {
+		end = max(end, p.Off+p.Filesz)
+	}
+	return b[:end]
+}
+
+func needsELF(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system's libraries are no ELF images")
+	}
+}
+
+func TestLibraryWithoutSectionHeadersIsReadByItsDynamicSegment(t *testing.T) {
+	t.Parallel()
+	needsELF(t)
+	for _, style := range []string{"gnu", "sysv", "both"} {
+		t.Run(style, func(t *testing.T) {
+			b := withoutSections(t, library(t, "-Wl,--hash-style="+style))
+			rejectsTruncations(t, b, 1)
+			if err := exportsAll(b, "answer", "table"); err != nil {
+				t.Error(err)
+			}
+			if err := exportsAll(b, "answer", "absent", "local", "malloc"); err == nil || err.Error() != "it does not export absent, local, malloc" {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What the loader loads is what counts.
+func TestLibraryWithoutSectionHeadersIsLoadable(t *testing.T) {
+	t.Parallel()
+	needsELF(t)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	put := func(name string, b []byte) {
+		t.Helper()
+		if err := os.WriteFile(at(name), b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("p.so", withoutSections(t, library(t)))
+	put("host.c", []byte("#include <dlfcn.h>\nint main(int n, char **v) { void *p = dlopen(v[1], RTLD_NOW); return !p || !dlsym(p, \"answer\"); }\n"))
+	if out, err := exec.Command(compiler(), "-o", at("host"), at("host.c"), "-ldl").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command(at("host"), at("p.so")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// hostileELF has so many sections, whose names lie over each other in a table in
+// which no name ends but the last.
+func hostileELF(sections int, names []byte, flags elf.SectionFlag) []byte {
+	b := make([]byte, 64+64*sections)
+	u16, u32, u64 := binary.LittleEndian.PutUint16, binary.LittleEndian.PutUint32, binary.LittleEndian.PutUint64
+	copy(b, "\x7fELF\x02\x01\x01")
+	u16(b[16:], 3)
+	u16(b[18:], uint16(machinesOfELF[runtime.GOARCH]))
+	u32(b[20:], 1)
+	u64(b[40:], 64) // e_shoff
+	u16(b[54:], 56) // e_phentsize
+	u16(b[58:], 64) // e_shentsize
+	u16(b[60:], uint16(sections))
+	u16(b[62:], 1) // e_shstrndx
+	for i := range sections {
+		u32(b[64+64*i:], uint32(i))
+		u32(b[64+64*i+4:], uint32(elf.SHT_STRTAB))
+	}
+	table := b[64+64*1:]
+	u64(table[8:], uint64(flags))
+	u64(table[24:], uint64(len(b)))
+	u64(table[32:], uint64(len(names)))
+	return append(b, names...)
+}
+
+// longName is one name of so many bytes, and its end.
+func longName(n int) []byte { return append(bytes.Repeat([]byte{'n'}, n-1), 0) }
+
+// compressed is a section's content as SHF_COMPRESSED has it.
+func compressed(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	_ = binary.Write(&out, binary.LittleEndian, elf.Chdr64{Type: uint32(elf.COMPRESS_ZLIB), Size: uint64(len(b)), Addralign: 1})
+	w := zlib.NewWriter(&out)
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// manySymbols is a Mach-O image with so many exported symbols.
+func manySymbols(n int) []byte {
+	symbols := make([]machoSymbol, n)
+	for i := range symbols {
+		symbols[i] = machoSymbol{"_s", nExternal | nSection}
+	}
+	return dylib(refCPU, symbols...)
+}
+
+// overlapping is a universal image that announces the same bytes again and again,
+// each time for another variety of this machine.
+func overlapping(n int, image []byte) []byte {
+	b := universal(image)
+	entry := bytes.Clone(b[8:28])
+	for i := range n {
+		binary.BigEndian.PutUint32(entry[4:], uint32(i))
+		copy(b[8+20*i:], entry)
+	}
+	binary.BigEndian.PutUint32(b[4:], uint32(n))
+	return b
+}
+
+// Such files kept a reader busy for minutes, or cost gigabytes.
+func TestHostileImagesAreRejectedSoon(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"65,000 sections with names of 17 MB": hostileELF(65000, longName(17<<20), 0),
+		"100 sections with names of 4 MB":     hostileELF(100, longName(4<<20-1<<16), 0),
+		"100 sections with names in a few kB": hostileELF(100, compressed(t, longName(4<<20)), elf.SHF_COMPRESSED),
+		"204 images at one place":             overlapping(204, manySymbols(60000)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			done := make(chan [2]error, 1)
+			go func() { done <- [2]error{check(b), exportsAll(b, "plugin_init")} }()
+			select {
+			case errs := <-done:
+				if errs[0] == nil || errs[1] == nil {
+					t.Errorf("check: %v; exports: %v", errs[0], errs[1])
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatal("not within 20s")
+			}
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+				t.Errorf("%d bytes allocated for a file of %d", used, len(b))
+			}
+		})
+	}
+}
+
+// The dynamic linker finds no symbol that is hidden, whatever table it is in.
+func TestHiddenSymbolsAreNoExports(t *testing.T) {
+	image := library(t)
+	needsELF(t)
+	f, err := elf.NewFile(bytes.NewReader(image))
+	if err != nil {
+		t.Fatal(err)
+	}
+	symbols, err := f.DynamicSymbols()
+	at := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Name == "answer" })
+	if err != nil || at < 0 {
+		t.Fatalf("the compiler's symbols: %v, %v", symbols, err)
+	}
+	size, other := uint64(elf.Sym64Size), uint64(5) // of an entry, and of st_other within
+	if f.Class == elf.ELFCLASS32 {
+		size, other = elf.Sym32Size, 13
+	}
+	other += f.Section(".dynsym").Offset + uint64(at+1)*size // the first entry is void
+	for seen, exported := range map[elf.SymVis]bool{elf.STV_DEFAULT: true, elf.STV_PROTECTED: true, elf.STV_HIDDEN: false, elf.STV_INTERNAL: false} {
+		image[other] = byte(seen)
+		if err := exportsAll(image, "answer"); (err == nil) != exported {
+			t.Errorf("%v: %v", seen, err)
+		}
+	}
+}
+
+// Nothing but the end of the file, or of what may be read, ends such a chain.
+func TestEndlessChainOfHashesEnds(t *testing.T) {
+	needsELF(t)
+	b := library(t, "-Wl,--hash-style=gnu")
+	f, err := elf.NewFile(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashes := f.Section(".gnu.hash")
+	table := b[hashes.Offset : hashes.Offset+hashes.FileSize]
+	first := binary.LittleEndian.Uint32(table[4:])
+	for i := 16; i < len(table); i += 4 { // filter, buckets and chains
+		binary.LittleEndian.PutUint32(table[i:], first+first&1) // an even hash does not end a chain
+	}
+	if err := exportsAll(b, "answer"); err == nil {
+		t.Error("a chain without an end is read to its end")
+	}
+}
+
+// However often a file announces the same bytes, what is read of it is bounded.
+func TestWhatIsReadOfOneFileIsBounded(t *testing.T) {
+	f := newFile(bytes.NewReader(make([]byte, 1<<20)), 1<<20)
+	read := uint64(0)
+	for {
+		b, err := f.part(0, 1<<20).read(0, 1<<19)
+		if err != nil {
+			if err != errCostly || read > maxSpent {
+				t.Fatalf("after %d bytes: %v", read, err)
+			}
+			return
+		}
+		read += uint64(len(b))
+	}
+}
+
+func TestNamesOfDamagedLibrariesAreNotTakenFromElsewhere(t *testing.T) {
+	needsELF(t)
+	b := library(t)
+	f, err := elf.NewFile(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_DYNAMIC {
+			continue
+		}
+		for off := p.Off; off < p.Off+p.Filesz; off += 8 {
+			bad := slices.Clone(b)
+			copy(bad[off:], bytes.Repeat([]byte{0xff}, 8))
+			err := exportsAll(bad, "answer")
+			if err != nil && !strings.Contains(err.Error(), "malformed") && !strings.Contains(err.Error(), "does not export") && !strings.Contains(err.Error(), "truncated") {
+				t.Errorf("dynamic entry at %d: %v", off-p.Off, err)
+			}
+		}
+	}
+}
