@@ -115,8 +115,6 @@ func (e *entry) id() string   { return unsafe.String(e.text, e.idLen) }
 func (e *entry) name() string { return unsafe.String(e.text, e.textLen&^isSafe)[e.idLen:] }
 
 // path is the plugin's path as it was registered.
-//
-//go:noinline
 func (e *entry) path() string { return e.folder.as() + e.name() }
 
 // abs is where it leads.
@@ -143,8 +141,6 @@ func (e *entry) makeSafe(s *safeState) {
 func (e *entry) disabled() bool { return e.index == disabled }
 
 // aside returns what is kept aside of e, to be changed.
-//
-//go:noinline
 func (e *entry) aside() *aside {
 	if e.more == nil {
 		e.more = new(aside)
@@ -153,8 +149,6 @@ func (e *entry) aside() *aside {
 }
 
 // tidy drops what is kept aside when it is nothing any more.
-//
-//go:noinline
 func (e *entry) tidy() {
 	if e.more != nil && *e.more == (aside{}) {
 		e.more = nil
@@ -162,8 +156,6 @@ func (e *entry) tidy() {
 }
 
 // setTold notes what the host knows of the file.
-//
-//go:noinline
 func (e *entry) setTold(v version, h *hash) {
 	e.told = v
 	if h != nil || e.more != nil {

@@ -195,7 +195,6 @@ func (m *Manager) health(code HealthCode, id, path, message string) {
 	m.healthLocked(code, id, path, message)
 }
 
-//go:noinline
 func (m *Manager) healthLocked(code HealthCode, id, path, message string) {
 	m.noteLocked(Event{Kind: Health, ID: id, Path: path, Health: code, Message: message})
 }
