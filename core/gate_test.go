@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,14 +12,13 @@ import (
 // interruptedDisk has something happen just after a file was looked at.
 type interruptedDisk struct {
 	*fakeDisk
-	during *func()
+	during *atomic.Pointer[func()]
 }
 
 func (d interruptedDisk) stat(path string) (fileInfo, error) {
 	in, err := d.fakeDisk.stat(path)
-	if f := *d.during; f != nil {
-		*d.during = nil
-		f()
+	if f := d.during.Swap(nil); f != nil {
+		(*f)()
 	}
 	return in, err
 }
@@ -27,13 +27,14 @@ func (d interruptedDisk) stat(path string) (fileInfo, error) {
 // waited, once more. What the loop makes of that is done before Dispatch goes on.
 func whileConfirmed(t *testing.T, o Options, happens, then func(h *host)) {
 	t.Helper()
-	var during func()
+	var during atomic.Pointer[func()]
 	o.Dispatch = DispatchManual
 	inBubbleOn(t, o, func(d *fakeDisk) disk { return interruptedDisk{d, &during} }, func(h *host) {
 		h.dispatch(0, 0)
 		h.disk.replace(plugin, "v1")
 		h.expect(time.Minute)
-		during = func() { happens(h); synctest.Wait() }
+		f := func() { happens(h); synctest.Wait() }
+		during.Store(&f)
 		h.dispatch(0, 0)
 		then(h)
 	})
@@ -54,12 +55,13 @@ func TestVersionIsDeliveredOnceHoweverItsModeChangesMeanwhile(t *testing.T) {
 }
 
 func TestRemovalThatIsUndoneBeforeItsDeliveryIsNotDelivered(t *testing.T) {
-	var during func()
+	var during atomic.Pointer[func()]
 	inBubbleOn(t, Options{Dispatch: DispatchManual}, func(d *fakeDisk) disk { return interruptedDisk{d, &during} }, func(h *host) {
 		h.dispatch(0, 0)
 		putBack := h.disk.displace(plugin, "")
 		time.Sleep(time.Minute)
-		during = func() { putBack(); synctest.Wait() } // Dispatch has just seen that it is gone
+		f := func() { putBack(); synctest.Wait() } // Dispatch has just seen that it is gone
+		during.Store(&f)
 		h.dispatch(0, 0)
 		h.expect(time.Minute)
 		h.dispatch(0, 0)
@@ -211,11 +213,11 @@ func TestDisablingDropsWhatWaitsToBeSaidOfThePlugin(t *testing.T) {
 // panickingDisk fails in the loop.
 type panickingDisk struct {
 	*fakeDisk
-	armed *bool
+	armed *atomic.Bool
 }
 
 func (d panickingDisk) stat(path string) (fileInfo, error) {
-	if *d.armed {
+	if d.armed.Load() {
 		panic("boom")
 	}
 	return d.fakeDisk.stat(path)
@@ -243,9 +245,9 @@ func TestPanicWakesTheHost(t *testing.T) {
 		})
 	}
 	t.Run("in the loop", func(t *testing.T) {
-		armed := false
+		var armed atomic.Bool
 		wakes(t, func(d *fakeDisk) disk { return panickingDisk{d, &armed} }, func(h *host) {
-			armed = true
+			armed.Store(true)
 			h.disk.write(plugin, "v1")
 		})
 	})

@@ -4,6 +4,7 @@ package core
 
 import (
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -81,30 +82,30 @@ func TestMissingReportWakesTheHost(t *testing.T) {
 // confirmingDisk has something happen at the look at a file that has waited.
 type confirmingDisk struct {
 	osDisk
-	during *func()
+	during *atomic.Pointer[func()]
 }
 
 func (d confirmingDisk) stat(path string) (fileInfo, error) {
-	if f := *d.during; f != nil {
-		*d.during = nil
-		f()
+	if f := d.during.Swap(nil); f != nil {
+		(*f)()
 	}
 	return d.osDisk.stat(path)
 }
 
 func TestSnapshotOfAPluginDisabledDuringItsDeliveryIsRemoved(t *testing.T) {
-	var during func()
+	var during atomic.Pointer[func()]
 	h := newWoken(t, Options{disk: confirmingDisk{during: &during}}, Safe{}, "v1")
-	h.until("one waits", func() bool { s := h.stats(); return s.Pending > 0 && s.Snapshots == 1 && s.Settling == 0 })
+	h.until("Enabled and the change wait", func() bool { s := h.stats(); return s.Pending == 2 && s.Validating == 0 })
 	<-h.woken
 	for start := time.Now(); time.Since(start) <= verifyAfter; {
 		h.stats()
 	}
 	disabled := false
-	during = func() {
+	f := func() {
 		ok, err := h.m.Disable("p")
 		disabled = ok && err == nil
 	}
+	during.Store(&f)
 	_, err := h.m.Dispatch(0, 0)
 	h.must(err)
 	if !disabled {
