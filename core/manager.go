@@ -211,12 +211,6 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 		}
 		abs = joinPath(wd, path)
 	}
-	_, rest := splitRoot(abs)
-	for name, rest := nextName(rest); name != ""; name, rest = nextName(rest) {
-		if len(name) > maxNameLen {
-			return "", in, fail(ErrInvalidPath, "plugin %q: %s, in its path, is longer than any file's name (%d bytes; at most %d are allowed)", id, abbreviate(name), len(name), maxNameLen)
-		}
-	}
 	in, err = m.opts.disk.stat(abs)
 	if err == nil {
 		switch in.kind {
@@ -235,6 +229,12 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 		if allowMissing && e.Kind == ErrFileNotFound {
 			if _, name := splitPath(abs); name == "" || name == "." || name == ".." {
 				return "", in, fail(ErrInvalidPath, "plugin %q: %q names a directory; name the plugin's file", id, path)
+			}
+			_, rest := splitRoot(abs)
+			for name, rest := nextName(rest); name != ""; name, rest = nextName(rest) {
+				if len(name) > maxNameLen {
+					return "", in, fail(ErrInvalidPath, "plugin %q: %s, in its path, is longer than any file's name (%d bytes; at most %d are allowed)", id, abbreviate(name), len(name), maxNameLen)
+				}
 			}
 			return abs, fileInfo{}, nil
 		}
