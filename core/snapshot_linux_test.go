@@ -322,6 +322,32 @@ func TestExchangedAfterTheCopyUnnoticed(t *testing.T) {
 	}
 }
 
+// In the middle of the copy the file is rewritten in place, and gets its size and
+// modification time back: cp -p and reproducible builds do that.
+func TestRewrittenWithItsTimeWhileCopiedUnnoticed(t *testing.T) {
+	var h *safeHost
+	var copying atomic.Int32
+	content := func(c string) string { return strings.Repeat(c, chunk+chunk/2) }
+	epoch := time.Unix(315532800, 0)
+	h = quietSafe(t, Options{ForcePolling: true, PollInterval: time.Hour, step: func(step string) {
+		if step == "copying" && copying.Add(1) == 2 {
+			h.put(h.file, content("2"))
+			h.must(os.Chtimes(h.file, epoch, epoch))
+		}
+	}})
+	h.put(h.file, content("1"))
+	h.must(os.Chtimes(h.file, epoch, epoch))
+	h.enable(Safe{})
+	ev := h.next(FileChanged)
+	if copying.Load() < 2 {
+		t.Log("not run: the file system copies by reference")
+		return
+	}
+	if h.read(ev.Snapshot) != content("2") {
+		t.Fatal("the snapshot is neither the one version nor the other")
+	}
+}
+
 func TestThousandReloadsStayFlat(t *testing.T) {
 	h := newSafe(t, Options{Quiet: NoQuiet}, Safe{}, "v0")
 	fds := func() int { return len(entriesOf(t, "/proc/self/fd")) }

@@ -223,8 +223,14 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	told, toldHash := e.knows()
 	bad := s.bad(snap.sum)
 	m.mu.Unlock()
-	if in, _ := m.statOf(e, &j.info); in.fp != j.info.fp || !m.isPayload(s, snap.of, &j.info) || m.written(e) {
+	in, _ := m.statOf(e, &j.info)
+	if in.fp != j.info.fp || !m.isPayload(s, snap.of, &j.info) || m.written(e) {
 		return snap, errMoved
+	}
+	if in.changed != j.info.changed { // chmod, or rewritten with its size and time during the copy
+		if sum, err := sumOf(s.files); err != nil || sum != snap.sum {
+			return snap, errMoved
+		}
 	}
 	step("stable")
 	if m.opts.IgnoreUnchangedContent && told.exists() && toldHash != nil && *toldHash == snap.sum {
