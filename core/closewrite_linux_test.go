@@ -9,39 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// If this fails after an update of fsnotify, see closewrite_linux.go.
-func TestSourceReportsThatAWriterHasClosedItsFile(t *testing.T) {
-	if closeWrite == 0 {
-		t.Fatal("fsnotify has no operation named CLOSE_WRITE any more")
-	}
-	s, err := newFsnotifySource()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	dir := t.TempDir()
-	if err := s.Add(dir, true); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Create(filepath.Join(dir, "f"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
-	var heard signs
-	for deadline := time.After(bound); heard&closed == 0; {
-		select {
-		case e := <-s.Events():
-			heard |= signsOf(e.Op)
-		case <-deadline:
-			t.Fatalf("heard only %b", heard)
-		}
-	}
-	if heard&replaced == 0 {
-		t.Error("the creation was not heard any more")
-	}
-}
-
 // Such a writer neither writes, truncates nor extends: that it closes the file
 // is the only notification.
 func TestWriterThatOnlyMapsTheExistingFile(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // What the library asks of the system and leaves to the collector is the same on
@@ -60,7 +62,7 @@ func steppedEmpty(t testing.TB) (*Manager, *loop, *countingDisk) {
 		t.Fatal(err)
 	}
 	m.changed.L = &m.mu
-	src, err := newFsnotifySource()
+	src, err := watch.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,9 @@
 //
 // # Data flow
 //
-//	source → watch set → settle → reconcile → queue → dispatch → callback
+//	notifications → watch set → settle → reconcile → queue → dispatch → callback
 //
-// A [Source] says "look there"; the watch set knows which plugins that
+// A notification (internal/watch) says "look there"; the watch set knows which plugins that
 // concerns; settle waits until a file is quiet and nobody writes it; reconcile
 // compares its fingerprint with the one last told; the queue holds at most one
 // pending change per plugin; dispatch runs the callbacks.

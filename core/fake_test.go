@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // fakeDisk is a file system in memory that is its own notification source. Use
@@ -373,7 +375,7 @@ func newHostOn(t *testing.T, o Options, on func(*fakeDisk) disk) *host {
 	time.Sleep(time.Hour) // long before
 	o.disk = on(h.disk)
 	if o.newSource == nil {
-		o.newSource = func() (Source, error) { return h.disk, nil }
+		o.newSource = func() (watch.Source, error) { return h.disk, nil }
 	}
 	m, err := New(o)
 	if err != nil {

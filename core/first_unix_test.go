@@ -95,7 +95,7 @@ func TestADirectoryBesideOneThatHasMovedAway(t *testing.T) {
 			break
 		}
 	}
-	for path, w := range map[string]*watch{base: two.way.prev.w, parent: two.way.w, two.dir(): two.real} {
+	for path, w := range map[string]*watchedDir{base: two.way.prev.w, parent: two.way.w, two.dir(): two.real} {
 		if in, err := l.disk.lstat(path); err != nil || w == nil || w.dead || w.id != in.id() {
 			t.Errorf("not what is at %q is watched (%v)", path, err)
 		}

@@ -16,13 +16,13 @@ type folder struct {
 
 	// The loop's.
 	refs  uint32
-	index uint32   // in watchSet.folders
-	stale bool     // noted as such by the loop
-	real  *watch   // nil while it cannot be reached
-	here  *folder  // the next that is the same real directory
-	way   *step    // the last step to it
-	few   []*entry // that were registered here, unless they are many
-	more  *rare    // nil for most
+	index uint32      // in watchSet.folders
+	stale bool        // noted as such by the loop
+	real  *watchedDir // nil while it cannot be reached
+	here  *folder     // the next that is the same real directory
+	way   *step       // the last step to it
+	few   []*entry    // that were registered here, unless they are many
+	more  *rare       // nil for most
 }
 
 // rare is what is kept of few folders.

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // wokenHost is a host on its own thread that asks only when it is woken.
@@ -60,7 +62,7 @@ func (h *wokenHost) rests() {
 
 // quietSource never reports anything: what happens elsewhere below /tmp would
 // wake the loop by chance.
-func quietSource() (Source, error) { return nothing{watched: map[string]bool{}}, nil }
+func quietSource() (watch.Source, error) { return nothing{watched: map[string]bool{}}, nil }
 
 func TestReportOfAFailureWakesTheHost(t *testing.T) {
 	h := newWoken(t, Options{newSource: quietSource}, Safe{}, "v1")

@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // loop is the goroutine that owns the watch set and the trackers. It turns
 // hints into settled changes and puts these into the manager's queue.
 type loop struct {
 	m    *Manager
-	src  Source
+	src  watch.Source
 	ws   *watchSet
 	disk disk
 
@@ -57,7 +59,7 @@ const (
 	slice = 64
 )
 
-func newLoop(m *Manager, src Source) *loop {
+func newLoop(m *Manager, src watch.Source) *loop {
 	l := &loop{m: m, src: src, work: map[*entry]*work{}, linked: map[fileID][]*entry{}, links: map[*entry]fileID{}, disk: m.opts.disk, ws: newWatchSet(src, m.opts.disk, m.opts.ForcePolling),
 		timer: time.NewTimer(time.Hour), poll: time.NewTimer(time.Hour)}
 	l.timer.Stop()
@@ -165,7 +167,7 @@ func signsOf(op fsnotify.Op) (why signs) {
 	if op.Has(fsnotify.Write) {
 		why |= written
 	}
-	if op.Has(closeWrite) {
+	if op.Has(watch.CloseWrite) {
 		why |= closed
 	}
 	if op.Has(fsnotify.Chmod) {
@@ -561,7 +563,7 @@ func (l *loop) inspect(at string, fresh bool) (image error, h *hash) {
 // pollAll compares what sends no notifications, and tries to watch again what
 // is polled only for want of room.
 func (l *loop) pollAll() {
-	if s, ok := l.src.(noSource); ok && s.err != nil {
+	if s, ok := l.src.(watch.None); ok && s.Err != nil {
 		if renewed, err := l.m.opts.newSource(); err == nil {
 			l.src, l.ws.src = renewed, renewed
 		}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
+
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // Manager watches plugins. All methods may be called from any goroutine and
@@ -69,11 +71,11 @@ func New(opts Options) (*Manager, error) {
 		}
 		m.ready = r
 	}
-	var src Source = noSource{}
+	var src watch.Source = watch.None{}
 	if !opts.ForcePolling {
 		s, err := opts.newSource()
 		if err != nil {
-			s = noSource{err}
+			s = watch.None{Err: err}
 		}
 		src = s
 	}

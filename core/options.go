@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/watch"
+)
 
 // DispatchMode says where callbacks run.
 type DispatchMode int32
@@ -48,7 +52,7 @@ type Options struct {
 	Bulk func(under bool)
 
 	// Seams for tests: where hints come from, and the disk.
-	newSource func() (Source, error)
+	newSource func() (watch.Source, error)
 	step      func(string) // called by the worker between its steps
 	strict    func(path string) (why string)
 	disk      disk
@@ -93,7 +97,7 @@ func (o *Options) normalize() error {
 		o.Quiet = DefaultQuiet
 	}
 	if o.newSource == nil {
-		o.newSource = newFsnotifySource
+		o.newSource = watch.Open
 	}
 	if o.disk == nil {
 		o.disk = systemDisk

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // The loop is held up in a wakeup callback while the kernel's queue runs over:
@@ -51,7 +53,7 @@ func TestOverflowOfTheKernelQueueHeals(t *testing.T) {
 	b, err := os.Create(filepath.Join(h.dir, "sub", "noise-b"))
 	h.must(err)
 	defer b.Close()
-	for range events/2 + sourceBuffer + 2000 {
+	for range events/2 + watch.Buffer + 2000 {
 		for _, f := range []*os.File{a, b} {
 			_, err := f.WriteAt([]byte("x"), 0)
 			h.must(err)

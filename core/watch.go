@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// watch is one real directory.
-type watch struct {
+// watchedDir is one real directory.
+type watchedDir struct {
 	path   string
 	id     fileID
 	here   *folder // the first of those that are this directory
@@ -35,21 +35,21 @@ func (in *fileInfo) id() fileID { return fileID{in.fp.dev, in.fp.ino} }
 
 func (id fileID) hash() uint64 { return maphash.Comparable(seed, id) }
 
-func idHash(w *watch) uint64   { return w.id.hash() }
-func pathHash(w *watch) uint64 { return hashOf(w.path) }
+func idHash(w *watchedDir) uint64   { return w.id.hash() }
+func pathHash(w *watchedDir) uint64 { return hashOf(w.path) }
 
 // hashWith is that of a name in the directory.
-func (w *watch) hashWith(name uint64) uint64 { return name ^ w.id.ino*0x9e3779b97f4a7c15 }
+func (w *watchedDir) hashWith(name uint64) uint64 { return name ^ w.id.ino*0x9e3779b97f4a7c15 }
 
 // watchAt returns the watch that the source knows by path.
-func (s *watchSet) watchAt(path string) *watch {
-	return s.byPath.find(hashOf(path), func(w *watch) bool { return w.path == path })
+func (s *watchSet) watchAt(path string) *watchedDir {
+	return s.byPath.find(hashOf(path), func(w *watchedDir) bool { return w.path == path })
 }
 
 // acquire returns the watch on the real directory at path with one more
 // reference, nil if there is no directory. files: it is where plugins are. in is
 // what was just seen there, if anything was.
-func (s *watchSet) acquire(path string, files bool, in fileInfo) *watch {
+func (s *watchSet) acquire(path string, files bool, in fileInfo) *watchedDir {
 	if in.kind == kindMissing {
 		in, _ = s.disk.lstat(path)
 	}
@@ -57,7 +57,7 @@ func (s *watchSet) acquire(path string, files bool, in fileInfo) *watch {
 		return nil
 	}
 	id := in.id()
-	if w := s.byID.find(id.hash(), func(w *watch) bool { return w.id == id }); w != nil {
+	if w := s.byID.find(id.hash(), func(w *watchedDir) bool { return w.id == id }); w != nil {
 		w.refs++
 		if files && !w.files {
 			w.files = true
@@ -70,7 +70,7 @@ func (s *watchSet) acquire(path string, files bool, in fileInfo) *watch {
 	if w := s.watchAt(path); w != nil {
 		s.lost(w) // another directory stood here
 	}
-	w := &watch{path: path, id: id, refs: 1, files: files}
+	w := &watchedDir{path: path, id: id, refs: 1, files: files}
 	s.byPath.add(w, pathHash)
 	s.byID.add(w, idHash)
 	s.begin(w)
@@ -78,7 +78,7 @@ func (s *watchSet) acquire(path string, files bool, in fileInfo) *watch {
 }
 
 // begin has the source watch w, or else marks it for polling.
-func (s *watchSet) begin(w *watch) {
+func (s *watchSet) begin(w *watchedDir) {
 	why := ""
 	switch {
 	case s.polling:
@@ -109,7 +109,7 @@ func (s *watchSet) begin(w *watch) {
 
 // retry tries again to watch what had to be polled for want of room.
 func (s *watchSet) retry() {
-	s.byID.all(func(w *watch) {
+	s.byID.all(func(w *watchedDir) {
 		if w.polled == not || s.polling || w.remote || s.src.Add(w.path, w.files) != nil {
 			return
 		}
@@ -126,13 +126,13 @@ func (s *watchSet) retry() {
 // directory that is made anew may get that of the former one. Parents come first,
 // so that they report what becomes of the directories in them from then on.
 func (s *watchSet) renew() {
-	var all []*watch
-	s.byID.all(func(w *watch) {
+	var all []*watchedDir
+	s.byID.all(func(w *watchedDir) {
 		if w.polled == not {
 			all = append(all, w)
 		}
 	})
-	slices.SortFunc(all, func(a, b *watch) int { return strings.Compare(a.path, b.path) })
+	slices.SortFunc(all, func(a, b *watchedDir) int { return strings.Compare(a.path, b.path) })
 	for _, w := range all {
 		in, err := s.disk.lstat(w.path)
 		if err != nil || in.kind != kindDir || in.id() != w.id || s.src.Add(w.path, w.files) != nil {
@@ -141,7 +141,7 @@ func (s *watchSet) renew() {
 	}
 }
 
-func (s *watchSet) release(w *watch) {
+func (s *watchSet) release(w *watchedDir) {
 	if w.refs--; w.refs == 0 {
 		s.bury(w)
 	}
@@ -149,7 +149,7 @@ func (s *watchSet) release(w *watch) {
 
 // bury takes w out of the tables: nobody needs it, or its directory has left
 // its path. Folders that still hold it find another when they are resolved.
-func (s *watchSet) bury(w *watch) {
+func (s *watchSet) bury(w *watchedDir) {
 	if w.dead {
 		return
 	}
@@ -166,7 +166,7 @@ func (s *watchSet) bury(w *watch) {
 
 // lost buries a watch whose directory may have left its path, in which case the
 // source has dropped it, and has its users look for what is there now.
-func (s *watchSet) lost(w *watch) {
+func (s *watchSet) lost(w *watchedDir) {
 	s.bury(w)
 	s.shaken = true
 }

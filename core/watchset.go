@@ -1,5 +1,7 @@
 package core
 
+import "github.com/qtforge/hotreload/core/internal/watch"
+
 // watchSet knows which directories must be watched for which plugins, and whom
 // a notification concerns. Watched is the path as a path: for every directory
 // and link on the way to a file, the directory that holds its name. Only the
@@ -12,17 +14,17 @@ package core
 // There may be as many of each as there are directories, so that they are small,
 // and what leads to them holds no keys of its own.
 type watchSet struct {
-	src     Source
+	src     watch.Source
 	disk    disk
-	polling bool           // poll everything
-	folders []*folder      // all that somebody needs
-	linked  table[*folder] // of these, those that links lead to, by path as spelled
-	byPath  table[*watch]  // by the path given to the source
-	byID    table[*watch]  // each but the dead
-	steps   table[*step]   // by what they look up where
-	polled  int            // watches
-	noted   []*step        // whose names notifications were about
-	shaken  bool           // some way is not what it was
+	polling bool               // poll everything
+	folders []*folder          // all that somebody needs
+	linked  table[*folder]     // of these, those that links lead to, by path as spelled
+	byPath  table[*watchedDir] // by the path given to the source
+	byID    table[*watchedDir] // each but the dead
+	steps   table[*step]       // by what they look up where
+	polled  int                // watches
+	noted   []*step            // whose names notifications were about
+	shaken  bool               // some way is not what it was
 	// neighbour was resolved last, by a way without links and detours; or nil.
 	neighbour *folder
 	path      pathBuffer
@@ -64,7 +66,7 @@ type place struct {
 
 const maxLinks = 40 // as the Linux kernel has it
 
-func newWatchSet(src Source, d disk, polling bool) *watchSet {
+func newWatchSet(src watch.Source, d disk, polling bool) *watchSet {
 	return &watchSet{src: src, disk: d, polling: polling, through: map[*entry][]place{}}
 }
 

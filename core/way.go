@@ -8,7 +8,7 @@ import (
 // step is one name on the way to folders. Those whose ways begin in the same
 // manner share these steps.
 type step struct {
-	w       *watch
+	w       *watchedDir
 	prev    *step
 	text    *byte  // name
 	textLen uint16 // of it
@@ -113,7 +113,7 @@ func (s *watchSet) beside(f *folder) bool {
 }
 
 // enter makes w the folder's real directory, to which path leads without links.
-func (f *folder) enter(w *watch, path string) {
+func (f *folder) enter(w *watchedDir, path string) {
 	if f.real = w; w == nil {
 		return
 	}
@@ -126,7 +126,7 @@ func (f *folder) enter(w *watch, path string) {
 }
 
 // leave takes the folder off its way and returns what it held.
-func (f *folder) leave() (*step, *watch) {
+func (f *folder) leave() (*step, *watchedDir) {
 	way, real := f.way, f.real
 	if real != nil {
 		at := &real.here
@@ -141,7 +141,7 @@ func (f *folder) leave() (*step, *watch) {
 
 // extend returns the way that goes on from prev by looking name up in w. It takes
 // over the references on both.
-func (s *watchSet) extend(prev *step, w *watch, name string) *step {
+func (s *watchSet) extend(prev *step, w *watchedDir, name string) *step {
 	st := s.steps.find(w.hashWith(hashOf(name)), func(st *step) bool {
 		return st.w == w && st.prev == prev && st.name() == name
 	})
@@ -159,7 +159,7 @@ func (s *watchSet) extend(prev *step, w *watch, name string) *step {
 }
 
 // drop gives back what a folder held.
-func (s *watchSet) drop(way *step, real *watch) {
+func (s *watchSet) drop(way *step, real *watchedDir) {
 	for st := way; st != nil; st = st.prev {
 		if st.refs--; st.refs > 0 {
 			break

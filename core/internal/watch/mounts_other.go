@@ -1,6 +1,6 @@
 //go:build !linux
 
-package core
+package watch
 
 // mountWatcher: these systems report mounts as changes of the directory, or not
 // at all.

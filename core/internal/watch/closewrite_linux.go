@@ -1,4 +1,4 @@
-package core
+package watch
 
 import (
 	"reflect"
@@ -7,18 +7,18 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// closeWrite is the operation "a file that was open for writing was closed"
+// CloseWrite is the operation "a file that was open for writing was closed"
 // (IN_CLOSE_WRITE). It is all the news there is of a writer that only maps a
 // file, and the earliest of any other. fsnotify knows it and passes it on, but
 // keeps the option that chooses operations to itself (fsnotify#235, #553): it is
 // reached here by reflection. Should a version of fsnotify have it no more,
-// closeWrite is 0, watches are plain ones, and a test fails.
-var closeWrite, choose = findChoice()
+// CloseWrite is 0, watches are plain ones, and a test fails.
+var CloseWrite, choose = findChoice()
 
 // withFiles has a directory report what becomes of files in it, withNames only
 // what appears in it and goes.
 var (
-	withFiles = choose(fsnotify.Create | fsnotify.Remove | fsnotify.Rename | fsnotify.Chmod | fsnotify.Write | closeWrite)
+	withFiles = choose(fsnotify.Create | fsnotify.Remove | fsnotify.Rename | fsnotify.Chmod | fsnotify.Write | CloseWrite)
 	withNames = choose(fsnotify.Create | fsnotify.Remove | fsnotify.Rename | fsnotify.Chmod)
 )
 

@@ -1,4 +1,4 @@
-package core
+package watch
 
 import (
 	"errors"
@@ -6,10 +6,10 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// Source turns the system's notifications into hints. A manager's loop is its
-// only user. Events of a directory are sent from the moment that Add returns.
-// An event named like a watched directory may concern that directory itself or
-// its entry in its parent; the loop takes it for both.
+// Source reports what the system's notifications say. It has one user. Events of a
+// directory are sent from the moment that Add returns. An event named like a
+// watched directory may concern that directory itself or its entry in its parent.
+// Names are not clean: what is in "/" is named "//name".
 type Source interface {
 	Events() <-chan fsnotify.Event
 	// Errors delivers fsnotify.ErrEventOverflow when events were dropped.
@@ -21,12 +21,14 @@ type Source interface {
 	// Adding it again adds the latter, and puts a new watch in the place of one
 	// that the system has dropped.
 	Add(path string, files bool) error
+	// Remove ends what Add began; the system may have dropped the watch already.
 	Remove(path string)
 	Close()
 }
 
-// sourceBuffer lets the kernel's queue drain while the loop examines files.
-const sourceBuffer = 1024
+// Buffer is how many events may wait for the user of a Source, so that the
+// kernel's queue drains meanwhile.
+const Buffer = 1024
 
 type fsnotifySource struct {
 	w      *fsnotify.Watcher
@@ -34,8 +36,9 @@ type fsnotifySource struct {
 	mounts *mountWatcher
 }
 
-func newFsnotifySource() (Source, error) {
-	w, err := fsnotify.NewBufferedWatcher(sourceBuffer)
+// Open returns a Source of the system's notifications.
+func Open() (Source, error) {
+	w, err := fsnotify.NewBufferedWatcher(Buffer)
 	if err != nil {
 		return nil, err
 	}
@@ -81,13 +84,24 @@ func (s *fsnotifySource) Close() {
 	s.mounts.close()
 }
 
-// noSource stands in where the system has no room for another source: nothing
-// can be added to it, so everything is polled.
-type noSource struct{ err error }
+// None stands in where the system has no room for another source: nothing can be
+// added to it, so everything is polled.
+type None struct{ Err error }
 
-func (noSource) Events() <-chan fsnotify.Event { return nil }
-func (noSource) Errors() <-chan error          { return nil }
-func (noSource) Mounts() <-chan struct{}       { return nil }
-func (s noSource) Add(string, bool) error      { return s.err }
-func (noSource) Remove(string)                 {}
-func (noSource) Close()                        {}
+// Events never sends.
+func (None) Events() <-chan fsnotify.Event { return nil }
+
+// Errors never sends.
+func (None) Errors() <-chan error { return nil }
+
+// Mounts never signals.
+func (None) Mounts() <-chan struct{} { return nil }
+
+// Add fails.
+func (s None) Add(string, bool) error { return s.Err }
+
+// Remove does nothing.
+func (None) Remove(string) {}
+
+// Close does nothing.
+func (None) Close() {}

@@ -1,4 +1,4 @@
-package core
+package watch
 
 import (
 	"fmt"
@@ -6,13 +6,51 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
+
+// bound is far beyond what any step takes.
+const bound = 20 * time.Second
+
+// If this fails after an update of fsnotify, see closewrite_linux.go.
+func TestSourceReportsThatAWriterHasClosedItsFile(t *testing.T) {
+	if CloseWrite == 0 {
+		t.Fatal("fsnotify has no operation named CLOSE_WRITE any more")
+	}
+	s, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	dir := t.TempDir()
+	if err := s.Add(dir, true); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(dir, "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	var heard fsnotify.Op
+	for deadline := time.After(bound); !heard.Has(CloseWrite); {
+		select {
+		case e := <-s.Events():
+			heard |= e.Op
+		case <-deadline:
+			t.Fatalf("heard only %v", heard)
+		}
+	}
+	if !heard.Has(fsnotify.Create) {
+		t.Error("the creation was not heard any more")
+	}
+}
 
 // fsnotify sends the error of a watch that vanished with its lock held; the
 // loop, inside Remove, once waited for that lock while the error waited for the
 // loop.
 func TestSourceDoesNotDeadlockOnADirectoryMovedAndDeleted(t *testing.T) {
-	s, err := newFsnotifySource()
+	s, err := Open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +65,7 @@ func TestSourceDoesNotDeadlockOnADirectoryMovedAndDeleted(t *testing.T) {
 	check(os.Mkdir(moved, 0o755))
 	check(s.Add(busy, true))
 	check(s.Add(moved, true))
-	for i := range sourceBuffer + 16 { // the reader of the kernel's queue stalls
+	for i := range Buffer + 16 { // the reader of the kernel's queue stalls
 		check(os.WriteFile(filepath.Join(busy, fmt.Sprint(i)), nil, 0o644))
 	}
 	check(os.Rename(moved, moved+".away"))
@@ -40,7 +78,7 @@ func TestSourceDoesNotDeadlockOnADirectoryMovedAndDeleted(t *testing.T) {
 				return
 			}
 			s.Remove("/no/such/watch") // needs the lock
-			if e.Name == filepath.Join(busy, fmt.Sprint(sourceBuffer)) {
+			if e.Name == filepath.Join(busy, fmt.Sprint(Buffer)) {
 				check(os.WriteFile(filepath.Join(busy, "last"), nil, 0o644))
 			}
 		}
@@ -56,7 +94,7 @@ func TestSourceDoesNotDeadlockOnADirectoryMovedAndDeleted(t *testing.T) {
 // read either. Added again, a is the watch of b; removing that once ended in a
 // panic.
 func TestSourceSurvivesADirectoryMovedOverAnother(t *testing.T) {
-	s, err := newFsnotifySource()
+	s, err := Open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +112,7 @@ func TestSourceSurvivesADirectoryMovedOverAnother(t *testing.T) {
 	for _, path := range []string{busy, a, b} {
 		check(s.Add(path, true))
 	}
-	for i := range sourceBuffer + 16 { // the reader of the kernel's queue stalls
+	for i := range Buffer + 16 { // the reader of the kernel's queue stalls
 		check(os.WriteFile(filepath.Join(busy, fmt.Sprint(i)), nil, 0o644))
 	}
 	check(os.Remove(a))
@@ -92,6 +130,33 @@ func TestSourceSurvivesADirectoryMovedOverAnother(t *testing.T) {
 			}
 		case <-deadline:
 			t.Fatal("what becomes of the directory is not reported")
+		}
+	}
+}
+
+// A plugin in a first-level directory is looked for under a clean name.
+func TestNamesInTheRootDirectoryAreNotClean(t *testing.T) {
+	s, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Add("/", false); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/", "hotreload-test-")
+	if err != nil {
+		t.Skip("not allowed to make a directory in /")
+	}
+	defer os.Remove(dir)
+	for deadline := time.After(bound); ; {
+		select {
+		case e := <-s.Events():
+			if filepath.Clean(e.Name) == dir {
+				return
+			}
+		case <-deadline:
+			t.Fatal("what becomes of a directory in / is not reported")
 		}
 	}
 }
