@@ -9,7 +9,7 @@ type Kind int32
 const (
 	FileChanged Kind = 1 // the file has a new, complete version
 	Enabled     Kind = 2 // Enable succeeded
-	Disabled    Kind = 3 // Disable or Clear; the last event of its id
+	Disabled    Kind = 3 // Disable or Clear; the last event of its id, dropped with Enabled if both waited too long
 	FileRemoved Kind = 4 // the file is gone
 	Health      Kind = 5 // the library degraded or recovered
 	Rejected    Kind = 6 // validation refused a version

@@ -282,13 +282,15 @@ typedef struct hrm_enable_options {
 
 #define HRM_EVENT_FILE_CHANGED 1 /* the file has a new, complete version */
 #define HRM_EVENT_ENABLED 2      /* hrm_enable_hot_reload succeeded */
-#define HRM_EVENT_DISABLED 3     /* hrm_disable_hot_reload or hrm_clear; the last event of this id */
+#define HRM_EVENT_DISABLED 3     /* hrm_disable_hot_reload or hrm_clear; the last event of this id. If a plugin's ENABLED
+                                    and DISABLED both wait, they are dropped when it is enabled again, or when more than
+                                    256 other such plugins wait: the host has heard of neither */
 #define HRM_EVENT_FILE_REMOVED 4 /* the file is gone (and has been for the quiet period) */
 #define HRM_EVENT_HEALTH 5       /* the library degraded or recovered; message says how */
 
 #define HRM_EVENT_REJECTED 6     /* safe reload: a version was refused; message says why */
 #define HRM_EVENT_ROLLBACK 7     /* safe reload: a version failed in the host; generation and snapshot_path are those
-                                    of the last good one, 0 and "" if there is none */
+                                    of the last good one at the delivery, 0 and "" if there is none */
 
 /* What an HRM_EVENT_HEALTH event is about (hrm_event.health). */
 #define HRM_HEALTH_OVERFLOW 1         /* the system dropped notifications; everything was compared again */
