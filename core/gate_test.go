@@ -171,6 +171,24 @@ func TestEnablingAndDisablingWithoutADispatchPilesUpNothing(t *testing.T) {
 	}
 }
 
+// Thousands of plugins that were enabled at once leave nothing behind.
+func TestNothingIsKeptOfNotesThatWereDelivered(t *testing.T) {
+	manual(t, func(h *host) {
+		for i := range 1000 {
+			if err := h.m.Enable(fmt.Sprint(i), plugin, EnableOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		h.dispatch(0, 0)
+		if len(h.ev) != 1001 {
+			t.Fatalf("%d events, want Enabled of 1001 plugins", len(h.ev))
+		}
+		if q := &h.m.queue; q.latest != nil || cap(q.notes.items) > 2*slice {
+			t.Fatalf("an empty queue keeps a table of %d and room for %d notes", len(q.latest), cap(q.notes.items))
+		}
+	})
+}
+
 // Disabled is the last event of its id, and each is heard of in its order.
 func TestDisabledAndEnabledAgainIsHeardInOrder(t *testing.T) {
 	manual(t, func(h *host) {

@@ -11,6 +11,7 @@ type queue struct {
 	number  uint64
 	notes   line[*note]
 	latest  map[topic]*note // of the notes that wait
+	most    int             // topics that latest has held since it was made
 	unheard []*note         // Disabled, whose Enabled waits as well, oldest first
 	changes line[*pendingChange]
 }
@@ -96,6 +97,7 @@ func (q *queue) addNote(ev Event) {
 		q.latest = map[topic]*note{}
 	}
 	q.latest[about] = n
+	q.most = max(q.most, len(q.latest))
 	q.notes.push(n)
 }
 
@@ -112,6 +114,9 @@ func (q *queue) withdraw(n *note) {
 func (q *queue) forget(n *note) {
 	if about := topicOf(&n.event); q.latest[about] == n {
 		delete(q.latest, about)
+	}
+	if len(q.latest) == 0 && q.most > slice {
+		q.latest, q.most = nil, 0 // a map does not shrink
 	}
 }
 
@@ -140,7 +145,7 @@ func (q *queue) dropNotes(disabled *Event) {
 	}
 }
 
-func (q *queue) clearNotes() { q.notes, q.latest, q.unheard = line[*note]{}, nil, nil }
+func (q *queue) clearNotes() { q.notes, q.latest, q.most, q.unheard = line[*note]{}, nil, 0, nil }
 
 func (q *queue) addChange(c *pendingChange) {
 	q.number++
@@ -265,5 +270,8 @@ func (l *line[T]) tidy() {
 		}
 	}
 	clear(l.items[len(kept):])
+	if len(kept) == 0 && cap(kept) > slice {
+		kept = nil
+	}
 	l.items, l.head = kept, 0
 }
