@@ -114,10 +114,10 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         """What mklib needs, the Go modules included, so that the sdist builds without a network."""
         for part in ("go.mod", "go.sum", "LICENSE", "include/hot_reload_manager.h"):
             include[str(root / part)] = f"_source/{part}"
-        for folder in ("core", "capi", "capi/mklib"):
-            for path in sorted((root / folder).iterdir()):
-                if path.is_file() and not path.name.endswith("_test.go"):
-                    include[str(path)] = f"_source/{folder}/{path.name}"
+        sources = [*(root / "core").rglob("*.go"), *(root / "capi").iterdir(), *(root / "capi/mklib").iterdir()]
+        for path in sorted(sources):
+            if path.is_file() and not path.name.endswith("_test.go"):
+                include[str(path)] = f"_source/{path.relative_to(root).as_posix()}"
         vendor = root / "vendor"
         if not vendor.is_dir():
             vendor = self._scratch / "vendor"

@@ -13,6 +13,7 @@ import concurrent.futures
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,8 +48,10 @@ class Native:
         tools.mkdir()
         for name, variable in (("cc", "CC"), ("c++", "CXX")):
             tool = tools / name
-            real = os.environ.get(variable) or _which(name)
-            tool.write_text(f'#!/bin/sh\nexec {real} {STRICT} "$@"\n')
+            command, *options = shlex.split(os.environ.get(variable) or name)
+            real = shutil.which(command)  # not the tool itself, which will stand first on the PATH
+            assert real is not None, f"there is no compiler {command!r} on the PATH"
+            tool.write_text(f'#!/bin/sh\nexec {shlex.join([real, *options])} {STRICT} "$@"\n')
             tool.chmod(0o755)
         (pkgconfig,) = (self.prefix / path.parent.relative_to(prefix) for path in prefix.rglob("hotreload.pc"))
         self.environment = {
@@ -84,10 +87,6 @@ class Native:
         except AssertionError as error:
             raise AssertionError(f"{name}: {error}") from None
         print(f"ok {name}", flush=True)
-
-
-def _which(name: str) -> str:
-    return subprocess.run(["sh", "-c", f"command -v {name}"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def check_document(native: Native, document: str, found: list[Snippet]) -> None:

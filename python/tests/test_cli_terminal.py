@@ -74,8 +74,9 @@ def test_the_end_of_the_file_is_shown_at_every_width(width: int, terminal: Open,
         window.shows("changed")
     else:
         window.does_not_show("watching")
-    row = next(line for line in window.lines() if line.endswith("plugin.so" if width >= 20 else "n.so"))
-    assert wcswidth(row) <= width
+    end = "plugin.so" if width >= 20 else "n.so"
+    wait_until("the file's row", lambda: any(line.endswith(end) for line in window.lines()))
+    assert max(map(wcswidth, window.lines())) <= width
     assert ("settled in" in window.screen()) == (width >= 61)
 
 

@@ -349,7 +349,10 @@ class PluginHotReloadManager:
             return self._to_await(self._nothing()) if running else Delivered(0)
         self._delivers()
         if self._reload is None and self._event is None:
-            self._want_mailbox()
+            try:
+                self._want_mailbox()
+            except ClosedError:  # by another thread, just now
+                return self._to_await(self._nothing()) if running else Delivered(0)
         return self._wait(deadline, running)
 
     def _wait(self, deadline: Deadline, running: str) -> Delivered:
