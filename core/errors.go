@@ -44,13 +44,9 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind}
 }
 
-// errorf is fmt.Errorf for what people read. Like what else is marked so, it would
-// be inlined dozens of times where nobody waits for it.
-//
-//go:noinline
+// errorf is fmt.Errorf for what people read.
 func errorf(format string, args ...any) error { return fmt.Errorf(format, texts(args)...) }
 
-//go:noinline
 func fail(kind error, format string, args ...any) *Error {
 	return &Error{Kind: kind, Msg: message(format, args...)}
 }

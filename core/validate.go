@@ -28,7 +28,6 @@ type rejection struct {
 
 func (r *rejection) Error() string { return r.why }
 
-//go:noinline
 func reject(format string, args ...any) error {
 	return &rejection{why: message(format, args...)}
 }

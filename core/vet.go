@@ -99,8 +99,6 @@ func (m *Manager) wakeVetter() {
 }
 
 // discardLocked has a snapshot removed.
-//
-//go:noinline
 func (m *Manager) discardLocked(s *snapshot) {
 	if s == nil {
 		return
