@@ -16,6 +16,7 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 #endif
 
@@ -77,6 +78,70 @@ static void mark_process(void)
     *page = 1;
     own_process = page;
 }
+
+/* What the host asked for the faults that Go's runtime takes. The runtime knows
+ * its function alone, and calls it with every signal blocked. */
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE};
+enum { FAULTS = sizeof faults / sizeof *faults };
+static struct sigaction host_fault[FAULTS];
+static int spent[FAULTS]; /* a handler with SA_RESETHAND has run */
+
+/* The signals that are blocked where the handler interrupted: the kernel's set,
+ * which is smaller than the C library's. */
+static void interrupted_mask(const void *context, sigset_t *mask)
+{
+    const size_t kernels = 8;
+    sigemptyset(mask);
+    memcpy(mask, &((const ucontext_t *)context)->uc_sigmask, sizeof *mask < kernels ? sizeof *mask : kernels);
+}
+
+/* Does with a fault what the kernel would have done. */
+static void host_has_fault(int sig, siginfo_t *info, void *context)
+{
+    const struct sigaction *host;
+    const int sent = info->si_code <= 0; /* by a process */
+    sigset_t mask;
+    int i = 0, other, handled;
+    while (faults[i] != sig)
+        i++;
+    host = &host_fault[i];
+    handled = host->sa_handler != SIG_IGN;
+    if (!handled && sent)
+        return;
+    if (handled && (host->sa_flags & (int)SA_RESETHAND) != 0)
+        handled = __atomic_exchange_n(&spent[i], 1, __ATOMIC_SEQ_CST) == 0;
+    if (!handled) { /* nobody can ignore a fault */
+        struct sigaction none;
+        memset(&none, 0, sizeof none);
+        none.sa_handler = SIG_DFL;
+        sigaction(sig, &none, NULL);
+        if (sent)
+            raise(sig); /* comes when this has returned; what faulted runs again then */
+        return;
+    }
+    interrupted_mask(context, &mask);
+    for (other = 1; other < NSIG; other++)
+        if (sigismember(&host->sa_mask, other) == 1)
+            sigaddset(&mask, other);
+    if ((host->sa_flags & SA_NODEFER) == 0)
+        sigaddset(&mask, sig);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    host->sa_sigaction(sig, info, context); /* one without SA_SIGINFO takes the first only */
+}
+
+/* Comes between the runtime and the host's handlers. */
+static void keep_host_handlers(void)
+{
+    struct sigaction mine;
+    int i;
+    memset(&mine, 0, sizeof mine);
+    mine.sa_sigaction = host_has_fault;
+    mine.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigfillset(&mine.sa_mask);
+    for (i = 0; i < FAULTS; i++)
+        if (sigaction(faults[i], NULL, &host_fault[i]) == 0 && host_fault[i].sa_handler != SIG_DFL)
+            sigaction(faults[i], &mine, NULL);
+}
 #endif
 
 /* Runs before Go's runtime starts, which does so from a constructor without a
@@ -86,6 +151,7 @@ __attribute__((constructor(101))) static void before_go(void)
     pthread_atfork(NULL, NULL, in_child);
 #if defined(__linux__)
     mark_process();
+    keep_host_handlers();
 #endif
     sigaction(SIGPIPE, NULL, &host_pipe);
     sigaction(SIGURG, NULL, &host_urgent);

@@ -87,9 +87,10 @@
  *            harmless and has no effect.
  *   signals: the library contains the Go runtime, which handles SIGSEGV, SIGBUS
  *            and SIGFPE in its own code. Everything else goes to the handler that
- *            the host installed before; on Linux, without one, a crash inside or
- *            outside a callback ends the process by its own signal, and nothing is
- *            printed.
+ *            the host installed before, on Linux with the signals blocked and the
+ *            flags that it asked for; without one, or if the host ignores the signal,
+ *            a crash inside or outside a callback ends the process by its own signal
+ *            there, and nothing is printed.
  *            All other signals are left as the host has them; on Linux the
  *            library sends none, and its threads block all of them (callbacks
  *            run with the mask of the thread that created the manager). A

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -131,7 +132,7 @@ static void outside_callbacks(void)
 
 /* ------------------------------------------------------------------- the tests -- */
 
-enum handler { NONE, BEFORE, AFTER };
+enum handler { NONE, BEFORE, AFTER, IGNORED, ONCE };
 
 static void note(int signal, siginfo_t *info, void *context)
 {
@@ -139,6 +140,22 @@ static void note(int signal, siginfo_t *info, void *context)
     if (signal == crash->signal && info->si_signo == signal)
         (void)!write(2, "!", 1);
     _exit(42);
+}
+
+static void note_and_return(int signal)
+{
+    (void)!write(2, signal == crash->signal ? "!" : "?", 1);
+}
+
+static void set_for_faults(void (*handler)(int), int flags)
+{
+    struct sigaction sa;
+    size_t i;
+    memset(&sa, 0, sizeof sa);
+    sa.sa_handler = handler;
+    sa.sa_flags = flags;
+    for (i = 0; i < CRASHES; i++)
+        sigaction(crashes[i].signal, &sa, NULL);
 }
 
 static void handle_faults(void)
@@ -175,6 +192,10 @@ static void crashes_so(const struct crash *how, void (*where)(void), const char 
         crash = how;
         if (handler == BEFORE)
             handle_faults();
+        if (handler == IGNORED)
+            set_for_faults(SIG_IGN, 0);
+        if (handler == ONCE)
+            set_for_faults(note_and_return, (int)SA_RESETHAND);
         load();
         if (handler == AFTER)
             handle_faults();
@@ -187,10 +208,10 @@ static void crashes_so(const struct crash *how, void (*where)(void), const char 
     said[all] = 0;
     close(ends[0]);
     CHECK_INT(waitpid(pid, &status, 0), pid);
-    if (handler == NONE) {
+    if (handler != BEFORE && handler != AFTER) {
         CHECK(WIFSIGNALED(status));
         CHECK_INT(WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status), how->signal);
-        CHECK_STR(said, "");
+        CHECK_STR(said, handler == ONCE ? "!" : "");
     } else {
         CHECK(WIFEXITED(status));
         CHECK_INT(WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), 42);
@@ -214,12 +235,110 @@ static void a_crash_ends_the_process_by_its_own_signal(void) { everywhere(NONE);
 static void a_handler_installed_before_loading_sees_the_crash_once(void) { everywhere(BEFORE); }
 static void a_handler_installed_after_loading_sees_the_crash_once(void) { everywhere(AFTER); }
 
+/* The kernel lets no process ignore a fault, and forgets the handler of one that
+ * is for the first only. What the system does with others needs no library. */
+static void where_faults_happen(const char *which, enum handler handler)
+{
+    size_t i;
+    for (i = 0; i < CRASHES; i++)
+        if (strcmp(crashes[i].name, which) == 0) {
+            crashes_so(&crashes[i], in_callback_of_library_thread, "in a callback on the library's thread", handler);
+            crashes_so(&crashes[i], in_callback_of_dispatch, "in a callback of hrm_dispatch", handler);
+            crashes_so(&crashes[i], outside_callbacks, "outside callbacks", handler);
+        }
+}
+
+static void a_crash_ends_a_process_that_ignores_the_signal(void)
+{
+    where_faults_happen("a write to NULL", IGNORED);
+    where_faults_happen("a write behind the end of a mapped file", IGNORED);
+    where_faults_happen("a division by zero", IGNORED);
+}
+
+static void a_handler_for_the_first_crash_only_sees_it_and_the_second_ends_the_process(void)
+{
+    where_faults_happen("a write to NULL", ONCE);
+    where_faults_happen("a write behind the end of a mapped file", ONCE);
+    where_faults_happen("a division by zero", ONCE);
+}
+
+static void a_fault_that_is_sent_to_a_process_that_ignores_it_is_ignored(void)
+{
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(60);
+        signal(SIGSEGV, SIG_IGN);
+        load();
+        use();
+        kill(getpid(), SIGSEGV);
+        raise(SIGSEGV);
+        _exit(42);
+    }
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_INT(WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), 42);
+}
+
+/* As with a garbage collector or an interpreter that probes memory. */
+static jmp_buf before_probe;
+
+static void leave_probe(int signal)
+{
+    sigset_t mask;
+    (void)signal;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    if (sigismember(&mask, SIGSEGV) || sigismember(&mask, SIGUSR1) || !sigismember(&mask, SIGUSR2))
+        _exit(3);
+    _longjmp(before_probe, 1);
+}
+
+static void probe_often(const char *id, void *user_data)
+{
+    volatile int left = 100;
+    (void)id, (void)user_data;
+    while (_setjmp(before_probe), left-- > 0)
+        *nowhere = 1;
+}
+
+static void a_handler_runs_with_the_signal_mask_that_it_was_installed_with(void)
+{
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct sigaction sa;
+        hrm_options o = HRM_OPTIONS_INIT;
+        hrm_manager *m = NULL;
+        alarm(60);
+        memset(&sa, 0, sizeof sa);
+        sa.sa_handler = leave_probe;
+        sa.sa_flags = SA_NODEFER;
+        sigaddset(&sa.sa_mask, SIGUSR2);
+        sigaction(SIGSEGV, &sa, NULL);
+        load();
+        probe_often(NULL, NULL);
+        o.quiet_ms = 10;
+        o.dispatch_mode = HRM_DISPATCH_MANUAL;
+        write_file("one");
+        p_hrm_manager_create(&o, &m, NULL);
+        p_hrm_set_reload_callback(m, probe_often, NULL, NULL);
+        p_hrm_enable_hot_reload(m, "p", file, NULL);
+        write_file("another");
+        _exit(p_hrm_dispatch(m, 0, 20000, NULL) == 1 ? 42 : 1);
+    }
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_INT(WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), 42);
+}
+
 int main(int argc, char **argv)
 {
     begin(argc, argv);
     RUN(a_crash_ends_the_process_by_its_own_signal);
     RUN(a_handler_installed_before_loading_sees_the_crash_once);
     RUN(a_handler_installed_after_loading_sees_the_crash_once);
+    RUN(a_crash_ends_a_process_that_ignores_the_signal);
+    RUN(a_handler_for_the_first_crash_only_sees_it_and_the_second_ends_the_process);
+    RUN(a_fault_that_is_sent_to_a_process_that_ignores_it_is_ignored);
+    RUN(a_handler_runs_with_the_signal_mask_that_it_was_installed_with);
     finish();
     DONE();
 }
