@@ -89,6 +89,15 @@ func (o *Options) normalize() error {
 		if err := o.Safe.checkForAll(); err != nil {
 			return err
 		}
+		safe := *o.Safe
+		if safe.AllowList != nil { // now, or a later chdir would move it
+			list, err := resolve(*safe.AllowList)
+			if err != nil {
+				return err
+			}
+			safe.AllowList = &list
+		}
+		o.Safe = &safe
 	}
 	if o.SnapshotDir != nil && *o.SnapshotDir == "" {
 		return fail(ErrInvalidArgument, "snapshot_dir is an empty string; name a directory, or leave the field out")

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"strconv"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -22,7 +23,7 @@ const (
 
 // Printable returns text as one line that is safe to show: control characters,
 // characters that are invisible or change the direction of writing, and bytes
-// that are not UTF-8 appear as Go's escapes (\n, \x1b, \u202e). If that is longer
+// that are not UTF-8 appear as Go's escapes (\n, \x1b, \u202e, \u3164). If that is longer
 // than most bytes, its middle is replaced by "…". It may be applied again, with
 // the same result. It reads no more of a long text than it returns.
 func Printable(text string, most int) string { return shorten(text, most, appendPrintable) }
@@ -83,18 +84,33 @@ func shorten(text string, most int, add func(to []byte, char string) []byte) str
 func runeLen(_ rune, n int) int { return n }
 
 // appendPrintable escapes what strconv takes for no graphic character: controls,
-// format characters (among them those of bidirectional text), line separators.
+// format characters (among them those of bidirectional text), line separators. It
+// takes characters for graphic that leave no trace, too.
 func appendPrintable(to []byte, char string) []byte {
-	if r, n := utf8.DecodeRuneInString(char); strconv.IsGraphic(r) && (r != utf8.RuneError || n > 1) {
-		return append(to, char...)
+	r, n := utf8.DecodeRuneInString(char)
+	switch {
+	case r == utf8.RuneError && n <= 1 || !strconv.IsGraphic(r):
+		q := strconv.Quote(char)
+		return append(to, q[1:len(q)-1]...)
+	case invisible(r):
+		q := strconv.QuoteToASCII(char)
+		return append(to, q[1:len(q)-1]...)
 	}
-	q := strconv.Quote(char)
-	return append(to, q[1:len(q)-1]...)
+	return append(to, char...)
 }
 
 func appendQuoted(to []byte, char string) []byte {
-	q := strconv.QuoteToGraphic(char)
-	return append(to, q[1:len(q)-1]...)
+	if char == `"` || char == `\` {
+		return append(append(to, '\\'), char...)
+	}
+	return appendPrintable(to, char)
+}
+
+// invisible reports whether a letter, mark or symbol shows nothing: fillers,
+// joiners, variation selectors, the blank among the Braille patterns.
+func invisible(r rune) bool {
+	const brailleBlank = 0x2800
+	return r == brailleBlank || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // foreign is text for %q, %s and %v that is made printable and short.

@@ -162,12 +162,8 @@ func (m *Manager) newSafeState(id, abs string, o *policy) (*safeState, error) {
 		s.evidence = append(s.evidence, o.allowList)
 	}
 	for i, p := range s.evidence {
-		if !filepath.IsAbs(p) {
-			wd, err := workingDirectory()
-			if err != nil {
-				return nil, &Error{Kind: ErrIO, Msg: "cannot resolve the relative path " + abbreviate(p), Err: err}
-			}
-			s.evidence[i] = joinPath(wd, p)
+		if s.evidence[i], err = resolve(p); err != nil {
+			return nil, err
 		}
 	}
 	copy(s.signatures, s.evidence)
@@ -175,6 +171,18 @@ func (m *Manager) newSafeState(id, abs string, o *policy) (*safeState, error) {
 		s.allowList = s.evidence[len(s.evidence)-1]
 	}
 	return s, nil
+}
+
+// resolve makes a path absolute.
+func resolve(path string) (string, error) {
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	wd, err := workingDirectory()
+	if err != nil {
+		return "", &Error{Kind: ErrIO, Msg: "cannot resolve the relative path " + abbreviate(path), Err: err}
+	}
+	return joinPath(wd, path), nil
 }
 
 // makeCompanions makes the entries through which further files are watched.

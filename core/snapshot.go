@@ -11,13 +11,14 @@ import (
 
 // snapshot is a copy of all files of a plugin that nobody writes to again.
 type snapshot struct {
-	root  string   // removed as a whole
-	paths []string // the plugin's own file first
-	size  int64    // of it
-	hash  hash     // of it
-	bytes int64    // of all
-	sum   hash     // over names and hashes of all
-	of    fileInfo // what was opened and copied, all files folded
+	root  string           // removed as a whole
+	paths []string         // the plugin's own file first
+	size  int64            // of it
+	hash  hash             // of it
+	bytes int64            // of all
+	sum   hash             // over names and hashes of all
+	of    fileInfo         // what was opened and copied, all files folded
+	asked *slot[Validator] // of whom it was asked, nil = of nobody; behind Manager.mu once it was vetted
 }
 
 // errMoved says that a file changed while it was copied.

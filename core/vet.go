@@ -49,10 +49,46 @@ type Candidate struct {
 type Validator func(Candidate) error
 
 // SetValidator sets the function that is asked about every version of plugins
-// with safe reload, after the built-in validations; nil removes it. It runs on
-// a goroutine of its own, one call at a time. Otherwise as SetReloadCallback.
+// with safe reload, after the built-in validations, those that wait to be
+// delivered included; nil removes it. It runs on a goroutine of its own, one call
+// at a time. Otherwise as SetReloadCallback.
 func (m *Manager) SetValidator(fn Validator, release func()) error {
-	return setSlot(m, &m.validator, fn, fn == nil, release, nil)
+	err := setSlot(m, &m.validator, fn, fn == nil, release, nil)
+	if err == nil {
+		m.askAgain()
+	}
+	return err
+}
+
+// askAgain takes back the changes that wait and that the present validator was not
+// asked about.
+func (m *Manager) askAgain() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var outdated []*entry
+	for _, c := range m.queue.changes.items {
+		if c != nil && !c.gone() && m.outdated(c.snap) {
+			outdated = append(outdated, c.e)
+		}
+	}
+	for _, e := range outdated {
+		c := m.queue.takeBack(e)
+		m.vetAnewLocked(e, &c.info, c.snap)
+	}
+	m.afterChange()
+}
+
+// vetAnewLocked has the loop come to a version anew that was vetted already.
+func (m *Manager) vetAnewLocked(e *entry, in *fileInfo, snap *snapshot) {
+	e.withdraw(in)
+	m.discardLocked(snap)
+	m.hinted = append(m.hinted, e)
+	m.kickLoop()
+}
+
+// outdated reports whether the validator is one that a snapshot was not put to.
+func (m *Manager) outdated(s *snapshot) bool {
+	return s != nil && m.validator != nil && s.asked != m.validator
 }
 
 // vetter is what the worker shares with the others, all behind Manager.mu.
@@ -184,16 +220,21 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 		if s.o.strictModes {
 			open = m.opts.strict(f.abs)
 		}
-		switch _, err := m.opts.disk.stat(f.abs); {
+		switch in, err := m.opts.disk.stat(f.abs); {
 		case err != nil && i == 0:
 			return nil, errMoved // it may be on its way back
 		case err != nil:
 			return nil, rejectForNow("%q, which belongs to it, is missing", f.abs)
+		case in.kind != kindFile && i > 0:
+			return nil, rejectForNow("%q, which belongs to it, is no regular file", f.abs)
 		case open != "":
 			return nil, rejectForNow("others could exchange the file: %s", open)
 		}
 	}
-	if s.o.strictModes && s.allowList != "" && m.statFile(s.allowList).fp.exists {
+	if s.o.strictModes && s.allowList != "" {
+		if _, err := m.opts.disk.stat(s.allowList); err != nil { // which others could be about to make
+			return nil, rejectForNow("the allow-list: %v", err)
+		}
 		if why := m.opts.strict(s.allowList); why != "" {
 			return nil, rejectForNow("others could exchange the allow-list: %s", why)
 		}
@@ -261,6 +302,7 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		return nil
 	}
 	slot := m.validator.hold()
+	snap.asked = slot
 	v.asking = &run{e: j.e}
 	m.mu.Unlock()
 	c := Candidate{ID: j.e.id(), Path: j.e.path(), Snapshot: snap.paths[0], SnapshotSize: snap.size,
@@ -390,6 +432,10 @@ func (l *loop) vetted(j *vetJob) {
 func (m *Manager) enqueueVetted(j *vetJob) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.outdated(j.snap) {
+		m.vetAnewLocked(j.e, &j.info, j.snap)
+		return
+	}
 	s := j.e.safe()
 	s.rejected, s.trouble, s.again = "", "", 0
 	sum := j.snap.sum

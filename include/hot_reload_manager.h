@@ -252,7 +252,8 @@ typedef struct hrm_safe_options {
                                        directory; copied along, and a change of any of them is a change of the plugin.
                                        For one plugin, not for a manager; default none */
     const char *const *symbols;     /* NULL-terminated: what the image must export; default none */
-    const char *allow_list;         /* a file of SHA-256 sums, as sha256sum writes it; default none */
+    const char *allow_list;         /* a file of SHA-256 sums, as sha256sum writes it; a relative path is resolved when it
+                                       is given; default none */
     const char *const *public_keys; /* NULL-terminated: minisign's; one of them must have signed the file; default none */
     const char *signature;          /* of this plugin's file; default: its path with .minisig appended. For one plugin,
                                        not for a manager */
@@ -462,8 +463,9 @@ HRM_API int32_t HRM_CALL hrm_set_event_callback(hrm_manager *m, hrm_event_fn fn,
  * reload, after what their options ask for and before the host hears of it; fn
  * NULL removes it. In either dispatch mode it is called from a thread of the
  * library that is there for this alone, one call at a time, and may take long;
- * the other plugins are delivered meanwhile. hrm_manager_destroy and disabling
- * the plugin wait for a call under way. Otherwise as hrm_set_reload_callback. */
+ * the other plugins are delivered meanwhile. A version that waits to be delivered
+ * when fn is set is put to it, too. hrm_manager_destroy and disabling the plugin
+ * wait for a call under way. Otherwise as hrm_set_reload_callback. */
 HRM_API int32_t HRM_CALL hrm_set_validator(hrm_manager *m, hrm_validator_fn fn, void *user_data,
                                            hrm_destroy_fn destroy);
 
