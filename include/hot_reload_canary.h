@@ -35,7 +35,7 @@ extern "C" {
 
 /* Loads a library in a child process and calls its init there (NULL:
  * plugin_init; not exported: none). Returns 1 if that went well, else 0 and
- * writes why. Any thread. */
+ * writes why: one line of ASCII, other bytes as \xNN. Any thread. */
 int hrm_plugin_canary(const char *path, const char *init, int32_t timeout_ms, char *why, size_t size);
 
 #ifdef __cplusplus
@@ -170,10 +170,10 @@ static void hrm_canary_child(const char *path, const char *init, int32_t timeout
 /* One child. Returns -1 if it could not even begin. */
 static int hrm_canary_once(const char *path, const char *init, int32_t timeout_ms, char *why, size_t size)
 {
-    char text[400];
+    char text[400], shown[4 * sizeof text + 1] = "";
     struct pollfd ready;
     ssize_t n;
-    size_t got = 0, i;
+    size_t got = 0, end = 0, i;
     int ends[2], status = 0, timed_out = 0, open = 1;
     int64_t since;
     pid_t child, waited = 0, parent = getpid();
@@ -220,11 +220,16 @@ static int hrm_canary_once(const char *path, const char *init, int32_t timeout_m
         return -1;
     if (got == 2 && text[1] == '+')
         return 1;
-    for (i = 1; i < got; i++) /* what dlerror says has names from the file in it */
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            text[i] = '?';
+    for (i = 1; i < got; i++) { /* what dlerror says has names from the file in it, which may be any bytes */
+        const unsigned char c = (unsigned char)text[i];
+        if (c >= ' ' && c < 0x7f)
+            snprintf(shown + end, sizeof shown - end, "%c", c);
+        else
+            snprintf(shown + end, sizeof shown - end, "\\x%02x", c);
+        end += strlen(shown + end);
+    }
     if (got > 1)
-        snprintf(why, size, "in a child process: %.*s", (int)got - 1, text + 1);
+        snprintf(why, size, "in a child process: %s", shown);
     else if (timed_out)
         snprintf(why, size, "in a child process its init did not return within %d ms", (int)timeout_ms);
     else if (waited == child && WIFSIGNALED(status))

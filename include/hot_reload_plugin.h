@@ -92,7 +92,7 @@ typedef struct hrm_plugin_outcome {
     int32_t result;      /* HRM_RELOAD_OK, HRM_RELOAD_FAILED, or 0: refused by validation or canary */
     uint64_t generation; /* of the version; 0 if refused */
     uint64_t present;    /* of the version that answers now; 0 if there is none */
-    const char *message; /* why not; "" if it works */
+    const char *message; /* why not, printable; "" if it works */
 } hrm_plugin_outcome;
 
 typedef void (*hrm_plugin_outcome_fn)(const hrm_plugin_outcome *outcome, void *user_data);
@@ -439,11 +439,14 @@ static int32_t hrm_plugin_validate(const hrm_candidate *c, char *reason, size_t 
 static void hrm_plugin_tell(hrm_plugin *p, int32_t result, uint64_t generation, const char *message)
 {
     hrm_plugin_outcome outcome;
+    char shown[1001];
+    hrm_printable(message, shown, sizeof shown); /* names of symbols are in it */
+    message = shown;
     pthread_mutex_lock(&p->host->mu);
     outcome.present = p->present != NULL ? p->present->generation : 0;
     if (p->opening == 1 && result != HRM_RELOAD_OK) {
         p->opening = 2;
-        snprintf(p->message, sizeof p->message, "%s", message);
+        hrm_printable(message, p->message, sizeof p->message); /* which shortens it at characters */
     }
     pthread_cond_broadcast(&p->host->changed);
     pthread_mutex_unlock(&p->host->mu);

@@ -72,6 +72,24 @@ static void a_canary_dies_in_its_place(void)
     stop();
 }
 
+/* What a reason quotes comes from files: it cannot write to a terminal what it likes. */
+static void reasons_are_printable(void)
+{
+    static const char *const hostile[] = {"a\x1b[2J\xe2\x80\xae\xc2\x9b\n", NULL};
+    hrm_plugin_options o = {0};
+    hrm_error err = HRM_ERROR_INIT;
+    char why[500], path[300];
+    begin(HRM_DISPATCH_THREAD);
+    build(1, "");
+    snprintf(path, sizeof path, "%s/no\x1b[2J\xe2\x80\xae\xc2\x9b\xff.so", dir);
+    CHECK_INT(hrm_plugin_canary(path, NULL, PATIENCE, why, sizeof why), 0);
+    CHECK_HAS(why, "no\\x1b[2J\\xe2\\x80\\xae\\xc2\\x9b\\xff.so");
+    o.symbols = hostile;
+    CHECK_INT(hrm_plugin_open(host, "p", f, &o, &plugin, &err), HRM_ERR_IO);
+    expect(HRM_RELOAD_FAILED, 0, "it does not export a\\x1b[2J\\u202e\\u009b\\n");
+    stop();
+}
+
 static void *loads_libraries(void *arg)
 {
     while (!LOAD(*(int *)arg)) {
@@ -354,6 +372,7 @@ int main(void)
     RUN(inside_hrm_dispatch);
     RUN(opening_fails);
     RUN(a_canary_dies_in_its_place);
+    RUN(reasons_are_printable);
     RUN(a_canary_beside_a_thread_that_loads);
     RUN(a_validator_of_its_own);
     RUN(going_back_later);
