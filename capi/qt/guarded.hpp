@@ -8,6 +8,8 @@
 
 #include <qtplugin/utils/c_strings.hpp>
 
+#include "printable.hpp"
+
 namespace qtplugin {
 
 Q_DECLARE_LOGGING_CATEGORY(hotReloadLog)
@@ -22,8 +24,9 @@ void guarded(const char* what, const char* plugin_id, F&& f) noexcept
 {
     const auto log = [&](const char* why) noexcept {
         try {
-            qCWarning(hotReloadLog, "%s for plugin \"%s\" threw%s%s", what, plugin_id,
-                      why != nullptr ? ": " : " something that is no std::exception", why != nullptr ? why : "");
+            qCWarning(hotReloadLog, "%s for plugin \"%s\" threw%s%s", what, printable(plugin_id).data(),
+                      why != nullptr ? ": " : " something that is no std::exception",
+                      printable(why != nullptr ? why : "").data());
         } catch (...) {  // the host's message handler, or out of memory
         }
     };

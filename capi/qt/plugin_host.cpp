@@ -12,6 +12,7 @@
 #include <QtCore/QThread>
 
 #include "guarded.hpp"
+#include "printable.hpp"
 
 namespace qtplugin {
 
@@ -277,7 +278,8 @@ void PluginHost::Private::on_event(const hotreload::Event& event)
                       (!former || former->generation != event.generation);
     if (event.kind != hotreload::EventKind::file_changed && !back)
         return;
-    const QString why = exchange(event);
+    // Names from the file are in it, or what the plugin says.
+    const QString why = QString::fromUtf8(printable(exchange(event).toUtf8().constData()).data());
     (void)manager.report_reload(event.plugin_id, event.generation,
                                 why.isEmpty() ? hotreload::Outcome::ok : hotreload::Outcome::failed,
                                 why.toStdString());

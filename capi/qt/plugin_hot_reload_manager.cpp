@@ -228,7 +228,7 @@ void PluginHotReloadManager::Private::deliver(const LinkPtr& link, const hotrelo
     }
     if (event.kind == Kind::health)
         guarded("logging an event", event.plugin_id.c_str(), [&] {
-            qCInfo(hotReloadLog, "%s: %s", qPrintable(path_of(event)), event.message.c_str());
+            qCInfo(hotReloadLog, "%s: %s", printable(path_of(event).toUtf8().constData()).data(), event.message.c_str());
         });
     // A slot may delete the object, or disable the plugin.
     const auto goes_on = [&] {

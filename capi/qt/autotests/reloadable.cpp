@@ -33,6 +33,8 @@ public:
         ++m_starts;
 #if defined(BAD_THROWS)
         throw std::runtime_error("no database");
+#elif defined(BAD_TEXT)
+        throw std::runtime_error("no\x1b[2J\xe2\x80\xae\ndatabase");
 #elif defined(BAD_INIT)
         return false;
 #else

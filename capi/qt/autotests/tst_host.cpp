@@ -4,6 +4,7 @@
 
 #include <QDeadlineTimer>
 #include <QFile>
+#include <QRegularExpression>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QThread>
@@ -106,6 +107,8 @@ private Q_SLOTS:
         QTest::addColumn<QByteArray>("why");
         QTest::newRow("initialize() returns false") << QByteArray("bad_init") << QByteArray("initialize() returned false");
         QTest::newRow("initialize() throws") << QByteArray("bad_throws") << QByteArray("initialize() threw: no database");
+        QTest::newRow("initialize() throws what is no line to show")
+            << QByteArray("bad_text") << QByteArray("initialize() threw: no\\x1b[2J\\u202e\\ndatabase");
         QTest::newRow("restore_state() returns false") << QByteArray("bad_state") << QByteArray("restore_state() returned false");
         // Not at the first call of it, which would end the host.
         QTest::newRow("a symbol is missing") << QByteArray("unresolved") << QByteArray("missing_dependency");
@@ -126,6 +129,42 @@ private Q_SLOTS:
         QCOMPARE(version(), 2);
         QCOMPARE(host->manager().stats().reloads_failed, std::uint64_t(1));
         QTest::ignoreMessage(QtInfoMsg, "version 2 leaves");
+        host.reset();
+    }
+
+    // What is logged cannot write to a terminal what it likes either.
+    void logs_are_printable()
+    {
+        install("1");
+        open();
+        connect(host.get(), &PluginHost::plugin_loaded, this,
+                [] { throw std::runtime_error("slot\x1b[2J\xe2\x80\xae\n"); });
+        QTest::ignoreMessage(QtWarningMsg, "a slot of plugin_loaded for plugin \"p\" threw: slot\\x1b[2J\\u202e\\n");
+        QVERIFY(loads(1));
+
+        hotreload::Options options;
+        options.check_image = true;
+        options.quiet = std::chrono::milliseconds(30);
+        PluginHotReloadManager manager(options);
+        const QString odd = dir->filePath(QStringLiteral("odd\x1b[2J.so"));
+        QFile content(odd);
+        QVERIFY(content.open(QIODevice::WriteOnly));
+        content.close();
+        QSignalSpy events(&manager, &PluginHotReloadManager::hot_reload_event);
+        QVERIFY(manager.enable_hot_reload("odd", odd.toStdString()));
+        QTest::ignoreMessage(QtInfoMsg, QRegularExpression(QStringLiteral("^[^\\x1b]*odd\\\\x1b\\[2J\\.so: ")));
+        QVERIFY(content.open(QIODevice::WriteOnly));
+        QVERIFY(content.write("\x7f" "ELF") == 4);
+        content.close();
+        QVERIFY(QTest::qWaitFor(
+            [&] {
+                for (const auto& event : events)
+                    if (event.at(0).value<hotreload::Event>().kind == hotreload::EventKind::health)
+                        return true;
+                return false;
+            },
+            bound));
+        QTest::ignoreMessage(QtInfoMsg, "version 1 leaves");
         host.reset();
     }
 

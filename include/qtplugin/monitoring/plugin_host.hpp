@@ -106,7 +106,7 @@ public:
 Q_SIGNALS:
     /** A version is the present one now. */
     void plugin_loaded(const QString& plugin_id, quint64 generation);
-    /** A version was rejected or failed; what was present, if anything was, still is. */
+    /** A version was rejected or failed, and why, in one printable line; what was present, if anything was, still is. */
     void plugin_failed(const QString& plugin_id, const QString& why);
 
 private:
