@@ -1,6 +1,7 @@
 # Needs make and a POSIX shell; whatever else a target needs, it asks .ci/need for.
 BUILD      ?= build
 $(if $(word 2,$(BUILD)),$(error BUILD is '$(BUILD)': make takes no targets with spaces; name a directory relative to this one))
+$(if $(findstring :,$(CURDIR)$(BUILD)),$(error $(CURDIR) and BUILD=$(BUILD) must have no colon: compilers and the dynamic linker separate directories by it. Move the tree))
 # HERE is BUILD as an absolute path; it is for the shell, within double quotes, because make splits at spaces.
 HERE       := $(if $(filter /%,$(BUILD)),$(BUILD),$$PWD/$(BUILD))
 LIB        := $(BUILD)/lib
@@ -24,6 +25,16 @@ comma      := ,
 export HOTRELOAD_GO := $(if $(filter /%,$(BUILD)),,$(CURDIR)/)$(BUILD)/toolchain
 export PATH := $(HOTRELOAD_GO)/go/bin:$(PATH)
 unexport GOROOT # another Go's; each knows its own
+unexport CDPATH # with it, cd prints and goes elsewhere
+# A workspace in a folder above, and a user's habits, are not those of this module.
+export GOWORK      := off
+export GO111MODULE := on
+# Without a folder of the user's own (a container's numeric user) Go's caches lie in BUILD.
+ifeq ($(shell [ -d "$$HOME" ] && [ -w "$$HOME" ] && echo yes),)
+export GOCACHE ?= $(HOTRELOAD_GO).cache/build
+export GOPATH  ?= $(HOTRELOAD_GO).cache/go
+export GOFLAGS := $(GOFLAGS) -modcacherw
+endif
 
 C_FLAGS    := -std=c99 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror -Iinclude $(CFLAGS)
 C_LIBS     := -L$(LIB) -Wl,-rpath,"$(HERE)/lib" -lhotreload -lpthread -ldl

@@ -54,6 +54,11 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in found.group().split(".")) if found else ()
 
 
+def _go_environment() -> dict[str, str]:
+    """A workspace in a folder above the tree, and a user's habits, are not those of this module."""
+    return {**os.environ, "GOWORK": "off", "GO111MODULE": "on"}
+
+
 @cache
 def _why_no_go() -> str:
     """What is wrong with the Go on the PATH; empty if it serves, or fetches the right one itself (GOTOOLCHAIN)."""
@@ -61,10 +66,12 @@ def _why_no_go() -> str:
     if go is None:
         return "There is no 'go' command on the PATH."
     try:
-        asked = subprocess.run([go, "list", "-m"], cwd=root, capture_output=True, text=True, timeout=LOOK_S)
+        asked = subprocess.run([go, "list", "-m"], cwd=root, env=_go_environment(), capture_output=True, text=True, timeout=LOOK_S)
         if asked.returncode != 0:
             return f"{go} does not serve: {asked.stderr.strip()}"
-        asked = subprocess.run([go, "env", "GOVERSION"], cwd=root, capture_output=True, text=True, timeout=LOOK_S)
+        asked = subprocess.run(
+            [go, "env", "GOVERSION"], cwd=root, env=_go_environment(), capture_output=True, text=True, timeout=LOOK_S
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{go} does not serve: {error}"
     version = asked.stdout.strip()
@@ -161,7 +168,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         why = _why_no_go()
         if why:
             raise SystemExit(f"{why}\n{_needs()}")
-        done = subprocess.run(["go", *arguments], cwd=root, capture_output=True, text=True)
+        done = subprocess.run(["go", *arguments], cwd=root, env=_go_environment(), capture_output=True, text=True)
         if done.returncode != 0:
             said = (done.stdout + done.stderr).strip()
             raise SystemExit(f"'go {' '.join(arguments)}' in {root} failed:\n{said}\n\n{_needs()}")

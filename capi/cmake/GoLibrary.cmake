@@ -14,9 +14,11 @@ else()
     # For Go 1.21 and newer this is the version it changes to for go.mod, which is fetched where GOTOOLCHAIN allows it.
     file(STRINGS go.mod go_wanted REGEX "^go [0-9.]+$")
     string(SUBSTRING "${go_wanted}" 3 -1 go_wanted)
+    # A workspace in a folder above, and a user's habits, are not those of this module.
+    set(go "${CMAKE_COMMAND}" -E env GOWORK=off GO111MODULE=on "${GO_EXECUTABLE}")
     set(go_version "there is none on the PATH")
     if(GO_EXECUTABLE)
-        execute_process(COMMAND "${GO_EXECUTABLE}" env GOVERSION WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+        execute_process(COMMAND ${go} env GOVERSION WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
             OUTPUT_VARIABLE go_version ERROR_VARIABLE go_error OUTPUT_STRIP_TRAILING_WHITESPACE)
     endif()
     string(REGEX MATCH "[0-9]+(\\.[0-9]+)*" go_number "${go_version}")
@@ -35,7 +37,7 @@ else()
     set(flags $<$<OR:$<CONFIG:Release>,$<CONFIG:MinSizeRel>>:-release> $<$<STREQUAL:${HOTRELOAD_KIND},STATIC>:-static>)
     add_custom_command(
         OUTPUT "${hotreload_library}"
-        COMMAND "${GO_EXECUTABLE}" run ./capi/mklib -q -out "${library_dir}" ${flags}
+        COMMAND ${go} run ./capi/mklib -q -out "${library_dir}" ${flags}
         WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
         DEPENDS ${go_sources} go.mod go.sum include/hot_reload_manager.h
         COMMENT "Building ${file_name} with Go"

@@ -129,6 +129,15 @@ def test_pip_fetches_no_go_where_it_is_not_needed(sdist: Path, tmp_path: Path) -
     assert required("sdist", sdist, path=path) == []  # it has the modules already
 
 
+def test_the_workspace_of_a_folder_above_is_not_that_of_the_package(sdist: Path) -> None:
+    workspace = sdist.parent / "go.work"
+    workspace.write_text("go 1.21\n")
+    try:
+        assert required("wheel", sdist, GO111MODULE="off") == []
+    finally:
+        workspace.unlink()
+
+
 def test_without_go_it_says_so(sdist: Path, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError) as caught:
         build("wheel", sdist, tmp_path / "out", path=directory_with(tmp_path))
