@@ -55,14 +55,14 @@ static void on_event(const hrm_event *ev, void *user_data)
     host *h = user_data;
     int64_t now = now_ns();
     if (ev->kind == HRM_EVENT_FILE_CHANGED) {
-        say(ev->first_seen_ns, "changed", "the library noticed the first sign");
+        say(ev->first_seen_ns, "changed", "the library noticed the first notification");
         say(ev->timestamp_ns, "complete", "quiet, closed by every writer, a complete image");
         say(now, "delivered", "callback for \"%s\", generation %llu", ev->plugin_id, (unsigned long long)ev->generation);
         pthread_mutex_lock(&h->mu);
         h->delivered_ns = now;
         pthread_mutex_unlock(&h->mu);
     } else if (ev->kind == HRM_EVENT_HEALTH && ev->health == HRM_HEALTH_IMAGE_INCOMPLETE) {
-        say(now, "rejected", "%.120s", ev->message);
+        say(now, "rejected", "%s", ev->message);
         pthread_mutex_lock(&h->mu);
         h->rejected++;
         pthread_cond_broadcast(&h->changed);

@@ -10,7 +10,7 @@
 struct line {
     int64_t at;
     int order;
-    char what[16], text[160];
+    char what[16], text[320];
 };
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
