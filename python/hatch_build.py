@@ -66,7 +66,9 @@ def _why_no_go() -> str:
     if go is None:
         return "There is no 'go' command on the PATH."
     try:
-        asked = subprocess.run([go, "list", "-m"], cwd=root, env=_go_environment(), capture_output=True, text=True, timeout=LOOK_S)
+        asked = subprocess.run(
+            [go, "list", "-m"], cwd=root, env=_go_environment(), capture_output=True, text=True, timeout=LOOK_S
+        )
         if asked.returncode != 0:
             return f"{go} does not serve: {asked.stderr.strip()}"
         asked = subprocess.run(

@@ -39,10 +39,10 @@ int32_t hrm_set_event_callback(hrm_manager *m, hrm_event_fn f, void *u, hrm_dest
 class Native:
     """Where the library is, and a compiler that rejects warnings."""
 
-    def __init__(self, library: Path, prefix: Path, scratch: Path) -> None:
+    def __init__(self, library: Path, prefix: Path, scratch: Path, plain: Path) -> None:
         self.library, self.scratch = library.resolve(), scratch
-        # Below the scratch folder, as pkg-config's answer is split at spaces.
-        self.prefix = scratch / "prefix"
+        # The documentation's `cc $(pkg-config ...)` is split at spaces, so this path has none.
+        self.prefix = plain / "prefix"
         self.prefix.symlink_to(prefix.resolve())
         tools = scratch / "bin"
         tools.mkdir()
@@ -117,7 +117,7 @@ def check_failures_have_names(native: Native, found: list[Snippet]) -> None:
         done = subprocess.run(
             [f"./host_{number}", "plugin.so"],
             cwd=folder,
-            env={**os.environ, "LD_PRELOAD": str(folder / "failing.so")},
+            env={**os.environ, "LD_PRELOAD": "./failing.so"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -187,8 +187,8 @@ def main() -> int:
     heed_interrupts()
     found = snippets()
     failed = 0
-    with tempfile.TemporaryDirectory() as scratch:
-        native = Native(Path(sys.argv[1]), Path(sys.argv[2]), Path(scratch))
+    with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory(dir="/tmp") as plain:
+        native = Native(Path(sys.argv[1]), Path(sys.argv[2]), Path(scratch), Path(plain))
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             checks = [pool.submit(check_links), pool.submit(check_coverage, found), pool.submit(check_names, found)]
             checks.append(pool.submit(check_failures_have_names, native, found))
