@@ -14,7 +14,8 @@ from qtforge.monitoring import PluginHotReloadManager
 
 BOUND = 20.0  # seconds; far beyond what any step takes
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs like that, and programs inherit it
+# A shell starts background jobs with SIGINT ignored, and the programs that they start inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
