@@ -103,11 +103,11 @@ def test_all_methods_at_once(dispatch: str, tmp_path: Path) -> None:
 
 
 def test_managers_are_made_and_closed_at_once(tmp_path: Path) -> None:
-    from qtforge.monitoring import _callbacks, _manager
+    from qtforge.monitoring import _callbacks, _living
 
     (tmp_path / "plugin.so").write_text("v0")
     PluginHotReloadManager().close()
-    before = (_callbacks.registered(), len(_manager._living))
+    before = (_callbacks.registered(), _living.count())
 
     def body(number: int) -> None:
         for _ in range(10):
@@ -117,7 +117,7 @@ def test_managers_are_made_and_closed_at_once(tmp_path: Path) -> None:
             manager.close()
 
     in_parallel(THREADS, body)
-    assert (_callbacks.registered(), len(_manager._living)) == before
+    assert (_callbacks.registered(), _living.count()) == before
 
 
 def test_all_threads_may_close(tmp_path: Path) -> None:

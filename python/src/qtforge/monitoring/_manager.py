@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import os
@@ -14,10 +13,11 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
 
-from . import _abi, _dispatch
+from . import _abi, _dispatch, _living
 from ._arguments import StrPath, check_callable, directory_bytes, id_bytes, int32, path_bytes, seconds
 from ._changes import Changes
 from ._native import NativeManager, event_of
+from ._unraisable import unraisable
 from ._waiting import SLICE, Bell, Deadline, Delivered, Mailbox, Sleeper, Waiter, async_library
 from .errors import ClosedError, Failure, ForkedProcessError, HotReloadError, InvalidArgumentError, Success
 from .events import Event, EventKind, Stats
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 ReloadCallback = Callable[[str], object]
 EventCallback = Callable[[Event], object]
 ErrorHandler = Callable[[Exception], object]
-
-# What is not closed, by id(). A plain dict, as its single operations are atomic: other threads may make managers while
-# the program ends.
-_living: dict[int, weakref.ref[PluginHotReloadManager]] = {}
 
 
 class Options(TypedDict, total=False):
@@ -148,7 +144,7 @@ class PluginHotReloadManager:
             self._native.destroy()
             raise
         self._closed = False
-        _living[id(self)] = weak
+        _living.add(self)
 
     # ------------------------------------------------------------------ the documented methods
 
@@ -294,7 +290,10 @@ class PluginHotReloadManager:
         if not 0 <= generation < 2**64:
             raise InvalidArgumentError(f"generation={generation} is out of range")
         self._native.report(
-            id_bytes(plugin_id), generation, int(outcome), message.replace("\0", "").encode("utf-8", "replace")
+            id_bytes(plugin_id),
+            generation,
+            int32("outcome", outcome),
+            message.replace("\0", "").encode("utf-8", "replace"),
         )
 
     def stats(self) -> Stats:
@@ -409,7 +408,7 @@ class PluginHotReloadManager:
             self._native.destroy()
             self._dispatcher.stop()
         finally:
-            _living.pop(id(self), None)
+            _living.remove(self)
             self._gone.set()
             self._bell.end()
             if self._waiter is not None:
@@ -457,6 +456,12 @@ class PluginHotReloadManager:
         raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: make one in each process that needs it")
 
     # ------------------------------------------------------------------ inside
+
+    def _abandon(self) -> None:
+        """In the child of a fork: gives back descriptors, without a lock that a thread of the parent may have held."""
+        self._dispatcher.abandon()
+        if self._waiter is not None:
+            self._waiter.abandon()
 
     def _usable(self) -> None:
         if os.getpid() != self._pid:
@@ -535,12 +540,12 @@ class PluginHotReloadManager:
             callback(argument)
         except Exception as error:
             if self._on_error is None:
-                _unraisable(error, callback)
+                unraisable(error, callback)
                 return
             try:
                 self._on_error(error)
             except Exception as second:
-                _unraisable(second, self._on_error)
+                unraisable(second, self._on_error)
         except BaseException as error:  # KeyboardInterrupt, SystemExit
             self._leave(error, callback)
 
@@ -557,12 +562,12 @@ class PluginHotReloadManager:
             try:
                 warnings.warn(f"{self!r}: {error}", RuntimeWarning, stacklevel=1, source=self)
             except RuntimeWarning as warning:  # made an error by a filter
-                _unraisable(warning, self)
+                unraisable(warning, self)
 
     def _leave(self, error: BaseException, source: object) -> None:
         """To whoever dispatches, if somebody of the program's does."""
         if self.dispatch in ("thread", "trio"):
-            _unraisable(error, source)
+            unraisable(error, source)
         else:
             self._interrupt = error
 
@@ -684,38 +689,3 @@ class _Delivery:
 def create_hot_reload_manager(**options: Unpack[Options]) -> PluginHotReloadManager:
     """A new PluginHotReloadManager; takes its options."""
     return PluginHotReloadManager(**options)
-
-
-def _unraisable(error: BaseException, callback: object) -> None:
-    """Hands an exception that nobody can catch to sys.unraisablehook, as the interpreter does with its own."""
-
-    class Reporter:
-        def __del__(self) -> None:
-            raise error
-
-        def __repr__(self) -> str:
-            return f"hot reload callback {callback!r}"
-
-    Reporter()
-
-
-def _alive() -> list[PluginHotReloadManager]:
-    return [manager for weak in list(_living.values()) if (manager := weak()) is not None]
-
-
-@atexit.register
-def _close_all() -> None:
-    for manager in _alive():
-        manager.close()
-
-
-def _forked() -> None:
-    """In the child of a fork: gives back descriptors, without a lock that a thread of the parent may have held."""
-    for manager in _alive():
-        manager._dispatcher.abandon()
-        if manager._waiter is not None:
-            manager._waiter.abandon()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)

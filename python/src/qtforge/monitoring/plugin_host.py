@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
-from . import _finding, _names, _trees
+from . import _finding, _living, _names, _trees
 from . import plugins as plugins  # the names of their modules begin with its name
 from ._arguments import StrPath, check_callable
 from ._importing import Importer
-from ._manager import Options, PluginHotReloadManager, _close_all
+from ._manager import Options, PluginHotReloadManager
 from ._trees import Store
 from ._versions import HookError, Layout, Version, text_of
 from ._waiting import Deadline
@@ -571,5 +571,5 @@ def _end_all() -> None:
     """At the end of the interpreter nobody waits for an import, and nothing is left on the disk."""
     for host in list(_hosts):
         host._importer.let_go()
-    _close_all()
+    _living.close_all()
     _trees.remove_all()
