@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import BOUND
-from hosting import Gates, Hosting, plugin_modules, replace
-from qtforge.monitoring import Plugin, PluginHost, PluginOutcome, SafeOptions
+from hosting import Gates, Hosting, in_thread, plugin_modules, replace
+from qtforge.monitoring import Plugin, PluginHost, PluginLoadError, PluginOutcome, SafeOptions
 
 HOOKS = """
+import functools
 import sys
 VERSION = {0}
 state = None
@@ -186,3 +188,51 @@ def test_ctrl_c_is_not_the_fault_of_the_version(tmp_path: Path, path: Path, gate
         assert plugin.module.VERSION == 1
         gates.leave.set()
         assert hosting.reload(path, interrupted).ok and plugin.module.VERSION == 2
+
+
+def test_a_keyboard_interrupt_of_the_plugin_itself_is_its_fault(tmp_path: Path, path: Path, gates: Gates) -> None:
+    """Only the main thread gets Ctrl-C. open() in another thread, and the host's own thread, need not wait for it."""
+    good = path.read_text()
+    for dispatch in ("thread", "manual"):
+        with Hosting(tmp_path, dispatch=dispatch) as hosting:
+            path.write_text("raise KeyboardInterrupt('mine')")
+            error = in_thread(functools.partial(refused, hosting, path))
+            assert str(error) == "plugin 'p': KeyboardInterrupt: mine" and hosting.next().error is error.__cause__
+            path.write_text(good.replace("sys.gates.say('init 1')", "raise KeyboardInterrupt('mine')"))
+            error = in_thread(functools.partial(refused, hosting, path))
+            assert "plugin_init() of generation 1 raised KeyboardInterrupt: mine" in str(error)
+    assert plugin_modules() == []
+
+
+def refused(hosting: Hosting, path: Path) -> PluginLoadError:
+    with pytest.raises(PluginLoadError) as caught:
+        hosting.host.open("p", path, timeout=BOUND)
+    return caught.value
+
+
+@pytest.mark.parametrize("hook", ["plugin_init", "plugin_exit", "plugin_save_state", "plugin_restore_state"])
+def test_hooks_that_nobody_would_await_are_rejected(hosting: Hosting, path: Path, gates: Gates, hook: str) -> None:
+    plugin = hosting.open(path)
+    gates.said.clear()
+    for broken, message in (
+        (f"async def {hook}(*_): pass", f"TypeError: {hook}=<function {hook}"),
+        (f"def {hook}(*_): yield", "is a generator function"),
+        (f"{hook} = 5", f"TypeError: {hook}=5 is neither callable nor None"),
+    ):
+        outcome = hosting.reload(path, HOOKS.format(2) + broken)
+        assert not outcome.ok and message in outcome.message
+    assert plugin.module.VERSION == 1 and gates.said == []
+    assert hosting.reload(path, HOOKS.format(3) + f"{hook} = None").ok
+
+
+def test_a_hook_may_not_return_a_coroutine(hosting: Hosting, path: Path, gates: Gates) -> None:
+    plugin = hosting.open(path)
+    outcome = hosting.reload(path, HOOKS.format(2) + "async def begin(): pass\nplugin_init = lambda: begin()")
+    assert not outcome.ok and plugin.module.VERSION == 1
+    assert "plugin_init() of generation 2 raised TypeError: it returned a coroutine" in outcome.message
+
+
+def test_an_outcome_can_be_shown_whatever_the_exception_does(hosting: Hosting, path: Path) -> None:
+    path.write_text("class Bad(Exception):\n    def __repr__(self): raise self\n    __str__ = __repr__\nraise Bad")
+    refused(hosting, path)
+    assert "its text raises an exception" in repr(hosting.next())

@@ -21,7 +21,9 @@ from qtforge.monitoring import (
     InvalidArgumentError,
     PluginErrorCode,
     PluginHotReloadManager,
+    ReloadOutcome,
     Result,
+    SafeOptions,
     errors,
 )
 
@@ -168,6 +170,23 @@ def test_options() -> None:
         PluginHotReloadManager(quiet_ms="100")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="7"):
         PluginHotReloadManager(on_error=7)  # type: ignore[arg-type]
+
+
+def test_arguments_of_another_type_are_named(tmp_path: Path) -> None:
+    (tmp_path / "plugin.so").write_text("v0")
+    with PluginHotReloadManager(dispatch="manual", safe=SafeOptions()) as manager:
+        assert manager.enable_hot_reload("p", tmp_path / "plugin.so")
+        calls: list[tuple[str, Any, Any]] = [
+            ("max_events", manager.process_events, ("x",)),
+            ("max_events", manager.process_events, (1.5,)),
+            ("generation", manager.report_reload, ("p", "1")),
+            ("generation", manager.report_reload, ("p", None)),
+            ("outcome", manager.report_reload, ("p", 1, "FAILED")),
+            ("message", manager.report_reload, ("p", 1, ReloadOutcome.OK, 5)),
+        ]
+        for name, function, arguments in calls:
+            with pytest.raises(TypeError, match=f"{name}={arguments[-1]!r}: expected"):
+                function(*arguments)
 
 
 def test_an_empty_snapshot_directory_is_an_error() -> None:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
 
 from . import _abi, _dispatch, _living
-from ._arguments import StrPath, check_callable, directory_bytes, id_bytes, int32, path_bytes, seconds
+from ._arguments import StrPath, check_callable, check_int, directory_bytes, id_bytes, int32, path_bytes, seconds
 from ._changes import Changes
 from ._native import NativeManager, event_of
 from ._unraisable import unraisable
@@ -287,6 +287,9 @@ class PluginHotReloadManager:
         Raises InvalidArgumentError for a plugin that is not enabled, or a generation that was not told or is gone.
         """
         self._usable()
+        check_int("generation", generation)
+        if not isinstance(message, str):
+            raise TypeError(f"message={message!r}: expected str, got {type(message).__name__}")
         if not 0 <= generation < 2**64:
             raise InvalidArgumentError(f"generation={generation} is out of range")
         self._native.report(
@@ -324,7 +327,7 @@ class PluginHotReloadManager:
         self._usable()
         if self.dispatch != "manual":
             return 0
-        return self._deliver_here(max_events)
+        return self._deliver_here(int32("max_events", max_events))
 
     def wait(self, timeout: float | None = None) -> Delivered:
         """Waits up to timeout seconds (None: for ever) for a delivery and returns how many there were.

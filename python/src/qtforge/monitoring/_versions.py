@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from . import _finding, _names
-from ._arguments import StrPath
+from ._arguments import StrPath, check_callable
 from ._loading import Modules, is_package
 from ._trees import Store, Tree
+
+HOOKS = ("plugin_init", "plugin_exit", "plugin_save_state", "plugin_restore_state")
 
 
 class HookError(Exception):
@@ -21,6 +25,11 @@ class HookError(Exception):
         super().__init__(f"{function}() of generation {generation} raised {text_of(cause)}")
         self.function = function
         self.cause = cause
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether the user has pressed Ctrl-C. Only the main thread gets it; elsewhere the plugin has raised it itself."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
 def text_of(error: BaseException) -> str:
@@ -89,6 +98,8 @@ class Version:
     def load(self) -> None:
         """Imports it, under names that stand for it in this thread only, and initialises it."""
         self._modules.load()
+        for function in HOOKS:
+            check_callable(function, getattr(self.module, function, None), "make it a plain function")
         self.call("plugin_init")
         self._initialised = True
 
@@ -101,10 +112,14 @@ class Version:
         if hook is None:
             return None
         try:
-            return hook(*arguments)
-        except KeyboardInterrupt:
-            raise  # the user's, not the plugin's
+            result = hook(*arguments)
+            if inspect.iscoroutine(result):
+                result.close()
+                raise TypeError("it returned a coroutine, and nobody would await it; make it a plain function")
+            return result
         except BaseException as error:
+            if is_ctrl_c(error):
+                raise  # the user's, not the plugin's
             raise HookError(function, self.generation, error) from error
 
     def activate(self) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import os
+import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
 from . import _finding, _living, _names, _trees
 from . import plugins as plugins  # the names of their modules begin with its name
-from ._arguments import StrPath, check_callable
+from ._arguments import StrPath, check_callable, seconds
 from ._importing import Importer
 from ._manager import Options, PluginHotReloadManager
 from ._trees import Store
-from ._versions import HookError, Layout, Version, text_of
+from ._versions import HookError, Layout, Version, is_ctrl_c, text_of
 from ._waiting import Deadline
 from .errors import ClosedError, HotReloadError
 from .events import Event, EventKind
@@ -47,7 +50,7 @@ class PluginOutcome:
     """Of the version that is in use now; 0 if there is none."""
     message: str
     """Why it was not taken; with ok, that it was taken without the state of the version before."""
-    error: BaseException | None = None
+    error: BaseException | None = field(default=None, repr=False)  # the message has its text
     waiting: bool = False
     """It could not be taken because plugin_save_state() of the present version raised:
     Plugin.take_without_state() takes it."""
@@ -179,23 +182,24 @@ class Plugin:
     def _is_decided(self) -> bool:
         return self._closed or self._present is not None or self._refused is not None or self._interrupt is not None
 
-    def _failure(self, timeout: float) -> BaseException:
+    def _failure(self, timeout: float | None) -> BaseException:
         """Why it could not be opened."""
         if self._interrupt is not None:
             return self._interrupt
         refused = self._refused
-        if refused is not None:
+        if refused is not None and not isinstance(refused.error, ClosedError):
             error = PluginLoadError(f"plugin {self.id!r}: {refused.message}", plugin_id=self.id)
             error.__cause__ = refused.error
             return error
         if self._closed or self._host.manager.closed:
             return ClosedError(f"plugin {self.id!r} was closed", plugin_id=self.id)
+        after = "" if timeout is None else f" after {timeout:g} s"
         if self._loader is not None:
             return TimeoutError(
-                f"plugin {self.id!r}: it is still being imported or initialised after {timeout:g} s; that goes on, and "
+                f"plugin {self.id!r}: it is still being imported or initialised{after}; that goes on, and "
                 "is undone when it ends. Give open() a longer timeout, or mend the plugin"
             )
-        return TimeoutError(f"plugin {self.id!r}: the file is not complete, or not validated, within {timeout:g} s")
+        return TimeoutError(f"plugin {self.id!r}: the file is not complete, or not validated{after}")
 
     def _release(self, version: Version) -> None:
         with self._lock:
@@ -211,6 +215,9 @@ class _HostManager(PluginHotReloadManager):
     def __init__(self, importer: Importer, options: Options) -> None:
         self._importer = importer
         super().__init__(**options)
+
+    def __del__(self) -> None:
+        pass  # its host closes it
 
     def _is_inside(self) -> bool:
         return super()._is_inside() or self._importer.inside()
@@ -246,7 +253,7 @@ class PluginHost:
     plugin_init() had succeeded, its plugin_exit() is called.
 
     A module may have: plugin_init(), plugin_exit(), plugin_save_state() (whatever it returns is given to the next
-    version's) plugin_restore_state(state).
+    version's) plugin_restore_state(state). A version is rejected if one of them is no plain function.
 
     Its name is ``qtforge.monitoring.plugins.ID.STEM`` in every version, and stands for the present one; see the package
     ``qtforge.monitoring.plugins``. What is named in ``SafeOptions.files`` can be imported by it, and is of its version.
@@ -263,6 +270,9 @@ class PluginHost:
             options name the same field.
 
     plugin_exit() runs where the last use() ends, or where the versions are exchanged. What it raises goes to on_error.
+
+    Closing is the owner's duty, as for PluginHotReloadManager. The end of the interpreter closes what is left open, and
+    a host that is collected warns and is closed.
     """
 
     def __init__(
@@ -295,7 +305,7 @@ class PluginHost:
         *,
         safe: SafeOptions | None = None,
         quiet_ms: int = 0,
-        timeout: float = 10.0,
+        timeout: float | None = 10.0,
     ) -> Plugin:
         """Loads the present version of a plugin and watches its file.
 
@@ -309,11 +319,12 @@ class PluginHost:
             file_path: the module's file; for a package its __init__.py.
             safe: replaces those of the host's safe options that it names.
             quiet_ms: as for PluginHotReloadManager.enable_hot_reload().
-            timeout: seconds to wait for the version: complete, validated, imported and initialised.
+            timeout: seconds to wait for the version: complete, validated, imported and initialised; None: for ever.
 
         Raises PluginLoadError if that version is rejected or fails (its exception is the cause), TimeoutError if it is
         not loaded in time, and what enable_hot_reload() raises.
         """
+        timeout = seconds("timeout", timeout)
         if self.manager._is_inside():
             raise RuntimeError("open() was called inside a callback, or by a plugin that is being loaded")
         with self._enabled(plugin_id, file_path, safe, quiet_ms, timeout) as plugin:
@@ -328,19 +339,20 @@ class PluginHost:
         *,
         safe: SafeOptions | None = None,
         quiet_ms: int = 0,
-        timeout: float = 10.0,
+        timeout: float | None = 10.0,
     ) -> Plugin:
         """open() for coroutines of asyncio and trio. Cancelling it ends the waiting as timeout does.
 
         While the loop itself imports the version nothing else can run on it: use dispatch="thread" where it must.
         """
+        timeout = seconds("timeout", timeout)
         with self._enabled(plugin_id, file_path, safe, quiet_ms, timeout) as plugin:
             await self.manager._until_async(plugin._is_decided, Deadline(timeout))
         return plugin
 
     @contextlib.contextmanager
     def _enabled(
-        self, plugin_id: str, file_path: StrPath, safe: SafeOptions | None, quiet_ms: int, timeout: float
+        self, plugin_id: str, file_path: StrPath, safe: SafeOptions | None, quiet_ms: int, timeout: float | None
     ) -> Generator[Plugin, None, None]:
         """A plugin that is to be decided on in the with block; closed again unless its version was taken."""
         plugin = Plugin(self, plugin_id, Layout.of(file_path, getattr(safe, "files", None) or ()))
@@ -356,7 +368,7 @@ class PluginHost:
                 raise plugin._failure(timeout)
         except BaseException as error:
             why = f"open() gave up waiting for it on {type(error).__name__}"
-            if isinstance(error, TimeoutError):
+            if isinstance(error, TimeoutError) and timeout is not None:
                 why = f"open() gave up waiting for it after {timeout:g} s"
             elif isinstance(error, ClosedError):
                 why = _CLOSED
@@ -400,6 +412,14 @@ class PluginHost:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        manager: _HostManager | None = self.__dict__.get("manager")  # None if it could not be made
+        if manager is None or sys.is_finalizing() or os.getpid() != manager._pid:
+            return
+        if not manager.closed:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
         self.close()
 
     # ------------------------------------------------------------------ inside
@@ -513,7 +533,7 @@ class PluginHost:
         """Says what became of a version."""
         if failure is None:
             self._report(plugin, attempt, ReloadOutcome.OK, note)
-        elif isinstance(failure, KeyboardInterrupt):  # the user's: the version is not at fault
+        elif is_ctrl_c(failure):  # the version is not at fault
             with contextlib.suppress(HotReloadError):
                 self.manager.report_reload(plugin.id, attempt.event.generation, ReloadOutcome.RELEASED)
             if plugin._opener != threading.get_ident():
@@ -568,8 +588,11 @@ _hosts: weakref.WeakSet[PluginHost] = weakref.WeakSet()
 
 @atexit.register
 def _end_all() -> None:
-    """At the end of the interpreter nobody waits for an import, and nothing is left on the disk."""
+    """At the end of the interpreter plugins are unloaded, no import is waited for, and the disk is left clean."""
     for host in list(_hosts):
-        host._importer.let_go()
+        if os.getpid() == host.manager._pid:
+            host._importer.let_go()
+            for plugin in list(host._plugins.values()):
+                plugin._end("the interpreter ends")
     _living.close_all()
     _trees.remove_all()
