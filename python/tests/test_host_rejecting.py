@@ -236,3 +236,40 @@ def test_an_outcome_can_be_shown_whatever_the_exception_does(hosting: Hosting, p
     path.write_text("class Bad(Exception):\n    def __repr__(self): raise self\n    __str__ = __repr__\nraise Bad")
     refused(hosting, path)
     assert "its text raises an exception" in repr(hosting.next())
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "advice"),
+    [
+        ("plug.py", "import helper", "; name 'helper.py' in SafeOptions.files"),
+        ("plug.py", "from . import helper", "; name 'helper.py' in SafeOptions.files"),
+        ("plug.py", "from .helper import f", "; name 'helper.py' in SafeOptions.files"),
+        ("plug.py", "def plugin_init(): import helper", "; name 'helper.py' in SafeOptions.files"),
+        ("plug.py", "import other.part", "; name 'other/__init__.py' in SafeOptions.files"),
+        ("plug.py", "import pack.part", "; name 'pack/__init__.py' in SafeOptions.files"),
+        ("pack/__init__.py", "from . import part", "; name 'part.py' in SafeOptions.files"),
+        ("pack/__init__.py", "from .part import f", "; name 'part.py' in SafeOptions.files"),
+        ("pack/__init__.py", "import pack.part", "; name the other files of the package in SafeOptions.files"),
+        ("pack/__init__.py", "import helper", "; name '../helper.py' in SafeOptions.files"),
+        ("plug.py", "import plug_of_nobody", ""),
+        ("plug.py", "from sys import helper", ""),
+        ("plug.py", "from . import named", ""),  # it is named, and raises
+        ("plug.py", "raise ImportError('helper')", ""),
+        ("plug.py", "raise ImportError('helper', name='')", ""),
+        ("plug.py", "raise ImportError('helper', name='../..')", ""),
+    ],
+)
+def test_an_import_of_a_file_that_is_not_named_says_what_to_do(
+    hosting: Hosting, tmp_path: Path, file: str, source: str, advice: str
+) -> None:
+    for name in ("helper.py", "other/__init__.py", "pack/__init__.py", "pack/part.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "named.py").write_text("from .plug import later")
+    (tmp_path / file).write_text(source)
+    options = SafeOptions(files=[tmp_path / "named.py"])
+    if "pack.part" in source and file != "plug.py":
+        options = SafeOptions()
+    with pytest.raises(PluginLoadError) as caught:
+        hosting.host.open("p", tmp_path / file, safe=options, timeout=BOUND)
+    assert advice in str(caught.value) and ("SafeOptions" in str(caught.value)) == bool(advice)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 
@@ -53,6 +55,8 @@ class Layout:
     depth: int
     """How many directories of the snapshot its file is in."""
     stem: str
+    directory: str
+    """Of the original file."""
 
     @classmethod
     def of(cls, file_path: StrPath, files: Sequence[StrPath]) -> Layout | None:
@@ -73,7 +77,27 @@ class Layout:
         root = os.path.commonpath([directory, *map(os.path.dirname, others)])
         depth = len(Path(os.path.relpath(directory, root)).parts)
         name = os.path.basename(directory) if is_package(Path(path)) else os.path.basename(path)
-        return cls(depth, name.split(".")[0] or "plugin")
+        return cls(depth, name.split(".")[0] or "plugin", directory)
+
+    def advice(self, error: BaseException | None, package: str, snapshot_path: str) -> str:
+        """What to do if the import of a version has failed because SafeOptions.files does not name a file."""
+        if not isinstance(error, ImportError) or not error.name:
+            return ""
+        name = error.name
+        attribute = re.search(r"ImportError: cannot import name '(\w+)'", text_of(error))
+        if attribute:  # "from module import attribute"
+            name = f"{name}.{attribute[1]}"
+        parts = name.removeprefix(f"{package}.").split(".")
+        snapshot = Path(snapshot_path)
+        top = os.path.dirname(self.directory) if is_package(snapshot) else self.directory
+        if is_package(snapshot) and parts == [os.path.basename(self.directory)]:
+            return "; name the other files of the package in SafeOptions.files"
+        module = os.path.join(top, *parts)
+        for end in (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES, *(f"{os.sep}__init__{s}" for s in SOURCE_SUFFIXES)):
+            relative = os.path.relpath(module + end, self.directory)
+            if os.path.isfile(module + end) and not (snapshot.parent / relative).exists():
+                return f"; name {relative!r} in SafeOptions.files: what is not named there cannot be imported"
+        return ""
 
 
 class Version:

@@ -551,6 +551,8 @@ class PluginHost:
             hook = isinstance(failure, HookError)
             message = str(failure) if hook or isinstance(failure, ClosedError) else text_of(failure)
             cause = failure.cause if isinstance(failure, HookError) else failure
+            if plugin._layout is not None:
+                message += plugin._layout.advice(cause, plugin._package, attempt.event.snapshot_path)
             self._report(plugin, attempt, ReloadOutcome.FAILED, message, cause)
 
     def _report(
