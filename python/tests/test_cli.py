@@ -54,6 +54,16 @@ def test_json_lines(file: Path, watch: Commands) -> None:
     assert running.end(signal.SIGTERM) == (-signal.SIGTERM, "", "")
 
 
+def test_options_and_paths_come_in_any_order(tmp_path: Path, watch: Commands) -> None:
+    for name in ("a", "b", "c", "-d", "--"):
+        (tmp_path / name).touch()
+    running = watch("a", "--json", "b", "--quiet", "20", "c", "--", "-d", "--", cwd=tmp_path)
+    assert running.json() == {"event": "watching", "paths": ["a", "b", "c", "-d", "--"]}
+    status, out, errors = watch("a", "--json", "b", "--onse", "c", "-x", cwd=tmp_path).end()
+    assert (status, out) == (2, "")
+    assert errors.startswith("usage: ") and errors.endswith(": unrecognized arguments: --onse -x\n")
+
+
 NAMES = {
     "newline": b"plug\nin.so",
     "escape sequence": b"\x1b[2Jplugin",

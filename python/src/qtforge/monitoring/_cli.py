@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None, signals: Signals) -> int:
     top, watch = parsers()
-    options = top.parse_args(arguments)
+    options = _parse(top, watch, arguments)
     try:
         if options.version:
             write(_versions() + "\n")
@@ -194,6 +194,18 @@ def _run(arguments: Sequence[str] | None, signals: Signals) -> int:
         for line in str(error).splitlines():  # an ImportError lists what was tried
             complain(line)
         return NOT_WATCHED
+
+
+def _parse(top: Parser, watch: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Options and paths in any order. argparse alone takes no path that comes after an option after a path."""
+    options, rest = top.parse_known_args(arguments)
+    end = rest.index("--") if "--" in rest else len(rest)
+    paths, unknown = rest[:end], [argument for argument in rest[:end] if argument.startswith("-")]
+    if unknown:
+        (watch if options.command else top).error(f"unrecognized arguments: {' '.join(unknown)}")
+    if options.command:
+        options.paths += paths + rest[end + 1 :]
+    return options
 
 
 def _versions() -> str:
