@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BOUND
+from conftest import BOUND, wait_until
 from qtforge.monitoring import (
     Candidate,
     Event,
@@ -178,7 +178,7 @@ def test_the_library_is_given_a_rejection_and_a_reason(
     name: str, caller: Callable[[Callable[[Any], Any]], Caller]
 ) -> None:
     validator, reason = HOSTILE[name]
-    call = caller(lambda raw: safe.verdict_of(validator, raw))
+    call = caller(lambda raw: safe.verdict_of(validator, set(), raw))
     assert call() == _abi.REJECT
     text = call.reason.value.decode()  # whole characters, as no decoder complains
     assert reason in text and len(text.encode()) < 512
@@ -205,7 +205,7 @@ def test_what_fails_outside_of_the_validator_is_a_rejection_too(
 
 
 def test_a_candidate_that_cannot_be_decoded_is_rejected(caller: Callable[[Callable[[Any], Any]], Caller]) -> None:
-    call = caller(lambda raw: safe.verdict_of(answer(True), raw))
+    call = caller(lambda raw: safe.verdict_of(answer(True), set(), raw))
     assert call() == _abi.ACCEPT
     candidate = raw_candidate()
     candidate.plugin_id = b"\xff"
@@ -233,7 +233,7 @@ def test_exceptions_that_another_thread_sets_are_rejections(
     monkeypatch.setattr(threading, "excepthook", lambda _: None)  # they end the thread here and there
     set_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
     set_exception.argtypes = [ctypes.c_ulong, ctypes.py_object]
-    call = caller(lambda raw: safe.verdict_of(answer(False), raw))
+    call = caller(lambda raw: safe.verdict_of(answer(False), set(), raw))
     results: list[int] = []
     rounds = 10_000
 
@@ -318,3 +318,32 @@ def test_functions_that_would_never_run_are_rejected_when_set() -> None:
             for setter in (manager.set_reload_callback, manager.set_event_callback):
                 with pytest.raises(TypeError, match=r"(coroutine|generator) function.*async for"):
                     setter(validator)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dispatch", ["thread", "manual"])
+def test_a_validator_may_call_the_manager_while_it_is_closed(dispatch: str, tmp_path: Path) -> None:
+    """Closing waits for the validator, so nothing in the validator may wait for the closing."""
+    (tmp_path / "plugin.so").write_text("v1")
+    entered, asked = threading.Event(), threading.Event()
+    with PluginHotReloadManager(dispatch=dispatch, safe=SafeOptions(), snapshot_dir=tmp_path / "snapshots") as manager:
+        done: list[object] = []
+
+        def validator(_: Candidate) -> bool:
+            done.append(manager.wait())
+            with pytest.raises(RuntimeError, match="inside"):
+                manager.run()
+            entered.set()
+            assert asked.wait(BOUND)
+            manager.close()
+            done.append("closed")
+            return True
+
+        manager.set_validator(validator)
+        assert manager.enable_hot_reload("p", tmp_path / "plugin.so", deliver_present=True)
+        assert entered.wait(BOUND)
+        closer = threading.Thread(target=manager.close)
+        closer.start()
+        wait_until("closing", lambda: manager.closed)
+        asked.set()
+        closer.join(BOUND)
+        assert not closer.is_alive() and done == [0, "closed"]

@@ -123,6 +123,7 @@ class PluginHotReloadManager:
         self._closer: int | None = None  # the thread that is at it
         self._interrupt: BaseException | None = None
         self._inside: int | None = None  # the thread that runs a callback
+        self._validating: set[int] = set()  # threads that run the validator
         self._waiter: Waiter | None = None
         weak: weakref.ref[PluginHotReloadManager] = weakref.ref(self)
 
@@ -269,15 +270,17 @@ class PluginHotReloadManager:
         """Sets the function that is asked about every version of plugins with safe reload; None removes it.
 
         It runs on a thread of the library, after the built-in checks and before anything is delivered, and may take
-        long. It must return True to accept. Everything else rejects: another answer (a str says why), an exception of
-        any kind, KeyboardInterrupt and SystemExit included, and a coroutine. ``Event.message`` of the REJECTED event
-        has the reason.
+        long. It may call every method, as a callback may. It must return True to accept. Everything else rejects:
+        another answer (a str says why), an exception of any kind, KeyboardInterrupt and SystemExit included, and a
+        coroutine. ``Event.message`` of the REJECTED event has the reason.
 
         Raises TypeError for what is not callable and for a coroutine or generator function, ClosedError.
         """
         check_callable("validator", validator, "give a plain function, which may block")
         self._usable()
-        self._native.set_validator(None if validator is None else functools.partial(verdict_of, validator))
+        self._native.set_validator(
+            None if validator is None else functools.partial(verdict_of, validator, self._validating)
+        )
 
     def report_reload(
         self, plugin_id: str, generation: int, outcome: ReloadOutcome = ReloadOutcome.OK, message: str = ""
@@ -476,7 +479,7 @@ class PluginHotReloadManager:
             raise ClosedError("the manager was closed")
 
     def _is_inside(self) -> bool:
-        return self._inside == threading.get_ident()
+        return self._inside == threading.get_ident() or threading.get_ident() in self._validating
 
     def _delivers(self) -> None:
         """Raises LoopClosedError if nothing is delivered any more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import math
 import os
 import sys
 import threading
@@ -193,13 +194,13 @@ class Plugin:
             return error
         if self._closed or self._host.manager.closed:
             return ClosedError(f"plugin {self.id!r} was closed", plugin_id=self.id)
-        after = "" if timeout is None else f" after {timeout:g} s"
+        limit = math.inf if timeout is None else timeout
         if self._loader is not None:
             return TimeoutError(
-                f"plugin {self.id!r}: it is still being imported or initialised{after}; that goes on, and "
+                f"plugin {self.id!r}: it is still being imported or initialised after {limit:g} s; that goes on, and "
                 "is undone when it ends. Give open() a longer timeout, or mend the plugin"
             )
-        return TimeoutError(f"plugin {self.id!r}: the file is not complete, or not validated{after}")
+        return TimeoutError(f"plugin {self.id!r}: the file is not complete, or not validated, within {limit:g} s")
 
     def _release(self, version: Version) -> None:
         with self._lock:

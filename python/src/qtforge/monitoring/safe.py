@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import inspect
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -203,13 +204,17 @@ def candidate_of(raw: Any) -> Candidate:
     )
 
 
-def verdict_of(validator: Validator, raw: Any) -> str | Literal[True]:
-    """True if the validator accepts, else why it rejects."""
+def verdict_of(validator: Validator, inside: set[int], raw: Any) -> str | Literal[True]:
+    """True if the validator accepts, else why it rejects. Meanwhile its thread is in inside."""
+    thread = threading.get_ident()
     try:
+        inside.add(thread)
         answer = validator(candidate_of(raw))
         return True if answer is True else _rejection(answer)
     except BaseException as error:
         return _shown(type(error), error)
+    finally:
+        inside.discard(thread)
 
 
 def _rejection(answer: object) -> str:
