@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from commands import ENDING, MODULE, SCRIPT, Command, Commands
 from conftest import wait_until
+from qtforge.monitoring._output import printable
 
 
 @pytest.fixture
@@ -294,3 +295,19 @@ def test_a_signal_that_was_ignored_stays_ignored(file: Path, watch: Commands) ->
     file.write_text("v1")
     assert running.words()[0] == "changed"
     assert running.end(signal.SIGTERM)[0] == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plugin ü 日本.so", "plugin ü 日本.so"),
+        ("two\nlines\x1b[2J", r"two\nlines\x1b[2J"),
+        ("\u3164invisible\u202e", r"\u3164invisible\u202e"),
+        ("\udcff no UTF-8", r"\xff no UTF-8"),
+        ("half a character \ud800", r"half a character \xed\xa0\x80"),
+        ("\0", r"\x00"),
+        ("\U000e0001", r"\U000e0001"),
+    ],
+)
+def test_text_is_shown_as_the_library_shows_it(text: str, shown: str) -> None:
+    assert printable(text) == shown

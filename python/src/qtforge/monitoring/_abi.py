@@ -190,6 +190,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "hrm_event_fd": (c_int32, [Handle]),
     "hrm_stats": (c_int32, [Handle, POINTER(StatsStruct)]),
     "hrm_strerror": (c_char_p, [c_int32]),
+    "hrm_printable": (c_int32, [c_char_p, c_char_p, c_size_t]),
     "hrm_version_number": (c_int32, []),
     "hrm_version_string": (c_char_p, []),
 }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import sys
 
+from . import _library
+
 PROGRAM = "qtforge-hotreload"
 LONGEST = 1000  # characters of a message
+LONGEST_ESCAPE = 4  # bytes that a byte of a text becomes at most: \\xff
 
 
 class OutputError(BaseException):
@@ -61,14 +65,18 @@ def write_error(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """The text in one line that cannot drive a terminal: control characters and bytes that are not UTF-8 as escapes."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that is not UTF-8, as os.fsdecode() has it
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape", "backslashreplace").decode()
+    """The text in one line that cannot drive a terminal, as the library's own messages have it: control and invisible
+    characters, and bytes that are not UTF-8, as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
+    try:
+        raw = text.encode("utf-8", "surrogateescape")  # bytes that are not UTF-8 as they are, as os.fsdecode() has them
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8", "surrogatepass")
+    raw = raw.replace(b"\0", b"\\x00")
+    out = ctypes.create_string_buffer(LONGEST_ESCAPE * len(raw) + 1)
+    _library.load().hrm_printable(raw, out, len(out))
+    return out.value.decode()
 
 
 def short(text: str) -> str:
