@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unsafe"
+
+	"github.com/qtforge/hotreload/core/internal/settle"
 )
 
 // entry is one enabled plugin, in 64 bytes: there may be a million. It holds
@@ -17,11 +19,11 @@ type entry struct {
 	folder *folder
 	more   *aside // behind Manager.mu; nil for most
 
-	told       version // behind Manager.mu
-	generation uint32  // behind Manager.mu: the number of versions told
-	index      uint32  // behind Manager.mu: its place in the order of enabling, or disabled
-	quiet      uint32  // in µs, or noQuiet
-	textLen    uint16  // and isSafe
+	told       settle.Version // behind Manager.mu
+	generation uint32         // behind Manager.mu: the number of versions told
+	index      uint32         // behind Manager.mu: its place in the order of enabling, or disabled
+	quiet      uint32         // in µs, or noQuiet
+	textLen    uint16         // and isSafe
 	idLen      uint8
 	state      signs // the loop's: watching, and what was noted for reconcile
 }
@@ -41,36 +43,25 @@ type aside struct {
 	removalTold bool // the host was told that the file is gone
 	refused     bool
 	unreadable  bool
-	safe        *safeState // never changes
-	withdrawn   version    // complete, but not delivered since a newer one may have come
-}
-
-// version is what is kept of a fileInfo: enough to tell whether another is the
-// same. The zero value means "no file".
-type version struct {
-	print   [2]uint64 // a keyed hash of the fingerprint
-	changed int64
+	safe        *safeState     // never changes
+	withdrawn   settle.Version // complete, but not delivered since a newer one may have come
 }
 
 var printSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
-func versionOf(in *fileInfo) version {
+// versionOf is what is kept of a fileInfo: a keyed hash of the fingerprint.
+func versionOf(in *fileInfo) settle.Version {
 	if !in.fp.exists {
-		return version{}
+		return settle.Version{}
 	}
-	v := version{changed: in.changed}
+	v := settle.Version{Changed: in.changed}
 	// As an array the hash takes it at one go, not field by field.
 	print := [...]uint64{in.fp.dev, in.fp.ino, uint64(in.fp.born), uint64(in.fp.size), uint64(in.fp.mtime)}
 	for i, s := range printSeeds {
-		v.print[i] = maphash.Comparable(s, print)
+		v.Fingerprint[i] = maphash.Comparable(s, print)
 	}
 	return v
 }
-
-func (v *version) exists() bool { return v.print != [2]uint64{} }
-
-// is reports whether the fingerprint is that of the version.
-func (v *version) is(in *fileInfo) bool { return versionOf(in).print == v.print }
 
 // folderLocked returns the folder of these spellings (see newFolder), with one
 // more plugin. It copies text: it may be the caller's memory.
@@ -156,7 +147,7 @@ func (e *entry) tidy() {
 }
 
 // setTold notes what the host knows of the file.
-func (e *entry) setTold(v version, h *hash) {
+func (e *entry) setTold(v settle.Version, h *hash) {
 	e.told = v
 	if h != nil || e.more != nil {
 		a := e.aside()
@@ -166,13 +157,13 @@ func (e *entry) setTold(v version, h *hash) {
 }
 
 // distrust notes that the host may know another version than it was told of.
-func (e *entry) distrust() { e.setTold(version{print: [2]uint64{1}}, nil) }
+func (e *entry) distrust() { e.setTold(settle.Version{Fingerprint: [2]uint64{1}}, nil) }
 
 // knows is what the host knows of the file.
-func (e *entry) knows() (told version, h *hash) {
+func (e *entry) knows() (told settle.Version, h *hash) {
 	if e.more != nil {
 		if e.more.removalTold {
-			return version{}, nil
+			return settle.Version{}, nil
 		}
 		h = e.more.toldHash
 	}
@@ -180,29 +171,29 @@ func (e *entry) knows() (told version, h *hash) {
 }
 
 // known is the version that the host knows, or is about to be told.
-func (e *entry) known() version {
+func (e *entry) known() settle.Version {
 	if a := e.more; a != nil {
 		switch {
 		case a.pending != nil && !a.pending.removal:
 			return versionOf(&a.pending.info)
 		case a.pending != nil || a.removalTold:
-			return version{}
+			return settle.Version{}
 		}
 	}
 	return e.told
 }
 
-// timing is what the tracker must know of the entry's options.
-func (m *Manager) timing(e *entry) timing {
-	t := timing{maxDelay: m.opts.MaxDelay}
+// settleOptions is what the entry's options mean while its file settles.
+func (m *Manager) settleOptions(e *entry) settle.Options {
+	o := settle.Options{MaxDelay: m.opts.MaxDelay, CompareContent: m.opts.IgnoreUnchangedContent}
 	if e.quiet == noQuiet {
-		// A replacement by delete and create must not be told as a removal.
-		t.hold = DefaultQuiet
-		return t
+		// A replacement by delete and create must not be delivered as a removal.
+		o.RemovalHold = DefaultQuiet
+		return o
 	}
-	t.quiet = time.Duration(e.quiet) * time.Microsecond
-	t.hold = t.quiet
-	return t
+	o.Quiet = time.Duration(e.quiet) * time.Microsecond
+	o.RemovalHold = o.Quiet
+	return o
 }
 
 // numberLocked gives e, which is in the table, the next place in the order of

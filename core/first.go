@@ -149,11 +149,7 @@ func (l *loop) firstLook(e *entry) {
 	w := l.begin(e)
 	w.examined, w.seen = l.watch(e)
 	now := time.Now()
-	w.tracker.hint(now, 0, w.timing)
-	w.tracker.firstTime, w.tracker.due = true, now
-	if e.state&untold != 0 {
-		w.tracker.last = time.Time{} // it may have been quiet for long
-	}
+	w.machine.Enable(e.state&untold != 0, now)
 	e.state &^= untold | unseen
 	l.look(w, now)
 }

@@ -10,10 +10,11 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/qtforge/hotreload/core/internal/settle"
 	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
-// loop is the goroutine that owns the watch set and the trackers. It turns
+// loop is the goroutine that owns the watch set and the machines. It turns
 // hints into settled changes and puts these into the manager's queue.
 type loop struct {
 	m    *Manager
@@ -46,8 +47,7 @@ type loop struct {
 // work is what the loop must know of a plugin whose file is settling.
 type work struct {
 	e         *entry
-	tracker   tracker
-	timing    timing
+	machine   settle.Machine
 	examined  fileInfo // at the last look
 	seen      bool     // examined is what linking has just seen
 	heapIndex int      // in the loop's heap, from 1; 0: not in it
@@ -195,13 +195,15 @@ func (l *loop) commands() {
 	for _, e := range removed {
 		l.unwatch(e)
 		if w := l.work[e]; w != nil {
-			l.countWriting(w, w.tracker.idle)
+			if w.machine.Writing() {
+				l.writing--
+			}
 			l.drop(w)
 		}
 	}
 	for _, e := range hinted {
 		// What is settling, or not seen yet, is looked at in any case.
-		if w := l.work[e]; e.state&(watching|unseen) == watching && (w == nil || !w.tracker.settling) {
+		if w := l.work[e]; e.state&(watching|unseen) == watching && (w == nil || !w.machine.Settling()) {
 			l.hint(e, 0, now)
 		}
 	}
@@ -244,7 +246,7 @@ func (l *loop) reconcile() {
 		}
 		if why&replaced != 0 || e.state&unseen != 0 {
 			in, ok := l.link(e)
-			if w := l.hint(e, why, now); ok && w.e == e && w.timing.quiet == 0 {
+			if w := l.hint(e, why, now); ok && w.e == e && w.machine.Options.Quiet == 0 {
 				w.examined, w.seen = in, true // the look follows at once
 			}
 		} else if !l.onlyAttributes(e, why) {
@@ -297,14 +299,9 @@ func (l *loop) hint(e *entry, why signs, now time.Time) *work {
 	}
 	w := l.begin(e)
 	w.seen = false
-	l.countWriting(w, func() { w.tracker.hint(now, why, w.timing) })
-	if e.state&unseen != 0 {
-		e.state &^= unseen
-		w.tracker.firstTime = true
-	}
-	if !first.IsZero() && first.Before(w.tracker.first) {
-		w.tracker.first = first
-	}
+	n := settle.Notification{Written: why&written != 0, Closed: why&closed != 0, FirstCheck: e.state&unseen != 0, Since: first}
+	e.state &^= unseen
+	l.countWriting(w, func() { w.machine.Notify(n, now) })
 	l.schedule(w)
 	return w
 }
@@ -318,7 +315,7 @@ func (l *loop) begin(e *entry) *work {
 		} else {
 			w = new(work)
 		}
-		*w = work{e: e, timing: l.m.timing(e)}
+		*w = work{e: e, machine: settle.Machine{Options: l.m.settleOptions(e)}}
 		l.work[e] = w
 		l.busiest = max(l.busiest, len(l.work))
 	}
@@ -351,7 +348,7 @@ func (l *loop) schedule(w *work) {
 func (l *loop) settle() {
 	for range slice {
 		now := time.Now()
-		if len(l.settling) == 0 || l.settling[0].tracker.due.After(now) {
+		if len(l.settling) == 0 || l.settling[0].machine.Due().After(now) {
 			break
 		}
 		l.look(l.settling[0], now)
@@ -372,12 +369,12 @@ func (l *loop) deliver() {
 
 // look examines one file and keeps the work on it as long as it is needed.
 func (l *loop) look(w *work, now time.Time) {
-	var d decision
+	var d settle.Decision
 	l.countWriting(w, func() { d = l.examine(w, now) })
-	switch t := &w.tracker; {
-	case t.settling:
+	switch s := &w.machine; {
+	case s.Settling():
 		l.schedule(w)
-	case (d == tell || d == unchanged && w.examined.kind == kindFile) && w.e.safe() == nil && !t.hasRejected():
+	case (d == settle.Deliver || d == settle.Unchanged && w.examined.kind == kindFile) && w.e.safe() == nil && !s.HasRejected():
 		l.drop(w) // the host knows, or is told, what was examined
 	default:
 		l.rest(w)
@@ -386,8 +383,8 @@ func (l *loop) look(w *work, now time.Time) {
 
 // rest ends the work on an entry, unless there is something to remember.
 func (l *loop) rest(w *work) {
-	switch t := &w.tracker; {
-	case !t.hasRejected() && !t.denied && l.atKnown(w):
+	switch s := &w.machine; {
+	case !s.HasRejected() && !s.IsUnreadable() && l.atKnown(w):
 		l.drop(w)
 	case w.heapIndex > 0:
 		heap.Remove(&l.settling, w.heapIndex-1)
@@ -397,14 +394,14 @@ func (l *loop) rest(w *work) {
 // atKnown reports whether the file is at the version that the host knows.
 func (l *loop) atKnown(w *work) bool {
 	known := l.m.knownOf(w.e)
-	return known == versionOf(&w.examined) || (!l.m.opts.IgnoreUnchangedContent && known.is(&w.examined))
+	return known == versionOf(&w.examined) || (!l.m.opts.IgnoreUnchangedContent && known.Is(versionOf(&w.examined)))
 }
 
-// countWriting keeps l.writing true across a step of a tracker.
+// countWriting keeps l.writing true across a step of a machine.
 func (l *loop) countWriting(w *work, step func()) {
-	before := w.tracker.writing
+	before := w.machine.Writing()
 	step()
-	switch after := w.tracker.writing; {
+	switch after := w.machine.Writing(); {
 	case after && !before:
 		l.writing++
 	case before && !after:
@@ -412,9 +409,9 @@ func (l *loop) countWriting(w *work, step func()) {
 	}
 }
 
-// examine looks at one file and acts on what its tracker makes of it.
-func (l *loop) examine(w *work, now time.Time) decision {
-	e, t := w.e, &w.tracker
+// examine looks at one file and acts on what its machine makes of it.
+func (l *loop) examine(w *work, now time.Time) settle.Decision {
+	e, state := w.e, &w.machine
 	s := e.safe()
 	told, toldHash := l.m.toldOf(e)
 	at := l.at(e)
@@ -426,59 +423,72 @@ func (l *loop) examine(w *work, now time.Time) decision {
 	l.linkedTo(e, &in)
 	if err != nil && !missing(err) {
 		l.barred(w, err, now)
-		return wait
+		return settle.Wait
 	}
-	first, same, last := t.firstTime, false, t.rejected
+	first, same := state.FirstCheck(), false
 	var h *hash
-	d := t.look(now, in, told, w.timing, l.m.opts.IgnoreUnchangedContent)
-	if d == probe {
-		f := findings{before: in}
-		whole, rewritten := time.Now(), t.rewritten // complete now or never
-		f.writer, f.after = l.m.writerOf(e, at)
-		if f.writer == denied {
+	d := state.Observe(settle.Observation{Kind: kindForSettling(&in), Version: versionOf(&in), Baseline: told}, now)
+	if d == settle.Probe {
+		var r settle.ProbeResult
+		var image error
+		whole := time.Now() // complete now or never
+		writer, after := l.m.writerOf(e, at)
+		if writer == denied {
 			l.barred(w, fs.ErrPermission, now)
-			return wait
+			return settle.Wait
 		}
 		l.readable(w)
-		if first && f.writer == somebody && told.is(&in) {
+		r.Writer = writer == somebody
+		if first && r.Writer && told.Is(versionOf(&in)) {
 			l.m.distrust(e) // the host may have loaded a half-written version
 		}
 		switch {
 		case s != nil: // its content is examined in its snapshot
-			f.after, _ = l.stat(e, at)
-		case f.writer != somebody && l.contents():
-			f.image, h = l.inspect(at, !t.known)
-			f.same = h != nil && toldHash != nil && *h == *toldHash && told.exists()
-			f.after, _ = l.stat(e, at)
+			after, _ = l.stat(e, at)
+		case !r.Writer && l.contents():
+			image, h = l.inspect(at, !state.AtBaseline())
+			r.Incomplete = image != nil
+			r.Identical = h != nil && toldHash != nil && *h == *toldHash && told.Exists()
+			after, _ = l.stat(e, at)
 		}
-		switch d = t.conclude(time.Now(), f, w.timing); {
-		case d == refuse:
-			if last.fp != in.fp || rewritten { // else it was rejected already, and chmod(1) moved its clock
-				l.m.imageRefused(e, f.image)
-			}
-		case d == tell && s != nil:
-			l.vetVersion(e, in, t.first)
-		case d == tell:
-			l.found = append(l.found, &pendingChange{e: e, info: in, hash: h, first: t.first, whole: whole})
-		case d == unchanged && s != nil:
+		r.After = versionOf(&after)
+		switch d = state.Probed(r, time.Now()); {
+		case d == settle.Reject:
+			l.m.imageRefused(e, image)
+		case d == settle.Deliver && s != nil:
+			l.vetVersion(e, in, state.FirstNotified())
+		case d == settle.Deliver:
+			l.found = append(l.found, &pendingChange{e: e, info: in, hash: h, first: state.FirstNotified(), whole: whole})
+		case d == settle.Unchanged && s != nil:
 			same, h = true, toldHash
-		case d == unchanged:
+		case d == settle.Unchanged:
 			same = true // identical content, the baseline's hash, or another inode time
 		}
 	}
-	if d != wait {
+	if d != settle.Wait {
 		l.readable(w)
 	}
 	switch d {
-	case gone:
+	case settle.Removed:
 		l.m.enqueueRemoval(e)
-	case unchanged:
+	case settle.Unchanged:
 		if same = same && (h != nil || told != versionOf(&in)); same || !first {
 			l.m.nothingToTell(e, same, &in, h)
 		}
 		l.m.unchanged.Add(1)
 	}
 	return d
+}
+
+// kindForSettling is what stands at a plugin's path, in the words of package settle.
+func kindForSettling(in *fileInfo) settle.Kind {
+	switch in.kind {
+	case kindMissing:
+		return settle.Missing
+	case kindFile:
+		return settle.RegularFile
+	}
+	return settle.Other
 }
 
 // at is where an entry's path leads, in memory that the next call reuses.
@@ -527,14 +537,13 @@ func missing(err error) bool {
 // barred notes that an entry's file cannot be examined or read: not by its host
 // either, so that there is nothing to tell yet.
 func (l *loop) barred(w *work, err error, now time.Time) {
-	w.tracker.barred(now, l.m.opts.PollInterval)
+	w.machine.Unreadable(l.m.opts.PollInterval, now)
 	l.m.fileUnreadable(w.e, err)
 }
 
 // readable ends what barred began.
 func (l *loop) readable(w *work) {
-	if w.tracker.denied {
-		w.tracker.denied = false
+	if w.machine.Readable() {
 		l.m.fileReadable(w.e)
 	}
 }
@@ -599,24 +608,24 @@ func (l *loop) differs(e *entry, in *fileInfo) bool {
 	contents := l.m.opts.IgnoreUnchangedContent
 	if w := l.work[e]; w != nil {
 		was := &w.examined
-		differs := in.fp != was.fp || ((contents || w.tracker.hasRejected()) && in.changed != was.changed)
+		differs := in.fp != was.fp || ((contents || w.machine.HasRejected()) && in.changed != was.changed)
 		w.examined = *in
 		return differs
 	}
 	if s := e.safe(); s != nil && s.leader != nil {
 		was := e.told
 		e.told = versionOf(in) // nobody else uses it
-		return !was.is(in)
+		return !was.Is(versionOf(in))
 	}
 	was := l.m.knownOf(e)
-	return !was.is(in) || (contents && in.changed != was.changed)
+	return !was.Is(versionOf(in)) || (contents && in.changed != was.Changed)
 }
 
 // arm sets the timers for what is due next; idle, neither runs.
 func (l *loop) arm() {
 	var due time.Time
 	if len(l.settling) > 0 {
-		due = l.settling[0].tracker.due
+		due = l.settling[0].machine.Due()
 	}
 	for _, at := range []time.Time{l.overflow.at, l.mounts.at, l.newcomers.due()} {
 		if !at.IsZero() && (due.IsZero() || at.Before(due)) {
@@ -650,7 +659,7 @@ func (l *loop) reportDirectory(code HealthCode, dir, why string) {
 type deadlines []*work
 
 func (d deadlines) Len() int           { return len(d) }
-func (d deadlines) Less(i, j int) bool { return d[i].tracker.due.Before(d[j].tracker.due) }
+func (d deadlines) Less(i, j int) bool { return d[i].machine.Due().Before(d[j].machine.Due()) }
 func (d deadlines) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
 	d[i].heapIndex, d[j].heapIndex = i+1, j+1

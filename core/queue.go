@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/settle"
+)
 
 // queue holds what waits to be delivered: notes in the order in which they were
 // made, of those about one subject only the latest, and at most one change per
@@ -208,13 +212,13 @@ func (e *entry) withdraw(in *fileInfo) {
 // supersede counts the version that was withdrawn if the file has settled as
 // another one. The same one, after a chmod say, is not superseded.
 func (s *Stats) supersede(e *entry, now *fileInfo) {
-	if e.more == nil || !e.more.withdrawn.exists() {
+	if e.more == nil || !e.more.withdrawn.Exists() {
 		return
 	}
-	if !e.more.withdrawn.is(now) {
+	if !e.more.withdrawn.Is(versionOf(now)) {
 		s.Superseded++
 	}
-	e.more.withdrawn = version{}
+	e.more.withdrawn = settle.Version{}
 	e.tidy()
 }
 

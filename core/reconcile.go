@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/settle"
 )
 
 // This file is where the loop meets the state that callers see: it compares
@@ -33,14 +35,14 @@ func (m *Manager) dropDisabled(entries []*entry) {
 }
 
 // toldOf is what the host knows of a plugin's file.
-func (m *Manager) toldOf(e *entry) (told version, h *hash) {
+func (m *Manager) toldOf(e *entry) (told settle.Version, h *hash) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return e.knows()
 }
 
 // knownOf is the version that the host knows, or is about to be told.
-func (m *Manager) knownOf(e *entry) version {
+func (m *Manager) knownOf(e *entry) settle.Version {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return e.known()
@@ -105,7 +107,7 @@ func (m *Manager) enqueueRemoval(e *entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forgetRefusal(e)
-	if e.disabled() || m.closed || m.event == nil || (e.more != nil && e.more.removalTold) || !e.told.exists() {
+	if e.disabled() || m.closed || m.event == nil || (e.more != nil && e.more.removalTold) || !e.told.Exists() {
 		return
 	}
 	t := time.Now()

@@ -244,7 +244,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	}
 	m.mu.Lock()
 	told, _ := e.knows()
-	same := told.exists() && s.payload == j.payload
+	same := told.Exists() && s.payload == j.payload
 	m.mu.Unlock()
 	if same {
 		return nil, errSame // only a signature or the like has changed
@@ -272,7 +272,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 		}
 	}
 	step("stable")
-	if m.opts.IgnoreUnchangedContent && told.exists() && toldHash != nil && *toldHash == snap.sum {
+	if m.opts.IgnoreUnchangedContent && told.Exists() && toldHash != nil && *toldHash == snap.sum {
 		return snap, errSame
 	}
 	if bad {
@@ -415,7 +415,8 @@ func (l *loop) vetted(j *vetJob) {
 		s.job = nil
 		if !refused.passing {
 			w := l.begin(e)
-			w.tracker.rejected, w.examined = j.info, j.info
+			w.machine.Rejected(versionOf(&j.info))
+			w.examined = j.info
 		}
 		m.rejected(j, refused)
 	case errors.Is(j.err, errMoved):
@@ -424,7 +425,7 @@ func (l *loop) vetted(j *vetJob) {
 		s.job = nil
 		m.snapshotFailed(j)
 	}
-	if w := l.work[e]; w != nil && !w.tracker.settling {
+	if w := l.work[e]; w != nil && !w.machine.Settling() {
 		l.rest(w)
 	}
 }

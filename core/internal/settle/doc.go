@@ -1,0 +1,10 @@
+// Package settle decides when a change of one plugin's file is complete. It is a
+// pure state machine: it reads no clock and no disk, and starts nothing.
+//
+// A [Machine] is idle until a [Notification]. Then it settles: it says when the
+// file is to be checked ([Machine.Due]). A check is an [Observation], which is what
+// stat said, and, if the [Decision] is [Probe], a [ProbeResult], which is what the
+// file itself said. Each of them leads to a decision: wait, deliver, reject and so on.
+//
+// How a version is told from another is in version.go.
+package settle

@@ -1,0 +1,321 @@
+package settle
+
+import "time"
+
+// Machine settles one file. A zero Machine with its Options set is idle. It is a
+// plain value without locks: one goroutine owns it.
+//
+//	idle ──notification──► settling ──quiet, no writer, stable──► a decision, idle
+//	                         ▲    │
+//	                         └────┘ a notification, a writer, another version
+type Machine struct {
+	Options Options // never changes while the file settles
+
+	settling   bool
+	writing    bool      // the last check found a writer
+	firstCheck bool      // not checked since enabling: is the baseline itself complete?
+	written    bool      // a notification said that the content was written, not only attributes
+	atBaseline bool      // the last check found the baseline
+	unreadable bool      // the last check could not read the file
+	rejected   Version   // zero: none
+	seen       Version   // at the last check; zero before the first
+	first      time.Time // first notification of this change
+	last       time.Time // latest activity
+	lastWriter time.Time // when a writer was last seen
+	due        time.Time // when to check, while settling
+	backoff    time.Duration
+}
+
+// Options are what a plugin's options mean to its Machine.
+type Options struct {
+	Quiet       time.Duration // quiet period; 0: none
+	MaxDelay    time.Duration // when a file that is rewritten without pause is delivered
+	RemovalHold time.Duration // how long a file must be missing to count as removed
+	// CompareContent means that a hash of the content decides whether a version is new.
+	CompareContent bool
+}
+
+const (
+	minBackoff = time.Millisecond
+	maxBackoff = 100 * time.Millisecond
+	// notificationGap is the maximum gap between two notifications of the same write.
+	notificationGap = 10 * time.Millisecond
+)
+
+// Decision is what an input led to.
+type Decision uint8
+
+const (
+	// Wait means: check again at [Machine.Due].
+	Wait Decision = iota
+	// Probe means: ready as far as stat can say. Examine the file itself and call
+	// [Machine.Probed].
+	Probe
+	// Deliver means that the version is complete and new.
+	Deliver
+	// Removed means that the file is missing for good.
+	Removed
+	// Unchanged means that there is nothing to deliver.
+	Unchanged
+	// Reject means that the version is not a complete image.
+	Reject
+	// StillRejected means that the file is at the rejected version.
+	StillRejected
+)
+
+var decisionNames = [...]string{"wait", "probe", "deliver", "removed", "unchanged", "reject", "still rejected"}
+
+func (d Decision) String() string { return decisionNames[d] }
+
+// Notification says that the file may have changed.
+type Notification struct {
+	Written bool // its content was written
+	Closed  bool // a writer closed it
+	// FirstCheck means that the file was not checked since it was enabled.
+	FirstCheck bool
+	// Since is when this change was first noticed, if that was earlier.
+	Since time.Time
+}
+
+// Notify takes a notification.
+func (m *Machine) Notify(n Notification, now time.Time) {
+	m.last = now
+	if !m.settling {
+		*m = Machine{Options: m.Options, settling: true, first: now, last: now, rejected: m.rejected, due: now.Add(m.Options.Quiet)}
+	}
+	m.written = m.written || n.Written
+	switch {
+	case m.unreadable:
+		m.due = now // its mode may have been changed
+	case m.writing && n.Closed:
+		m.closed(now)
+	default:
+		m.postpone(now)
+	}
+	m.firstCheck = m.firstCheck || n.FirstCheck
+	if !n.Since.IsZero() && n.Since.Before(m.first) {
+		m.first = n.Since
+	}
+}
+
+// postpone starts the quiet period anew, up to the maximum delay.
+func (m *Machine) postpone(now time.Time) {
+	due := now.Add(m.Options.Quiet)
+	if end := m.first.Add(m.Options.MaxDelay); due.After(end) {
+		due = end
+	}
+	// After the maximum delay the retries of again are under way already.
+	if due.After(m.due) {
+		m.due = due
+	}
+}
+
+// Enable starts the first check, which is due at once. With present, what stands
+// there is to be delivered, and may have been quiet for long.
+func (m *Machine) Enable(present bool, now time.Time) {
+	m.Notify(Notification{FirstCheck: true}, now)
+	m.due = now
+	if present {
+		m.last = time.Time{}
+	}
+}
+
+// Rejected takes the verdict of a validation that went on elsewhere: v is not to
+// be delivered.
+func (m *Machine) Rejected(v Version) { m.rejected = v }
+
+// closed notes that a writer closed the file. The quiet period starts anew: a
+// linker's output is often opened again at once, by strip for example.
+func (m *Machine) closed(now time.Time) {
+	m.writing, m.lastWriter, m.last, m.backoff = false, now, now, 0
+	m.due = now.Add(m.Options.Quiet)
+}
+
+func (m *Machine) end(d Decision) Decision {
+	m.settling, m.writing, m.firstCheck = false, false, false
+	return d
+}
+
+func (m *Machine) wait(until time.Time) Decision {
+	m.due = until
+	return Wait
+}
+
+// again waits with back-off: for a writer to close the file, or for a stable moment.
+func (m *Machine) again(now time.Time) Decision {
+	m.backoff = min(max(2*m.backoff, minBackoff), maxBackoff)
+	return m.wait(now.Add(m.backoff))
+}
+
+// Kind is what stands at the plugin's path.
+type Kind uint8
+
+const (
+	// Missing means that there is no file.
+	Missing Kind = iota
+	// RegularFile means that there is a file.
+	RegularFile
+	// Other means a directory, device or the like, which is not a version of a plugin.
+	Other
+)
+
+// Observation is what stat said, and with what it is compared.
+type Observation struct {
+	Kind     Kind
+	Version  Version
+	Baseline Version // the version that the host knows
+}
+
+// Observe takes what stat said.
+func (m *Machine) Observe(o Observation, now time.Time) Decision {
+	switch o.Kind {
+	case Missing:
+		if end := m.last.Add(max(m.Options.RemovalHold, m.Options.Quiet)); now.Before(end) {
+			return m.wait(end)
+		}
+		return m.end(Removed)
+	case Other:
+		return m.end(Unchanged)
+	}
+	m.atBaseline = m.isBaseline(o)
+	if m.atBaseline && !m.firstCheck {
+		return m.end(Unchanged)
+	}
+	if m.isRejected(o.Version) {
+		return m.end(StillRejected)
+	}
+	if !m.atBaseline && m.Options.Quiet > 0 {
+		if !m.seen.Is(o.Version) && !m.unchangedFor(m.Options.Quiet, o.Version, now) {
+			m.seen, m.last = o.Version, now
+		}
+		if end := m.quietEnd(); now.Before(end) {
+			return m.wait(end)
+		}
+	}
+	m.seen = o.Version
+	return Probe
+}
+
+// quietEnd is when the file has been quiet for long enough. At the maximum delay a
+// file that is rewritten without pause need not be quiet; but one that was just
+// closed by its writer gets a moment, because the next tool may open it at once.
+func (m *Machine) quietEnd() time.Time {
+	end := m.last.Add(m.Options.Quiet)
+	limit := m.first.Add(m.Options.MaxDelay)
+	if closed := m.lastWriter.Add(m.Options.Quiet / 2); closed.After(limit) {
+		limit = closed
+	}
+	if end.After(limit) {
+		return limit
+	}
+	return end
+}
+
+// ProbeResult is what the file itself said, after [Probe].
+type ProbeResult struct {
+	Writer     bool    // a writer has it open, as far as the system can tell
+	After      Version // what stat says after everything else
+	Incomplete bool    // it is not a complete image
+	Identical  bool    // its content is byte for byte what the host knows
+}
+
+// Probed ends a check that led to [Probe].
+func (m *Machine) Probed(r ProbeResult, now time.Time) Decision {
+	if r.Writer {
+		m.writing, m.lastWriter, m.last = true, now, now
+		return m.again(now)
+	}
+	if m.writing {
+		m.closed(now)
+		if m.Options.Quiet > 0 {
+			return Wait
+		}
+	}
+	switch {
+	case !m.seen.Is(r.After):
+		m.last = now
+		return m.again(now)
+	case m.atBaseline || r.Identical:
+		return m.end(Unchanged)
+	case r.Incomplete:
+		// chmod(1) moves the change time of a rejected version: nothing new then.
+		isNew := m.written || !m.rejected.Is(m.seen)
+		m.rejected = m.seen
+		if isNew {
+			return m.end(Reject)
+		}
+		return m.end(StillRejected)
+	}
+	return m.end(Deliver)
+}
+
+// Unreadable notes that the file cannot be read, and so not by its host either. It
+// is checked again after interval and at every notification.
+func (m *Machine) Unreadable(interval time.Duration, now time.Time) Decision {
+	m.unreadable, m.writing, m.last = true, false, now
+	return m.wait(now.Add(interval))
+}
+
+// Readable notes that the file can be read. It reports whether it could not before.
+func (m *Machine) Readable() (again bool) {
+	again = m.unreadable
+	m.unreadable = false
+	return again
+}
+
+// isRejected reports whether nothing at all has changed since v was rejected. The
+// change time counts. Where the system does not report it, notifications count.
+func (m *Machine) isRejected(v Version) bool {
+	return m.HasRejected() && m.rejected.Compare(v) == Same && (v.Changed != 0 || !m.written)
+}
+
+// isBaseline reports whether the file is at the version that the host knows. A
+// version with its size and modification time is new all the same if its content
+// was written, as notifications say, and the change time has moved on: tar, package
+// managers and reproducible builds set the modification time. The change time alone
+// proves nothing: chmod(1) and link(2) move it too.
+func (m *Machine) isBaseline(o Observation) bool {
+	switch o.Baseline.Compare(o.Version) {
+	case Different:
+		return false
+	case Same:
+		return true
+	}
+	after := o.Version.Changed - o.Baseline.Changed
+	if m.Options.Quiet == 0 {
+		// This notification may be of the version just delivered, which its linker
+		// has made executable since.
+		after -= int64(notificationGap)
+	}
+	return !m.Options.CompareContent && !(m.written && after > 0)
+}
+
+// unchangedFor reports whether the change time says that nothing touched v for d.
+// Otherwise two checks a quiet period apart must agree.
+func (m *Machine) unchangedFor(d time.Duration, v Version, now time.Time) bool {
+	return v.Changed != 0 && v.Changed <= now.Add(-d).UnixNano()
+}
+
+// Settling reports whether the file is to be checked at [Machine.Due].
+func (m *Machine) Settling() bool { return m.settling }
+
+// Due is when to check the file, while it settles.
+func (m *Machine) Due() time.Time { return m.due }
+
+// Writing reports whether the last check found a writer.
+func (m *Machine) Writing() bool { return m.writing }
+
+// FirstCheck reports whether the file was not checked since it was enabled.
+func (m *Machine) FirstCheck() bool { return m.firstCheck }
+
+// AtBaseline reports whether the last check found the version that the host knows.
+func (m *Machine) AtBaseline() bool { return m.atBaseline }
+
+// IsUnreadable reports whether the last check could not read the file.
+func (m *Machine) IsUnreadable() bool { return m.unreadable }
+
+// HasRejected reports whether a version was ever rejected, which must be remembered.
+func (m *Machine) HasRejected() bool { return m.rejected.Exists() }
+
+// FirstNotified is when the change that settles was first noticed.
+func (m *Machine) FirstNotified() time.Time { return m.first }
