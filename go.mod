@@ -12,4 +12,9 @@ require (
 	github.com/mattn/go-pointer v0.0.1
 )
 
-require golang.org/x/crypto v0.52.0
+require (
+	github.com/cockroachdb/datadriven v1.0.3
+	golang.org/x/crypto v0.52.0
+)
+
+require github.com/pmezard/go-difflib v1.0.0 // indirect

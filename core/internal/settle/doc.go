@@ -6,5 +6,6 @@
 // stat said, and, if the [Decision] is [Probe], a [ProbeResult], which is what the
 // file itself said. Each of them leads to a decision: wait, deliver, reject and so on.
 //
-// How a version is told from another is in version.go.
+// version.go compares versions. The rules are written as stories in testdata, one or
+// more for each sentence of testdata/sentences.
 package settle
