@@ -41,14 +41,15 @@ endif()
 install(FILES include/hot_reload_manager.h include/hot_reload_plugin.h include/hot_reload_canary.h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel)
 install(DIRECTORY include/qtplugin DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel
-    PATTERN monitoring EXCLUDE)
+    PATTERN monitoring EXCLUDE
+    PATTERN utils EXCLUDE)
 
 if(HOTRELOAD_BUILD_QT)
     install(TARGETS hotreload_qtplugin EXPORT HotReloadQt
         LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-runtime NAMELINK_COMPONENT qt-devel
         RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT qt-runtime
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-devel)
-    install(DIRECTORY include/qtplugin/monitoring DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" COMPONENT qt-devel)
+    install(DIRECTORY include/qtplugin/monitoring include/qtplugin/utils DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" COMPONENT qt-devel)
     install(DIRECTORY "${PROJECT_BINARY_DIR}/capi/qt/include/qtplugin/monitoring"
         DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" COMPONENT qt-devel)
     install(EXPORT HotReloadQt FILE HotReloadQt.cmake NAMESPACE HotReload:: DESTINATION "${config_dir}" COMPONENT qt-devel)

@@ -1,6 +1,10 @@
 // What Manager says when it cannot: exceptions, messages, and strings that C would cut short.
 #include "host.hpp"
 
+#include <set>
+#include <sstream>
+#include <string_view>
+
 namespace {
 
 Options bad()
@@ -42,15 +46,15 @@ void the_constructor_and_value_throw_the_reason()
 // An E without a message, or whose message is a temporary, has the general one.
 void what_needs_no_message()
 {
-    const qtplugin::expected<int, int> number = qtplugin::unexpected(7);
+    const expected<int, int> number = unexpected(7);
     struct Temporary {
         std::string message() const { return "gone by then"; }
     };
-    const qtplugin::expected<int, Temporary> temporary = qtplugin::unexpected(Temporary());
+    const expected<int, Temporary> temporary = unexpected(Temporary());
     int thrown = 0;
     try {
         (void)number.value();
-    } catch (const qtplugin::bad_expected_access<int>& e) {
+    } catch (const bad_expected_access<int>& e) {
         thrown += e.error();
         check_has(e.what(), "there is an error");
     }
@@ -72,6 +76,66 @@ void a_message_is_a_string_wherever_one_is_wanted()
     const std::string literal = ok ? "fine" : result.error().message();
     const std::string& reference = result.error().message();
     CHECK(either == reference && other == reference && literal == reference && !reference.empty());
+}
+
+const char* kind_of(const Error& error)
+{
+    switch (error.code) {  // without parentheses, as with them
+    case ErrorCode::FileNotFound: return "gone";
+    case ErrorCode::AlreadyExists: return "there";
+    default: break;
+    }
+    switch (error.code()) {
+    case ErrorCode::InvalidPath: return "bad";
+    default: return "other";
+    }
+}
+
+std::string takes_a_string(const std::string& s) { return s; }
+
+// error.message() and error.code() are the reference's, error.message and error.code QtForge 3.2's.
+void errors_are_read_with_and_without_parentheses()
+{
+    const expected<void> result = Manager().enable_hot_reload("p", "/no/such/plugin.so");
+    const Error& e = result.error();
+    CHECK(e.message == e.message() && e.message() == e.message && !(e.message != e.message()));
+    CHECK(e.message != "" && "" != e.message && e.message > std::string() && !e.message.empty());
+    CHECK("why: " + e.message == "why: " + e.message() && e.message + "." == e.message() + ".");
+    CHECK(std::string("why: ") + e.message + '.' == "why: " + e.message() + '.');
+    std::string text = "why: ";
+    text += e.message;
+    text.append(e.message);
+    CHECK(text == "why: " + e.message() + e.message());
+    const std::string copied = e.message;
+    const std::string_view view = e.message;
+    auto same = e.message;
+    same += "!";
+    CHECK(copied == view && same == copied + "!" && takes_a_string(e.message) == copied);
+    CHECK(e.message.find("/no/such") != std::string::npos && e.message.size() == std::string(e.message.c_str()).size());
+    const bool ok = result.has_value();
+    const std::string either = ok ? std::string() : e.message;
+    const std::string other = !ok ? e.message : std::string();
+    const std::string literal = ok ? "fine" : e.message;
+    CHECK(either == copied && other == copied && literal == copied);
+    std::ostringstream out;
+    out << e.message << '|' << e.message();
+    CHECK(out.str() == copied + "|" + copied);
+
+    CHECK(e.code == ErrorCode::FileNotFound && ErrorCode::FileNotFound == e.code && e.code != ErrorCode::InvalidPath);
+    CHECK(e.code() == ErrorCode::FileNotFound && e.code() == e.code && e.code == e.code && !(e.code != e.code()));
+    CHECK(static_cast<int>(e.code) == 100 && int(e.code()) == 100 && static_cast<long>(e.code) == 100L);
+    const ErrorCode code = e.code;
+    CHECK(code == ErrorCode::FileNotFound && (std::set<ErrorCode>{e.code}.count(e.code) == 1));
+    CHECK_STR(kind_of(e), "gone");
+    CHECK_STR(kind_of(Error(ErrorCode::AlreadyExists, "")), "there");
+    CHECK_STR(kind_of(Error(ErrorCode::InvalidPath, "")), "bad");
+    // A copy has its own; what is moved from it is not copied.
+    Error copy = e;
+    copy.message = "another";
+    copy.code = ErrorCode::SystemError;
+    CHECK(copy == ErrorCode::SystemError && copy.message() == "another" && e.message == copied);
+    std::string moved = std::move(copy).message;
+    CHECK(moved == "another");
 }
 
 /** "before", a NUL, "after": what C would take for "before". */
@@ -138,6 +202,7 @@ int main()
     RUN(the_constructor_and_value_throw_the_reason);
     RUN(what_needs_no_message);
     RUN(a_message_is_a_string_wherever_one_is_wanted);
+    RUN(errors_are_read_with_and_without_parentheses);
     RUN(no_string_is_cut_at_a_nul_byte);
     DONE();
 }

@@ -88,7 +88,7 @@ void bad_input()
     bool thrown = false;
     try {
         const Manager made(bad);
-    } catch (const qtplugin::bad_expected_access<Error>& e) {
+    } catch (const bad_expected_access<Error>& e) {
         thrown = e.error() == ErrorCode::InvalidParameters;
     }
     CHECK(thrown);

@@ -6,13 +6,14 @@
 
 #include <QtCore/QLoggingCategory>
 
-#include <qtplugin/utils/c_strings.hpp>
+#include <qtplugin/hotreload/c_strings.hpp>
 
 #include "printable.hpp"
 
-namespace qtplugin {
+namespace hotreload {
+namespace detail {
 
-Q_DECLARE_LOGGING_CATEGORY(hotReloadLog)
+Q_DECLARE_LOGGING_CATEGORY(qt_log)
 
 /**
  * Runs @p f, which emits a signal or calls a callback, named by @p what, for a plugin. What it throws is caught and
@@ -24,7 +25,7 @@ void guarded(const char* what, const char* plugin_id, F&& f) noexcept
 {
     const auto log = [&](const char* why) noexcept {
         try {
-            qCWarning(hotReloadLog, "%s for plugin \"%s\" threw%s%s", what, printable(plugin_id).data(),
+            qCWarning(qt_log, "%s for plugin \"%s\" threw%s%s", what, printable(plugin_id).data(),
                       why != nullptr ? ": " : " something that is no std::exception",
                       printable(why != nullptr ? why : "").data());
         } catch (...) {  // the host's message handler, or out of memory
@@ -33,10 +34,11 @@ void guarded(const char* what, const char* plugin_id, F&& f) noexcept
     try {
         std::forward<F>(f)();
     } catch (const std::exception& e) {
-        log(hotreload::detail::what_of(e));
+        log(what_of(e));
     } catch (...) {
         log(nullptr);
     }
 }
 
-}  // namespace qtplugin
+}  // namespace detail
+}  // namespace hotreload

@@ -15,6 +15,10 @@
 #include "printable.hpp"
 
 namespace qtplugin {
+inline namespace hotreload_1 {
+
+using hotreload::detail::guarded;
+using hotreload::detail::printable;
 
 namespace {
 
@@ -349,4 +353,5 @@ expected<void, PluginError> PluginHost::fail(const std::string& plugin_id, const
     return d->manager.report_reload(plugin_id, generation(plugin_id), hotreload::Outcome::failed, message);
 }
 
+}  // namespace hotreload_1
 }  // namespace qtplugin

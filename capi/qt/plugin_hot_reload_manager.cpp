@@ -14,24 +14,36 @@
 
 #include "guarded.hpp"
 
+namespace hotreload {
+namespace detail {
+
+Q_LOGGING_CATEGORY(qt_log, "qtplugin.hotreload")
+
+}  // namespace detail
+
+// error.hpp does not include the C header; here both are at hand.
+static_assert(error_code_of(HRM_OK) == ErrorCode::Success);
+static_assert(error_code_of(HRM_ERR_FILE_NOT_FOUND) == ErrorCode::FileNotFound);
+static_assert(error_code_of(HRM_ERR_INVALID_PATH) == ErrorCode::InvalidPath);
+static_assert(error_code_of(HRM_ERR_ALREADY_EXISTS) == ErrorCode::AlreadyExists);
+static_assert(error_code_of(HRM_ERR_PERMISSION_DENIED) == ErrorCode::PermissionDenied);
+static_assert(error_code_of(HRM_ERR_INVALID_ARGUMENT) == ErrorCode::InvalidParameters);
+static_assert(error_code_of(HRM_ERR_INVALID_HANDLE) == ErrorCode::InvalidState);
+static_assert(error_code_of(HRM_ERR_BUFFER_TOO_SMALL) == ErrorCode::SystemError);
+static_assert(error_code_of(HRM_ERR_NOT_SUPPORTED) == ErrorCode::NotSupported);
+static_assert(error_code_of(HRM_ERR_FORKED) == ErrorCode::InvalidState);
+static_assert(error_code_of(HRM_ERR_PANIC) == ErrorCode::InvalidState);
+static_assert(error_code_of(HRM_ERR_IO) == ErrorCode::SystemError);
+static_assert(error_code_of(HRM_ERR_NO_MEMORY) == ErrorCode::ResourceUnavailable);
+
+}  // namespace hotreload
+
 namespace qtplugin {
+inline namespace hotreload_1 {
 
-Q_LOGGING_CATEGORY(hotReloadLog, "qtplugin.hotreload")
-
-// error_handling.hpp does not include the C header; here both are at hand.
-static_assert(plugin_error_code(HRM_OK) == PluginErrorCode::Success);
-static_assert(plugin_error_code(HRM_ERR_FILE_NOT_FOUND) == PluginErrorCode::FileNotFound);
-static_assert(plugin_error_code(HRM_ERR_INVALID_PATH) == PluginErrorCode::InvalidPath);
-static_assert(plugin_error_code(HRM_ERR_ALREADY_EXISTS) == PluginErrorCode::AlreadyExists);
-static_assert(plugin_error_code(HRM_ERR_PERMISSION_DENIED) == PluginErrorCode::PermissionDenied);
-static_assert(plugin_error_code(HRM_ERR_INVALID_ARGUMENT) == PluginErrorCode::InvalidParameters);
-static_assert(plugin_error_code(HRM_ERR_INVALID_HANDLE) == PluginErrorCode::InvalidState);
-static_assert(plugin_error_code(HRM_ERR_BUFFER_TOO_SMALL) == PluginErrorCode::SystemError);
-static_assert(plugin_error_code(HRM_ERR_NOT_SUPPORTED) == PluginErrorCode::NotSupported);
-static_assert(plugin_error_code(HRM_ERR_FORKED) == PluginErrorCode::InvalidState);
-static_assert(plugin_error_code(HRM_ERR_PANIC) == PluginErrorCode::InvalidState);
-static_assert(plugin_error_code(HRM_ERR_IO) == PluginErrorCode::SystemError);
-static_assert(plugin_error_code(HRM_ERR_NO_MEMORY) == PluginErrorCode::ResourceUnavailable);
+using hotreload::detail::guarded;
+using hotreload::detail::printable;
+using hotreload::detail::qt_log;
 
 namespace {
 
@@ -111,7 +123,7 @@ PluginHotReloadManager::Private::Private(PluginHotReloadManager* object, const h
             manager = unexpected(done.error());
     }
     if (!manager)
-        qCWarning(hotReloadLog, "cannot create the hot reload manager: %s", manager.error().message().c_str());
+        qCWarning(qt_log, "cannot create the hot reload manager: %s", manager.error().message().c_str());
 }
 
 PluginHotReloadManager::Private::~Private()
@@ -228,7 +240,7 @@ void PluginHotReloadManager::Private::deliver(const LinkPtr& link, const hotrelo
     }
     if (event.kind == Kind::health)
         guarded("logging an event", event.plugin_id.c_str(), [&] {
-            qCInfo(hotReloadLog, "%s: %s", printable(path_of(event).toUtf8().constData()).data(), event.message.c_str());
+            qCInfo(qt_log, "%s: %s", printable(path_of(event).toUtf8().constData()).data(), event.message.c_str());
         });
     // A slot may delete the object, or disable the plugin.
     const auto goes_on = [&] {
@@ -360,4 +372,5 @@ bool PluginHotReloadManager::is_global_hot_reload_enabled() const
     return d->manager && d->manager->is_global_hot_reload_enabled();
 }
 
+}  // namespace hotreload_1
 }  // namespace qtplugin

@@ -5,7 +5,8 @@
 
 #include <hot_reload_manager.h>
 
-namespace qtplugin {
+namespace hotreload {
+namespace detail {
 
 /** A line as long as those of the C library's messages. */
 using Line = std::array<char, 1001>;
@@ -18,4 +19,5 @@ inline Line printable(const char* text) noexcept
     return line;
 }
 
-}  // namespace qtplugin
+}  // namespace detail
+}  // namespace hotreload

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include <qtplugin/utils/requirements.hpp>
-#if defined(QTPLUGIN_REQUIREMENTS_MET)
+#include <qtplugin/hotreload/requirements.hpp>
+#if defined(HOTRELOAD_REQUIREMENTS_MET)
 
 #include <cstddef>
 #include <exception>
@@ -21,24 +21,20 @@
 
 #include <hot_reload_manager.h>
 
-#include <qtplugin/utils/c_strings.hpp>
-#include <qtplugin/utils/error_handling.hpp>
-#include <qtplugin/utils/expected.hpp>
-#include <qtplugin/utils/hot_reload_types.hpp>
-#include <qtplugin/utils/safe_arguments.hpp>
+#include <qtplugin/hotreload/c_strings.hpp>
+#include <qtplugin/hotreload/error.hpp>
+#include <qtplugin/hotreload/expected.hpp>
+#include <qtplugin/hotreload/types.hpp>
+#include <qtplugin/hotreload/safe_arguments.hpp>
 
 namespace hotreload {
 
-template <class T>
-using expected = qtplugin::expected<T, qtplugin::PluginError>;
-using Error = qtplugin::PluginError;
-using ErrorCode = qtplugin::PluginErrorCode;
 /**
  * What Manager's constructor and expected::value() throw: what() is the C library's message, error() has the code too.
  *
  * @since 1.0
  */
-using Exception = qtplugin::bad_expected_access<Error>;
+using Exception = bad_expected_access<Error>;
 
 /** Where callbacks run. */
 enum class Delivery : std::int32_t {
@@ -85,7 +81,7 @@ inline Event event_of(const hrm_event& e)
 
 inline Error error_of(std::int32_t code, const hrm_error& error, const std::string& plugin_id = {})
 {
-    return Error(qtplugin::plugin_error_code(code), error.code < 0 ? error.message : hrm_strerror(code), plugin_id,
+    return Error(error_code_of(code), error.code < 0 ? error.message : hrm_strerror(code), plugin_id,
                  error.os_error);
 }
 
@@ -198,7 +194,7 @@ public:
     static expected<Manager> create(const Options& options = {}, Delivery delivery = Delivery::thread)
     {
         if (hrm_version_number() / 1000000 != HRM_VERSION_MAJOR)
-            return qtplugin::unexpected(Error(ErrorCode::NotSupported,
+            return unexpected(Error(ErrorCode::NotSupported,
                                               std::string("libhotreload ") + hrm_version_string() +
                                                   " was loaded, but this program was built for " + HRM_VERSION_STRING));
         hrm_options o = HRM_OPTIONS_INIT;
@@ -211,20 +207,20 @@ public:
                   (options.force_polling ? HRM_FORCE_POLLING : 0U);
         const detail::SafeArguments safe(options.safe);
         if (safe.error())
-            return qtplugin::unexpected(*safe.error());
+            return unexpected(*safe.error());
         o.safe = safe.get();
         std::string snapshot_dir;
         if (options.snapshot_dir) {
             snapshot_dir = detail::bytes_of(*options.snapshot_dir);
             if (auto error = detail::nul_in("snapshot_dir", snapshot_dir))
-                return qtplugin::unexpected(*std::move(error));
+                return unexpected(*std::move(error));
             o.snapshot_dir = snapshot_dir.c_str();
         }
         hrm_error error = detail::no_error();
         hrm_manager* handle = nullptr;
         const std::int32_t code = hrm_manager_create(&o, &handle, &error);
         if (code < 0)
-            return qtplugin::unexpected(detail::error_of(code, error));
+            return unexpected(detail::error_of(code, error));
         return Manager(delivery, handle);
     }
 
@@ -261,13 +257,13 @@ public:
     {
         const std::string path = detail::bytes_of(file_path);
         if (auto error = detail::nul_in("plugin id", plugin_id))
-            return qtplugin::unexpected(*std::move(error));
+            return unexpected(*std::move(error));
         if (auto error = detail::nul_in("path", path, plugin_id, ErrorCode::InvalidPath))
-            return qtplugin::unexpected(*std::move(error));
+            return unexpected(*std::move(error));
         hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
         const detail::SafeArguments safe(options.safe);
         if (safe.error())
-            return qtplugin::unexpected(Error(safe.error()->code(), "plugin \"" + detail::shown(plugin_id) + "\": " +
+            return unexpected(Error(safe.error()->code(), "plugin \"" + detail::shown(plugin_id) + "\": " +
                                                                         safe.error()->message(), plugin_id));
         o.safe = safe.get();
         o.flags = (options.allow_missing ? HRM_ENABLE_ALLOW_MISSING : 0U) |
@@ -276,7 +272,7 @@ public:
         hrm_error error = detail::no_error();
         const std::int32_t code = hrm_enable_hot_reload_ex(m_handle, plugin_id.c_str(), path.c_str(), &o, &error);
         if (code < 0)
-            return qtplugin::unexpected(detail::error_of(code, error, plugin_id));
+            return unexpected(detail::error_of(code, error, plugin_id));
         return {};
     }
 
@@ -376,14 +372,14 @@ public:
                                  const std::string& message = {})
     {
         if (auto error = detail::nul_in("plugin id", plugin_id))
-            return qtplugin::unexpected(*std::move(error));
+            return unexpected(*std::move(error));
         if (auto error = detail::nul_in("message", message, plugin_id))
-            return qtplugin::unexpected(*std::move(error));
+            return unexpected(*std::move(error));
         hrm_error error = detail::no_error();
         const std::int32_t code = hrm_report_reload(m_handle, plugin_id.c_str(), generation,
                                                     static_cast<std::int32_t>(outcome), message.c_str(), &error);
         if (code < 0)
-            return qtplugin::unexpected(detail::error_of(code, error, plugin_id));
+            return unexpected(detail::error_of(code, error, plugin_id));
         return {};
     }
 
@@ -415,7 +411,7 @@ public:
             if (const auto exception = shared != nullptr ? shared->take() : nullptr)
                 std::rethrow_exception(exception);
             if (code < 0 && delivered == 0)
-                return qtplugin::unexpected(detail::error_of(code, error));
+                return unexpected(detail::error_of(code, error));
             if (code <= 0)
                 break;
             ++delivered;
@@ -429,7 +425,7 @@ public:
     {
         const std::int32_t fd = hrm_event_fd(m_handle);
         if (fd < 0)
-            return qtplugin::unexpected(detail::error_of(fd, detail::no_error()));
+            return unexpected(detail::error_of(fd, detail::no_error()));
         return static_cast<int>(fd);
     }
 
@@ -490,7 +486,7 @@ private:
             code = setter(m_handle, nullptr, nullptr, nullptr);
         }
         if (code < 0)
-            return qtplugin::unexpected(detail::error_of(code, detail::no_error()));
+            return unexpected(detail::error_of(code, detail::no_error()));
         return {};
     }
 
@@ -500,4 +496,4 @@ private:
 
 }  // namespace hotreload
 
-#endif  // QTPLUGIN_REQUIREMENTS_MET
+#endif  // HOTRELOAD_REQUIREMENTS_MET

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
-#if defined(QTPLUGIN_REQUIREMENTS_MET)
+#if defined(HOTRELOAD_REQUIREMENTS_MET)
 
 #include <cstdint>
 #include <memory>
@@ -18,6 +18,7 @@
 #include <QtCore/QtPlugin>
 
 namespace qtplugin {
+inline namespace hotreload_1 {
 
 /** What a plugin's root object may implement to take part in its exchange. All of it runs on the host's thread. */
 class IReloadable {
@@ -52,7 +53,7 @@ public:
  * An exception that leaves a slot of its signals which is called directly is caught and logged, as by
  * PluginHotReloadManager.
  */
-class QTPLUGIN_EXPORT PluginHost : public QObject {
+class HOTRELOAD_QT_EXPORT PluginHost : public QObject {
     Q_OBJECT
     Q_DISABLE_COPY(PluginHost)
 
@@ -114,9 +115,10 @@ private:
     std::unique_ptr<Private> d;
 };
 
+}  // namespace hotreload_1
 }  // namespace qtplugin
 
 #define QtPluginReloadable_iid "org.qtforge.hotreload.IReloadable/1.0"
 Q_DECLARE_INTERFACE(qtplugin::IReloadable, QtPluginReloadable_iid)
 
-#endif  // QTPLUGIN_REQUIREMENTS_MET
+#endif  // HOTRELOAD_REQUIREMENTS_MET

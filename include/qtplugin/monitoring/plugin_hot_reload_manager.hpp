@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include <qtplugin/utils/requirements.hpp>
-#if defined(QTPLUGIN_REQUIREMENTS_MET)
+#include <qtplugin/hotreload/requirements.hpp>
+#if defined(HOTRELOAD_REQUIREMENTS_MET)
 
 #include <QtCore/QtGlobal>
 
@@ -16,18 +16,18 @@
 #include <qtplugin/monitoring/built_with.hpp>
 #endif
 #endif
-#if defined(QTPLUGIN_BUILT_WITH_QT) && !defined(Q_MOC_RUN)
-#if QTPLUGIN_BUILT_WITH_QT == 6 && QT_VERSION_MAJOR != 6
+#if defined(HOTRELOAD_BUILT_WITH_QT) && !defined(Q_MOC_RUN)
+#if HOTRELOAD_BUILT_WITH_QT == 6 && QT_VERSION_MAJOR != 6
 #error "This libhotreload was built with Qt 6, and this program uses another major version: use Qt 6, or a libhotreload that is built with -DHOTRELOAD_QT=5."
-#undef QTPLUGIN_REQUIREMENTS_MET
-#elif QTPLUGIN_BUILT_WITH_QT == 5 && QT_VERSION_MAJOR != 5
+#undef HOTRELOAD_REQUIREMENTS_MET
+#elif HOTRELOAD_BUILT_WITH_QT == 5 && QT_VERSION_MAJOR != 5
 #error "This libhotreload was built with Qt 5, and this program uses another major version: use Qt 5, or a libhotreload that is built with -DHOTRELOAD_QT=6."
-#undef QTPLUGIN_REQUIREMENTS_MET
+#undef HOTRELOAD_REQUIREMENTS_MET
 #endif
 #endif
 #endif  // C++17
 
-#if defined(QTPLUGIN_REQUIREMENTS_MET)
+#if defined(HOTRELOAD_REQUIREMENTS_MET)
 
 #include <filesystem>
 #include <functional>
@@ -44,14 +44,14 @@
 
 #include <qtplugin/utils/error_handling.hpp>
 #include <qtplugin/utils/expected.hpp>
-#include <qtplugin/utils/hot_reload_types.hpp>
+#include <qtplugin/hotreload/types.hpp>
 
-#if defined(QTPLUGIN_STATIC)
-#define QTPLUGIN_EXPORT
-#elif defined(QTPLUGIN_BUILDING)
-#define QTPLUGIN_EXPORT Q_DECL_EXPORT
+#if defined(HOTRELOAD_QT_STATIC)
+#define HOTRELOAD_QT_EXPORT
+#elif defined(HOTRELOAD_QT_BUILDING)
+#define HOTRELOAD_QT_EXPORT Q_DECL_EXPORT
 #else
-#define QTPLUGIN_EXPORT Q_DECL_IMPORT
+#define HOTRELOAD_QT_EXPORT Q_DECL_IMPORT
 #endif
 
 #if QT_VERSION < QT_VERSION_CHECK(6, 5, 0)
@@ -71,6 +71,7 @@ QT_END_NAMESPACE
 #endif
 
 namespace qtplugin {
+inline namespace hotreload_1 {
 
 /** Interface of hot reload managers. */
 class IPluginHotReloadManager {
@@ -136,7 +137,7 @@ public:
  *
  * In the child of a fork() without exec() the object is unusable; see hot_reload_manager.h.
  */
-class QTPLUGIN_EXPORT PluginHotReloadManager : public QObject, public IPluginHotReloadManager {
+class HOTRELOAD_QT_EXPORT PluginHotReloadManager : public QObject, public IPluginHotReloadManager {
     Q_OBJECT
     Q_DISABLE_COPY(PluginHotReloadManager)
 
@@ -238,8 +239,9 @@ std::enable_if_t<!std::is_base_of_v<QObject, Receiver>, QMetaObject::Connection>
     return QObject::connect(sender, signal, [receiver, slot](Args... args) { (receiver->*slot)(args...); });
 }
 
+}  // namespace hotreload_1
 }  // namespace qtplugin
 
 Q_DECLARE_METATYPE(hotreload::Event)
 
-#endif  // QTPLUGIN_REQUIREMENTS_MET
+#endif  // HOTRELOAD_REQUIREMENTS_MET

@@ -10,18 +10,18 @@ from typing import Any, Literal
 
 
 class PluginErrorCode(IntEnum):
-    """Why an operation failed. Names and numbers are those of the C++ interface."""
+    """Why an operation failed. Names and numbers are those of the C++ interface: QtForge's where it has the code."""
 
     Success = 0
     FileNotFound = 100
     InvalidParameters = 302
-    InvalidPath = 303
+    ResourceUnavailable = 306
     AlreadyExists = 307
-    NotSupported = 308
+    InvalidState = 309
+    NotSupported = 314
+    SystemError = 316
     PermissionDenied = 401
-    ResourceUnavailable = 500
-    SystemError = 501
-    InvalidState = 502
+    InvalidPath = 10001
 
 
 class HotReloadError(Exception):

@@ -1,13 +1,13 @@
 /**
- * @file hot_reload_types.hpp
+ * @file types.hpp
  * @brief What the C++ interfaces, with and without Qt, share beside errors: options, events, statistics.
  *
  * The meaning of every value is that of its namesake in hot_reload_manager.h.
  */
 #pragma once
 
-#include <qtplugin/utils/requirements.hpp>
-#if defined(QTPLUGIN_REQUIREMENTS_MET)
+#include <qtplugin/hotreload/requirements.hpp>
+#if defined(HOTRELOAD_REQUIREMENTS_MET)
 
 #include <chrono>
 #include <cstdint>
@@ -166,4 +166,4 @@ struct Stats {
 
 }  // namespace hotreload
 
-#endif  // QTPLUGIN_REQUIREMENTS_MET
+#endif  // HOTRELOAD_REQUIREMENTS_MET

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include <qtplugin/utils/requirements.hpp>
-#if defined(QTPLUGIN_REQUIREMENTS_MET)
+#include <qtplugin/hotreload/requirements.hpp>
+#if defined(HOTRELOAD_REQUIREMENTS_MET)
 
 #include <chrono>
 #include <cstdint>
@@ -16,8 +16,8 @@
 
 #include <hot_reload_manager.h>
 
-#include <qtplugin/utils/c_strings.hpp>
-#include <qtplugin/utils/hot_reload_types.hpp>
+#include <qtplugin/hotreload/c_strings.hpp>
+#include <qtplugin/hotreload/types.hpp>
 
 namespace hotreload {
 namespace detail {
@@ -51,8 +51,8 @@ public:
         m_struct.keep_generations = or_none(options->keep_generations);
         m_struct.retry_delay_ms = ms(options->retry_delay.value_or(std::chrono::milliseconds(0)));
         if (options->retry_delay == std::chrono::milliseconds(0) && !m_error)  // which C would not see as named
-            m_error = qtplugin::PluginError(
-                qtplugin::PluginErrorCode::InvalidParameters,
+            m_error = Error(
+                ErrorCode::InvalidParameters,
                 "retry_delay of 0 ms is out of range: 1 to 86400000 ms, or leave the field out for the default");
     }
     SafeArguments(const SafeArguments&) = delete;
@@ -61,10 +61,10 @@ public:
     /** Null if there are no options. */
     const hrm_safe_options* get() const noexcept { return m_given ? &m_struct : nullptr; }
     /** Why the options cannot be passed on, if they cannot. */
-    const std::optional<qtplugin::PluginError>& error() const noexcept { return m_error; }
+    const std::optional<Error>& error() const noexcept { return m_error; }
 
 private:
-    using Problem = std::optional<qtplugin::PluginError>;
+    using Problem = std::optional<Error>;
 
     static const std::string& bytes_of(const std::string& s) noexcept { return s; }
     static std::string bytes_of(const std::filesystem::path& path) { return detail::bytes_of(path); }
@@ -136,4 +136,4 @@ private:
 }  // namespace detail
 }  // namespace hotreload
 
-#endif  // QTPLUGIN_REQUIREMENTS_MET
+#endif  // HOTRELOAD_REQUIREMENTS_MET

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include <qtplugin/utils/requirements.hpp>
-#if defined(QTPLUGIN_REQUIREMENTS_MET)
+#include <qtplugin/hotreload/requirements.hpp>
+#if defined(HOTRELOAD_REQUIREMENTS_MET)
 
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 #include <hot_reload_manager.h>
 
-#include <qtplugin/utils/error_handling.hpp>
+#include <qtplugin/hotreload/error.hpp>
 
 namespace hotreload {
 namespace detail {
@@ -68,14 +68,14 @@ inline bool has_nul(const std::string& s) noexcept { return s.find('\0') != std:
  * The one check of every string that goes to the C library, which would end it at its first NUL byte and take it for
  * something else: the error that names @p what and @p value, or nothing if it may go.
  */
-inline std::optional<qtplugin::PluginError> nul_in(
+inline std::optional<Error> nul_in(
     const char* what, const std::string& value, const std::string& plugin_id = {},
-    qtplugin::PluginErrorCode code = qtplugin::PluginErrorCode::InvalidParameters)
+    ErrorCode code = ErrorCode::InvalidParameters)
 {
     if (!has_nul(value))
         return std::nullopt;
     const std::string of = plugin_id.empty() ? std::string() : "plugin \"" + shown(plugin_id) + "\": ";
-    return qtplugin::PluginError(
+    return Error(
         code, of + "the " + what + " \"" + shown(value) + "\" contains a NUL byte; remove it", plugin_id);
 }
 
@@ -128,4 +128,4 @@ std::int32_t verdict_of(Validate&& validate, char* reason, std::size_t room) noe
 }  // namespace detail
 }  // namespace hotreload
 
-#endif  // QTPLUGIN_REQUIREMENTS_MET
+#endif  // HOTRELOAD_REQUIREMENTS_MET

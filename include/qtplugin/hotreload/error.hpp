@@ -1,0 +1,123 @@
+/**
+ * @file error.hpp
+ * @brief Error codes and the error object of the C++ interfaces.
+ */
+#pragma once
+
+#include <qtplugin/hotreload/requirements.hpp>
+#if defined(HOTRELOAD_REQUIREMENTS_MET)
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace hotreload {
+
+/**
+ * Why an operation failed. The numbers are fixed. A code that QtForge 3.2 has, too, has QtForge's number; codes that
+ * QtForge does not have are numbered from 10001.
+ */
+enum class ErrorCode : int {
+    Success = 0,
+    FileNotFound = 100,        ///< the plugin file does not exist
+    InvalidParameters = 302,   ///< an id or option is malformed or out of range
+    ResourceUnavailable = 306, ///< memory or file descriptors ran out
+    AlreadyExists = 307,       ///< hot reload is enabled for the plugin already
+    InvalidState = 309,        ///< the manager is unusable: after a contained fault, or in the child of a fork
+    NotSupported = 314,        ///< not on this platform or by this version
+    SystemError = 316,         ///< another system call failed
+    PermissionDenied = 401,    ///< the file is unreadable or its directory not searchable
+    InvalidPath = 10001,       ///< the path is empty, too long, or names no regular file; QtForge has no such code
+};
+
+/** The code for an HRM_ERR_* code of hot_reload_manager.h; Success for 0 and above. */
+constexpr ErrorCode error_code_of(std::int32_t hrm_code) noexcept
+{
+    switch (hrm_code) {
+    case -1: return ErrorCode::FileNotFound;
+    case -2: return ErrorCode::InvalidPath;
+    case -3: return ErrorCode::AlreadyExists;
+    case -4: return ErrorCode::PermissionDenied;
+    case -5: return ErrorCode::InvalidParameters;
+    case -8: return ErrorCode::NotSupported;
+    case -7:
+    case -11: return ErrorCode::SystemError;
+    case -12: return ErrorCode::ResourceUnavailable;
+    case -6:
+    case -9:
+    case -10: return ErrorCode::InvalidState;
+    default: return hrm_code >= 0 ? ErrorCode::Success : ErrorCode::SystemError;
+    }
+}
+
+namespace detail {
+
+/** An ErrorCode that may be read with and without (). */
+class CodeField {
+public:
+    constexpr CodeField(ErrorCode code) noexcept : m_code(code) {}
+    constexpr ErrorCode operator()() const noexcept { return m_code; }
+    constexpr operator ErrorCode() const noexcept { return m_code; }
+    /** static_cast<int>(error.code), as of an enumerator. */
+    template <class Integer, class = std::enable_if_t<std::is_integral_v<Integer>>>
+    constexpr explicit operator Integer() const noexcept
+    {
+        return static_cast<Integer>(m_code);
+    }
+
+private:
+    ErrorCode m_code;
+};
+
+/** A string that may be read with and without (). */
+class TextField : public std::string {
+public:
+    using std::string::string;
+    TextField(std::string text) noexcept : std::string(std::move(text)) {}
+    const std::string& operator()() const noexcept { return *this; }
+};
+
+}  // namespace detail
+
+/**
+ * What went wrong, for the program (code) and for people (message). Copyable.
+ *
+ * Both can be written as functions, `error.code()` and `error.message()`, and as the fields that QtForge 3.2's errors
+ * have, `error.code` and `error.message`.
+ */
+class Error {
+public:
+    Error(ErrorCode code_, std::string message_, std::string plugin_id = {}, int os_error = 0)
+        : code(code_), message(std::move(message_)), m_os_error(os_error), m_plugin_id(std::move(plugin_id))
+    {
+    }
+
+    /** An ErrorCode, and called an ErrorCode. */
+    detail::CodeField code;
+    /**
+     * A std::string, and called a std::string: one sentence in English that names the offending value; UTF-8. Valid as
+     * long as this object. message() can be streamed to qDebug() and its like with every version of Qt.
+     *
+     * It is mutable only for `ok ? std::string() : error.message`, which C++ does not take from a const error otherwise.
+     *
+     * @since 1.0
+     */
+    mutable detail::TextField message;
+
+    /** The plugin concerned; empty if none. */
+    const std::string& plugin_id() const noexcept { return m_plugin_id; }
+    /** errno (POSIX) or GetLastError() (Windows) of the failed system call; 0 if none. */
+    int os_error() const noexcept { return m_os_error; }
+
+    friend bool operator==(const Error& e, ErrorCode code) noexcept { return e.code() == code; }
+    friend bool operator!=(const Error& e, ErrorCode code) noexcept { return e.code() != code; }
+
+private:
+    int m_os_error;
+    std::string m_plugin_id;
+};
+
+}  // namespace hotreload
+
+#endif  // HOTRELOAD_REQUIREMENTS_MET
