@@ -42,16 +42,26 @@ install(FILES include/hot_reload_manager.h include/hot_reload_plugin.h include/h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel)
 install(DIRECTORY include/qtplugin DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT devel
     PATTERN monitoring EXCLUDE
-    PATTERN utils EXCLUDE)
+    PATTERN utils EXCLUDE
+    REGEX "/qtplugin/hotreload/qt" EXCLUDE)
 
 if(HOTRELOAD_BUILD_QT)
-    install(TARGETS hotreload_qtplugin EXPORT HotReloadQt
+    install(TARGETS hotreload_qtplugin hotreload_qtforge EXPORT HotReloadQt
         LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-runtime NAMELINK_COMPONENT qt-devel
         RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT qt-runtime
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-devel)
-    install(DIRECTORY include/qtplugin/monitoring include/qtplugin/utils DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" COMPONENT qt-devel)
-    install(DIRECTORY "${PROJECT_BINARY_DIR}/capi/qt/include/qtplugin/monitoring"
+    install(DIRECTORY include/qtplugin/monitoring include/qtplugin/utils DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin"
+        COMPONENT qt-devel)
+    install(DIRECTORY include/qtplugin/hotreload DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" COMPONENT qt-devel
+        FILES_MATCHING PATTERN "qt*.hpp")
+    install(DIRECTORY "${PROJECT_BINARY_DIR}/capi/qt/include/qtplugin/hotreload"
         DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" COMPONENT qt-devel)
+    # Without the headers that QtForge has, too; HotReload::qtforge names this directory alone.
+    set(for_qtforge "${CMAKE_INSTALL_INCLUDEDIR}/hotreload-qtforge")
+    install(FILES include/hot_reload_manager.h DESTINATION "${for_qtforge}" COMPONENT qt-devel)
+    install(FILES include/qtplugin/hotreload.hpp DESTINATION "${for_qtforge}/qtplugin" COMPONENT qt-devel)
+    install(DIRECTORY include/qtplugin/hotreload "${PROJECT_BINARY_DIR}/capi/qt/include/qtplugin/hotreload"
+        DESTINATION "${for_qtforge}/qtplugin" COMPONENT qt-devel)
     install(EXPORT HotReloadQt FILE HotReloadQt.cmake NAMESPACE HotReload:: DESTINATION "${config_dir}" COMPONENT qt-devel)
 endif()
 

@@ -4,6 +4,7 @@
 #include <QFileInfo>
 #include <QProcess>
 #include <QTemporaryDir>
+#include <QThread>
 
 #include <cstdio>
 
@@ -77,6 +78,21 @@ public:
     }
     bool overwrite(int build) const { return overwrite(bytes_of(m_builds.at(build))); }
 
+    /** As a linker does it: in pieces, with the file open and pauses longer than the quiet period. */
+    bool write_slowly(int build) const
+    {
+        const QByteArray content = bytes_of(m_builds.at(build));
+        QFile f(plugin);
+        bool good = f.open(QIODevice::WriteOnly);
+        const int step = int(content.size()) / 4 + 1;
+        for (int at = 0; good && at < content.size(); at += step) {
+            good = f.write(content.mid(at, step)) > 0 && f.flush();
+            QThread::msleep(300);
+        }
+        return good;
+    }
+    bool remove() const { return QFile::remove(plugin); }
+
     QString plugin;
 
 private:
@@ -104,6 +120,20 @@ static bool development(Example& e)
            e.says("version 1 starts") && e.ends(true);
 }
 
+// As every build system, installer and editor does it: exchanged, overwritten in place, written slowly, removed and anew.
+static bool qtforge(Example& e)
+{
+    return e.starts({e.plugin}) && e.says("version 1 starts") && e.says("watching example") && e.replace(1) &&
+           e.says("changed: example at") && e.says("version 1 stops") && e.says("version 2 starts") &&
+           e.says("reloaded example") && e.overwrite(0) && e.says("version 2 stops") && e.says("version 1 starts") &&
+           e.says("reloaded example") && e.write_slowly(1) && e.says("version 1 stops") && e.says("version 2 starts") &&
+           e.says("reloaded example") && e.remove() && e.overwrite(0) && e.says("version 2 stops") &&
+           e.says("version 1 starts") && e.says("reloaded example") &&
+           // A broken build, and the next good one.
+           e.overwrite("no library") && e.says("version 1 stops") && e.says("cannot load:") && e.replace(1) &&
+           e.says("version 2 starts") && e.says("reloaded example") && e.ends(true);
+}
+
 int main(int argc, char** argv)
 {
     QCoreApplication app(argc, argv);
@@ -111,6 +141,8 @@ int main(int argc, char** argv)
     if (args.size() < 4)
         return 2;
     Example example(args.at(2), args.mid(3));
-    const auto scenario = args.at(1) == QLatin1String("smallest") ? smallest : development;
+    const auto scenario = args.at(1) == QLatin1String("smallest")  ? smallest
+                          : args.at(1) == QLatin1String("qtforge") ? qtforge
+                                                                   : development;
     return scenario(example) ? 0 : 1;
 }

@@ -110,8 +110,8 @@ public:
     /** errno (POSIX) or GetLastError() (Windows) of the failed system call; 0 if none. */
     int os_error() const noexcept { return m_os_error; }
 
-    friend bool operator==(const Error& e, ErrorCode code) noexcept { return e.code() == code; }
-    friend bool operator!=(const Error& e, ErrorCode code) noexcept { return e.code() != code; }
+    friend bool operator==(const Error& e, ErrorCode wanted) noexcept { return e.code() == wanted; }
+    friend bool operator!=(const Error& e, ErrorCode wanted) noexcept { return e.code() != wanted; }
 
 private:
     int m_os_error;

@@ -4,29 +4,7 @@
  */
 #pragma once
 
-#include <qtplugin/hotreload/requirements.hpp>
-#if defined(HOTRELOAD_REQUIREMENTS_MET)
-
-#include <QtCore/QtGlobal>
-
-// The major version of Qt that the library was built with; the headers of an installed or built library have it. The names
-// of Qt 5's and Qt 6's types are the same, and their layouts differ.
-#if defined(__has_include)
-#if __has_include(<qtplugin/monitoring/built_with.hpp>)
-#include <qtplugin/monitoring/built_with.hpp>
-#endif
-#endif
-#if defined(HOTRELOAD_BUILT_WITH_QT) && !defined(Q_MOC_RUN)
-#if HOTRELOAD_BUILT_WITH_QT == 6 && QT_VERSION_MAJOR != 6
-#error "This libhotreload was built with Qt 6, and this program uses another major version: use Qt 6, or a libhotreload that is built with -DHOTRELOAD_QT=5."
-#undef HOTRELOAD_REQUIREMENTS_MET
-#elif HOTRELOAD_BUILT_WITH_QT == 5 && QT_VERSION_MAJOR != 5
-#error "This libhotreload was built with Qt 5, and this program uses another major version: use Qt 5, or a libhotreload that is built with -DHOTRELOAD_QT=6."
-#undef HOTRELOAD_REQUIREMENTS_MET
-#endif
-#endif
-#endif  // C++17
-
+#include <qtplugin/hotreload/qt_requirements.hpp>
 #if defined(HOTRELOAD_REQUIREMENTS_MET)
 
 #include <filesystem>
@@ -44,15 +22,8 @@
 
 #include <qtplugin/utils/error_handling.hpp>
 #include <qtplugin/utils/expected.hpp>
+#include <qtplugin/hotreload/qt_event.hpp>
 #include <qtplugin/hotreload/types.hpp>
-
-#if defined(HOTRELOAD_QT_STATIC)
-#define HOTRELOAD_QT_EXPORT
-#elif defined(HOTRELOAD_QT_BUILDING)
-#define HOTRELOAD_QT_EXPORT Q_DECL_EXPORT
-#else
-#define HOTRELOAD_QT_EXPORT Q_DECL_IMPORT
-#endif
 
 #if QT_VERSION < QT_VERSION_CHECK(6, 5, 0)
 QT_BEGIN_NAMESPACE
@@ -241,7 +212,5 @@ std::enable_if_t<!std::is_base_of_v<QObject, Receiver>, QMetaObject::Connection>
 
 }  // namespace hotreload_1
 }  // namespace qtplugin
-
-Q_DECLARE_METATYPE(hotreload::Event)
 
 #endif  // HOTRELOAD_REQUIREMENTS_MET

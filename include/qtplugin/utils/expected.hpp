@@ -9,6 +9,9 @@
 
 #include <qtplugin/hotreload/expected.hpp>
 
+/** These headers, and not QtForge's of the same names, were found. */
+#define HOTRELOAD_NAMES_OF_THE_REFERENCE 1
+
 namespace qtplugin {
 inline namespace hotreload_1 {
 

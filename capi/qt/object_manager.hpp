@@ -1,0 +1,119 @@
+// What the Qt classes are made of: a manager whose signals and callback run on the thread of a QObject.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <QtCore/QObject>
+#include <QtCore/QString>
+
+#include <hot_reload_manager.h>
+
+#include <qtplugin/hotreload.hpp>
+
+namespace hotreload {
+namespace detail {
+
+/** How the object emits its signals. Each is called on the object's thread, while the object lives. */
+struct Emitters {
+    std::function<void(const Event&)> event;  // may be empty
+    std::function<void(const QString& plugin_id, const QString& file_path)> changed;
+    std::function<void(const QString& plugin_id)> enabled;
+    std::function<void(const QString& plugin_id)> disabled;
+};
+
+/** The three signals of the reference, which every one of the classes has. */
+template <class Object>
+Emitters emitters_of(Object* object)
+{
+    Emitters emitters;
+    emitters.changed = [object](const QString& id, const QString& path) { Q_EMIT object->plugin_file_changed(id, path); };
+    emitters.enabled = [object](const QString& id) { Q_EMIT object->hot_reload_enabled(id); };
+    emitters.disabled = [object](const QString& id) { Q_EMIT object->hot_reload_disabled(id); };
+    return emitters;
+}
+
+/** A member of the object, which is the last that is constructed. Its functions are those of the reference. */
+class ObjectManager {
+public:
+    ObjectManager(QObject* object, const Options& options, Emitters emitters);
+    ~ObjectManager();
+    ObjectManager(const ObjectManager&) = delete;
+    ObjectManager& operator=(const ObjectManager&) = delete;
+
+    bool is_valid() const noexcept { return m_manager.has_value(); }
+    Stats stats() const { return m_manager ? m_manager->stats() : Stats(); }
+    expected<void> enable_hot_reload(const std::string& plugin_id, const std::filesystem::path& file_path,
+                                     const EnableOptions& options);
+    expected<void> set_validator(Manager::Validator validator);
+    expected<void> report_reload(const std::string& plugin_id, std::uint64_t generation, Outcome outcome,
+                                 const std::string& message);
+    void disable_hot_reload(const std::string& plugin_id);
+    bool is_hot_reload_enabled(const std::string& plugin_id) const
+    {
+        return m_manager && m_manager->is_hot_reload_enabled(plugin_id);
+    }
+    void set_reload_callback(std::function<void(const std::string&)> callback);
+    std::vector<std::string> get_hot_reload_plugins() const
+    {
+        return m_manager ? m_manager->get_hot_reload_plugins() : std::vector<std::string>();
+    }
+    void clear();
+    void set_global_hot_reload_enabled(bool enabled)
+    {
+        if (m_manager)
+            m_manager->set_global_hot_reload_enabled(enabled);
+    }
+    bool is_global_hot_reload_enabled() const { return m_manager && m_manager->is_global_hot_reload_enabled(); }
+
+private:
+    using Callback = std::function<void(const std::string&)>;
+
+    /**
+     * What the C library's callbacks know of the object. It is shared with the library, which may still call while the
+     * object is being destroyed, and with delivery, whose callbacks may delete the object.
+     */
+    struct Link {
+        std::mutex mutex;
+                QObject* object = nullptr;     // null once it is being destroyed
+        hrm_manager* manager = nullptr;  // a key: harmless after its destruction
+        Emitters emitters;
+        std::shared_ptr<const Callback> callback;
+        bool posted = false;       // a turn is in the event queue
+        bool dispatching = false;  // a turn is under way
+
+        /**
+         * Which of hot_reload_enabled and hot_reload_disabled was emitted last for a plugin. They take turns. The library's
+         * events have the order, in which they are emitted; calls on the object's thread emit theirs at once, ahead of
+         * the event. Plugins that are not enabled, with no event to come, have no entry.
+         */
+        struct Announced {
+            bool enabled = false;
+            std::size_t ahead = 0;  // emitted, with the event to come
+        };
+        std::map<std::string, Announced> announced;
+    };
+    using LinkPtr = std::shared_ptr<Link>;
+
+    static void announce(const LinkPtr& link, const std::string& plugin_id, bool enabled);
+    static void post(const LinkPtr& link);
+    static void turn(const LinkPtr& link);
+    static void deliver(const LinkPtr& link, const Event& event);
+    static void announce_event(const LinkPtr& link, const std::string& plugin_id, bool enabled);
+    static void emit_signal(const LinkPtr& link, const char* name, const std::string& plugin_id,
+                            const std::function<void()>& emit);
+    static void emit_announcement(const LinkPtr& link, const std::string& plugin_id, bool enabled);
+
+    // Destroyed last: its destruction waits for a running callback.
+    expected<Manager> m_manager;
+    const LinkPtr m_link = std::make_shared<Link>();
+};
+
+}  // namespace detail
+}  // namespace hotreload

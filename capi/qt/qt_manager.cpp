@@ -1,0 +1,75 @@
+#include <qtplugin/hotreload/qt_manager.hpp>
+
+#include "object_manager.hpp"
+
+namespace hotreload {
+
+class QtManager::Private {
+public:
+    Private(QtManager* object, const Options& options) : manager(object, options, emitters(object)) {}
+
+    detail::ObjectManager manager;
+
+private:
+    static detail::Emitters emitters(QtManager* object)
+    {
+        auto emitters = detail::emitters_of(object);
+        emitters.event = [object](const Event& event) { Q_EMIT object->hot_reload_event(event); };
+        return emitters;
+    }
+};
+
+QtManager::QtManager(QObject* parent) : QtManager(Options(), parent) {}
+
+QtManager::QtManager(const Options& options, QObject* parent)
+    : QObject(parent), d(std::make_unique<Private>(this, options))
+{
+    // For queued connections that name the signal as a string.
+    qRegisterMetaType<hotreload::Event>("hotreload::Event");
+}
+
+QtManager::~QtManager() = default;
+
+bool QtManager::is_valid() const noexcept { return d->manager.is_valid(); }
+
+Stats QtManager::stats() const { return d->manager.stats(); }
+
+expected<void> QtManager::enable_hot_reload(const std::string& plugin_id,
+    const std::filesystem::path& file_path, const EnableOptions& options)
+{
+    return d->manager.enable_hot_reload(plugin_id, file_path, options);
+}
+
+expected<void> QtManager::set_validator(
+    std::function<std::optional<std::string>(const Candidate&)> validator)
+{
+    return d->manager.set_validator(std::move(validator));
+}
+
+expected<void> QtManager::report_reload(const std::string& plugin_id, std::uint64_t generation,
+    Outcome outcome, const std::string& message)
+{
+    return d->manager.report_reload(plugin_id, generation, outcome, message);
+}
+
+void QtManager::disable_hot_reload(const std::string& plugin_id) { d->manager.disable_hot_reload(plugin_id); }
+
+bool QtManager::is_hot_reload_enabled(const std::string& plugin_id) const
+{
+    return d->manager.is_hot_reload_enabled(plugin_id);
+}
+
+void QtManager::set_reload_callback(std::function<void(const std::string&)> callback)
+{
+    d->manager.set_reload_callback(std::move(callback));
+}
+
+std::vector<std::string> QtManager::get_hot_reload_plugins() const { return d->manager.get_hot_reload_plugins(); }
+
+void QtManager::clear() { d->manager.clear(); }
+
+void QtManager::set_global_hot_reload_enabled(bool enabled) { d->manager.set_global_hot_reload_enabled(enabled); }
+
+bool QtManager::is_global_hot_reload_enabled() const { return d->manager.is_global_hot_reload_enabled(); }
+
+}  // namespace hotreload

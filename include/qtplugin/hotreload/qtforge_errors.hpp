@@ -1,0 +1,64 @@
+/**
+ * @file qtforge_errors.hpp
+ * @brief This library's errors as QtForge's. For qtforge.hpp; programs need not include it.
+ *
+ * Includes QtForge's header of errors. Everything here may be called on any thread.
+ */
+#pragma once
+
+#include <qtplugin/utils/error_handling.hpp>  // QtForge's
+
+#include <qtplugin/hotreload/requirements.hpp>
+#if defined(HOTRELOAD_REQUIREMENTS_MET)
+
+#if defined(HOTRELOAD_NAMES_OF_THE_REFERENCE)
+#error "qtplugin/hotreload/qtforge.hpp needs QtForge's headers and found libhotreload's of the same names: name QtForge's include directory before libhotreload's, and do not include libhotreload's qtplugin/monitoring or qtplugin/utils in this file."
+#else
+
+#include <string>
+
+#include <qtplugin/hotreload/error.hpp>
+#include <qtplugin/hotreload/expected.hpp>
+
+namespace hotreload {
+namespace qtforge {
+
+/** QtForge's code by the name of ours. InvalidPath, which QtForge does not have, becomes InvalidParameters. */
+inline ::qtplugin::PluginErrorCode code_of(ErrorCode code) noexcept
+{
+    using Theirs = ::qtplugin::PluginErrorCode;
+    switch (code) {
+    case ErrorCode::FileNotFound: return Theirs::FileNotFound;
+    case ErrorCode::InvalidPath:
+    case ErrorCode::InvalidParameters: return Theirs::InvalidParameters;
+    case ErrorCode::ResourceUnavailable: return Theirs::ResourceUnavailable;
+    case ErrorCode::AlreadyExists: return Theirs::AlreadyExists;
+    case ErrorCode::InvalidState: return Theirs::InvalidState;
+    case ErrorCode::NotSupported: return Theirs::NotSupported;
+    case ErrorCode::PermissionDenied: return Theirs::PermissionDenied;
+    case ErrorCode::SystemError:
+    case ErrorCode::Success: break;
+    }
+    return Theirs::SystemError;
+}
+
+/** A QtForge expected<T, PluginError> that is the error. */
+template <class T>
+auto failure_of(const Error& error)
+{
+    return ::qtplugin::make_error<T>(code_of(error.code()), error.message());
+}
+
+/** A result as QtForge's. */
+inline ::qtplugin::expected<void, ::qtplugin::PluginError> result_of(const expected<void>& result)
+{
+    if (!result)
+        return failure_of<void>(result.error());
+    return ::qtplugin::make_success();
+}
+
+}  // namespace qtforge
+}  // namespace hotreload
+
+#endif  // QtForge's headers
+#endif  // HOTRELOAD_REQUIREMENTS_MET
