@@ -46,7 +46,7 @@ install(DIRECTORY include/qtplugin DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COM
     REGEX "/qtplugin/hotreload/qt" EXCLUDE)
 
 if(HOTRELOAD_BUILD_QT)
-    install(TARGETS hotreload_qtplugin hotreload_qtforge EXPORT HotReloadQt
+    install(TARGETS hotreload_qtplugin hotreload_qtforge hotreload_qtforge_headers EXPORT HotReloadQt
         LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-runtime NAMELINK_COMPONENT qt-devel
         RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT qt-runtime
         ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT qt-devel)
