@@ -10,7 +10,8 @@ set(config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/HotReload")
 set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
     GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 string(JOIN "|" destinations "${config_dir}" "${CMAKE_INSTALL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_BINDIR}"
-    "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" "${CMAKE_INSTALL_DOCDIR}")
+    "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" "${CMAKE_INSTALL_INCLUDEDIR}/hotreload-qtforge/qtplugin"
+    "${CMAKE_INSTALL_DOCDIR}")
 install(CODE "string(REPLACE | \";\" destinations [==[${destinations}]==])" ALL_COMPONENTS)
 install(CODE [[
     set(new_directories)

@@ -171,6 +171,9 @@ PART_OF = {
 
 # Run by another test, which is named.
 ELSEWHERE = {
+    "docs/qtforge.md cmake 1": "capi/qt/qtforge/installed",
+    "docs/qtforge.md cmake 2": "capi/qt/qtforge/installed",
+    "docs/qtforge.md cpp 1": "capi/qt/qtforge/installed",
     "examples/python/notebook/notebook.ipynb python 1": "python/tests/test_example_hosts.py",
 }
 
