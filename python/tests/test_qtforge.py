@@ -8,7 +8,6 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-
 import qtforge
 
 # What QtForge's module is: in Python, and as an extension module with submodules, as pybind11 makes them.
