@@ -99,6 +99,35 @@ void ObjectManager::turn(const LinkPtr& link)
     }
     if (delivered > 0)
         post(link);
+    if (delivered == 0)
+        settle(link);
+}
+
+/** Nothing waits: events of what was announced that did not come never will. Runs on the object's thread. */
+void ObjectManager::settle(const LinkPtr& link)
+{
+    std::set<std::string> unsettled;
+    {
+        const std::lock_guard<std::mutex> lock(link->mutex);
+        unsettled.swap(link->unsettled);
+    }
+    for (const std::string& plugin_id : unsettled) {
+        const bool is_enabled = hrm_is_hot_reload_enabled(link->manager, plugin_id.c_str()) == 1;
+        {
+            const std::lock_guard<std::mutex> lock(link->mutex);
+            const auto found = link->announced.find(plugin_id);
+            if (found == link->announced.end() || found->second.ahead == 0)
+                continue;
+            const bool announced = found->second.enabled;
+            if (announced && is_enabled)
+                link->unsettled.insert(plugin_id);  // another thread enabled it again just now
+            else
+                link->announced.erase(found);
+            if (!announced || is_enabled)
+                continue;
+        }
+        emit_announcement(link, plugin_id, false);
+    }
 }
 
 /** The one place from which the object emits: @p emit calls one of the emitters. */
@@ -135,8 +164,13 @@ void ObjectManager::announce(const LinkPtr& link, const std::string& plugin_id, 
         Link::Announced& announced = link->announced[plugin_id];
         // Another thread did the opposite before, whose event is still to come.
         between = announced.enabled == enabled;
+        const unsigned to_enabled = announced.heard() ? 2 : 1;  // the events up to that of the last enabling
+        if (enabled)
+            announced.ahead = to_enabled;
+        else
+            announced.ahead = (between ? to_enabled : announced.ahead) + 1;
         announced.enabled = enabled;
-        announced.ahead += between ? 2 : 1;
+        link->unsettled.insert(plugin_id);
     }
     if (between)
         emit_announcement(link, plugin_id, !enabled);
@@ -146,17 +180,23 @@ void ObjectManager::announce(const LinkPtr& link, const std::string& plugin_id, 
 /** The library's event of what announce() may have announced already. */
 void ObjectManager::announce_event(const LinkPtr& link, const std::string& plugin_id, bool enabled)
 {
+    const bool is_enabled = hrm_is_hot_reload_enabled(link->manager, plugin_id.c_str()) == 1;
     {
         const std::lock_guard<std::mutex> lock(link->mutex);
         Link::Announced& announced = link->announced[plugin_id];
-        const bool ahead = announced.ahead > 0;
-        if (ahead)
+        bool skip = announced.ahead > 0;
+        if (skip)
             --announced.ahead;
-        else
+        if (skip && enabled && !announced.enabled && is_enabled) {
+            // Another thread enabled the plugin, and the library has dropped the pair that was announced.
+            skip = false;
+            announced.ahead = 0;
+        }
+        if (!skip)
             announced.enabled = enabled;
         if (!announced.enabled && announced.ahead == 0)
             link->announced.erase(plugin_id);
-        if (ahead)
+        if (skip)
             return;
     }
     emit_announcement(link, plugin_id, enabled);

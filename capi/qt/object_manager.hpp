@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <optional>
 #include <string>
 #include <vector>
@@ -81,7 +82,7 @@ private:
      */
     struct Link {
         std::mutex mutex;
-                QObject* object = nullptr;     // null once it is being destroyed
+        QObject* object = nullptr;     // null once it is being destroyed
         hrm_manager* manager = nullptr;  // a key: harmless after its destruction
         Emitters emitters;
         std::shared_ptr<const Callback> callback;
@@ -89,21 +90,29 @@ private:
         bool dispatching = false;  // a turn is under way
 
         /**
-         * Which of hot_reload_enabled and hot_reload_disabled was emitted last for a plugin. They take turns. The library's
-         * events have the order, in which they are emitted; calls on the object's thread emit theirs at once, ahead of
-         * the event. Plugins that are not enabled, with no event to come, have no entry.
+         * Which of hot_reload_enabled and hot_reload_disabled was emitted last for a plugin. They take turns, and so do the
+         * library's events. Calls on the object's thread emit at once, ahead of the event, which is then skipped.
+         *
+         * Not every event comes: the library drops a pair of enabled and disabled that both wait, when the plugin is enabled
+         * again or too many such pairs wait. So before an enabling that waits at most one event of its plugin waits: the
+         * disabled of an enabling whose event was delivered. What is left of a dropped pair is settled when nothing waits.
          */
         struct Announced {
             bool enabled = false;
-            std::size_t ahead = 0;  // emitted, with the event to come
+            unsigned ahead = 0;  // the next events to be skipped, at most 3
+
+            /** Whether the last event was enabled. */
+            bool heard() const { return enabled == (ahead % 2 == 0); }
         };
         std::map<std::string, Announced> announced;
+        std::set<std::string> unsettled;  // announced ahead, since something waited last
     };
     using LinkPtr = std::shared_ptr<Link>;
 
     static void announce(const LinkPtr& link, const std::string& plugin_id, bool enabled);
     static void post(const LinkPtr& link);
     static void turn(const LinkPtr& link);
+    static void settle(const LinkPtr& link);
     static void deliver(const LinkPtr& link, const Event& event);
     static void announce_event(const LinkPtr& link, const std::string& plugin_id, bool enabled);
     static void emit_signal(const LinkPtr& link, const char* name, const std::string& plugin_id,

@@ -104,7 +104,10 @@ public:
  * are then not called. A slot that is called by another thread's event loop is that thread's own affair.
  *
  * For each plugin hot_reload_enabled comes before every change, and hot_reload_disabled after the last, whichever threads
- * enable and disable; the two take turns.
+ * enable and disable; the two take turns, and the last one says whether the plugin is enabled. Every call on this object's
+ * thread is signalled. Signals of calls on other threads, which wait for the event loop, may be dropped in pairs: enabled and
+ * disabled of a plugin that came and went meanwhile; disabled and enabled of a plugin that another thread disabled and
+ * enabled again after a call on this thread had enabled it.
  *
  * In the child of a fork() without exec() the object is unusable; see hot_reload_manager.h.
  */
