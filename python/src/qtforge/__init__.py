@@ -72,6 +72,7 @@ def _join() -> None:
 
     monitoring.__getattr__ = lookup  # type: ignore[method-assign]
     ours = sys.modules[monitoring.__name__]
+    file: str | None = None
     try:
         file = _find(list(__path__), "monitoring")
         if file is not None:
