@@ -7,20 +7,22 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // statWatch counts the looks at one file.
 type statWatch struct {
-	osDisk
+	fsys.OS
 	path *string
 	n    *atomic.Int32
 }
 
-func (d statWatch) stat(path string) (fileInfo, error) {
+func (d statWatch) Stat(path string) (fsys.Info, error) {
 	if path == *d.path {
 		d.n.Add(1)
 	}
-	return d.osDisk.stat(path)
+	return d.OS.Stat(path)
 }
 
 // A snapshot holds what was checked whatever becomes of the file's mode: chmod(1)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // run is a call of the host's code under way: a delivery, a validator, a wakeup.
@@ -231,9 +233,9 @@ func (m *Manager) nameLastGood(e *entry, ev *Event) bool {
 // the host may have loaded either: whatever stands there next is told, even if
 // it is the version just told, put back.
 func (m *Manager) recheckLocked(c *pendingChange) {
-	var in fileInfo
+	var in fsys.Info
 	m.unlocked(func() { in, _ = m.statOf(c.e, &c.info) })
-	if in.fp == c.info.fp || m.closed || c.e.disabled() {
+	if in.Fingerprint == c.info.Fingerprint || m.closed || c.e.disabled() {
 		return
 	}
 	c.e.distrust()
@@ -270,7 +272,7 @@ func (m *Manager) confirmLocked(c *pendingChange) bool {
 	e, good := c.e, false
 	m.unlocked(func() {
 		in, err := m.statOf(e, &c.info)
-		good = err == nil && in.fp == c.info.fp && !m.written(e)
+		good = err == nil && in.Fingerprint == c.info.Fingerprint && !m.written(e)
 		if c.removal {
 			good = err != nil
 		}

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"github.com/qtforge/hotreload/core/internal/settle"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // entry is one enabled plugin, in 64 bytes: there may be a million. It holds
@@ -38,7 +40,7 @@ const isSafe = 1 << 15
 
 // aside is what the manager must know of few plugins.
 type aside struct {
-	toldHash    *hash // with IgnoreUnchangedContent
+	toldHash    *fsys.Hash // with IgnoreUnchangedContent
 	pending     *pendingChange
 	removalTold bool // the host was told that the file is gone
 	refused     bool
@@ -50,13 +52,13 @@ type aside struct {
 var printSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
 // versionOf is what is kept of a fileInfo: a keyed hash of the fingerprint.
-func versionOf(in *fileInfo) settle.Version {
-	if !in.fp.exists {
+func versionOf(in *fsys.Info) settle.Version {
+	if !in.Fingerprint.Exists {
 		return settle.Version{}
 	}
-	v := settle.Version{Changed: in.changed}
+	v := settle.Version{Changed: in.Changed}
 	// As an array the hash takes it at one go, not field by field.
-	print := [...]uint64{in.fp.dev, in.fp.ino, uint64(in.fp.born), uint64(in.fp.size), uint64(in.fp.mtime)}
+	print := [...]uint64{in.Fingerprint.Dev, in.Fingerprint.Inode, uint64(in.Fingerprint.Born), uint64(in.Fingerprint.Size), uint64(in.Fingerprint.ModTime)}
 	for i, s := range printSeeds {
 		v.Fingerprint[i] = maphash.Comparable(s, print)
 	}
@@ -147,7 +149,7 @@ func (e *entry) tidy() {
 }
 
 // setTold notes what the host knows of the file.
-func (e *entry) setTold(v settle.Version, h *hash) {
+func (e *entry) setTold(v settle.Version, h *fsys.Hash) {
 	e.told = v
 	if h != nil || e.more != nil {
 		a := e.aside()
@@ -160,7 +162,7 @@ func (e *entry) setTold(v settle.Version, h *hash) {
 func (e *entry) distrust() { e.setTold(settle.Version{Fingerprint: [2]uint64{1}}, nil) }
 
 // knows is what the host knows of the file.
-func (e *entry) knows() (told settle.Version, h *hash) {
+func (e *entry) knows() (told settle.Version, h *fsys.Hash) {
 	if e.more != nil {
 		if e.more.removalTold {
 			return settle.Version{}, nil

@@ -2,6 +2,8 @@ package core
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -15,6 +17,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/qtforge/hotreload/core/internal/watch"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // fakeDisk is a file system in memory that is its own notification source. Use
@@ -33,35 +37,35 @@ type fakeDisk struct {
 }
 
 type fakeNode struct {
-	info    fileInfo
+	info    fsys.Info
 	link    string
 	content string
 	writers int
 	bad     error // what the image check says
 	mode000 bool
-	cached  *fileInfo // what stat says of it, if not the truth
+	cached  *fsys.Info // what stat says of it, if not the truth
 }
 
 func newFakeDisk() *fakeDisk {
 	d := &fakeDisk{nodes: map[string]*fakeNode{}, watched: map[string]uint64{},
 		events: make(chan fsnotify.Event, 10000), errs: make(chan error, 10), mounts: make(chan struct{}, 1)}
-	d.put("/", kindDir, "")
+	d.put("/", fsys.Directory, "")
 	return d
 }
 
-func (d *fakeDisk) put(path string, kind fileKind, content string) *fakeNode {
+func (d *fakeDisk) put(path string, kind fsys.Kind, content string) *fakeNode {
 	d.ino++
 	n := &fakeNode{content: content}
-	n.info = fileInfo{kind: kind, fp: fingerprint{exists: true, dev: 1, ino: d.ino}}
+	n.info = fsys.Info{Kind: kind, Fingerprint: fsys.Fingerprint{Exists: true, Dev: 1, Inode: d.ino}}
 	d.nodes[path] = n
 	n.touch()
 	return n
 }
 
 func (n *fakeNode) touch() {
-	n.info.fp.size = int64(len(n.content))
-	n.info.fp.mtime = time.Now().UnixNano()
-	n.info.changed = time.Now().UnixNano()
+	n.info.Fingerprint.Size = int64(len(n.content))
+	n.info.Fingerprint.ModTime = time.Now().UnixNano()
+	n.info.Changed = time.Now().UnixNano()
 }
 
 // notify names what is in a directory as fsnotify does: "//x" for x in "/". A
@@ -69,7 +73,7 @@ func (n *fakeNode) touch() {
 func (d *fakeDisk) notify(path string, op fsnotify.Op) {
 	dir := filepath.Dir(path)
 	n := d.nodes[dir]
-	if ino, ok := d.watched[dir]; d.mute || !ok || n == nil || n.info.fp.ino != ino {
+	if ino, ok := d.watched[dir]; d.mute || !ok || n == nil || n.info.Fingerprint.Inode != ino {
 		return
 	}
 	d.events <- fsnotify.Event{Name: dir + "/" + filepath.Base(path), Op: op}
@@ -78,7 +82,7 @@ func (d *fakeDisk) notify(path string, op fsnotify.Op) {
 func (d *fakeDisk) mkdir(path string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.put(path, kindDir, "")
+	d.put(path, fsys.Directory, "")
 	d.notify(path, fsnotify.Create)
 }
 
@@ -86,7 +90,7 @@ func (d *fakeDisk) mkdir(path string) {
 func (d *fakeDisk) replace(path, content string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.put(path, kindFile, content)
+	d.put(path, fsys.Regular, content)
 	d.notify(path, fsnotify.Create)
 }
 
@@ -123,12 +127,12 @@ func (d *fakeDisk) write(path, content string) {
 // cp -p and reproducible builds do.
 func (d *fakeDisk) restore(path, content string) {
 	d.mu.Lock()
-	mtime := d.nodes[path].info.fp.mtime
+	mtime := d.nodes[path].info.Fingerprint.ModTime
 	d.mu.Unlock()
 	d.write(path, content)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.nodes[path].info.fp.mtime = mtime
+	d.nodes[path].info.Fingerprint.ModTime = mtime
 	d.notify(path, fsnotify.Chmod)
 }
 
@@ -139,7 +143,7 @@ func (d *fakeDisk) setMode(path string, mode000 bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.nodes[path].mode000 = mode000
-	d.nodes[path].info.changed = time.Now().UnixNano()
+	d.nodes[path].info.Changed = time.Now().UnixNano()
 	d.notify(path, fsnotify.Chmod)
 }
 
@@ -159,12 +163,12 @@ func (d *fakeDisk) remove(path string) {
 // directory gets the inode number that has just become free, as ext4 does it.
 func (d *fakeDisk) recreate(dir, file, content string) {
 	d.mu.Lock()
-	ino := d.nodes[dir].info.fp.ino
+	ino := d.nodes[dir].info.Fingerprint.Inode
 	d.mu.Unlock()
 	d.remove(file)
 	d.remove(dir)
 	d.mu.Lock()
-	d.put(dir, kindDir, "").info.fp.ino = ino
+	d.put(dir, fsys.Directory, "").info.Fingerprint.Inode = ino
 	d.notify(dir, fsnotify.Create)
 	d.mu.Unlock()
 	d.replace(file, content)
@@ -227,23 +231,23 @@ func (d *fakeDisk) node(path string) (*fakeNode, error) {
 	return nil, &fs.PathError{Op: "stat", Path: path, Err: syscall.ENOENT}
 }
 
-func (d *fakeDisk) lstat(path string) (fileInfo, error) {
+func (d *fakeDisk) Lstat(path string) (fsys.Info, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, err := d.node(path)
 	if err != nil {
-		return fileInfo{}, err
+		return fsys.Info{}, err
 	}
 	return n.info, nil
 }
 
-func (d *fakeDisk) stat(path string) (fileInfo, error) {
-	in, err := d.lstat(path)
+func (d *fakeDisk) Stat(path string) (fsys.Info, error) {
+	in, err := d.Lstat(path)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for dir := filepath.Dir(path); dir != "/"; dir = filepath.Dir(dir) {
 		if n := d.nodes[dir]; n != nil && n.mode000 {
-			return fileInfo{}, &fs.PathError{Op: "stat", Path: path, Err: syscall.EACCES}
+			return fsys.Info{}, &fs.PathError{Op: "stat", Path: path, Err: syscall.EACCES}
 		}
 	}
 	if n := d.nodes[path]; n != nil && n.cached != nil {
@@ -252,64 +256,85 @@ func (d *fakeDisk) stat(path string) (fileInfo, error) {
 	return in, err
 }
 
-func (d *fakeDisk) readable(path string) (fileInfo, error) { return d.lstat(path) }
-func (d *fakeDisk) mayRead(path string) error {
-	_, err := d.readable(path)
+func (d *fakeDisk) MayRead(path string) error {
+	_, err := d.Lstat(path)
 	return err
 }
-func (d *fakeDisk) readlink(path string) (string, error) { return "", syscall.EINVAL }
-func (d *fakeDisk) silent(dir string) string {
+
+func (d *fakeDisk) Readlink(path string) (string, error) { return "", syscall.EINVAL }
+func (d *fakeDisk) Silent(dir string) string {
 	if strings.HasPrefix(dir, "/net") {
 		return "NFS"
 	}
 	return ""
 }
 
-func (d *fakeDisk) writer(path string) (v verdict, in fileInfo) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n := d.nodes[path]
-	if n != nil {
-		in = n.info
-	}
-	return d.verdict(n), in
-}
-
-func (d *fakeDisk) plain(path string) (in fileInfo, v verdict) {
-	v, in = d.writer(path)
-	return in, v
-}
-
-func (d *fakeDisk) verdict(n *fakeNode) verdict {
-	switch {
-	case n == nil || d.noProbe:
-		return unknown
-	case n.mode000:
-		return denied
-	case n.writers > 0:
-		return somebody
-	}
-	return nobody
-}
-
-func (d *fakeDisk) hash(path string) (h hash, err error) {
+// Open opens the file that stands at the path now: what stands there later is
+// another one.
+func (d *fakeDisk) Open(path string) (fsys.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, err := d.node(path)
-	if err == nil {
-		copy(h[:], n.content)
+	if err == nil && n.mode000 {
+		err = &fs.PathError{Op: "open", Path: path, Err: syscall.EACCES}
 	}
-	return h, err
-}
-
-func (d *fakeDisk) image(path string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n, err := d.node(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return n.bad
+	return &fakeFile{disk: d, node: n}, nil
+}
+
+type fakeFile struct {
+	disk *fakeDisk
+	node *fakeNode
+	read int64
+}
+
+func (f *fakeFile) Stat() (fsys.Info, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return f.node.info, nil
+}
+
+func (f *fakeFile) Writer() fsys.Writer {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	switch {
+	case f.disk.noProbe:
+		return fsys.WriterUnknown
+	case f.node.writers > 0:
+		return fsys.HasWriter
+	}
+	return fsys.NoWriter
+}
+
+func (f *fakeFile) ReadAt(b []byte, at int64) (int, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return strings.NewReader(f.node.content).ReadAt(b, at)
+}
+
+func (f *fakeFile) Read(b []byte) (n int, err error) {
+	n, err = f.ReadAt(b, f.read)
+	f.read += int64(n)
+	return n, err
+}
+
+func (f *fakeFile) Close() error { return nil }
+
+// fakeImage is the image check on a fakeDisk: it says what setImage has set.
+func fakeImage(r io.ReaderAt, _ int64) error {
+	f, ok := r.(*fakeFile)
+	if h, hooked := r.(hookedFile); hooked {
+		_, _ = h.ReadAt(make([]byte, 1), 0)
+		f, ok = h.File.(*fakeFile)
+	}
+	if !ok {
+		return fmt.Errorf("%T is not a file of the fake disk", r)
+	}
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return f.node.bad
 }
 
 func (d *fakeDisk) Events() <-chan fsnotify.Event { return d.events }
@@ -326,7 +351,7 @@ func (d *fakeDisk) Add(path string, _ bool) error {
 	if err != nil {
 		return err
 	}
-	d.watched[path] = n.info.fp.ino
+	d.watched[path] = n.info.Fingerprint.Inode
 	return nil
 }
 
@@ -351,11 +376,11 @@ const plugin = "/plugins/a.so"
 // inBubble runs test with simulated time, a file at plugin and a manager.
 func inBubble(t *testing.T, o Options, test func(h *host)) {
 	t.Helper()
-	inBubbleOn(t, o, func(d *fakeDisk) disk { return d }, test)
+	inBubbleOn(t, o, func(d *fakeDisk) fsys.Disk { return d }, test)
 }
 
 // inBubbleOn is inBubble with a disk made from the fake one.
-func inBubbleOn(t *testing.T, o Options, on func(*fakeDisk) disk, test func(h *host)) {
+func inBubbleOn(t *testing.T, o Options, on func(*fakeDisk) fsys.Disk, test func(h *host)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := newHostOn(t, o, on)
@@ -368,15 +393,15 @@ func inBubbleOn(t *testing.T, o Options, on func(*fakeDisk) disk, test func(h *h
 }
 
 func newHost(t *testing.T, o Options) *host {
-	return newHostOn(t, o, func(d *fakeDisk) disk { return d })
+	return newHostOn(t, o, func(d *fakeDisk) fsys.Disk { return d })
 }
 
-func newHostOn(t *testing.T, o Options, on func(*fakeDisk) disk) *host {
+func newHostOn(t *testing.T, o Options, on func(*fakeDisk) fsys.Disk) *host {
 	h := &host{t: t, disk: newFakeDisk()}
 	h.disk.mkdir("/plugins")
 	h.disk.replace(plugin, "v0")
 	time.Sleep(time.Hour) // long before
-	o.disk = on(h.disk)
+	o.disk, o.checkImage = on(h.disk), fakeImage
 	if o.newSource == nil {
 		o.newSource = func() (watch.Source, error) { return h.disk, nil }
 	}

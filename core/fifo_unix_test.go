@@ -3,11 +3,14 @@
 package core
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // A FIFO waits in open(2) for somebody who writes to it, possibly for ever.
@@ -18,11 +21,11 @@ func TestReadingAFIFOWaitsForNobody(t *testing.T) {
 	}
 	defer endWaiting(path)
 	for name, read := range map[string]func() error{
-		"hash":     func() error { _, err := osDisk{}.hash(path); return err },
-		"image":    func() error { return osDisk{}.image(path) },
+		"hash":     func() error { _, _, err := fsys.HashFile(path, func() bool { return false }); return err },
+		"image":    func() error { return checkImage(path) },
 		"sums":     func() error { _, err := sumOf([]member{{abs: path, rel: "fifo"}}); return err },
 		"symbols":  func() error { return checkSymbols(path, []string{"plugin_init"}) },
-		"readable": func() error { _, err := osDisk{}.readable(path); _ = err; return os.ErrInvalid },
+		"readable": func() error { return errors.Join(fsys.OS{}.MayRead(path), os.ErrInvalid) },
 	} {
 		done := make(chan error, 1)
 		go func() { done <- read() }()
@@ -39,33 +42,17 @@ func endWaiting(path string) {
 	}
 }
 
-// swappingDisk has something happen just before a file is hashed, or its image
-// checked.
-type swappingDisk struct {
-	osDisk
-	swap func(path string)
-}
-
-func (d swappingDisk) hash(path string) (hash, error) {
-	d.swap(path)
-	return d.osDisk.hash(path)
-}
-
-func (d swappingDisk) image(path string) error {
-	d.swap(path)
-	return d.osDisk.image(path)
-}
-
 func TestFIFOInAFilesPlaceHoldsUpNobody(t *testing.T) {
 	for name, o := range map[string]Options{"hashed": {IgnoreUnchangedContent: true}, "image checked": {CheckImage: true}} {
 		t.Run(name, func(t *testing.T) {
 			var armed atomic.Bool
 			var fifo string
-			o.disk = swappingDisk{swap: func(path string) {
-				if filepath.Base(path) == "bad.so" && armed.CompareAndSwap(true, false) {
+			o.disk = hookedDisk{fsys.OS{}, func(op, path string, access func()) {
+				if op == "Open" && filepath.Base(path) == "bad.so" && armed.CompareAndSwap(true, false) {
 					_ = os.Remove(path)
 					_ = syscall.Mkfifo(path, 0o644)
 				}
+				access()
 			}}
 			h := onDisk(t, o)
 			fifo = filepath.Join(h.dir, "bad.so")

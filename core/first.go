@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+)
 
 // This file is how the loop takes up plugins that were enabled. First it watches
 // their directories, so that no later change goes unheard. Then it looks at each
@@ -133,9 +137,13 @@ func (l *loop) asEnabled(e *entry) bool {
 	if l.contents() || l.ws.remote(e) {
 		return false
 	}
-	in, v := l.disk.plain(l.at(e))
+	at := l.at(e)
+	if in, err := l.disk.Lstat(at); err != nil || in.Kind != fsys.Regular {
+		return false
+	}
+	writer, in, err := l.m.opts.writerOf(at)
 	// Before its first look nobody else changes what is told.
-	if in.kind != kindFile || in.linked || v == somebody || v == denied || versionOf(&in) != e.told {
+	if err != nil || in.Kind != fsys.Regular || in.Linked || writer == fsys.HasWriter || versionOf(&in) != e.told {
 		return false
 	}
 	e.state &^= unseen

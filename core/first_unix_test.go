@@ -96,7 +96,7 @@ func TestADirectoryBesideOneThatHasMovedAway(t *testing.T) {
 		}
 	}
 	for path, w := range map[string]*watchedDir{base: two.way.prev.w, parent: two.way.w, two.dir(): two.real} {
-		if in, err := l.disk.lstat(path); err != nil || w == nil || w.dead || w.id != in.id() {
+		if in, err := l.disk.Lstat(path); err != nil || w == nil || w.dead || w.id != in.ID() {
 			t.Errorf("not what is at %q is watched (%v)", path, err)
 		}
 	}

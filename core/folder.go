@@ -3,6 +3,8 @@ package core
 import (
 	"strings"
 	"sync/atomic"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // folder is a directory as it was spelled, links and all: at registration, by
@@ -101,13 +103,13 @@ func (f *folder) removeLeaf(e *entry) {
 // findLeaves visits those with this nameKey, of which hash is the hash.
 func (f *folder) findLeaves(name string, hash uint64, visit func(*entry)) {
 	for _, e := range f.few {
-		if nameKey(e.name()) == name {
+		if fsys.NameKey(e.name()) == name {
 			visit(e)
 		}
 	}
 	if f.more != nil {
 		f.more.many.find(hash, func(e *entry) bool {
-			if nameKey(e.name()) == name {
+			if fsys.NameKey(e.name()) == name {
 				visit(e)
 			}
 			return false // there may be more
@@ -115,7 +117,7 @@ func (f *folder) findLeaves(name string, hash uint64, visit func(*entry)) {
 	}
 }
 
-func leafHash(e *entry) uint64 { return hashOf(nameKey(e.name())) }
+func leafHash(e *entry) uint64 { return hashOf(fsys.NameKey(e.name())) }
 
 func (f *folder) pass(key string, e *entry) {
 	m := f.rare()

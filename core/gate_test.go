@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // interruptedDisk has something happen just after a file was looked at.
@@ -15,8 +17,8 @@ type interruptedDisk struct {
 	during *atomic.Pointer[func()]
 }
 
-func (d interruptedDisk) stat(path string) (fileInfo, error) {
-	in, err := d.fakeDisk.stat(path)
+func (d interruptedDisk) Stat(path string) (fsys.Info, error) {
+	in, err := d.fakeDisk.Stat(path)
 	if f := d.during.Swap(nil); f != nil {
 		(*f)()
 	}
@@ -29,7 +31,7 @@ func whileConfirmed(t *testing.T, o Options, happens, then func(h *host)) {
 	t.Helper()
 	var during atomic.Pointer[func()]
 	o.Dispatch = DispatchManual
-	inBubbleOn(t, o, func(d *fakeDisk) disk { return interruptedDisk{d, &during} }, func(h *host) {
+	inBubbleOn(t, o, func(d *fakeDisk) fsys.Disk { return interruptedDisk{d, &during} }, func(h *host) {
 		h.dispatch(0, 0)
 		h.disk.replace(plugin, "v1")
 		h.expect(time.Minute)
@@ -56,7 +58,7 @@ func TestVersionIsDeliveredOnceHoweverItsModeChangesMeanwhile(t *testing.T) {
 
 func TestRemovalThatIsUndoneBeforeItsDeliveryIsNotDelivered(t *testing.T) {
 	var during atomic.Pointer[func()]
-	inBubbleOn(t, Options{Dispatch: DispatchManual}, func(d *fakeDisk) disk { return interruptedDisk{d, &during} }, func(h *host) {
+	inBubbleOn(t, Options{Dispatch: DispatchManual}, func(d *fakeDisk) fsys.Disk { return interruptedDisk{d, &during} }, func(h *host) {
 		h.dispatch(0, 0)
 		putBack := h.disk.displace(plugin, "")
 		time.Sleep(time.Minute)
@@ -99,7 +101,7 @@ func TestNothingIsQueuedForADisabledPlugin(t *testing.T) {
 		e := newEntry("b", "b.so", newFolder("/plugins/", len("/plugins"), len("/plugins/")), 0)
 		e.makeSafe(&safeState{})
 		e.index = disabled
-		in, _ := h.disk.stat(plugin)
+		in, _ := h.disk.Stat(plugin)
 		h.m.enqueueChanges([]*pendingChange{{e: e, info: in}})
 		h.m.enqueueVetted(&vetJob{e: e, info: in, snap: &snapshot{}})
 		if s := h.stats(); s.Pending != 0 {
@@ -234,15 +236,15 @@ type panickingDisk struct {
 	armed *atomic.Bool
 }
 
-func (d panickingDisk) stat(path string) (fileInfo, error) {
+func (d panickingDisk) Stat(path string) (fsys.Info, error) {
 	if d.armed.Load() {
 		panic("boom")
 	}
-	return d.fakeDisk.stat(path)
+	return d.fakeDisk.Stat(path)
 }
 
 func TestPanicWakesTheHost(t *testing.T) {
-	wakes := func(t *testing.T, on func(*fakeDisk) disk, fail func(h *host)) {
+	wakes := func(t *testing.T, on func(*fakeDisk) fsys.Disk, fail func(h *host)) {
 		inBubbleOn(t, Options{Dispatch: DispatchManual}, on, func(h *host) {
 			h.dispatch(0, 0)
 			woken := make(chan struct{}, 10)
@@ -264,18 +266,18 @@ func TestPanicWakesTheHost(t *testing.T) {
 	}
 	t.Run("in the loop", func(t *testing.T) {
 		var armed atomic.Bool
-		wakes(t, func(d *fakeDisk) disk { return panickingDisk{d, &armed} }, func(h *host) {
+		wakes(t, func(d *fakeDisk) fsys.Disk { return panickingDisk{d, &armed} }, func(h *host) {
 			armed.Store(true)
 			h.disk.write(plugin, "v1")
 		})
 	})
 	t.Run("in a callback", func(t *testing.T) {
-		wakes(t, func(d *fakeDisk) disk { return d }, func(h *host) {
+		wakes(t, func(d *fakeDisk) fsys.Disk { return d }, func(h *host) {
 			h.m.SetReloadCallback(func(string) { panic("boom") }, nil)
 			h.disk.write(plugin, "v1")
 		})
 	})
 	t.Run("reported by the layer above", func(t *testing.T) {
-		wakes(t, func(d *fakeDisk) disk { return d }, func(h *host) { h.m.Fault("boom") })
+		wakes(t, func(d *fakeDisk) fsys.Disk { return d }, func(h *host) { h.m.Fault("boom") })
 	})
 }

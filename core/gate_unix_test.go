@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/watch"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // wokenHost is a host on its own thread that asks only when it is woken.
@@ -83,15 +85,15 @@ func TestMissingReportWakesTheHost(t *testing.T) {
 
 // confirmingDisk has something happen at the look at a file that has waited.
 type confirmingDisk struct {
-	osDisk
+	fsys.OS
 	during *atomic.Pointer[func()]
 }
 
-func (d confirmingDisk) stat(path string) (fileInfo, error) {
+func (d confirmingDisk) Stat(path string) (fsys.Info, error) {
 	if f := d.during.Swap(nil); f != nil {
 		(*f)()
 	}
-	return d.osDisk.stat(path)
+	return d.OS.Stat(path)
 }
 
 func TestSnapshotOfAPluginDisabledDuringItsDeliveryIsRemoved(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"io"
 
 	"github.com/qtforge/hotreload/core/internal/image"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // checkImage says why the file is not a complete image for this machine; nil if it is one.
@@ -22,10 +24,10 @@ func missingSymbols(path string, names []string) (missing []string, err error) {
 
 // withFile lets do read the file at path.
 func withFile(path string, do func(r io.ReaderAt, size int64) error) error {
-	f, in, err := openRegular(path)
+	f, in, err := fsys.OpenRegular(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return do(f, in.fp.size)
+	return do(f, in.Fingerprint.Size)
 }

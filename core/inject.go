@@ -6,12 +6,14 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // This build is for the tests of what becomes of a panic. The shipped library
 // has nothing of it.
 
-func init() { systemDisk = panickyDisk{osDisk{}} }
+func init() { systemDisk = panickyDisk{fsys.OS{}} }
 
 var panicIn struct {
 	sync.Mutex
@@ -26,26 +28,21 @@ func PanicIn(function string) {
 	panicIn.function = function
 }
 
-type panickyDisk struct{ disk }
+type panickyDisk struct{ fsys.Disk }
 
-func (d panickyDisk) stat(path string) (fileInfo, error) {
+func (d panickyDisk) Stat(path string) (fsys.Info, error) {
 	maybePanic()
-	return d.disk.stat(path)
+	return d.Disk.Stat(path)
 }
 
-func (d panickyDisk) lstat(path string) (fileInfo, error) {
+func (d panickyDisk) Lstat(path string) (fsys.Info, error) {
 	maybePanic()
-	return d.disk.lstat(path)
+	return d.Disk.Lstat(path)
 }
 
-func (d panickyDisk) readable(path string) (fileInfo, error) {
+func (d panickyDisk) Open(path string) (fsys.File, error) {
 	maybePanic()
-	return d.disk.readable(path)
-}
-
-func (d panickyDisk) writer(path string) (verdict, fileInfo) {
-	maybePanic()
-	return d.disk.writer(path)
+	return d.Disk.Open(path)
 }
 
 func maybePanic() {

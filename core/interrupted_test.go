@@ -8,17 +8,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // These tests let something happen at each access to the disk in turn: the core
 // holds no lock then, and whatever it has decided before may not be so any more.
-
-// steppedDisk has something happen at its n-th access, before the access and after
-// it. What happens goes as far as it can; then the access goes on.
-type steppedDisk struct {
-	*fakeDisk
-	script *script
-}
 
 type script struct {
 	mu      sync.Mutex
@@ -52,36 +47,6 @@ func (s *script) step() {
 		s.done = true
 	}()
 	time.Sleep(1) // until nobody can go on but with this
-}
-
-func (d steppedDisk) stat(path string) (in fileInfo, err error) {
-	d.script.access(func() { in, err = d.fakeDisk.stat(path) })
-	return in, err
-}
-
-func (d steppedDisk) lstat(path string) (in fileInfo, err error) {
-	d.script.access(func() { in, err = d.fakeDisk.lstat(path) })
-	return in, err
-}
-
-func (d steppedDisk) writer(path string) (v verdict, in fileInfo) {
-	d.script.access(func() { v, in = d.fakeDisk.writer(path) })
-	return v, in
-}
-
-func (d steppedDisk) plain(path string) (in fileInfo, v verdict) {
-	d.script.access(func() { in, v = d.fakeDisk.plain(path) })
-	return in, v
-}
-
-func (d steppedDisk) hash(path string) (h hash, err error) {
-	d.script.access(func() { h, err = d.fakeDisk.hash(path) })
-	return h, err
-}
-
-func (d steppedDisk) image(path string) (err error) {
-	d.script.access(func() { err = d.fakeDisk.image(path) })
-	return err
 }
 
 // interruption is what happens, and what must hold then.
@@ -186,7 +151,9 @@ func interrupt(t *testing.T, o Options, i interruption, n int) (reached bool) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{}
-		h := &interruptedHost{host: newHostOn(t, o, func(d *fakeDisk) disk { return steppedDisk{d, s} })}
+		h := &interruptedHost{host: newHostOn(t, o, func(d *fakeDisk) fsys.Disk {
+			return hookedDisk{d, func(_, _ string, access func()) { s.access(access) }}
+		})}
 		defer h.m.Close()
 		h.m.SetReloadCallback(h.load, nil)
 		h.m.SetEventCallback(h.changed, nil)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // A host that forks while its files are looked at has children with a copy of
@@ -22,7 +24,7 @@ func TestChildrenOfTheHostKeepNoLease(t *testing.T) {
 	go func() {
 		n := 0
 		for ; !stop.Load(); n++ {
-			if v, _ := probeWriter(path); v != nobody {
+			if v := writerAt(path); v != fsys.NoWriter {
 				t.Errorf("probe %d says %v with no writer there", n, v)
 				break
 			}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/qtforge/hotreload/core/internal/settle"
 	"github.com/qtforge/hotreload/core/internal/watch"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // loop is the goroutine that owns the watch set and the machines. It turns
@@ -20,22 +22,21 @@ type loop struct {
 	m    *Manager
 	src  watch.Source
 	ws   *watchSet
-	disk disk
+	disk fsys.Disk
 
 	newcomers
 	work     map[*entry]*work // what is settling, and what rests at another version than the host knows
 	settling deadlines        // of these, by the time of their next look
 	writing  int              // of these, held open for writing at the last look
-	linked   map[fileID][]*entry
-	links    map[*entry]fileID // files with several names
-	stale    []*folder         // must be resolved again
-	touched  []*entry          // may have changed
-	found    []*pendingChange  // complete, to be told
-	spare    []*work           // for reuse
-	busiest  int               // how many work has held since it was made
-	turnover int               // plugins taken up or given up since the last bulk
-	bulk     bool              // Options.Bulk was told so
-	path     pathBuffer
+	linked   map[fsys.ID][]*entry
+	links    map[*entry]fsys.ID // files with several names
+	stale    []*folder          // must be resolved again
+	touched  []*entry           // may have changed
+	found    []*pendingChange   // complete, to be told
+	spare    []*work            // for reuse
+	busiest  int                // how many work has held since it was made
+	turnover int                // plugins taken up or given up since the last bulk
+	bulk     bool               // Options.Bulk was told so
 
 	timer    *time.Timer
 	poll     *time.Timer // armed only while something is polled
@@ -48,9 +49,9 @@ type loop struct {
 type work struct {
 	e         *entry
 	machine   settle.Machine
-	examined  fileInfo // at the last look
-	seen      bool     // examined is what linking has just seen
-	heapIndex int      // in the loop's heap, from 1; 0: not in it
+	examined  fsys.Info // at the last look
+	seen      bool      // examined is what linking has just seen
+	heapIndex int       // in the loop's heap, from 1; 0: not in it
 }
 
 const (
@@ -60,7 +61,7 @@ const (
 )
 
 func newLoop(m *Manager, src watch.Source) *loop {
-	l := &loop{m: m, src: src, work: map[*entry]*work{}, linked: map[fileID][]*entry{}, links: map[*entry]fileID{}, disk: m.opts.disk, ws: newWatchSet(src, m.opts.disk, m.opts.ForcePolling),
+	l := &loop{m: m, src: src, work: map[*entry]*work{}, linked: map[fsys.ID][]*entry{}, links: map[*entry]fsys.ID{}, disk: m.opts.disk, ws: newWatchSet(src, m.opts.disk, m.opts.ForcePolling),
 		timer: time.NewTimer(time.Hour), poll: time.NewTimer(time.Hour)}
 	l.timer.Stop()
 	l.poll.Stop()
@@ -276,14 +277,14 @@ func (l *loop) onlyAttributes(e *entry, why signs) bool {
 	if s.leader != nil {
 		e, s = s.leader, s.leader.safe()
 	}
-	var version fileInfo
+	var version fsys.Info
 	if s.job != nil {
 		version = s.job.info
 	} else {
 		version = l.m.pendingOf(e)
 	}
 	in, err := l.stat(e, l.at(e))
-	return err == nil && version.kind == kindFile && in.fp == version.fp
+	return err == nil && version.Kind == fsys.Regular && in.Fingerprint == version.Fingerprint
 }
 
 // hint notes that an entry's file may have changed. A delivery of it that still
@@ -374,7 +375,7 @@ func (l *loop) look(w *work, now time.Time) {
 	switch s := &w.machine; {
 	case s.Settling():
 		l.schedule(w)
-	case (d == settle.Deliver || d == settle.Unchanged && w.examined.kind == kindFile) && w.e.safe() == nil && !s.HasRejected():
+	case (d == settle.Deliver || d == settle.Unchanged && w.examined.Kind == fsys.Regular) && w.e.safe() == nil && !s.HasRejected():
 		l.drop(w) // the host knows, or is told, what was examined
 	default:
 		l.rest(w)
@@ -426,19 +427,19 @@ func (l *loop) examine(w *work, now time.Time) settle.Decision {
 		return settle.Wait
 	}
 	first, same := state.FirstCheck(), false
-	var h *hash
+	var h *fsys.Hash
 	d := state.Observe(settle.Observation{Kind: kindForSettling(&in), Version: versionOf(&in), Baseline: told}, now)
 	if d == settle.Probe {
 		var r settle.ProbeResult
 		var image error
 		whole := time.Now() // complete now or never
-		writer, after := l.m.writerOf(e, at)
-		if writer == denied {
-			l.barred(w, fs.ErrPermission, now)
+		writer, after, err := l.m.writerOf(e, at)
+		if err != nil {
+			l.barred(w, err, now)
 			return settle.Wait
 		}
 		l.readable(w)
-		r.Writer = writer == somebody
+		r.Writer = writer == fsys.HasWriter
 		if first && r.Writer && told.Is(versionOf(&in)) {
 			l.m.distrust(e) // the host may have loaded a half-written version
 		}
@@ -481,11 +482,11 @@ func (l *loop) examine(w *work, now time.Time) settle.Decision {
 }
 
 // kindForSettling is what stands at a plugin's path, in the words of package settle.
-func kindForSettling(in *fileInfo) settle.Kind {
-	switch in.kind {
-	case kindMissing:
+func kindForSettling(in *fsys.Info) settle.Kind {
+	switch in.Kind {
+	case fsys.Missing:
 		return settle.Missing
-	case kindFile:
+	case fsys.Regular:
 		return settle.RegularFile
 	}
 	return settle.Other
@@ -493,25 +494,25 @@ func kindForSettling(in *fileInfo) settle.Kind {
 
 // at is where an entry's path leads, in memory that the next call reuses.
 func (l *loop) at(e *entry) string {
-	return l.path.join(e.folder.text, e.name())
+	return fsys.JoinPath(e.folder.text, e.name())
 }
 
 // link follows an entry's path. If a plain file stands at its end on a file
 // system that can be trusted, it says what stat would.
-func (l *loop) link(e *entry) (in fileInfo, ok bool) {
+func (l *loop) link(e *entry) (in fsys.Info, ok bool) {
 	in = l.ws.link(e)
-	return in, in.kind == kindFile && !l.ws.remote(e) && e.safe() == nil
+	return in, in.Kind == fsys.Regular && !l.ws.remote(e) && e.safe() == nil
 }
 
 // stat says what stands at an entry's path.
-func (l *loop) stat(e *entry, at string) (fileInfo, error) {
+func (l *loop) stat(e *entry, at string) (fsys.Info, error) {
 	return l.m.statAt(e, at, l.ws.remote(e))
 }
 
 // linkedTo notes under which file an entry is found, if that has several names.
-func (l *loop) linkedTo(e *entry, in *fileInfo) {
+func (l *loop) linkedTo(e *entry, in *fsys.Info) {
 	was, had := l.links[e]
-	if had == in.linked && (!had || was == in.id()) {
+	if had == in.Linked && (!had || was == in.ID()) {
 		return
 	}
 	if had {
@@ -522,9 +523,9 @@ func (l *loop) linkedTo(e *entry, in *fileInfo) {
 			delete(l.linked, was)
 		}
 	}
-	if in.linked {
-		l.links[e] = in.id()
-		l.linked[in.id()] = append(l.linked[in.id()], e)
+	if in.Linked {
+		l.links[e] = in.ID()
+		l.linked[in.ID()] = append(l.linked[in.ID()], e)
 	}
 }
 
@@ -554,15 +555,15 @@ func (l *loop) contents() bool {
 }
 
 // inspect reads the file's content, as far as options ask for it.
-func (l *loop) inspect(at string, fresh bool) (image error, h *hash) {
+func (l *loop) inspect(at string, fresh bool) (image error, h *fsys.Hash) {
 	o := &l.m.opts
 	if o.CheckImage && fresh {
-		if image = l.disk.image(at); image != nil {
+		if image = o.imageAt(at); image != nil {
 			return image, nil
 		}
 	}
 	if o.IgnoreUnchangedContent {
-		if sum, err := l.disk.hash(at); err == nil {
+		if sum, err := o.hashAt(at); err == nil {
 			h = &sum
 		}
 	}
@@ -604,11 +605,11 @@ func (l *loop) compare(f *folder) {
 }
 
 // differs reports whether a file has changed since the last look at it.
-func (l *loop) differs(e *entry, in *fileInfo) bool {
+func (l *loop) differs(e *entry, in *fsys.Info) bool {
 	contents := l.m.opts.IgnoreUnchangedContent
 	if w := l.work[e]; w != nil {
 		was := &w.examined
-		differs := in.fp != was.fp || ((contents || w.machine.HasRejected()) && in.changed != was.changed)
+		differs := in.Fingerprint != was.Fingerprint || ((contents || w.machine.HasRejected()) && in.Changed != was.Changed)
 		w.examined = *in
 		return differs
 	}
@@ -618,7 +619,7 @@ func (l *loop) differs(e *entry, in *fileInfo) bool {
 		return !was.Is(versionOf(in))
 	}
 	was := l.m.knownOf(e)
-	return !was.Is(versionOf(in)) || (contents && in.changed != was.Changed)
+	return !was.Is(versionOf(in)) || (contents && in.Changed != was.Changed)
 }
 
 // arm sets the timers for what is due next; idle, neither runs.

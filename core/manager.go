@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/qtforge/hotreload/core/internal/watch"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // Manager watches plugins. All methods may be called from any goroutine and
@@ -124,9 +126,9 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	if s != nil {
 		in, s.payload = m.statAll(abs, s), m.payloadOf(s, false)
 	}
-	present := o.DeliverPresent && in.kind == kindFile
-	var h *hash
-	if m.opts.IgnoreUnchangedContent && in.kind == kindFile && !present {
+	present := o.DeliverPresent && in.Kind == fsys.Regular
+	var h *fsys.Hash
+	if m.opts.IgnoreUnchangedContent && in.Kind == fsys.Regular && !present {
 		h = m.hashOf(abs, s, &in)
 	}
 
@@ -138,7 +140,7 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	if m.lookup(id) != nil {
 		return alreadyEnabled(id)
 	}
-	dir, name := splitPath(abs)
+	dir, name := fsys.SplitPath(abs)
 	e := newEntry(id, name, m.folderLocked(abs[:len(abs)-len(name)], len(dir), len(path)-len(name)), o.Quiet)
 	if present {
 		e.state = untold
@@ -198,7 +200,7 @@ func checkID(id string) error {
 const maxNameLen = 1024
 
 // inspectPath checks a path as the contract asks and returns what is there.
-func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, in fileInfo, err error) {
+func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, in fsys.Info, err error) {
 	if path == "" {
 		return "", in, fail(ErrInvalidPath, "plugin %q: the path is empty", id)
 	}
@@ -207,18 +209,18 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 	}
 	abs = path
 	if !filepath.IsAbs(path) {
-		wd, err := workingDirectory()
+		wd, err := fsys.WorkingDirectory()
 		if err != nil {
 			return "", in, &Error{Kind: ErrIO, Msg: "cannot resolve the relative path " + abbreviate(path) + ": the working directory is out of reach", Err: err}
 		}
-		abs = joinPath(wd, path)
+		abs = fsys.JoinPath(wd, path)
 	}
-	in, err = m.opts.disk.stat(abs)
+	in, err = m.opts.disk.Stat(abs)
 	if err == nil {
-		switch in.kind {
-		case kindFile:
-			err = m.opts.disk.mayRead(abs)
-		case kindDir:
+		switch in.Kind {
+		case fsys.Regular:
+			err = m.opts.disk.MayRead(abs)
+		case fsys.Directory:
 			err = fail(ErrInvalidPath, "plugin %q: %q is a directory; name the plugin's file", id, path)
 			return "", in, err
 		default:
@@ -229,16 +231,16 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 	if err != nil {
 		e := pathError(id, path, err)
 		if allowMissing && e.Kind == ErrFileNotFound {
-			if _, name := splitPath(abs); name == "" || name == "." || name == ".." {
+			if _, name := fsys.SplitPath(abs); name == "" || name == "." || name == ".." {
 				return "", in, fail(ErrInvalidPath, "plugin %q: %q names a directory; name the plugin's file", id, path)
 			}
-			_, rest := splitRoot(abs)
-			for name, rest := nextName(rest); name != ""; name, rest = nextName(rest) {
+			_, rest := fsys.SplitRoot(abs)
+			for name, rest := fsys.NextName(rest); name != ""; name, rest = fsys.NextName(rest) {
 				if len(name) > maxNameLen {
 					return "", in, fail(ErrInvalidPath, "plugin %q: %s, in its path, is longer than any file's name (%d bytes; at most %d are allowed)", id, abbreviate(name), len(name), maxNameLen)
 				}
 			}
-			return abs, fileInfo{}, nil
+			return abs, fsys.Info{}, nil
 		}
 		return "", in, e
 	}
@@ -246,18 +248,18 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 }
 
 // hashOf is the hash of the version that Enable saw; nil if it changed meanwhile.
-func (m *Manager) hashOf(abs string, s *safeState, seen *fileInfo) *hash {
-	var h hash
+func (m *Manager) hashOf(abs string, s *safeState, seen *fsys.Info) *fsys.Hash {
+	var h fsys.Hash
 	var err error
 	if s != nil {
 		h, err = sumOf(s.files)
 	} else {
-		h, err = m.opts.disk.hash(abs)
+		h, err = m.opts.hashAt(abs)
 	}
 	if err != nil {
 		return nil
 	}
-	if in := m.statAll(abs, s); in.fp != seen.fp {
+	if in := m.statAll(abs, s); in.Fingerprint != seen.Fingerprint {
 		return nil
 	}
 	return &h

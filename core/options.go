@@ -1,9 +1,13 @@
 package core
 
 import (
+	"io"
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/watch"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+	"github.com/qtforge/hotreload/core/internal/image"
 )
 
 // DispatchMode says where callbacks run.
@@ -52,10 +56,11 @@ type Options struct {
 	Bulk func(under bool)
 
 	// Seams for tests: where hints come from, and the disk.
-	newSource func() (watch.Source, error)
-	step      func(string) // called by the worker between its steps
-	strict    func(path string) (why string)
-	disk      disk
+	newSource  func() (watch.Source, error)
+	step       func(string) // called by the worker between its steps
+	strict     func(path string) (why string)
+	disk       fsys.Disk
+	checkImage func(io.ReaderAt, int64) error
 }
 
 // EnableOptions configure one plugin. The zero value means all defaults.
@@ -110,6 +115,9 @@ func (o *Options) normalize() error {
 	}
 	if o.disk == nil {
 		o.disk = systemDisk
+	}
+	if o.checkImage == nil {
+		o.checkImage = image.Check
 	}
 	if o.strict == nil {
 		o.strict = strictPath

@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // This file is what follows a delivery with safe reload: the host's report, what
@@ -72,7 +74,7 @@ func (m *Manager) failedLocked(e *entry, o *offer, message string) {
 		if o.generation == uint64(e.generation) { // otherwise a newer one is there already
 			m.stats.Retries++
 			e.distrust()
-			s.payload = fileInfo{}
+			s.payload = fsys.Info{}
 			m.lookAgainLocked(e, delay)
 			what += fmt.Sprintf("; it is offered again in %v", delay)
 		}
@@ -131,7 +133,7 @@ func (s *safeState) lastGood() *offer {
 }
 
 // failed is the record of a content that failed.
-func (s *safeState) failed(sum hash) *failure {
+func (s *safeState) failed(sum fsys.Hash) *failure {
 	for i := range s.failures {
 		if s.failures[i].sum == sum {
 			return &s.failures[i]
@@ -145,7 +147,7 @@ func (s *safeState) failed(sum hash) *failure {
 }
 
 // bad reports whether a content is not to be offered.
-func (s *safeState) bad(sum hash) bool {
+func (s *safeState) bad(sum fsys.Hash) bool {
 	for _, f := range s.failures {
 		if f.sum == sum {
 			return f.times > s.o.retries

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 func TestGoodGenerationsKept(t *testing.T) {
@@ -69,13 +71,13 @@ func TestFailuresRemembered(t *testing.T) {
 	s := &safeState{o: &policy{}}
 	const many = 3 * maxFailures
 	for i := range many {
-		s.failed(hash{byte(i)}).times++
+		s.failed(fsys.Hash{byte(i)}).times++
 	}
 	if n := len(s.failures); n != maxFailures {
 		t.Errorf("%d failures are remembered, want %d", n, maxFailures)
 	}
 	for i := range many {
-		if bad := s.bad(hash{byte(i)}); bad != (i >= many-maxFailures) {
+		if bad := s.bad(fsys.Hash{byte(i)}); bad != (i >= many-maxFailures) {
 			t.Errorf("content %d of %d: known to fail: %v", i, many, bad)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/settle"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // queue holds what waits to be delivered: notes in the order in which they were
@@ -62,14 +64,14 @@ func topicOf(ev *Event) topic {
 // pendingChange is a change, or removal, that waits to be told.
 type pendingChange struct {
 	number  uint64
-	e       *entry   // nil once it was taken back
-	info    fileInfo // the version
-	hash    *hash
+	e       *entry    // nil once it was taken back
+	info    fsys.Info // the version
+	hash    *fsys.Hash
 	removal bool
 	first   time.Time // first sign of the change
 	whole   time.Time // when it was found complete
 	snap    *snapshot // with safe reload: what the host will load
-	payload fileInfo
+	payload fsys.Info
 }
 
 func (c *pendingChange) gone() bool { return c.e == nil }
@@ -203,15 +205,15 @@ func (q *queue) popChange() {
 
 // withdraw remembers a complete version that is not delivered because its file
 // may have changed.
-func (e *entry) withdraw(in *fileInfo) {
-	if in.fp.exists {
+func (e *entry) withdraw(in *fsys.Info) {
+	if in.Fingerprint.Exists {
 		e.aside().withdrawn = versionOf(in)
 	}
 }
 
 // supersede counts the version that was withdrawn if the file has settled as
 // another one. The same one, after a chmod say, is not superseded.
-func (s *Stats) supersede(e *entry, now *fileInfo) {
+func (s *Stats) supersede(e *entry, now *fsys.Info) {
 	if e.more == nil || !e.more.withdrawn.Exists() {
 		return
 	}

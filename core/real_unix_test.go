@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // These tests run on the real file system. They wait for a condition with a
@@ -337,19 +339,19 @@ func TestWriterProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, _ := probeWriter(path); v != somebody {
+	if v := writerAt(path); v != fsys.HasWriter {
 		t.Errorf("open for writing: %v, want somebody", v)
 	}
 	f.Close()
-	if v, _ := probeWriter(path); v != nobody {
+	if v := writerAt(path); v != fsys.NoWriter {
 		t.Errorf("closed: %v, want nobody", v)
 	}
 	r, _ := os.Open(path)
 	defer r.Close()
-	if v, _ := probeWriter(path); v != nobody {
+	if v := writerAt(path); v != fsys.NoWriter {
 		t.Errorf("open for reading: %v, want nobody", v)
 	}
-	if v, _ := probeWriter(path + "x"); v != unknown {
+	if v := writerAt(path + "x"); v != fsys.WriterUnknown {
 		t.Errorf("missing: %v, want unknown", v)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/settle"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // This file is where the loop meets the state that callers see: it compares
@@ -35,7 +37,7 @@ func (m *Manager) dropDisabled(entries []*entry) {
 }
 
 // toldOf is what the host knows of a plugin's file.
-func (m *Manager) toldOf(e *entry) (told settle.Version, h *hash) {
+func (m *Manager) toldOf(e *entry) (told settle.Version, h *fsys.Hash) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return e.knows()
@@ -49,7 +51,7 @@ func (m *Manager) knownOf(e *entry) settle.Version {
 }
 
 // pendingOf is the version of a plugin that waits for the host, if one does.
-func (m *Manager) pendingOf(e *entry) (in fileInfo) {
+func (m *Manager) pendingOf(e *entry) (in fsys.Info) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e.more != nil && e.more.pending != nil {
@@ -118,7 +120,7 @@ func (m *Manager) enqueueRemoval(e *entry) {
 // nothingToTell notes that a file has settled without anything new. If same, the
 // version is another, whose content is what the host knows, or it is the first
 // one, with its hash.
-func (m *Manager) nothingToTell(e *entry, same bool, in *fileInfo, h *hash) {
+func (m *Manager) nothingToTell(e *entry, same bool, in *fsys.Info, h *fsys.Hash) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forgetRefusal(e)

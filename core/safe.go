@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // Limits of safe reload.
@@ -40,8 +42,8 @@ type safeState struct {
 	job        *vetJob  // the loop's own: what is being vetted
 
 	// Behind Manager.mu.
-	offers    []*offer // told generations whose snapshots exist, oldest first
-	payload   fileInfo // of the version last told, without the evidence
+	offers    []*offer  // told generations whose snapshots exist, oldest first
+	payload   fsys.Info // of the version last told, without the evidence
 	failures  []failure
 	rejected  string // the latest refusal, told already
 	trouble   string // the latest failure to make a snapshot, told already
@@ -60,7 +62,7 @@ type offer struct {
 
 // failure is a content that the host could not use.
 type failure struct {
-	sum   hash
+	sum   fsys.Hash
 	times int
 }
 
@@ -91,7 +93,7 @@ func (m *Manager) makeSafe(id, abs string, own *Safe) (*safeState, error) {
 
 // watch begins to watch an entry's file, and what else belongs to it. It returns
 // what link does.
-func (l *loop) watch(e *entry) (in fileInfo, ok bool) {
+func (l *loop) watch(e *entry) (in fsys.Info, ok bool) {
 	in, ok = l.link(e)
 	e.state |= watching
 	if s := e.safe(); s != nil {
@@ -108,7 +110,7 @@ func (l *loop) watch(e *entry) (in fileInfo, ok bool) {
 func (l *loop) unwatch(e *entry) {
 	if e.state&watching != 0 {
 		l.ws.remove(e)
-		l.linkedTo(e, &fileInfo{})
+		l.linkedTo(e, &fsys.Info{})
 		e.state &^= watching | unseen
 	}
 	if s := e.safe(); s != nil && s.leader == nil {
@@ -129,7 +131,7 @@ func (m *Manager) newSafeState(id, abs string, o *policy) (*safeState, error) {
 			full = filepath.Join(filepath.Dir(abs), f)
 		}
 		full = filepath.Clean(full)
-		if in, err := m.opts.disk.stat(full); err == nil && in.kind != kindFile {
+		if in, err := m.opts.disk.Stat(full); err == nil && in.Kind != fsys.Regular {
 			return nil, fail(ErrInvalidPath, "plugin %q: %q, named as one of its files, is no file", id, f)
 		}
 		if !slices.Contains(paths, full) {
@@ -178,17 +180,17 @@ func resolve(path string) (string, error) {
 	if filepath.IsAbs(path) {
 		return path, nil
 	}
-	wd, err := workingDirectory()
+	wd, err := fsys.WorkingDirectory()
 	if err != nil {
 		return "", &Error{Kind: ErrIO, Msg: "cannot resolve the relative path " + abbreviate(path), Err: err}
 	}
-	return joinPath(wd, path), nil
+	return fsys.JoinPath(wd, path), nil
 }
 
 // makeCompanions makes the entries through which further files are watched.
 func (s *safeState) makeCompanions() {
 	add := func(path string) {
-		dir, name := splitPath(path)
+		dir, name := fsys.SplitPath(path)
 		c := newEntry("", name, newFolder(path[:len(path)-len(name)], len(dir), len(path)-len(name)), 0) // which Enable exchanges for a shared one
 		c.makeSafe(&safeState{})
 		s.companions = append(s.companions, c)
@@ -202,100 +204,91 @@ func (s *safeState) makeCompanions() {
 }
 
 // statOf says what stands at an entry's path now, to be compared with seen.
-func (m *Manager) statOf(e *entry, seen *fileInfo) (fileInfo, error) {
-	return m.statAt(e, e.abs(), seen.remote)
+func (m *Manager) statOf(e *entry, seen *fsys.Info) (fsys.Info, error) {
+	return m.statAt(e, e.abs(), seen.Remote)
 }
 
 // statAt is the fingerprint of all that a version of the plugin consists of. On
 // a network file system stat may answer from a cache for up to a minute, but
 // opening asks the server (nfs(5), close-to-open), whose clock says nothing here.
-func (m *Manager) statAt(e *entry, at string, remote bool) (fileInfo, error) {
-	in, err := m.opts.disk.stat(at)
+func (m *Manager) statAt(e *entry, at string, remote bool) (fsys.Info, error) {
+	in, err := m.opts.disk.Stat(at)
 	if err != nil {
-		return fileInfo{}, err
+		return fsys.Info{}, err
 	}
-	if in.kind == kindFile && remote {
-		if fresh, err := m.opts.disk.readable(at); err == nil {
+	if in.Kind == fsys.Regular && remote {
+		if f, fresh, err := m.opts.openFile(at); err == nil {
 			in = fresh
+			_ = f.Close()
 		}
-		in.changed, in.remote = 0, true
+		in.Changed, in.Remote = 0, true
 	}
 	return m.withRest(e.safe(), in), nil
 }
 
 // withRest adds a plugin's further files to what its own one looks like.
-func (m *Manager) withRest(s *safeState, in fileInfo) fileInfo {
-	if s != nil && in.kind == kindFile {
+func (m *Manager) withRest(s *safeState, in fsys.Info) fsys.Info {
+	if s != nil && in.Kind == fsys.Regular {
 		for _, c := range s.companions {
-			in.fold(m.statFile(c.abs()))
+			in.Fold(m.statFile(c.abs()))
 		}
 	}
 	return in
 }
 
-func (m *Manager) statAll(abs string, s *safeState) fileInfo {
+func (m *Manager) statAll(abs string, s *safeState) fsys.Info {
 	return m.withRest(s, m.statFile(abs))
 }
 
 // payloadOf is the same without signatures and the like.
-func (m *Manager) payloadOf(s *safeState, remote bool) fileInfo {
+func (m *Manager) payloadOf(s *safeState, remote bool) fsys.Info {
 	path := s.files[0].abs
 	in := m.statFile(path)
-	if remote && in.kind == kindFile {
-		if fresh, err := m.opts.disk.readable(path); err == nil {
+	if remote && in.Kind == fsys.Regular {
+		if f, fresh, err := m.opts.openFile(path); err == nil {
 			in = fresh
+			_ = f.Close()
 		}
 	}
 	for _, f := range s.files[1:] {
-		in.fold(m.statFile(f.abs))
+		in.Fold(m.statFile(f.abs))
 	}
 	return in
 }
 
 // isPayload reports whether payload is that of the version seen: a path may have
 // led elsewhere for a moment.
-func (m *Manager) isPayload(s *safeState, payload fileInfo, seen *fileInfo) bool {
+func (m *Manager) isPayload(s *safeState, payload fsys.Info, seen *fsys.Info) bool {
 	for _, path := range s.evidence {
-		payload.fold(m.statFile(path))
+		payload.Fold(m.statFile(path))
 	}
-	return payload.fp == seen.fp
+	return payload.Fingerprint == seen.Fingerprint
 }
 
-func (m *Manager) statFile(path string) fileInfo {
-	in, err := m.opts.disk.stat(path)
+func (m *Manager) statFile(path string) fsys.Info {
+	in, err := m.opts.disk.Stat(path)
 	if err != nil {
-		return fileInfo{}
+		return fsys.Info{}
 	}
 	return in
 }
 
-// fold makes in's fingerprint that of both files.
-func (in *fileInfo) fold(other fileInfo) {
-	mix := func(h uint64, x uint64) uint64 { return (h ^ x) * 1099511628211 } // FNV-1a's step, over words
-	h := uint64(in.fp.mtime)
-	for _, x := range []uint64{other.fp.dev, other.fp.ino, uint64(other.fp.born), uint64(other.fp.size), uint64(other.fp.mtime)} {
-		h = mix(h, x)
-	}
-	in.fp.mtime = int64(h)
-	in.changed = max(in.changed, other.changed)
-}
-
 // writerOf answers for all files of a plugin, whose own one is at.
-func (m *Manager) writerOf(e *entry, at string) (verdict, fileInfo) {
-	v, in := m.opts.disk.writer(at)
+func (m *Manager) writerOf(e *entry, at string) (fsys.Writer, fsys.Info, error) {
+	v, in, err := m.opts.writerOf(at)
 	if s := e.safe(); s != nil {
 		for _, c := range s.companions {
-			if w, _ := m.opts.disk.writer(c.abs()); w == somebody {
-				v = somebody
+			if w, _, _ := m.opts.writerOf(c.abs()); w == fsys.HasWriter {
+				v = fsys.HasWriter
 			}
 		}
 	}
-	return v, in
+	return v, in, err
 }
 
 // written reports whether somebody is known to hold one of its files open for
 // writing.
 func (m *Manager) written(e *entry) bool {
-	v, _ := m.writerOf(e, e.abs())
-	return v == somebody
+	v, _, _ := m.writerOf(e, e.abs())
+	return v == fsys.HasWriter
 }

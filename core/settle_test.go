@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 const ms = time.Millisecond
@@ -231,7 +233,7 @@ func TestRejectedVersionRewrittenWithItsSizeAndTimeIsExaminedAgain(t *testing.T)
 		})
 	}
 	t.Run("where the system does not tell when the inode changed", func(t *testing.T) {
-		on := func(d *fakeDisk) disk { return clocklessDisk{d} }
+		on := func(d *fakeDisk) fsys.Disk { return clocklessDisk{d} }
 		inBubbleOn(t, Options{CheckImage: true}, on, func(h *host) {
 			h.disk.setImage(plugin, errBadImage)
 			h.disk.write(plugin, "incomplete")
@@ -246,15 +248,15 @@ func TestRejectedVersionRewrittenWithItsSizeAndTimeIsExaminedAgain(t *testing.T)
 // clocklessDisk does not tell when an inode changed, as Windows.
 type clocklessDisk struct{ *fakeDisk }
 
-func (d clocklessDisk) stat(path string) (fileInfo, error) {
-	in, err := d.fakeDisk.stat(path)
-	in.changed = 0
+func (d clocklessDisk) Stat(path string) (fsys.Info, error) {
+	in, err := d.fakeDisk.Stat(path)
+	in.Changed = 0
 	return in, err
 }
 
-func (d clocklessDisk) lstat(path string) (fileInfo, error) {
-	in, err := d.fakeDisk.lstat(path)
-	in.changed = 0
+func (d clocklessDisk) Lstat(path string) (fsys.Info, error) {
+	in, err := d.fakeDisk.Lstat(path)
+	in.Changed = 0
 	return in, err
 }
 
@@ -428,7 +430,7 @@ func TestNetworkFileSystemIsNotTakenFromTheCache(t *testing.T) {
 		for i := range 4 {
 			h.disk.write("/net/n.so", fmt.Sprint("half ", i))
 			h.disk.mu.Lock()
-			n.info.changed -= int64(time.Hour)
+			n.info.Changed -= int64(time.Hour)
 			h.disk.mu.Unlock()
 			h.expect(80 * ms)
 		}

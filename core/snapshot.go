@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // snapshot is a copy of all files of a plugin that nobody writes to again.
@@ -14,17 +16,15 @@ type snapshot struct {
 	root  string           // removed as a whole
 	paths []string         // the plugin's own file first
 	size  int64            // of it
-	hash  hash             // of it
+	hash  fsys.Hash        // of it
 	bytes int64            // of all
-	sum   hash             // over names and hashes of all
-	of    fileInfo         // what was opened and copied, all files folded
+	sum   fsys.Hash        // over names and hashes of all
+	of    fsys.Info        // what was opened and copied, all files folded
 	asked *slot[Validator] // of whom it was asked, nil = of nobody; behind Manager.mu once it was vetted
 }
 
 // errMoved says that a file changed while it was copied.
 var errMoved = errors.New("the file changed while it was copied")
-
-var errStopped = errors.New("stopped")
 
 const (
 	chunk = 8 << 20   // how much is copied before it is asked whether to stop
@@ -62,8 +62,8 @@ func layout(files []string) ([]member, error) {
 
 // below is where path is below the directory root; both are clean.
 func below(root, path string) (rel string, ok bool) {
-	prefix := joinPath(root, "")
-	if len(path) > len(prefix) && nameKey(path[:len(prefix)]) == nameKey(prefix) {
+	prefix := fsys.JoinPath(root, "")
+	if len(path) > len(prefix) && fsys.NameKey(path[:len(prefix)]) == fsys.NameKey(prefix) {
 		return path[len(prefix):], true
 	}
 	return "", false
@@ -81,14 +81,14 @@ func (s *store) take(files []member, step func(string), stopped func() bool) (*s
 		if err = os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 			break
 		}
-		var of fileInfo
+		var of fsys.Info
 		if of, err = copyFile(f.abs, to, step, stopped); err != nil {
 			break
 		}
 		if i == 0 {
 			snap.of = of
 		} else {
-			snap.of.fold(of)
+			snap.of.Fold(of)
 		}
 		snap.paths = append(snap.paths, to)
 	}
@@ -106,19 +106,15 @@ func (s *store) take(files []member, step func(string), stopped func() bool) (*s
 
 // copyFile copies one file, by reference where the file system can, and says
 // what it was.
-func copyFile(from, to string, step func(string), stopped func() bool) (of fileInfo, err error) {
-	src, err := openSource(from)
+func copyFile(from, to string, step func(string), stopped func() bool) (of fsys.Info, err error) {
+	src, of, err := fsys.OpenRegular(from)
+	if errors.Is(err, fsys.ErrNotRegular) {
+		return of, errMoved // it was a file when it was last checked
+	}
 	if err != nil {
 		return of, err
 	}
 	defer src.Close()
-	of, err = statOpened(src)
-	if err != nil {
-		return of, err
-	}
-	if of.kind != kindFile {
-		return of, errMoved // it was a file when it was last looked at
-	}
 	dst, err := os.OpenFile(to, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return of, err
@@ -133,7 +129,7 @@ func copyFile(from, to string, step func(string), stopped func() bool) (of fileI
 	if !reflink(dst, src) {
 		for ; ; step("copying") {
 			if stopped() {
-				return of, errStopped
+				return of, fsys.ErrStopped
 			}
 			if err := copyChunk(dst, src); err == io.EOF {
 				break
@@ -144,7 +140,7 @@ func copyFile(from, to string, step func(string), stopped func() bool) (of fileI
 	}
 	if st, err := dst.Stat(); err != nil {
 		return of, err
-	} else if st.Size() != of.fp.size {
+	} else if st.Size() != of.Fingerprint.Size {
 		return of, errMoved
 	}
 	return of, dst.Chmod(0o500)
@@ -170,7 +166,7 @@ func copyChunk(dst, src *os.File) error {
 func (s *snapshot) seal(files []member, stopped func() bool) error {
 	all := sha256.New()
 	for i, path := range s.paths {
-		size, h, err := hashFile(path, stopped)
+		size, h, err := fsys.HashFile(path, stopped)
 		if err != nil {
 			return err
 		}
@@ -192,35 +188,11 @@ func (s *snapshot) seal(files []member, stopped func() bool) error {
 	return nil
 }
 
-func hashFile(path string, stopped func() bool) (size int64, h hash, err error) {
-	f, _, err := openRegular(path)
-	if err != nil {
-		return 0, h, err
-	}
-	defer f.Close()
-	sum, buf := sha256.New(), make([]byte, piece)
-	for {
-		if stopped() {
-			return 0, h, errStopped
-		}
-		n, err := f.Read(buf)
-		size += int64(n)
-		sum.Write(buf[:n])
-		if err == io.EOF {
-			sum.Sum(h[:0])
-			return size, h, nil
-		}
-		if err != nil {
-			return 0, h, err
-		}
-	}
-}
-
 // sumOf is what the sum of a snapshot of these files would be now.
-func sumOf(files []member) (sum hash, err error) {
+func sumOf(files []member) (sum fsys.Hash, err error) {
 	all := sha256.New()
 	for _, f := range files {
-		_, h, err := hashFile(f.abs, func() bool { return false })
+		_, h, err := fsys.HashFile(f.abs, func() bool { return false })
 		if err != nil {
 			return sum, err
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // privateDir makes sure that the directory at path is the user's alone, and
@@ -72,7 +74,7 @@ func descend(path string, create bool) error {
 		if err := mayHold(dir, at); err != nil {
 			return err
 		}
-		at = joinPath(at, name)
+		at = fsys.JoinPath(at, name)
 		next, err := openAt(dir, name)
 		if err == unix.ENOENT && create {
 			if err = mkdirAt(dir, name); err == nil || err == unix.EEXIST {

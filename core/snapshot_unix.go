@@ -57,14 +57,3 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
-
-// openSource never waits.
-func openSource(path string) (*os.File, error) {
-	fd, err := openRead(path, 0)
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	return os.NewFile(uintptr(fd), path), nil
-}
-
-func statOpened(f *os.File) (fileInfo, error) { return fstat(int(f.Fd())) }

@@ -110,9 +110,3 @@ func removeSnapshot(root string) error {
 	}
 	return errors.Join(err, os.Remove(root))
 }
-
-func openSource(path string) (*os.File, error) { return os.Open(path) }
-
-func statOpened(f *os.File) (fileInfo, error) {
-	return infoOfHandle(windows.Handle(f.Fd()), f.Name(), 0)
-}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // strictPath says who else could exchange the file at path: every directory,
@@ -33,7 +35,7 @@ func strictWalk(path string, seen map[string]bool, links int) string {
 	}
 	seen[path] = true
 	// Not lexically: a ".." goes up from where the link before it really leads.
-	if dir, _ := splitPath(path); dir != path {
+	if dir, _ := fsys.SplitPath(path); dir != path {
 		if why := strictWalk(dir, seen, links); why != "" {
 			return why
 		}
@@ -55,15 +57,15 @@ func strictWalk(path string, seen map[string]bool, links int) string {
 	if err != nil {
 		return err.Error()
 	}
-	if links++; links > maxLinks {
+	if links++; links > fsys.MaxLinks {
 		return fmt.Sprintf("%q is a loop of links", path)
 	}
 	if !filepath.IsAbs(target) {
-		dir, _ := splitPath(path)
+		dir, _ := fsys.SplitPath(path)
 		if dir, err = filepath.EvalSymlinks(dir); err != nil {
 			return err.Error()
 		}
-		target = joinPath(dir, target)
+		target = fsys.JoinPath(dir, target)
 	}
 	return strictWalk(target, seen, links)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/qtforge/hotreload/core/internal/image"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // What is read of a file that others may have made. What is larger is rejected.
@@ -108,7 +110,7 @@ func checkAllowList(list string, snap *snapshot, files []member) error {
 	for i, path := range snap.paths {
 		h := snap.hash
 		if i > 0 {
-			if _, h, err = hashFile(path, func() bool { return false }); err != nil {
+			if _, h, err = fsys.HashFile(path, func() bool { return false }); err != nil {
 				return err
 			}
 		}
@@ -138,7 +140,7 @@ func readAllowList(path string) (map[string]bool, error) {
 		}
 		// sha256sum puts a backslash before a hash whose file has an unusual name.
 		raw, err := hex.DecodeString(strings.TrimPrefix(sum, `\`))
-		if err != nil || len(raw) != len(hash{}) {
+		if err != nil || len(raw) != len(fsys.Hash{}) {
 			return nil, errorf("%q, line %d does not begin with a SHA-256 in hexadecimal (64 digits); write it with sha256sum", path, n)
 		}
 		allowed[string(raw)] = true
@@ -149,15 +151,11 @@ func readAllowList(path string) (map[string]bool, error) {
 // openEvidence opens a file that others may have made: it waits for nothing, and
 // what is no file is not read.
 func openEvidence(path string) (*os.File, error) {
-	f, err := openSource(path)
-	if err != nil {
-		return nil, err
+	f, _, err := fsys.OpenRegular(path)
+	if errors.Is(err, fsys.ErrNotRegular) {
+		err = errorf("%q is no regular file", path)
 	}
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		_ = f.Close()
-		return nil, errorf("%q is no regular file", path)
-	}
-	return f, nil
+	return f, err
 }
 
 // readEvidence reads a file that has no more than so many bytes.

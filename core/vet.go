@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // Between settling and the queue a plugin with safe reload is vetted: copied,
@@ -19,8 +21,8 @@ import (
 // vetJob is one version on its way.
 type vetJob struct {
 	e       *entry
-	info    fileInfo // of all its files, when it was found whole
-	payload fileInfo
+	info    fsys.Info // of all its files, when it was found whole
+	payload fsys.Info
 	first   time.Time // first sign of the change
 	void    bool      // behind Manager.mu: overtaken, or its entry is gone
 	number  uint64    // what generation it would be
@@ -79,7 +81,7 @@ func (m *Manager) askAgain() {
 }
 
 // vetAnewLocked has the loop come to a version anew that was vetted already.
-func (m *Manager) vetAnewLocked(e *entry, in *fileInfo, snap *snapshot) {
+func (m *Manager) vetAnewLocked(e *entry, in *fsys.Info, snap *snapshot) {
 	e.withdraw(in)
 	m.discardLocked(snap)
 	m.hinted = append(m.hinted, e)
@@ -212,27 +214,27 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	}
 	step("begun")
 	if stopped() {
-		return nil, errStopped
+		return nil, fsys.ErrStopped
 	}
-	j.payload = m.payloadOf(s, j.info.remote)
+	j.payload = m.payloadOf(s, j.info.Remote)
 	for i, f := range s.files {
 		var open string
 		if s.o.strictModes {
 			open = m.opts.strict(f.abs)
 		}
-		switch in, err := m.opts.disk.stat(f.abs); {
+		switch in, err := m.opts.disk.Stat(f.abs); {
 		case err != nil && i == 0:
 			return nil, errMoved // it may be on its way back
 		case err != nil:
 			return nil, rejectForNow("%q, which belongs to it, is missing", f.abs)
-		case in.kind != kindFile && i > 0:
+		case in.Kind != fsys.Regular && i > 0:
 			return nil, rejectForNow("%q, which belongs to it, is no regular file", f.abs)
 		case open != "":
 			return nil, rejectForNow("others could exchange the file: %s", open)
 		}
 	}
 	if s.o.strictModes && s.allowList != "" {
-		if _, err := m.opts.disk.stat(s.allowList); err != nil { // which others could be about to make
+		if _, err := m.opts.disk.Stat(s.allowList); err != nil { // which others could be about to make
 			return nil, rejectForNow("the allow-list: %v", err)
 		}
 		if why := m.opts.strict(s.allowList); why != "" {
@@ -251,7 +253,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	}
 	snap, err := m.vet.store.take(s.files, step, stopped)
 	if err != nil {
-		if in, _ := m.statOf(e, &j.info); in.fp != j.info.fp {
+		if in, _ := m.statOf(e, &j.info); in.Fingerprint != j.info.Fingerprint {
 			err = errMoved // whatever it was, the file is another one by now
 		}
 		return nil, err
@@ -263,10 +265,10 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	bad := s.bad(snap.sum)
 	m.mu.Unlock()
 	in, _ := m.statOf(e, &j.info)
-	if in.fp != j.info.fp || !m.isPayload(s, snap.of, &j.info) || m.written(e) {
+	if in.Fingerprint != j.info.Fingerprint || !m.isPayload(s, snap.of, &j.info) || m.written(e) {
 		return snap, errMoved
 	}
-	if in.changed != j.info.changed { // chmod, or rewritten with its size and time during the copy
+	if in.Changed != j.info.Changed { // chmod, or rewritten with its size and time during the copy
 		if sum, err := sumOf(s.files); err != nil || sum != snap.sum {
 			return snap, errMoved
 		}
@@ -292,7 +294,7 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		select {
 		case <-v.late:
 		case <-m.done:
-			return errStopped
+			return fsys.ErrStopped
 		}
 		v.late = nil
 	}
@@ -339,10 +341,10 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		case err := <-verdict:
 			return refusal(err)
 		default: // it panicked; the manager has failed
-			return errStopped
+			return fsys.ErrStopped
 		}
 	case <-m.done:
-		return errStopped
+		return fsys.ErrStopped
 	case <-timeout:
 		v.late = returned
 		o := j.e.safe().o
@@ -361,7 +363,7 @@ func refusal(err error) error {
 }
 
 // vetVersion sends a version that was found whole to the worker.
-func (l *loop) vetVersion(e *entry, in fileInfo, first time.Time) {
+func (l *loop) vetVersion(e *entry, in fsys.Info, first time.Time) {
 	j := &vetJob{e: e, info: in, first: first}
 	e.safe().job = j
 	l.m.mu.Lock()
@@ -487,7 +489,7 @@ func (m *Manager) rejected(j *vetJob, r *rejection) {
 
 // snapshotFailed says once per reason why, and tries again later; a change of the file is tried at once.
 func (m *Manager) snapshotFailed(j *vetJob) {
-	if errors.Is(j.err, errStopped) {
+	if errors.Is(j.err, fsys.ErrStopped) {
 		return
 	}
 	m.mu.Lock()

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // nothing is a source that accepts every directory and says nothing.
@@ -30,8 +32,8 @@ func walked(s *watchSet, e *entry) string {
 	if last.f.real == nil {
 		return ""
 	}
-	at := joinPath(last.f.path(), last.name)
-	if in, err := s.disk.lstat(at); err != nil || in.kind != kindFile {
+	at := fsys.JoinPath(last.f.path(), last.name)
+	if in, err := s.disk.Lstat(at); err != nil || in.Kind != fsys.Regular {
 		return ""
 	}
 	return at
@@ -71,7 +73,7 @@ func FuzzPathWalk(f *testing.F) {
 		}
 		grow(program)
 		src := nothing{map[string]bool{}}
-		s := newWatchSet(src, osDisk{}, false)
+		s := newWatchSet(src, fsys.OS{}, false)
 		var stale []*folder
 		s.report = func(HealthCode, string, string) {}
 		s.stale = func(f *folder) { stale = append(stale, f) }
@@ -82,7 +84,7 @@ func FuzzPathWalk(f *testing.F) {
 			if i%2 == 1 {
 				abs = root + "/a/../" + n // not cleaned: ".." is the system's
 			}
-			dir, name := splitPath(abs)
+			dir, name := fsys.SplitPath(abs)
 			e := newEntry(fmt.Sprint(i), name, newFolder(abs[:len(abs)-len(name)], len(dir), 0), 0)
 			entries = append(entries, e)
 			s.link(e)

@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // watchedDir is one real directory.
 type watchedDir struct {
 	path   string
-	id     fileID
+	id     fsys.ID
 	here   *folder // the first of those that are this directory
 	refs   uint32
 	polled polled
@@ -29,17 +31,13 @@ const (
 	fleetingly // it was gone when it was to be watched: a notification will follow
 )
 
-type fileID struct{ dev, ino uint64 }
+func hashOfFile(id fsys.ID) uint64 { return maphash.Comparable(seed, id) }
 
-func (in *fileInfo) id() fileID { return fileID{in.fp.dev, in.fp.ino} }
-
-func (id fileID) hash() uint64 { return maphash.Comparable(seed, id) }
-
-func idHash(w *watchedDir) uint64   { return w.id.hash() }
+func idHash(w *watchedDir) uint64   { return hashOfFile(w.id) }
 func pathHash(w *watchedDir) uint64 { return hashOf(w.path) }
 
 // hashWith is that of a name in the directory.
-func (w *watchedDir) hashWith(name uint64) uint64 { return name ^ w.id.ino*0x9e3779b97f4a7c15 }
+func (w *watchedDir) hashWith(name uint64) uint64 { return name ^ w.id.Inode*0x9e3779b97f4a7c15 }
 
 // watchAt returns the watch that the source knows by path.
 func (s *watchSet) watchAt(path string) *watchedDir {
@@ -49,15 +47,15 @@ func (s *watchSet) watchAt(path string) *watchedDir {
 // acquire returns the watch on the real directory at path with one more
 // reference, nil if there is no directory. files: it is where plugins are. in is
 // what was just seen there, if anything was.
-func (s *watchSet) acquire(path string, files bool, in fileInfo) *watchedDir {
-	if in.kind == kindMissing {
-		in, _ = s.disk.lstat(path)
+func (s *watchSet) acquire(path string, files bool, in fsys.Info) *watchedDir {
+	if in.Kind == fsys.Missing {
+		in, _ = s.disk.Lstat(path)
 	}
-	if in.kind != kindDir {
+	if in.Kind != fsys.Directory {
 		return nil
 	}
-	id := in.id()
-	if w := s.byID.find(id.hash(), func(w *watchedDir) bool { return w.id == id }); w != nil {
+	id := in.ID()
+	if w := s.byID.find(hashOfFile(id), func(w *watchedDir) bool { return w.id == id }); w != nil {
 		w.refs++
 		if files && !w.files {
 			w.files = true
@@ -83,9 +81,9 @@ func (s *watchSet) begin(w *watchedDir) {
 	switch {
 	case s.polling:
 		why = "polling was asked for"
-		w.remote = s.disk.silent(w.path) != ""
+		w.remote = s.disk.Silent(w.path) != ""
 	default:
-		if kind := s.disk.silent(w.path); kind != "" {
+		if kind := s.disk.Silent(w.path); kind != "" {
 			why, w.remote = kind+" sends no notifications", true
 		} else if err := s.src.Add(w.path, w.files); err != nil {
 			s.src.Remove(w.path) // it may be watched as a step already
@@ -134,8 +132,8 @@ func (s *watchSet) renew() {
 	})
 	slices.SortFunc(all, func(a, b *watchedDir) int { return strings.Compare(a.path, b.path) })
 	for _, w := range all {
-		in, err := s.disk.lstat(w.path)
-		if err != nil || in.kind != kindDir || in.id() != w.id || s.src.Add(w.path, w.files) != nil {
+		in, err := s.disk.Lstat(w.path)
+		if err != nil || in.Kind != fsys.Directory || in.ID() != w.id || s.src.Add(w.path, w.files) != nil {
 			s.lost(w)
 		}
 	}

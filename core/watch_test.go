@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // A plugin in a first-level directory is the usual place in a container. The
@@ -50,15 +52,15 @@ type statCounter struct {
 	stats *atomic.Int32
 }
 
-func (d statCounter) stat(path string) (fileInfo, error) {
+func (d statCounter) Stat(path string) (fsys.Info, error) {
 	d.stats.Add(1)
-	return d.fakeDisk.stat(path)
+	return d.fakeDisk.Stat(path)
 }
 
 // A machine that starts containers mounts many file systems a second.
 func TestManyMountsCompareEverythingEverLessOften(t *testing.T) {
 	var stats atomic.Int32
-	inBubbleOn(t, Options{}, func(d *fakeDisk) disk { return statCounter{d, &stats} }, func(h *host) {
+	inBubbleOn(t, Options{}, func(d *fakeDisk) fsys.Disk { return statCounter{d, &stats} }, func(h *host) {
 		h.disk.mounted()
 		h.expect(0)
 		if stats.Swap(0) == 0 {

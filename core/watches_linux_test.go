@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // kernelWatches are the masks of this process's inotify watches on path.
@@ -37,8 +39,8 @@ func kernelWatches(t *testing.T, path string) (masks []uint32) {
 }
 
 func newInode(path string) (uint64, error) {
-	in, err := osDisk{}.stat(path)
-	return in.fp.ino, err
+	in, err := fsys.OS{}.Stat(path)
+	return in.Fingerprint.Inode, err
 }
 
 func TestOneKernelWatchPerDirectoryWhateverTheSpelling(t *testing.T) {

@@ -1,6 +1,10 @@
 package core
 
-import "github.com/qtforge/hotreload/core/internal/watch"
+import (
+	"github.com/qtforge/hotreload/core/internal/watch"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+)
 
 // watchSet knows which directories must be watched for which plugins, and whom
 // a notification concerns. Watched is the path as a path: for every directory
@@ -15,7 +19,7 @@ import "github.com/qtforge/hotreload/core/internal/watch"
 // and what leads to them holds no keys of its own.
 type watchSet struct {
 	src     watch.Source
-	disk    disk
+	disk    fsys.Disk
 	polling bool               // poll everything
 	folders []*folder          // all that somebody needs
 	linked  table[*folder]     // of these, those that links lead to, by path as spelled
@@ -27,7 +31,6 @@ type watchSet struct {
 	shaken  bool               // some way is not what it was
 	// neighbour was resolved last, by a way without links and detours; or nil.
 	neighbour *folder
-	path      pathBuffer
 	through   map[*entry][]place // the places after the first, of paths that lead through links
 
 	// report is told when a directory begins or ceases to be polled.
@@ -64,9 +67,7 @@ type place struct {
 	name string
 }
 
-const maxLinks = 40 // as the Linux kernel has it
-
-func newWatchSet(src watch.Source, d disk, polling bool) *watchSet {
+func newWatchSet(src watch.Source, d fsys.Disk, polling bool) *watchSet {
 	return &watchSet{src: src, disk: d, polling: polling, through: map[*entry][]place{}}
 }
 
@@ -86,12 +87,12 @@ func (s *watchSet) place(e *entry) (fresh bool) {
 // link follows the entry's path through its links, takes the places that it
 // goes through now in exchange for the former ones, and returns what stands at
 // the end.
-func (s *watchSet) link(e *entry) (in fileInfo) {
+func (s *watchSet) link(e *entry) (in fsys.Info) {
 	s.place(e)
 	f, name := e.folder, e.name()
 	was := s.through[e]
 	var now []place
-	for range maxLinks - 1 {
+	for range fsys.MaxLinks - 1 {
 		if f.real == nil {
 			break
 		}
@@ -100,12 +101,12 @@ func (s *watchSet) link(e *entry) (in fileInfo) {
 			break
 		}
 		var dir string
-		dir, name = splitPath(resolveLink(f.path(), target))
+		dir, name = fsys.SplitPath(fsys.ResolveLink(f.path(), target))
 		f = s.linkedFolder(f, dir)
 		if len(now) < len(was) && was[len(now)] == (place{f, name}) {
 			f.refs--
 		} else {
-			f.pass(nameKey(name), e)
+			f.pass(fsys.NameKey(name), e)
 		}
 		now = append(now, place{f, name})
 	}
@@ -145,20 +146,20 @@ func (s *watchSet) remote(e *entry) bool {
 
 // linkAt says what stands at a name in a folder, and where it leads if it is a
 // link.
-func (s *watchSet) linkAt(f *folder, name string) (in fileInfo, target string) {
-	path := s.path.join(f.path(), name)
-	in, err := s.disk.lstat(path)
+func (s *watchSet) linkAt(f *folder, name string) (in fsys.Info, target string) {
+	path := fsys.JoinPath(f.path(), name)
+	in, err := s.disk.Lstat(path)
 	if err != nil {
-		return fileInfo{}, ""
+		return fsys.Info{}, ""
 	}
-	if in.kind == kindLink {
-		target, _ = s.disk.readlink(path)
+	if in.Kind == fsys.Link {
+		target, _ = s.disk.Readlink(path)
 	}
 	return in, target
 }
 
 func (s *watchSet) leave(p place, e *entry) {
-	passing, name := p.f.more.passing, nameKey(p.name)
+	passing, name := p.f.more.passing, fsys.NameKey(p.name)
 	if rest := without(passing[name], e); len(rest) > 0 {
 		passing[name] = rest
 	} else {
@@ -220,12 +221,12 @@ func (s *watchSet) hint(path string, why signs) {
 			s.lost(w)
 		}
 	}
-	dir, name := splitPath(path)
+	dir, name := fsys.SplitPath(path)
 	w := s.watchAt(dir)
 	if w == nil {
 		return
 	}
-	name = nameKey(name)
+	name = fsys.NameKey(name)
 	hash := hashOf(name)
 	if why&(replaced|attributes) != 0 {
 		s.steps.find(w.hashWith(hash), func(st *step) bool {

@@ -3,6 +3,8 @@ package core
 import (
 	"path/filepath"
 	"unsafe"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // step is one name on the way to folders. Those whose ways begin in the same
@@ -27,16 +29,16 @@ func stepHash(st *step) uint64 { return st.w.hashWith(hashOf(st.name())) }
 // within or out of reach.
 func (s *watchSet) resolve(f *folder) (changed bool) {
 	var way *step
-	cur, todo := splitRoot(f.dir())
-	var seen fileInfo // of cur, if it was looked at just now
+	cur, todo := fsys.SplitRoot(f.dir())
+	var seen fsys.Info // of cur, if it was looked at just now
 	links, clean, ok := 0, true, true
 	for ok {
 		var name string
-		if name, todo = nextName(todo); name == "" {
+		if name, todo = fsys.NextName(todo); name == "" {
 			break
 		}
 		if name == ".." {
-			cur, seen, clean = filepath.Dir(cur), fileInfo{}, false
+			cur, seen, clean = filepath.Dir(cur), fsys.Info{}, false
 			continue
 		}
 		w := s.acquire(cur, false, seen)
@@ -44,23 +46,23 @@ func (s *watchSet) resolve(f *folder) (changed bool) {
 			ok = false
 			break
 		}
-		way = s.extend(way, w, nameKey(name))
-		next := s.path.join(cur, name)
-		in, err := s.disk.lstat(next)
-		seen = fileInfo{}
+		way = s.extend(way, w, fsys.NameKey(name))
+		next := fsys.JoinPath(cur, name)
+		in, err := s.disk.Lstat(next)
+		seen = fsys.Info{}
 		switch {
 		case err != nil:
 			ok = false
-		case in.kind == kindDir:
+		case in.Kind == fsys.Directory:
 			cur, seen = f.spelt(next), in
-		case in.kind == kindLink:
-			target, err := s.disk.readlink(next)
-			if links++; err != nil || target == "" || links > maxLinks {
+		case in.Kind == fsys.Link:
+			target, err := s.disk.Readlink(next)
+			if links++; err != nil || target == "" || links > fsys.MaxLinks {
 				ok = false
 				break
 			}
 			rest := todo
-			cur, todo = splitRoot(resolveLink(cur, target))
+			cur, todo = fsys.SplitRoot(fsys.ResolveLink(cur, target))
 			todo += string(filepath.Separator) + rest
 		default:
 			ok = false
@@ -93,20 +95,20 @@ func (s *watchSet) beside(f *folder) bool {
 		return false
 	}
 	st, dir := s.neighbour.way, f.dir()
-	known, _ := splitPath(s.neighbour.dir())
-	parent, name := splitPath(dir)
+	known, _ := fsys.SplitPath(s.neighbour.dir())
+	parent, name := fsys.SplitPath(dir)
 	if st == nil || parent != known || name == "" || name == "." || name == ".." {
 		return false
 	}
-	in, err := s.disk.lstat(dir)
-	if err != nil || in.kind != kindDir {
+	in, err := s.disk.Lstat(dir)
+	if err != nil || in.Kind != fsys.Directory {
 		return false
 	}
 	st.w.refs++
 	if st.prev != nil {
 		st.prev.refs++
 	}
-	f.way = s.extend(st.prev, st.w, nameKey(name))
+	f.way = s.extend(st.prev, st.w, fsys.NameKey(name))
 	f.enter(s.acquire(dir, true, in), dir)
 	s.neighbour = f
 	return true

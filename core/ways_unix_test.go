@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // The ways in which plugin files change in the field, beyond the plain ones of
@@ -62,8 +64,8 @@ func countsMappings(t *testing.T) string {
 		if f, err := os.Create(filepath.Join(dir, "f")); err == nil && f.Truncate(1) == nil {
 			mem, err := unix.Mmap(int(f.Fd()), 0, 1, unix.PROT_WRITE, unix.MAP_SHARED)
 			if f.Close(); err == nil {
-				v, _ := probeWriter(f.Name())
-				if unix.Munmap(mem); v == somebody {
+				v := writerAt(f.Name())
+				if unix.Munmap(mem); v == fsys.HasWriter {
 					return dir
 				}
 			}

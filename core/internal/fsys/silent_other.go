@@ -1,6 +1,6 @@
 //go:build !linux
 
-package core
+package fsys
 
 // silentFilesystem: no file system is known by type here; all are watched.
 func silentFilesystem(string) string { return "" }

@@ -1,4 +1,4 @@
-package core
+package fsys
 
 import "golang.org/x/sys/unix"
 
