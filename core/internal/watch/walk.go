@@ -1,0 +1,127 @@
+package watch
+
+import (
+	"path/filepath"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+)
+
+// Walk is how a directory's path led through the disk: the path chain. It is made
+// by a worker, which may block, and is plain data.
+type Walk struct {
+	Steps []Step
+	// Dir is the path without links of the directory at the end, "" if the walk
+	// ended early.
+	Dir string
+	ID  fsys.ID // of that directory
+	// Silent names its file system if that sends no notifications.
+	Silent string
+}
+
+// Step is one name that was looked up on the way.
+type Step struct {
+	Dir    string // where it was looked up: a path without links
+	ID     fsys.ID
+	Name   string
+	Silent string
+	// Passed says that a directory stands there, which the walk went on into.
+	Passed bool
+}
+
+// entered reports whether the walk went on into the directory that step i found, and
+// stayed in it for the next one.
+func (w *Walk) entered(i int) bool {
+	st := &w.Steps[i]
+	if !st.Passed {
+		return false
+	}
+	next := w.Dir
+	if i+1 < len(w.Steps) {
+		next = w.Steps[i+1].Dir
+	}
+	return next == fsys.JoinPath(st.Dir, st.Name)
+}
+
+// WalkTo follows path, which is absolute, from the root. at is called before each
+// access to the disk with the path that is accessed, which leads through no links.
+func WalkTo(disk fsys.Disk, path string, at func(path string)) Walk {
+	var w Walk
+	cur, todo := fsys.SplitRoot(path)
+	at(cur)
+	in, err := disk.Lstat(cur)
+	silent := ""
+	if err == nil {
+		silent = disk.Silent(cur)
+	}
+	links := 0
+	for err == nil && in.Kind == fsys.Directory {
+		var name string
+		if name, todo = fsys.NextName(todo); name == "" {
+			w.Dir, w.ID, w.Silent = cur, in.ID(), silent
+			return w
+		}
+		if name == ".." {
+			cur = filepath.Dir(cur)
+			at(cur)
+			if in, err = disk.Lstat(cur); err == nil {
+				silent = disk.Silent(cur)
+			}
+			continue
+		}
+		next := fsys.JoinPath(cur, name)
+		at(next)
+		found, e := disk.Lstat(next)
+		passed := e == nil && found.Kind == fsys.Directory
+		w.Steps = append(w.Steps, Step{Dir: cur, ID: in.ID(), Name: name, Silent: silent, Passed: passed})
+		switch {
+		case passed:
+			if found.Fingerprint.Dev != in.Fingerprint.Dev { // another file system
+				silent = disk.Silent(next)
+			}
+			cur, in = next, found
+		case e == nil && found.Kind == fsys.Link:
+			target, e := disk.Readlink(next)
+			if links++; e != nil || target == "" || links > fsys.MaxLinks {
+				return w
+			}
+			rest := todo
+			cur, todo = fsys.SplitRoot(fsys.ResolveLink(cur, target))
+			todo += string(filepath.Separator) + rest
+			at(cur)
+			if in, err = disk.Lstat(cur); err == nil {
+				silent = disk.Silent(cur)
+			}
+		default:
+			return w
+		}
+	}
+	return w
+}
+
+// Place is a name in a directory, as spelled, that a plugin's path goes through.
+type Place struct {
+	Dir, Name string
+}
+
+// Follow follows the links that stand at a name in a directory. It returns where
+// each of them leads, and what stands at the end.
+func Follow(disk fsys.Disk, dir, name string, at func(path string)) (places []Place, end fsys.Info) {
+	for range fsys.MaxLinks {
+		path := fsys.JoinPath(dir, name)
+		at(path)
+		in, err := disk.Lstat(path)
+		if err != nil {
+			return places, fsys.Info{}
+		}
+		if in.Kind != fsys.Link {
+			return places, in
+		}
+		target, err := disk.Readlink(path)
+		if err != nil || target == "" {
+			return places, fsys.Info{}
+		}
+		dir, name = fsys.SplitPath(fsys.ResolveLink(dir, target))
+		places = append(places, Place{dir, name})
+	}
+	return places, fsys.Info{}
+}
