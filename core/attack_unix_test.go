@@ -94,31 +94,3 @@ func TestPlantedLinkIsNotFollowed(t *testing.T) {
 		t.Fatalf("the link was followed: %q", got)
 	}
 }
-
-// What else is in the snapshot directory is nobody's to remove.
-func TestForeignFilesInTheSnapshotDirectoryStay(t *testing.T) {
-	base := filepath.Join(t.TempDir(), "snapshots")
-	names := []string{"notes", "2024-01", "12345-nothexa!", "-0123abcd", "12345", "12345-0123abcd.bak", "x12-0123abcd"}
-	for _, name := range names {
-		if err := os.MkdirAll(filepath.Join(base, name, "1"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	left := leftover(t, base, "12345-0123abcd") // of a dead process
-	link := filepath.Join(base, "54321-0123abcd")
-	if err := os.Symlink(filepath.Join(base, "notes"), link); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(base, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	h := newSafe(t, Options{SnapshotDir: new(base)}, Safe{}, "v1")
-	h.change("v1")
-	h.until("the dead one's is removed", func() bool { return noFile(left) })
-	h.m.Close()
-	for _, name := range names {
-		if noFile(filepath.Join(base, name, "1")) {
-			t.Errorf("%s was removed", name)
-		}
-	}
-}

@@ -31,7 +31,7 @@ type Error struct {
 // Error returns one printable line of at most 1000 bytes (see Printable).
 func (e *Error) Error() string {
 	if e.Err != nil {
-		return Printable(e.Msg+" ("+foreignError{e.Err}.Error()+")", maxMessage)
+		return Printable(e.Msg+" ("+Printable(e.Err.Error(), maxForeign)+")", maxMessage)
 	}
 	return Printable(e.Msg, maxMessage)
 }
@@ -43,9 +43,6 @@ func (e *Error) Unwrap() []error {
 	}
 	return []error{e.Kind}
 }
-
-// errorf is fmt.Errorf for what people read.
-func errorf(format string, args ...any) error { return fmt.Errorf(format, texts(args)...) }
 
 func fail(kind error, format string, args ...any) *Error {
 	return &Error{Kind: kind, Msg: message(format, args...)}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
+	snapshots "github.com/qtforge/hotreload/core/internal/snapshot"
+	"github.com/qtforge/hotreload/core/internal/verify"
 )
 
 // A FIFO waits in open(2) for somebody who writes to it, possibly for ever.
@@ -21,10 +23,15 @@ func TestReadingAFIFOWaitsForNobody(t *testing.T) {
 	}
 	defer endWaiting(path)
 	for name, read := range map[string]func() error{
-		"hash":     func() error { _, _, err := fsys.HashFile(path, func() bool { return false }); return err },
-		"image":    func() error { return checkImage(path) },
-		"sums":     func() error { _, err := sumOf([]member{{abs: path, rel: "fifo"}}); return err },
-		"symbols":  func() error { return checkSymbols(path, []string{"plugin_init"}) },
+		"hash":  func() error { _, _, err := fsys.HashFile(path, never); return err },
+		"image": func() error { return (&verify.Policy{Image: true}).Check([]verify.File{{Path: path}}, never) },
+		"sums": func() error {
+			_, err := snapshots.SumOf([]snapshots.Member{{Path: path, Name: "fifo"}}, never)
+			return err
+		},
+		"symbols": func() error {
+			return (&verify.Policy{Symbols: []string{"plugin_init"}}).Check([]verify.File{{Path: path}}, never)
+		},
 		"readable": func() error { return errors.Join(fsys.OS{}.MayRead(path), os.ErrInvalid) },
 	} {
 		done := make(chan error, 1)
@@ -34,6 +41,8 @@ func TestReadingAFIFOWaitsForNobody(t *testing.T) {
 		}
 	}
 }
+
+func never() bool { return false }
 
 // endWaiting lets those go that wait for somebody to write to a FIFO.
 func endWaiting(path string) {

@@ -419,7 +419,7 @@ func (m *Manager) Close() {
 		for m.running != nil {
 			m.changed.Wait()
 		}
-		m.vet.store.close()
+		m.closeStore()
 		if m.ready != nil {
 			m.ready.close()
 			m.ready = nil

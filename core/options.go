@@ -8,6 +8,7 @@ import (
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
 	"github.com/qtforge/hotreload/core/internal/image"
+	"github.com/qtforge/hotreload/core/internal/verify"
 )
 
 // DispatchMode says where callbacks run.
@@ -120,7 +121,7 @@ func (o *Options) normalize() error {
 		o.checkImage = image.Check
 	}
 	if o.strict == nil {
-		o.strict = strictPath
+		o.strict = verify.StrictPath
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (m *Manager) ReportReload(id string, generation uint64, outcome Outcome, me
 // failedLocked remembers the bytes and offers the last good version.
 func (m *Manager) failedLocked(e *entry, o *offer, message string) {
 	s := e.safe()
-	f := s.failed(o.snap.sum)
+	f := s.failed(o.snap.Sum)
 	f.times++
 	what := fmt.Sprintf("generation %d failed", o.generation)
 	if message != "" {
@@ -88,8 +88,8 @@ func (m *Manager) failedLocked(e *entry, o *offer, message string) {
 // snapshot makes the event name an offer's snapshot.
 func (ev *Event) snapshot(o *offer) {
 	ev.Generation = o.generation
-	ev.Snapshot, ev.SnapshotSize = o.snap.paths[0], o.snap.size
-	ev.SnapshotHash = hex.EncodeToString(o.snap.hash[:])
+	own := o.snap.Files[0]
+	ev.Snapshot, ev.SnapshotSize, ev.SnapshotHash = own.Path, own.Size, hex.EncodeToString(own.Hash[:])
 }
 
 // lookAgainLocked has the loop look at an entry later.
@@ -228,7 +228,7 @@ func (m *Manager) dropSafe(s *safeState) {
 func (m *Manager) forgetMissing(s *safeState) {
 	for last := s.lastGood(); last != nil; last = s.lastGood() {
 		var err error
-		m.unlocked(func() { _, err = os.Lstat(last.snap.paths[0]) })
+		m.unlocked(func() { _, err = os.Lstat(last.snap.Files[0].Path) })
 		if err == nil {
 			return
 		}

@@ -3,6 +3,8 @@ package core
 import (
 	"slices"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/verify"
 )
 
 // Safe asks for safe reload: the host is told of snapshots that were validated,
@@ -166,8 +168,8 @@ func (s *Safe) check() error {
 		}
 	}
 	for _, k := range s.PublicKeys {
-		if _, err := parseKey(k); err != nil {
-			return err
+		if _, err := verify.ParseKey(k); err != nil {
+			return fail(ErrInvalidArgument, "%v", err)
 		}
 	}
 	return nil

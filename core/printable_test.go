@@ -8,6 +8,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/qtforge/hotreload/core/internal/verify"
 )
 
 // notPrintable says what in a message must not be shown; "" if nothing.
@@ -87,7 +89,7 @@ func FuzzPrintable(f *testing.F) {
 			fail(ErrIO, "%q and %s and %v: what to do", in, in, errors.New(in)),
 			&Error{Kind: ErrIO, Msg: in, Err: &fs.PathError{Op: "open", Path: in, Err: fs.ErrNotExist}},
 			pathError(in, in, &fs.PathError{Op: "open", Path: in, Err: fs.ErrPermission}),
-			reject("%s: %v", in, errors.New(in)), errorf("%s: %w", in, errors.New(in)),
+			verify.Reject("%s: %v", in, errors.New(in)), errorf("%s: %w", in, errors.New(in)),
 		} {
 			if why := notPrintable(err.Error()); why != "" {
 				t.Fatalf("%T %q: %s", err, err, why)

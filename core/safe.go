@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
+	snapshots "github.com/qtforge/hotreload/core/internal/snapshot"
+	"github.com/qtforge/hotreload/core/internal/verify"
 )
 
 // Limits of safe reload.
@@ -33,13 +35,12 @@ type safeState struct {
 	leader *entry // this entry only stands for a further file of that one
 
 	o          *policy
-	keys       []minisignKey
-	files      []member // the plugin's own first
-	signatures []string // of each of them
-	allowList  string
-	evidence   []string // signatures and allow-list: their change is a reason to look again
-	companions []*entry // watched for files and evidence
-	job        *vetJob  // the loop's own: what is being vetted
+	checks     verify.Policy
+	files      []snapshots.Member // the plugin's own first
+	signatures []string           // of each of them
+	evidence   []string           // signatures and allow-list: their change is a reason to look again
+	companions []*entry           // watched for files and evidence
+	job        *vetJob            // the loop's own: what is being vetted
 
 	// Behind Manager.mu.
 	offers    []*offer  // told generations whose snapshots exist, oldest first
@@ -139,20 +140,20 @@ func (m *Manager) newSafeState(id, abs string, o *policy) (*safeState, error) {
 		}
 	}
 	var err error
-	if s.files, err = layout(paths); err != nil {
-		return nil, err
+	if s.files, err = snapshots.Layout(paths); err != nil {
+		return nil, fail(ErrInvalidPath, "%v", err)
 	}
-	s.files[0].abs = abs // as it is walked: not cleaned across links
+	s.files[0].Path = abs // as it is walked: not cleaned across links
 	for _, k := range o.publicKeys {
-		key, err := parseKey(k)
+		key, err := verify.ParseKey(k)
 		if err != nil {
-			return nil, err
+			return nil, fail(ErrInvalidArgument, "%v", err)
 		}
-		s.keys = append(s.keys, key)
+		s.checks.Keys = append(s.checks.Keys, key)
 	}
-	if len(s.keys) > 0 {
+	if len(s.checks.Keys) > 0 {
 		for i, f := range s.files {
-			sig := f.abs + signatureSuffix
+			sig := f.Path + signatureSuffix
 			if i == 0 && o.signature != "" {
 				sig = o.signature
 			}
@@ -170,8 +171,9 @@ func (m *Manager) newSafeState(id, abs string, o *policy) (*safeState, error) {
 	}
 	copy(s.signatures, s.evidence)
 	if o.allowList != "" {
-		s.allowList = s.evidence[len(s.evidence)-1]
+		s.checks.AllowList = s.evidence[len(s.evidence)-1]
 	}
+	s.checks.Image, s.checks.Symbols = o.image || m.opts.CheckImage, o.symbols
 	return s, nil
 }
 
@@ -196,7 +198,7 @@ func (s *safeState) makeCompanions() {
 		s.companions = append(s.companions, c)
 	}
 	for _, f := range s.files[1:] {
-		add(f.abs)
+		add(f.Path)
 	}
 	for _, p := range s.evidence {
 		add(p)
@@ -242,7 +244,7 @@ func (m *Manager) statAll(abs string, s *safeState) fsys.Info {
 
 // payloadOf is the same without signatures and the like.
 func (m *Manager) payloadOf(s *safeState, remote bool) fsys.Info {
-	path := s.files[0].abs
+	path := s.files[0].Path
 	in := m.statFile(path)
 	if remote && in.Kind == fsys.Regular {
 		if f, fresh, err := m.opts.openFile(path); err == nil {
@@ -251,7 +253,7 @@ func (m *Manager) payloadOf(s *safeState, remote bool) fsys.Info {
 		}
 	}
 	for _, f := range s.files[1:] {
-		in.Fold(m.statFile(f.abs))
+		in.Fold(m.statFile(f.Path))
 	}
 	return in
 }

@@ -175,3 +175,21 @@ func removeTree(root string) error {
 	})
 	return os.RemoveAll(root)
 }
+
+// enableWith enables a plugin with safe reload in a snapshot directory.
+func enableWith(t *testing.T, snapshots string) (*safeHost, error) {
+	t.Helper()
+	h := quietSafe(t, Options{SnapshotDir: new(snapshots)})
+	h.put(h.file, "v1")
+	return h, h.m.Enable("p", h.file, EnableOptions{Safe: &Safe{}, DeliverPresent: true})
+}
+
+// realTempDir is a temporary directory by its path without links.
+func realTempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -4,11 +4,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"runtime"
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
+	snapshots "github.com/qtforge/hotreload/core/internal/snapshot"
+	"github.com/qtforge/hotreload/core/internal/verify"
 )
 
 // Between settling and the queue a plugin with safe reload is vetted: copied,
@@ -29,6 +30,12 @@ type vetJob struct {
 
 	snap *snapshot
 	err  error // nil: fit to be told
+}
+
+// snapshot is a copy of a version.
+type snapshot struct {
+	snapshots.Snapshot
+	asked *slot[Validator] // of whom it was asked, nil = of nobody; behind Manager.mu once it was vetted
 }
 
 var (
@@ -95,7 +102,7 @@ func (m *Manager) outdated(s *snapshot) bool {
 
 // vetter is what the worker shares with the others, all behind Manager.mu.
 type vetter struct {
-	store store
+	store *snapshots.Store
 	ready bool // the worker runs
 	jobs  []*vetJob
 	trash []*snapshot
@@ -115,18 +122,40 @@ func (m *Manager) startVetting() error {
 	if err := m.usable(); err != nil || m.vet.ready {
 		return err
 	}
+	base := ""
 	if m.opts.SnapshotDir != nil {
-		m.vet.store.base = *m.opts.SnapshotDir
+		base = *m.opts.SnapshotDir
 	} else {
-		m.vet.store.base = defaultSnapshotDir()
+		base = snapshots.DefaultBase()
 	}
-	if err := m.vet.store.prepare(); err != nil {
-		return err
+	store, err := snapshots.Open(base)
+	if err != nil {
+		return storeError(err)
 	}
+	store.Step = m.opts.step
+	m.vet.store = store
 	m.vet.ready = true
 	m.vet.wake = make(chan struct{}, 1)
 	m.spawn(m.vetThread)
 	return nil
+}
+
+// storeError classifies why the snapshot directory cannot be used.
+func storeError(err error) error {
+	base, ok := errors.AsType[*snapshots.BaseError](err)
+	switch {
+	case ok && base.Insecure != "":
+		return &Error{Kind: ErrPermissionDenied, Msg: err.Error()}
+	case ok && base.Err == nil:
+		return &Error{Kind: ErrInvalidArgument, Msg: err.Error()}
+	}
+	return &Error{Kind: ErrIO, Msg: err.Error(), Err: errors.Unwrap(err)}
+}
+
+func (m *Manager) closeStore() {
+	if m.vet.store != nil {
+		m.vet.store.Close()
+	}
 }
 
 func (m *Manager) wakeVetter() {
@@ -148,7 +177,7 @@ func (m *Manager) discardLocked(s *snapshot) {
 // vetThread is the worker.
 func (m *Manager) vetThread() {
 	v := &m.vet
-	v.store.sweep()
+	v.store.Sweep()
 	for {
 		m.mu.Lock()
 		var j *vetJob
@@ -187,13 +216,13 @@ func (m *Manager) vetThread() {
 // empty removes snapshots and returns those that cannot be removed yet.
 func (m *Manager) empty(trash []*snapshot) (kept []*snapshot) {
 	for _, s := range trash {
-		if err := removeSnapshot(s.root); err != nil && !errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "windows" {
+		if err := s.Remove(); err != nil && !errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "windows" {
 			kept = append(kept, s)
 			continue
 		}
 		m.mu.Lock()
 		m.vet.live--
-		m.vet.bytes -= s.bytes
+		m.vet.bytes -= s.Bytes
 		m.mu.Unlock()
 	}
 	return kept
@@ -220,29 +249,29 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	for i, f := range s.files {
 		var open string
 		if s.o.strictModes {
-			open = m.opts.strict(f.abs)
+			open = m.opts.strict(f.Path)
 		}
-		switch in, err := m.opts.disk.Stat(f.abs); {
+		switch in, err := m.opts.disk.Stat(f.Path); {
 		case err != nil && i == 0:
-			return nil, errMoved // it may be on its way back
+			return nil, snapshots.ErrChanged // it may be on its way back
 		case err != nil:
-			return nil, rejectForNow("%q, which belongs to it, is missing", f.abs)
+			return nil, verify.RejectForNow("%q, which belongs to it, is missing", f.Path)
 		case in.Kind != fsys.Regular && i > 0:
-			return nil, rejectForNow("%q, which belongs to it, is no regular file", f.abs)
+			return nil, verify.RejectForNow("%q, which belongs to it, is no regular file", f.Path)
 		case open != "":
-			return nil, rejectForNow("others could exchange the file: %s", open)
+			return nil, verify.RejectForNow("others could exchange the file: %s", open)
 		}
 	}
-	if s.o.strictModes && s.allowList != "" {
-		if _, err := m.opts.disk.Stat(s.allowList); err != nil { // which others could be about to make
-			return nil, rejectForNow("the allow-list: %v", err)
+	if s.o.strictModes && s.checks.AllowList != "" {
+		if _, err := m.opts.disk.Stat(s.checks.AllowList); err != nil { // which others could be about to make
+			return nil, verify.RejectForNow("the allow-list: %v", err)
 		}
-		if why := m.opts.strict(s.allowList); why != "" {
-			return nil, rejectForNow("others could exchange the allow-list: %s", why)
+		if why := m.opts.strict(s.checks.AllowList); why != "" {
+			return nil, verify.RejectForNow("others could exchange the allow-list: %s", why)
 		}
 	}
 	if !m.isPayload(s, j.payload, &j.info) {
-		return nil, errMoved
+		return nil, snapshots.ErrChanged
 	}
 	m.mu.Lock()
 	told, _ := e.knows()
@@ -251,40 +280,54 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	if same {
 		return nil, errSame // only a signature or the like has changed
 	}
-	snap, err := m.vet.store.take(s.files, step, stopped)
+	taken, err := m.vet.store.Take(s.files, stopped)
 	if err != nil {
 		if in, _ := m.statOf(e, &j.info); in.Fingerprint != j.info.Fingerprint {
-			err = errMoved // whatever it was, the file is another one by now
+			err = snapshots.ErrChanged // whatever it was, the file is another one by now
 		}
 		return nil, err
 	}
+	snap := &snapshot{Snapshot: *taken}
 	m.mu.Lock()
 	m.vet.live++
-	m.vet.bytes += snap.bytes
+	m.vet.bytes += snap.Bytes
 	told, toldHash := e.knows()
-	bad := s.bad(snap.sum)
+	bad := s.bad(snap.Sum)
 	m.mu.Unlock()
 	in, _ := m.statOf(e, &j.info)
-	if in.Fingerprint != j.info.Fingerprint || !m.isPayload(s, snap.of, &j.info) || m.written(e) {
-		return snap, errMoved
+	if in.Fingerprint != j.info.Fingerprint || !m.isPayload(s, snap.Source, &j.info) || m.written(e) {
+		return snap, snapshots.ErrChanged
 	}
 	if in.Changed != j.info.Changed { // chmod, or rewritten with its size and time during the copy
-		if sum, err := sumOf(s.files); err != nil || sum != snap.sum {
-			return snap, errMoved
+		if sum, err := sumOf(s.files); err != nil || sum != snap.Sum {
+			return snap, snapshots.ErrChanged
 		}
 	}
 	step("stable")
-	if m.opts.IgnoreUnchangedContent && told.Exists() && toldHash != nil && *toldHash == snap.sum {
+	if m.opts.IgnoreUnchangedContent && told.Exists() && toldHash != nil && *toldHash == snap.Sum {
 		return snap, errSame
 	}
 	if bad {
 		return snap, errSuppressed
 	}
-	if err := s.validate(snap, m.opts.CheckImage); err != nil {
+	if err := s.checks.Check(s.copies(snap), stopped); err != nil {
 		return snap, err
 	}
 	step("validated")
 	return snap, m.ask(j, snap)
+}
+
+// copies are the files of a snapshot to be checked.
+func (s *safeState) copies(snap *snapshot) []verify.File {
+	var files []verify.File
+	for i, f := range snap.Files {
+		v := verify.File{Path: f.Path, Name: f.Name, Hash: f.Hash}
+		if i < len(s.signatures) {
+			v.Signature = s.signatures[i]
+		}
+		files = append(files, v)
+	}
+	return files
 }
 
 // ask calls the host's validator, if there is one.
@@ -307,8 +350,8 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 	snap.asked = slot
 	v.asking = &run{e: j.e}
 	m.mu.Unlock()
-	c := Candidate{ID: j.e.id(), Path: j.e.path(), Snapshot: snap.paths[0], SnapshotSize: snap.size,
-		SnapshotHash: hex.EncodeToString(snap.hash[:]), Generation: j.number}
+	c := Candidate{ID: j.e.id(), Path: j.e.path(), Snapshot: snap.Files[0].Path, SnapshotSize: snap.Files[0].Size,
+		SnapshotHash: hex.EncodeToString(snap.Files[0].Hash[:]), Generation: j.number}
 	verdict, returned := make(chan error, 1), make(chan struct{})
 	m.spawn(func() {
 		runtime.LockOSThread()
@@ -351,15 +394,20 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		if o.acceptOnTimeout {
 			return nil
 		}
-		return reject("the validator gave no verdict within %v", o.validatorTimeout)
+		return verify.Reject("the validator gave no verdict within %v", o.validatorTimeout)
 	}
 }
 
 func refusal(err error) error {
 	if err != nil {
-		return &rejection{why: Printable(err.Error(), maxMessage)}
+		return &verify.Rejection{Why: Printable(err.Error(), maxMessage)}
 	}
 	return nil
+}
+
+// sumOf is what the sum of a snapshot of these files would be now.
+func sumOf(files []snapshots.Member) (fsys.Hash, error) {
+	return snapshots.SumOf(files, func() bool { return false })
 }
 
 // vetVersion sends a version that was found whole to the worker.
@@ -402,7 +450,7 @@ func (l *loop) vetted(j *vetJob) {
 		return
 	}
 	s := e.safe()
-	refused, isRefused := errors.AsType[*rejection](j.err)
+	refused, isRefused := errors.AsType[*verify.Rejection](j.err)
 	switch {
 	case j.err == nil:
 		s.job = nil
@@ -415,13 +463,13 @@ func (l *loop) vetted(j *vetJob) {
 		m.suppressed(j)
 	case isRefused:
 		s.job = nil
-		if !refused.passing {
+		if !refused.Passing {
 			w := l.begin(e)
 			w.machine.Rejected(versionOf(&j.info))
 			w.examined = j.info
 		}
 		m.rejected(j, refused)
-	case errors.Is(j.err, errMoved):
+	case errors.Is(j.err, snapshots.ErrChanged):
 		l.hint(e, 0, time.Now()) // which takes over when the change began
 	default:
 		s.job = nil
@@ -441,7 +489,7 @@ func (m *Manager) enqueueVetted(j *vetJob) {
 	}
 	s := j.e.safe()
 	s.rejected, s.trouble, s.again = "", "", 0
-	sum := j.snap.sum
+	sum := j.snap.Sum
 	m.addChangeLocked(&pendingChange{e: j.e, info: j.info, hash: &sum, first: j.first, whole: time.Now(), snap: j.snap, payload: j.payload})
 	m.afterChange()
 }
@@ -468,17 +516,18 @@ func (m *Manager) suppressed(j *vetJob) {
 
 // rejected says once per reason that a version is refused. One that is so for
 // now is looked at again later, and at every hint.
-func (m *Manager) rejected(j *vetJob, r *rejection) {
+func (m *Manager) rejected(j *vetJob, r *verify.Rejection) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e, s, why := j.e, j.e.safe(), r.why
-	if r.passing {
+	e, s, why := j.e, j.e.safe(), r.Why
+	if r.Passing {
 		s.again = min(max(2*s.again, minAgain), maxAgain)
 		m.lookAgainLocked(e, s.again)
 	}
 	ev := Event{Kind: Rejected, ID: e.id(), Path: e.path(), Message: why}
 	if j.snap != nil {
-		ev.SnapshotSize, ev.SnapshotHash = j.snap.size, hex.EncodeToString(j.snap.hash[:])
+		own := j.snap.Files[0]
+		ev.SnapshotSize, ev.SnapshotHash = own.Size, hex.EncodeToString(own.Hash[:])
 	}
 	if mark := ev.SnapshotHash + " " + why; mark != s.rejected {
 		s.rejected = mark
@@ -500,7 +549,7 @@ func (m *Manager) snapshotFailed(j *vetJob) {
 	why := j.err.Error()
 	mark := why
 	if p, ok := errors.AsType[*fs.PathError](j.err); ok {
-		if _, copying := below(filepath.Clean(m.vet.store.base), p.Path); copying {
+		if _, copying := snapshots.Below(m.vet.store.Base(), p.Path); copying {
 			mark = p.Op + ": " + p.Err.Error() // the copy's place is another one at each try
 		}
 	}

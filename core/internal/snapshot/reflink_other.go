@@ -1,8 +1,8 @@
 //go:build !linux
 
-package core
+package snapshot
 
 import "os"
 
+// reflink: the bytes are copied.
 func reflink(dst, src *os.File) bool { return false }
-func noexec(dir string) bool         { return false }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	snapshots "github.com/qtforge/hotreload/core/internal/snapshot"
 )
 
 // TestKilledProcessesLeaveNothing kills a process at every step of a reload.
@@ -327,7 +329,7 @@ func TestExchangedAfterTheCopyUnnoticed(t *testing.T) {
 func TestRewrittenWithItsTimeWhileCopiedUnnoticed(t *testing.T) {
 	var h *safeHost
 	var copying atomic.Int32
-	content := func(c string) string { return strings.Repeat(c, chunk+chunk/2) }
+	content := func(c string) string { return strings.Repeat(c, snapshots.Chunk+snapshots.Chunk/2) }
 	epoch := time.Unix(315532800, 0)
 	h = quietSafe(t, Options{ForcePolling: true, PollInterval: time.Hour, step: func(step string) {
 		if step == "copying" && copying.Add(1) == 2 {

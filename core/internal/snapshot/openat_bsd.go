@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package core
+package snapshot
 
 import "golang.org/x/sys/unix"
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package core
+package snapshot
 
 import (
 	"errors"
@@ -9,16 +9,18 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 var errLocked = errors.New("another process has it")
 
-// defaultSnapshotDir reads no environment variable: the directory that
+// DefaultBase reads no environment variable: the directory that
 // XDG_RUNTIME_DIR usually names is recognised by what it is.
-func defaultSnapshotDir() string {
+func DefaultBase() string {
 	uid := strconv.Itoa(os.Geteuid())
 	run := "/run/user/" + uid
-	if _, err := privateDir(run, false); err == nil && !noexec(run) {
+	if _, err := privateDir(run, false); err == nil && !fsys.NoExec(run) {
 		return run + "/hotreload"
 	}
 	return "/tmp/hotreload-" + uid

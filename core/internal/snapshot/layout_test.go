@@ -1,4 +1,4 @@
-package core
+package snapshot
 
 import (
 	"path/filepath"
@@ -16,7 +16,7 @@ func TestBelow(t *testing.T) {
 		{"/a/b", "/a", ""},
 		{"/a", "/a/..b", "..b"},
 	} {
-		rel, ok := below(filepath.FromSlash(c.root), filepath.FromSlash(c.path))
+		rel, ok := Below(filepath.FromSlash(c.root), filepath.FromSlash(c.path))
 		if filepath.ToSlash(rel) != c.rel || ok != (c.rel != "") {
 			t.Errorf("%s below %s: %q, %v", c.path, c.root, rel, ok)
 		}

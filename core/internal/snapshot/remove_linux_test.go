@@ -1,4 +1,4 @@
-package core
+package snapshot
 
 import (
 	"os"
@@ -16,25 +16,19 @@ func TestRemovalEntersNoMount(t *testing.T) {
 	}
 	base := privateBase(t)
 	bound := filepath.Join(realTempDir(t), "bound")
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(os.Mkdir(bound, 0o700))
-	must(os.WriteFile(filepath.Join(bound, "file"), []byte("precious"), 0o500))
+	must(t, os.Mkdir(bound, 0o700))
+	must(t, os.WriteFile(filepath.Join(bound, "file"), []byte("precious"), 0o500))
 	mounted := leftover(t, base, "11111-0123abcd")
-	must(os.Mkdir(filepath.Join(mounted, "8"), 0o700))
-	must(unix.Mount(bound, filepath.Join(mounted, "8"), "", unix.MS_BIND, ""))
+	must(t, os.Mkdir(filepath.Join(mounted, "8"), 0o700))
+	must(t, unix.Mount(bound, filepath.Join(mounted, "8"), "", unix.MS_BIND, ""))
 	other := leftover(t, base, "22222-0123abcd")
-	must(os.Mkdir(filepath.Join(other, "8"), 0o700))
-	must(unix.Mount("tmpfs", filepath.Join(other, "8"), "tmpfs", 0, "mode=700"))
-	must(os.WriteFile(filepath.Join(other, "8", "file"), []byte("precious"), 0o500))
+	must(t, os.Mkdir(filepath.Join(other, "8"), 0o700))
+	must(t, unix.Mount("tmpfs", filepath.Join(other, "8"), "tmpfs", 0, "mode=700"))
+	must(t, os.WriteFile(filepath.Join(other, "8", "file"), []byte("precious"), 0o500))
 	whole := filepath.Join(base, "33333-0123abcd")
-	must(os.Mkdir(whole, 0o700))
+	must(t, os.Mkdir(whole, 0o700))
 	aside := leftover(t, bound, "44444-0123abcd")
-	must(unix.Mount(aside, whole, "", unix.MS_BIND, ""))
+	must(t, unix.Mount(aside, whole, "", unix.MS_BIND, ""))
 	t.Cleanup(func() {
 		for _, at := range []string{filepath.Join(mounted, "8"), filepath.Join(other, "8"), whole} {
 			_ = unix.Unmount(at, unix.MNT_DETACH)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package core
+package snapshot
 
 import (
 	"errors"
@@ -30,16 +30,17 @@ func leftover(t *testing.T, base, name string) string {
 	return store
 }
 
-// sweptBy runs a manager in base until it has removed what dead processes left.
+// sweptBy sweeps base.
 func sweptBy(t *testing.T, base string) {
 	t.Helper()
 	decoy := leftover(t, base, "99999-ffffffff") // the last in the order in which they are looked at
-	h, err := enableWith(t, base)
-	h.must(err)
-	h.change("v1") // the sweep comes before the first copy
+	s, err := Open(base)
+	must(t, err)
+	s.Sweep()
 	if !noFile(decoy) {
 		t.Fatal("what a dead process left is there still")
 	}
+	s.Close()
 }
 
 func privateBase(t *testing.T) string {
@@ -181,17 +182,42 @@ func TestRemovalTakesOnlyWhatASnapshotConsistsOf(t *testing.T) {
 	}
 }
 
-// A manager's own store is removed in the same way when it is closed.
+// A store is removed in the same way when it is closed.
 func TestCloseLeavesForeignFilesInTheStore(t *testing.T) {
-	h := newSafe(t, Options{}, Safe{}, "v1")
-	own := filepath.Dir(filepath.Dir(h.change("v1").Snapshot))
-	if text := h.read(filepath.Join(own, markName)); text != markText {
-		t.Fatalf("the mark says %q", text)
+	s, err := Open(privateBase(t))
+	must(t, err)
+	own := filepath.Dir(take(t, s, "v1").Root)
+	if text, err := os.ReadFile(filepath.Join(own, markName)); err != nil || string(text) != markText {
+		t.Fatalf("the mark says %q, %v", text, err)
 	}
 	note := filepath.Join(own, "note")
-	h.put(note, "precious")
-	h.m.Close()
+	must(t, os.WriteFile(note, []byte("precious"), 0o600))
+	s.Close()
 	if noFile(note) || !noFile(filepath.Join(own, "1")) {
 		t.Fatalf("after Close: the note is gone (%v), or the snapshot is not", noFile(note))
+	}
+}
+
+// What else is in the base directory is nobody's to remove.
+func TestForeignFilesInTheBaseDirectoryStay(t *testing.T) {
+	base := privateBase(t)
+	names := []string{"notes", "2024-01", "12345-nothexa!", "-0123abcd", "12345", "12345-0123abcd.bak", "x12-0123abcd"}
+	for _, name := range names {
+		must(t, os.MkdirAll(filepath.Join(base, name, "1"), 0o700))
+	}
+	left := leftover(t, base, "12345-0123abcd") // of a dead process
+	must(t, os.Symlink(filepath.Join(base, "notes"), filepath.Join(base, "54321-0123abcd")))
+	s, err := Open(base)
+	must(t, err)
+	take(t, s, "v1")
+	s.Sweep()
+	s.Close()
+	if !noFile(left) {
+		t.Error("what a dead process left is there still")
+	}
+	for _, name := range names {
+		if noFile(filepath.Join(base, name, "1")) {
+			t.Errorf("%s was removed", name)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package core
+package snapshot
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ const lockName = "lock"
 
 var errLocked = errors.New("another process has it")
 
-// defaultSnapshotDir is in the user's own temporary directory.
-func defaultSnapshotDir() string { return filepath.Join(os.TempDir(), "hotreload") }
+// DefaultBase is in the user's own temporary directory.
+func DefaultBase() string { return filepath.Join(os.TempDir(), "hotreload") }
 
 // privateDir: the temporary directory is the user's by its access list, which is
 // not examined.

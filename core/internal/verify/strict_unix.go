@@ -1,6 +1,6 @@
 //go:build unix
 
-package core
+package verify
 
 import (
 	"fmt"
@@ -12,13 +12,13 @@ import (
 	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
-// strictPath says who else could exchange the file at path: every directory,
+// StrictPath says who else could exchange the file at path: every directory,
 // link and file on the way must belong to the user or root and be writable by
 // nobody else. "" if nobody could.
-func strictPath(path string) string { return strictFrom(path, map[string]bool{}) }
+func StrictPath(path string) string { return StrictFrom(path, map[string]bool{}) }
 
-// strictFrom takes what is in seen for strict.
-func strictFrom(path string, seen map[string]bool) string {
+// StrictFrom is StrictPath that takes the paths in seen for strict, and adds to them.
+func StrictFrom(path string, seen map[string]bool) string {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return err.Error()

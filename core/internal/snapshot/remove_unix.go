@@ -1,6 +1,6 @@
 //go:build unix
 
-package core
+package snapshot
 
 import (
 	"io"
@@ -104,7 +104,7 @@ func again(d *os.File) ([]string, error) {
 	return d.Readdirnames(-1)
 }
 
-// removeSnapshot removes a snapshot, which begin made.
+// removeSnapshot removes a snapshot, which begin has made.
 func removeSnapshot(root string) error {
 	store, err := openDirectory(unix.AT_FDCWD, filepath.Dir(root))
 	if err != nil {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package core
+package snapshot
 
 import (
 	"errors"
@@ -13,12 +13,21 @@ import (
 
 const somebodyElse = 65534
 
-// enableWith enables a plugin with safe reload in a snapshot directory.
-func enableWith(t *testing.T, snapshots string) (*safeHost, error) {
+// openAndTake opens a store in base and takes a snapshot of a file.
+func openAndTake(t *testing.T, base string) (*Snapshot, error) {
 	t.Helper()
-	h := quietSafe(t, Options{SnapshotDir: new(snapshots)})
-	h.put(h.file, "v1")
-	return h, h.m.Enable("p", h.file, EnableOptions{Safe: &Safe{}, DeliverPresent: true})
+	s, err := Open(base)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(s.Close)
+	return s.Take([]Member{{source(t, "v1"), "plugin.so"}}, never)
+}
+
+// insecurely reports whether an error says that others could exchange the snapshots.
+func insecurely(err error) bool {
+	base, ok := errors.AsType[*BaseError](err)
+	return ok && base.Insecure != ""
 }
 
 func needRoot(t *testing.T) {
@@ -64,8 +73,8 @@ func TestASnapshotDirectoryBelowAnotherUsersDirectoryIsAnError(t *testing.T) {
 					t.Fatal(err)
 				}
 				snapshots, culprit := prepare(top)
-				_, err := enableWith(t, snapshots)
-				if !errors.Is(err, ErrPermissionDenied) {
+				_, err := openAndTake(t, snapshots)
+				if !insecurely(err) {
 					t.Fatalf("mode %v: %v", mode, err)
 				}
 				for _, want := range []string{"65534", `"` + culprit + `"`, "choose another"} {
@@ -88,8 +97,8 @@ func TestASnapshotDirectoryBelowAWritableDirectoryIsAnError(t *testing.T) {
 		if err := errors.Join(os.Mkdir(open, 0o755), os.Chmod(open, mode)); err != nil {
 			t.Fatal(err)
 		}
-		_, err := enableWith(t, filepath.Join(open, "in", "snapshots"))
-		if !errors.Is(err, ErrPermissionDenied) || !strings.Contains(err.Error(), `"`+open+`"`) || !strings.Contains(err.Error(), "chmod go-w") {
+		_, err := openAndTake(t, filepath.Join(open, "in", "snapshots"))
+		if !insecurely(err) || !strings.Contains(err.Error(), `"`+open+`"`) || !strings.Contains(err.Error(), "chmod go-w") {
 			t.Errorf("mode %v: %v", mode, err)
 		}
 	}
@@ -102,14 +111,13 @@ func TestASnapshotDirectoryMayBeBelowAStickyOne(t *testing.T) {
 	if err := errors.Join(os.Mkdir(sticky, 0o755), os.Chmod(sticky, 0o777|fs.ModeSticky)); err != nil {
 		t.Fatal(err)
 	}
-	h, err := enableWith(t, filepath.Join(sticky, "hotreload-0"))
-	h.must(err)
-	h.change("v1")
+	_, err := openAndTake(t, filepath.Join(sticky, "hotreload-0"))
+	must(t, err)
 	if os.Geteuid() == 0 { // somebody else was there first
 		taken := filepath.Join(sticky, "taken")
-		h.must(errors.Join(os.Mkdir(taken, 0o700), os.Chown(taken, somebodyElse, somebodyElse)))
+		must(t, errors.Join(os.Mkdir(taken, 0o700), os.Chown(taken, somebodyElse, somebodyElse)))
 		for _, below := range []string{"", "/in"} {
-			if _, err := enableWith(t, taken+below); !errors.Is(err, ErrPermissionDenied) || !strings.Contains(err.Error(), "65534") {
+			if _, err := openAndTake(t, taken+below); !insecurely(err) || !strings.Contains(err.Error(), "65534") {
 				t.Errorf("%q: %v", below, err)
 			}
 		}
@@ -129,15 +137,15 @@ func TestSnapshotsAreNamedByTheirPathWithoutLinks(t *testing.T) {
 	if err := os.Symlink("one", link); err != nil {
 		t.Fatal(err)
 	}
-	h, err := enableWith(t, filepath.Join(link, "snapshots"))
-	h.must(err)
-	first := h.change("v1")
-	h.must(errors.Join(os.Remove(link), os.Symlink("two", link)))
-	h.replace(h.file, "v2")
-	second := h.change("v2")
-	for _, ev := range []Event{first, second} {
-		if !strings.HasPrefix(ev.Snapshot, filepath.Join(top, "one", "snapshots")+"/") {
-			t.Errorf("the snapshot %s is not in the directory that was examined", ev.Snapshot)
+	store, err := Open(filepath.Join(link, "snapshots"))
+	must(t, err)
+	defer store.Close()
+	first := take(t, store, "v1")
+	must(t, errors.Join(os.Remove(link), os.Symlink("two", link)))
+	second := take(t, store, "v2")
+	for _, snap := range []*Snapshot{first, second} {
+		if path := snap.Files[0].Path; !strings.HasPrefix(path, filepath.Join(top, "one", "snapshots")+"/") {
+			t.Errorf("the snapshot %s is not in the directory that was examined", path)
 		}
 	}
 }
@@ -153,30 +161,29 @@ func TestASnapshotDirectoryBelowAnUnlistableOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(search, 0o755) })
-	h, err := enableWith(t, filepath.Join(search, "in", "snapshots"))
-	h.must(err)
-	h.change("v1")
+	_, err := openAndTake(t, filepath.Join(search, "in", "snapshots"))
+	must(t, err)
 }
 
 // What is missing on the way is made, for the user alone.
 func TestMissingDirectoriesOnTheWayAreMadePrivate(t *testing.T) {
 	top := realTempDir(t)
-	h, err := enableWith(t, filepath.Join(top, "a", "b", "snapshots"))
-	h.must(err)
+	_, err := openAndTake(t, filepath.Join(top, "a", "b", "snapshots"))
+	must(t, err)
 	for _, d := range []string{"a", "a/b", "a/b/snapshots"} {
 		if st, err := os.Lstat(filepath.Join(top, d)); err != nil || st.Mode() != 0o700|fs.ModeDir {
 			t.Errorf("%s: %v, %v", d, st.Mode(), err)
 		}
 	}
 	dangling := filepath.Join(top, "dangling")
-	h.must(os.Symlink("nowhere", dangling))
-	if _, err := enableWith(t, filepath.Join(dangling, "snapshots")); !errors.Is(err, ErrIO) {
+	must(t, os.Symlink("nowhere", dangling))
+	if _, err := openAndTake(t, filepath.Join(dangling, "snapshots")); err == nil || insecurely(err) {
 		t.Errorf("below a dangling link: %v", err)
 	}
-	if _, err := enableWith(t, dangling); !errors.Is(err, ErrPermissionDenied) || !strings.Contains(err.Error(), "is no directory") {
+	if _, err := openAndTake(t, dangling); !insecurely(err) || !strings.Contains(err.Error(), "is no directory") {
 		t.Errorf("a dangling link: %v", err)
 	}
-	if _, err := enableWith(t, "/"); !errors.Is(err, ErrPermissionDenied) {
+	if _, err := openAndTake(t, "/"); !insecurely(err) {
 		t.Errorf("/: %v", err)
 	}
 }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package fsys
+
+// NoExec reports whether nothing in a directory may be mapped executable. These
+// systems do not tell.
+func NoExec(string) bool { return false }

@@ -1,0 +1,116 @@
+package snapshot
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+)
+
+// Snapshot is a copy of all files of a plugin that nobody writes to again.
+type Snapshot struct {
+	Root   string    // the directory that holds nothing else
+	Files  []File    // the plugin's own first
+	Bytes  int64     // of all files
+	Sum    fsys.Hash // over the names and hashes of all files
+	Source fsys.Info // what was opened and copied, all files folded
+}
+
+// File is one file in a snapshot.
+type File struct {
+	Path string
+	Name string // relative to the root
+	Size int64
+	Hash fsys.Hash
+}
+
+// ErrChanged says that a file changed while it was copied.
+var ErrChanged = errors.New("the file changed while it was copied")
+
+// Take copies the files, the plugin's own first. On failure nothing is left. It
+// returns fsys.ErrStopped soon after stopped says so, and once the store is closed.
+func (s *Store) Take(members []Member, stopped func() bool) (*Snapshot, error) {
+	root, err := s.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer s.end()
+	s.step("made")
+	snap := &Snapshot{Root: root}
+	if err = s.fill(snap, members, func() bool { return s.isClosed() || stopped() }); err != nil {
+		_ = snap.Remove()
+		return nil, err
+	}
+	return snap, nil
+}
+
+func (s *Store) fill(snap *Snapshot, members []Member, stopped func() bool) error {
+	for i, m := range members {
+		to := filepath.Join(snap.Root, m.Name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return err
+		}
+		of, err := s.copyFile(m.Path, to, stopped)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			snap.Source = of
+		} else {
+			snap.Source.Fold(of)
+		}
+		snap.Files = append(snap.Files, File{Path: to, Name: m.Name})
+	}
+	s.step("copied")
+	if err := snap.seal(stopped); err != nil {
+		return err
+	}
+	s.step("sealed")
+	return nil
+}
+
+// seal hashes what was copied, as it is on the disk now, and makes it read-only.
+func (snap *Snapshot) seal(stopped func() bool) error {
+	all := sha256.New()
+	for i := range snap.Files {
+		f := &snap.Files[i]
+		var err error
+		if f.Size, f.Hash, err = fsys.HashFile(f.Path, stopped); err != nil {
+			return err
+		}
+		snap.Bytes += f.Size
+		fmt.Fprintf(all, "%x %q\n", f.Hash, f.Name)
+	}
+	all.Sum(snap.Sum[:0])
+	// The directories from the innermost one outwards.
+	for _, f := range snap.Files {
+		for dir := filepath.Dir(f.Path); len(dir) >= len(snap.Root); dir = filepath.Dir(dir) {
+			if err := os.Chmod(dir, 0o500); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Remove removes the snapshot. What else somebody has put into its directory stays.
+// On Windows a loaded file cannot be removed; the error says so, and Remove may be
+// called again.
+func (snap *Snapshot) Remove() error { return removeSnapshot(snap.Root) }
+
+// SumOf is what the sum of a snapshot of these files would be now.
+func SumOf(members []Member, stopped func() bool) (sum fsys.Hash, err error) {
+	all := sha256.New()
+	for _, m := range members {
+		_, h, err := fsys.HashFile(m.Path, stopped)
+		if err != nil {
+			return sum, err
+		}
+		fmt.Fprintf(all, "%x %q\n", h, m.Name)
+	}
+	all.Sum(sum[:0])
+	return sum, nil
+}

@@ -1,0 +1,295 @@
+package snapshot
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+	"github.com/qtforge/hotreload/core/internal/printable"
+)
+
+// Store is where a process keeps its snapshots: a directory of its own inside the
+// base directory, locked as long as the process lives, so that another process can
+// tell what a dead process has left.
+//
+//	base/PROCESS-RANDOM/.hotreload   the mark
+//	base/PROCESS-RANDOM/N/NAME
+type Store struct {
+	// Step, if set, is called between the steps of Take; for tests.
+	Step func(at string)
+
+	base    string     // without links
+	opening sync.Mutex // held while the directory is made; Close does not wait for it
+
+	mu     sync.Mutex // of the fields below; nothing that may block happens under it
+	dir    string     // "" until the first snapshot, and after somebody removed it
+	lock   *os.File   // of dir
+	next   uint64     // N
+	active int        // calls of Take under way
+	closed bool
+}
+
+// The mark says that a directory is a store. It is made before anything else is
+// made there. What is not marked is never removed, whatever its name: people put
+// their own things into this directory, too. A process that is killed before it
+// has made the mark leaves an empty directory.
+const (
+	markName = ".hotreload"
+	markText = "Snapshots of libhotreload, which removes this directory when the process that made it has ended.\n" +
+		"cb0f3a5e-6d1b-4d53-9b1e-2f1d0e7a8c64\n"
+)
+
+// Open makes sure that the base directory exists and is the user's alone, and opens
+// a store in it. Nothing is made in the base directory before the first Take. The
+// errors are *BaseError.
+func Open(base string) (*Store, error) {
+	real, err := prepare(base)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{base: real}, nil
+}
+
+// Base is the path of the base directory without links: nobody who may change a
+// link can lead the host elsewhere.
+func (s *Store) Base() string { return s.base }
+
+// BaseError says why a base directory cannot be used.
+type BaseError struct {
+	Dir string
+	// Insecure says who could exchange the snapshots, or is "".
+	Insecure string
+	// Err is what the system said, or nil.
+	Err error
+}
+
+func (e *BaseError) Error() string {
+	switch {
+	case e.Insecure != "":
+		return printable.Sprintf("the snapshot directory %q %s; choose another one", e.Dir, e.Insecure)
+	case e.Err != nil:
+		return printable.Sprintf("cannot make the snapshot directory %q; choose another one", e.Dir)
+	}
+	return printable.Sprintf("the snapshot directory %q is no absolute path", e.Dir)
+}
+
+func (e *BaseError) Unwrap() error { return e.Err }
+
+// prepare makes sure that the base directory exists and is the user's alone, and
+// returns its path without links.
+func prepare(base string) (string, error) {
+	if !filepath.IsAbs(base) {
+		return "", &BaseError{Dir: base}
+	}
+	real, err := privateDir(base, true)
+	if insecure, ok := errors.AsType[*insecureError](err); ok {
+		return "", &BaseError{Dir: base, Insecure: insecure.why}
+	}
+	if err != nil {
+		return "", &BaseError{Dir: base, Err: err}
+	}
+	return real, nil
+}
+
+// insecureError is why a directory is not the user's alone.
+type insecureError struct{ why string }
+
+func (e *insecureError) Error() string { return e.why }
+
+func insecure(format string, args ...any) error {
+	return &insecureError{printable.Sprintf(format, args...)}
+}
+
+func (s *Store) step(at string) {
+	if s.Step != nil {
+		s.Step(at)
+	}
+}
+
+// directory returns the store's own directory, and makes it if there is none.
+func (s *Store) directory() (string, error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.mu.Lock()
+	dir, closed := s.dir, s.closed
+	s.mu.Unlock()
+	if closed {
+		return "", fsys.ErrStopped
+	}
+	if dir != "" {
+		return dir, nil
+	}
+	dir, lock, err := s.create()
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	s.dir, s.lock = dir, lock
+	s.mu.Unlock()
+	return dir, nil
+}
+
+// create makes a directory of this process.
+func (s *Store) create() (string, *os.File, error) {
+	real, err := prepare(s.base)
+	if err != nil {
+		return "", nil, err
+	}
+	if real != s.base {
+		return "", nil, &BaseError{Dir: s.base, Insecure: printable.Sprintf("leads to %q now", real)}
+	}
+	for range 8 { // another process may take a new directory for a dead one's before it is locked
+		random := maphash.Bytes(maphash.MakeSeed(), nil)
+		dir := filepath.Join(s.base, fmt.Sprintf("%d-%08x", os.Getpid(), uint32(random)))
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			return "", nil, err
+		}
+		lock, err := lockDir(dir)
+		if err == nil {
+			if err = writeMark(dir, lock); err == nil {
+				return dir, lock, nil
+			}
+			_ = lock.Close()
+		}
+		if !errors.Is(err, errLocked) {
+			_ = os.Remove(dir)
+			return "", nil, err
+		}
+	}
+	return "", nil, printable.Errorf("no new directory in %q stays there", s.base)
+}
+
+// forget gives up a directory that somebody removed.
+func (s *Store) forget(dir string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dir == dir {
+		_ = s.lock.Close()
+		s.dir, s.lock = "", nil
+	}
+}
+
+// begin makes the directory of a new snapshot, and the store's if it is gone. If it
+// returns no error, end must follow.
+func (s *Store) begin() (root string, err error) {
+	s.mu.Lock()
+	s.active++
+	s.mu.Unlock()
+	defer func() {
+		if err != nil {
+			s.end()
+		}
+	}()
+	for try := 0; ; try++ {
+		dir, err := s.directory()
+		if err != nil {
+			return "", err
+		}
+		s.mu.Lock()
+		s.next++
+		root = filepath.Join(dir, strconv.FormatUint(s.next, 10))
+		s.mu.Unlock()
+		err = os.Mkdir(root, 0o700)
+		switch {
+		case err == nil:
+			return root, nil
+		case try == 2:
+			return "", err
+		case errors.Is(err, fs.ErrNotExist):
+			s.forget(dir)
+		case errors.Is(err, fs.ErrPermission):
+			_ = os.Chmod(dir, 0o700)
+		case !errors.Is(err, fs.ErrExist):
+			return "", err
+		}
+	}
+}
+
+// end is the end of one Take. The last one in a closed store removes the store.
+func (s *Store) end() {
+	s.mu.Lock()
+	s.active--
+	last := s.closed && s.active == 0
+	s.mu.Unlock()
+	if last {
+		s.remove()
+	}
+}
+
+// Close removes the store with all its snapshots. It does not wait for a Take that
+// is under way: that one removes the store when it comes back, and if the process
+// ends before, the next Sweep does.
+func (s *Store) Close() {
+	s.mu.Lock()
+	last := !s.closed && s.active == 0
+	s.closed = true
+	s.mu.Unlock()
+	if last {
+		s.remove()
+	}
+}
+
+func (s *Store) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// remove removes the store, which nobody uses any more.
+func (s *Store) remove() {
+	s.mu.Lock()
+	dir, lock := s.dir, s.lock
+	s.dir, s.lock = "", nil
+	s.mu.Unlock()
+	if dir != "" {
+		removeStore(dir, lock)
+	}
+}
+
+// Sweep removes what dead processes have left: directories with a name as create
+// gives them, with the mark, and that nobody has locked.
+func (s *Store) Sweep() {
+	list, err := os.ReadDir(s.base)
+	if err != nil {
+		return
+	}
+	for _, d := range list {
+		dir := filepath.Join(s.base, d.Name())
+		if !d.IsDir() || !ourName(d.Name()) || !marked(dir) {
+			continue
+		}
+		if lock, err := lockDir(dir); err == nil {
+			removeStore(dir, lock)
+		}
+	}
+}
+
+// ourName reports whether a directory has a name as create gives them.
+func ourName(name string) bool {
+	for i, c := range name {
+		if c == '-' && i > 0 {
+			_, err := hex.DecodeString(name[i+1:])
+			return err == nil && len(name) == i+9
+		}
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return false
+}
+
+// isNumber reports whether a name in a store is a snapshot's.
+func isNumber(name string) bool {
+	_, err := strconv.ParseUint(name, 10, 64)
+	return err == nil
+}
