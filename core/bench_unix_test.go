@@ -12,7 +12,7 @@ import (
 )
 
 // pluginFiles makes n files with names of 16 characters in dirs directories.
-func pluginFiles(t testing.TB, n, dirs int) (paths []string) {
+func makePluginFiles(t testing.TB, n, dirs int) (paths []string) {
 	t.Helper()
 	root := t.TempDir()
 	for i := range n {
@@ -43,16 +43,24 @@ func enableAll(t testing.TB, m *Manager, paths []string) {
 // atRest waits until the loop has looked at everything.
 func atRest(t testing.TB, m *Manager, plugins int) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); runtime.Gosched() {
+	eventually(t, "the plugins are at rest", func() bool {
 		s, err := m.Stats()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Settling == 0 && int(s.Unchanged) >= plugins {
+		return s.Settling == 0 && int(s.Unchanged) >= plugins
+	})
+}
+
+// eventually waits until ok, at most a minute.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); runtime.Gosched() {
+		if ok() {
 			return
 		}
 	}
-	t.Fatal("the plugins do not come to rest")
+	t.Fatal("not within a minute: " + what)
 }
 
 func BenchmarkEnable(b *testing.B) {
@@ -61,7 +69,7 @@ func BenchmarkEnable(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer m.Close()
-	paths := pluginFiles(b, b.N, 1)
+	paths := makePluginFiles(b, b.N, 1)
 	b.ReportAllocs()
 	b.ResetTimer()
 	enableAll(b, m, paths)

@@ -19,12 +19,12 @@ func TestBulk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
+	path := filepath.Join(dir, "plugin")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	enable := func(n int) {
 		for i := range n {
-			path := filepath.Join(dir, fmt.Sprint(i))
-			if err := os.WriteFile(path, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
 			if err := m.Enable(fmt.Sprint(i), path, EnableOptions{}); err != nil {
 				t.Fatal(err)
 			}
@@ -113,9 +113,9 @@ func TestDirectoriesWithOneWayToThem(t *testing.T) {
 	h.awaitStat("nothing watched", func(s Stats) bool { return s.WatchedDirectories == 0 })
 }
 
-// A plugin's further files are watched like plugins: what lies in one directory
+// A plugin's companion files are watched like plugins: what lies in one directory
 // shares it, or each notification would be compared with each plugin's own.
-func TestFurtherFilesShareTheirDirectory(t *testing.T) {
+func TestCompanionFilesShareTheirDirectory(t *testing.T) {
 	h := &realHost{t: t}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	h.must(err)
@@ -125,7 +125,7 @@ func TestFurtherFilesShareTheirDirectory(t *testing.T) {
 	folders := func() int {
 		h.m.mu.Lock()
 		defer h.m.mu.Unlock()
-		return h.m.folders.live
+		return h.m.plugins.folders.Len()
 	}
 	for i := range 5 {
 		path, data := filepath.Join(dir, fmt.Sprint(i, ".so")), filepath.Join(dir, fmt.Sprint(i, ".dat"))

@@ -107,7 +107,7 @@ func (m *Manager) exchange(s *life, none bool, err error, put func() (old *life)
 	}
 	m.poked = false
 	m.afterChange()
-	m.kickLoop()
+	m.finish()
 	m.mu.Unlock()
 	if none {
 		s.done(m)

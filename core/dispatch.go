@@ -4,21 +4,19 @@ import (
 	"fmt"
 	"runtime"
 	"time"
-
-	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // run is a call of the host's code under way: a delivery, a validator, a wakeup.
 type run struct {
-	e      *entry // nil if it is about no plugin
-	change bool   // not a note
+	p      *plugin // nil if it is about no plugin
+	change bool    // not a note
 	thread uint64
 }
 
-// verifyAfter is how long a change may have waited in the queue before its file
-// is looked at again: the host may have been busy, and the file be another one
-// or half-written anew, with the hint still on its way.
-const verifyAfter = time.Millisecond
+// confirmAfter is how long a change may have waited in the queue before its file is
+// checked again: the host may have been busy, and the file be another one or
+// half-written anew, with the notification still on its way.
+const confirmAfter = time.Millisecond
 
 // Dispatch delivers up to max pending events (0: all) on the calling goroutine
 // and returns how many. If none is pending it waits for the first one as long
@@ -143,15 +141,10 @@ func (m *Manager) mustWakeLocked() bool {
 	return m.wakeup != nil && !m.poked && !m.closed && m.running == nil && m.deliverable()
 }
 
-// wakeLocked has the host woken if it must be. The loop does that, as long as it
-// runs.
+// wakeLocked has the host woken, by a goroutine of the manager, if it must be.
 func (m *Manager) wakeLocked() {
-	switch {
-	case !m.mustWakeLocked():
-	case m.loopEnded:
+	if m.mustWakeLocked() {
 		m.contained(m.wakeHost)
-	default:
-		m.kickLoop()
 	}
 }
 
@@ -170,9 +163,9 @@ func (m *Manager) deliverLocked() bool {
 	var event *slot[func(Event)]
 	var reload *slot[func(string)]
 	if c != nil {
-		m.running.e = c.e
+		m.running.p = c.p
 		m.afterChange() // not ready while running: a nested event loop must not spin
-		if !m.confirmLocked(c) {
+		if !m.confirm(c) {
 			return false
 		}
 		m.queue.popChange()
@@ -185,9 +178,9 @@ func (m *Manager) deliverLocked() bool {
 		}
 	} else {
 		ev = m.queue.popNote()
-		m.running.e = m.lookup(ev.ID)
+		m.running.p = m.plugins.lookup(ev.ID)
 		m.afterChange()
-		if ev.Kind == Rollback && !m.nameLastGood(m.running.e, &ev) {
+		if ev.Kind == Rollback && !m.nameLastGood(m.running.p, &ev) {
 			return false
 		}
 	}
@@ -199,15 +192,15 @@ func (m *Manager) deliverLocked() bool {
 			if event != nil {
 				event.fn(ev)
 			}
-			if reload != nil && m.stillWanted(c.e) {
-				reload.fn(c.e.id())
+			if reload != nil && m.stillWanted(c.p) {
+				reload.fn(c.p.id)
 			}
 		})
 		event.done(m)
 		reload.done(m)
 	})
 	if c != nil && !c.removal && c.snap == nil {
-		m.recheckLocked(c)
+		m.recheck(c)
 	}
 	return event != nil || reload != nil
 }
@@ -215,11 +208,11 @@ func (m *Manager) deliverLocked() bool {
 // nameLastGood makes a Rollback name the version that is the last good one at its
 // delivery: reports on others may have come in since. It reports whether the
 // plugin is still there.
-func (m *Manager) nameLastGood(e *entry, ev *Event) bool {
-	if e == nil || e.safe() == nil {
+func (m *Manager) nameLastGood(p *plugin, ev *Event) bool {
+	if p == nil || p.safe == nil {
 		return false
 	}
-	last := e.safe().lastGood()
+	last := p.safe.lastGood()
 	if last == nil {
 		ev.Message += "; there is no earlier version to go back to"
 		return true
@@ -229,20 +222,23 @@ func (m *Manager) nameLastGood(e *entry, ev *Event) bool {
 	return true
 }
 
-// recheckLocked looks at a file after its delivery. If it is not what was told,
-// the host may have loaded either: whatever stands there next is told, even if
-// it is the version just told, put back.
-func (m *Manager) recheckLocked(c *pendingChange) {
-	var in fsys.Info
-	m.unlocked(func() { in, _ = m.statOf(c.e, &c.info) })
-	if in.Fingerprint == c.info.Fingerprint || m.closed || c.e.disabled() {
-		return
-	}
-	c.e.distrust()
-	if c.e.more == nil || c.e.more.pending == nil {
-		m.hinted = append(m.hinted, c.e) // it may be back already, and found to be
-		m.kickLoop()
-	}
+// recheck checks a file after its delivery. If it is not what was delivered, the host
+// may have loaded either: whatever stands there next is delivered, even if it is the
+// version just delivered, put back.
+func (m *Manager) recheck(c *pendingChange) {
+	p, files, generation := c.p, m.filesOf(c.p), c.p.generation
+	m.workers.do(m.whereabouts(p), func(at func(string)) {
+		in, _ := m.statFiles(&files, at)
+		m.step(func() {
+			if in.Fingerprint == c.info.Fingerprint || p.disabled() || p.generation != generation {
+				return
+			}
+			p.distrust()
+			if p.rare == nil || p.rare.pending == nil {
+				m.checkAgain(p) // it may be back already
+			}
+		})
+	})
 }
 
 // unlocked lets the lock go for f; a panic in f finds it held again, as the
@@ -255,28 +251,41 @@ func (m *Manager) unlocked(f func()) {
 
 // stillWanted: the event callback may have disabled the plugin or closed the
 // manager, and then the reload callback must not run.
-func (m *Manager) stillWanted(e *entry) bool {
+func (m *Manager) stillWanted(p *plugin) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !e.disabled() && !m.closed
+	return !p.disabled() && !m.closed
 }
 
-// confirmLocked looks at the file of the change in front once more, if the change
-// has waited. Until that is done the change stays in the queue, so that whatever
-// is heard of the file meanwhile, or becomes of its plugin, takes it back. If the
-// file is not what it was, the loop settles it anew.
-func (m *Manager) confirmLocked(c *pendingChange) bool {
-	if time.Since(c.whole) < verifyAfter {
+// confirm checks the file of the change in front once more, if the change has
+// waited. Until the answer is there the change stays in the queue, so that whatever
+// is noticed of the file meanwhile, or becomes of its plugin, takes it back. If the
+// file is not what it was, or its file system hangs, it settles anew.
+func (m *Manager) confirm(c *pendingChange) bool {
+	if time.Since(c.complete) < confirmAfter {
 		return true
 	}
-	e, good := c.e, false
-	m.unlocked(func() {
-		in, err := m.statOf(e, &c.info)
-		good = err == nil && in.Fingerprint == c.info.Fingerprint && !m.written(e)
-		if c.removal {
-			good = err != nil
+	p, files := c.p, m.filesOf(c.p)
+	answered, good := false, false
+	answer := func(is bool) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if !answered {
+			answered, good = true, is
+			m.changed.Broadcast()
 		}
-	})
+	}
+	m.workers.add(task{where: m.whereabouts(p), stuck: func() { answer(false) }, do: func(at func(string)) {
+		in, err := m.statFiles(&files, at)
+		if c.removal {
+			answer(err != nil)
+		} else {
+			answer(err == nil && in.Fingerprint == c.info.Fingerprint && !m.hasWriter(&files, at))
+		}
+	}})
+	for !answered && !m.closed && !c.gone() {
+		m.changed.Wait()
+	}
 	if m.closed || c.gone() {
 		return false
 	}
@@ -284,31 +293,31 @@ func (m *Manager) confirmLocked(c *pendingChange) bool {
 		_, open := m.gates() // or it goes on waiting
 		return open
 	}
-	m.queue.takeBack(e)
-	e.withdraw(&c.info)
+	m.queue.takeBack(p)
+	p.withdraw(&c.info)
 	m.discardLocked(c.snap)
-	m.hinted = append(m.hinted, e)
-	m.kickLoop()
+	m.checkAgain(p)
+	m.turn()
 	return false
 }
 
 // changeEvent makes what c says the last told version.
 func (m *Manager) changeEvent(c *pendingChange) Event {
-	e := c.e
-	ev := Event{Kind: FileChanged, Time: c.whole, FirstSeen: c.first, ID: e.id(), Path: e.path()}
+	p := c.p
+	ev := Event{Kind: FileChanged, Time: c.complete, FirstSeen: c.first, ID: p.id, Path: p.registeredPath()}
 	if c.removal {
-		e.aside().removalTold = true
+		p.state().removalDelivered = true
 		ev.Kind = FileRemoved
 		m.stats.Removals++
 	} else {
-		e.setTold(versionOf(&c.info), c.hash)
-		e.generation++
+		p.setBaseline(versionOf(&c.info), c.hash)
+		p.generation++
 		m.stats.Deliveries++
 		m.stats.LastDelivery = time.Now()
 	}
-	ev.Generation = uint64(e.generation)
+	ev.Generation = uint64(p.generation)
 	if c.snap != nil {
-		m.offered(e, c, &ev)
+		m.offered(p, c, &ev)
 	}
 	return ev
 }

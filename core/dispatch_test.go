@@ -30,7 +30,7 @@ func TestManualDeliversOnlyInDispatch(t *testing.T) {
 		if n := h.dispatch(0, 0); n != 1 {
 			t.Fatalf("delivered %d events after Enable, want Enabled", n)
 		}
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute)
 		if n := h.dispatch(0, 0); n != 1 {
 			t.Fatalf("delivered %d, want 1", n)
@@ -48,7 +48,7 @@ func TestTheDescriptorIsKeptOnlyForAHostThatAskedForIt(t *testing.T) {
 			t.Skip("no descriptor on this system")
 		}
 		h.dispatch(0, 0)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute)
 		if h.m.ready.set {
 			t.Fatal("system calls were spent on a descriptor that nobody polls")
@@ -73,7 +73,7 @@ func TestDispatchWaitsAsToldAndNoLonger(t *testing.T) {
 		if n := h.dispatch(0, 3*time.Second); n != 0 || time.Since(start) != 3*time.Second {
 			t.Fatalf("delivered %d after %v, want 0 after 3s", n, time.Since(start))
 		}
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		start = time.Now()
 		if n := h.dispatch(0, -1); n != 1 || time.Since(start) != 100*ms {
 			t.Fatalf("delivered %d after %v, want 1 after 100ms", n, time.Since(start))
@@ -103,9 +103,9 @@ func TestCloseEndsAWaitingDispatch(t *testing.T) {
 
 func TestDispatchLimit(t *testing.T) {
 	manual(t, func(h *host) {
-		h.enable("b", plugin)
+		h.enable("b", pluginPath)
 		h.dispatch(0, 0)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Second)
 		for range 2 {
 			if n := h.dispatch(1, 0); n != 1 {
@@ -121,7 +121,7 @@ func TestDispatchLimit(t *testing.T) {
 
 func TestWakeupIsCoalescedAndRepeatedForWhatIsLeft(t *testing.T) {
 	manual(t, func(h *host) {
-		h.enable("b", plugin)
+		h.enable("b", pluginPath)
 		h.dispatch(0, 0)
 		var pokes atomic.Int32
 		if err := h.m.SetWakeup(func() { pokes.Add(1) }, nil); err != nil {
@@ -134,7 +134,7 @@ func TestWakeupIsCoalescedAndRepeatedForWhatIsLeft(t *testing.T) {
 				t.Fatalf("%s: woken %d times, want %d", when, got, n)
 			}
 		}
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute)
 		wantPokes(1, "two changes")
 		h.dispatch(1, 0)
@@ -151,14 +151,14 @@ func TestCallbacksNeverNestNorOverlap(t *testing.T) {
 		h.m.SetReloadCallback(func(id string) {
 			depth++
 			most = max(most, depth)
-			h.disk.replace(plugin, "again")
+			h.disk.replace(pluginPath, "again")
 			time.Sleep(time.Second)
 			if n := h.dispatch(0, -1); n != 0 {
 				t.Errorf("a nested Dispatch delivered %d events", n)
 			}
 			depth--
 		}, nil)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		for range 3 {
 			h.dispatch(0, time.Minute)
 		}
@@ -172,7 +172,7 @@ func TestDisableWaitsForTheRunningCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, Options{})
 		defer h.m.Close()
-		h.enable("a", plugin)
+		h.enable("a", pluginPath)
 		h.enable("b", "/plugins/a.so")
 		var running atomic.Bool
 		h.m.SetReloadCallback(func(id string) {
@@ -182,7 +182,7 @@ func TestDisableWaitsForTheRunningCallback(t *testing.T) {
 				running.Store(false)
 			}
 		}, nil)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		time.Sleep(time.Second)
 		if !running.Load() {
 			t.Fatal("the callback does not run")
@@ -202,7 +202,7 @@ func TestDisableWaitsForTheRunningCallback(t *testing.T) {
 
 func TestDisableDropsWhatIsPending(t *testing.T) {
 	manual(t, func(h *host) {
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute)
 		h.m.Disable("a")
 		h.dispatch(0, 0)
@@ -224,7 +224,7 @@ func TestEveryMethodFromInsideACallback(t *testing.T) {
 		var done atomic.Bool
 		h.m.SetReloadCallback(func(id string) {
 			m := h.m
-			if err := m.Enable("c", plugin, EnableOptions{}); err != nil {
+			if err := m.Enable("c", pluginPath, EnableOptions{}); err != nil {
 				t.Error(err)
 			}
 			m.IsEnabled("c")
@@ -249,8 +249,8 @@ func TestEveryMethodFromInsideACallback(t *testing.T) {
 			}
 			done.Store(true)
 		}, func() { released.Add(1) })
-		h.enable("a", plugin)
-		h.disk.replace(plugin, "v1")
+		h.enable("a", pluginPath)
+		h.disk.replace(pluginPath, "v1")
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if !done.Load() || released.Load() != 1 {
@@ -290,8 +290,8 @@ func TestChangesStayPendingWithoutACallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, Options{})
 		defer h.m.Close()
-		h.enable("a", plugin)
-		h.disk.replace(plugin, "v1")
+		h.enable("a", pluginPath)
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute)
 		h.m.SetReloadCallback(h.reload, nil)
 		h.expect(time.Second, "a=v1")
@@ -301,10 +301,10 @@ func TestChangesStayPendingWithoutACallback(t *testing.T) {
 func TestPanicInACallbackFailsTheManagerOnly(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.m.SetReloadCallback(func(string) { panic("boom") }, nil)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if err := h.m.Enable("b", plugin, EnableOptions{}); !errors.Is(err, ErrPanic) {
+		if err := h.m.Enable("b", pluginPath, EnableOptions{}); !errors.Is(err, ErrPanic) {
 			t.Fatalf("after the panic: %v, want ErrPanic", err)
 		}
 		if s := h.stats(); !s.Failed {
@@ -319,7 +319,7 @@ func TestPanicInACallbackFailsTheManagerOnly(t *testing.T) {
 func TestClearDisablesEveryPlugin(t *testing.T) {
 	manual(t, func(h *host) {
 		for i := range 100 {
-			h.enable(fmt.Sprint("p", i), plugin)
+			h.enable(fmt.Sprint("p", i), pluginPath)
 		}
 		if n, err := h.m.Clear(); n != 101 || err != nil {
 			t.Fatalf("cleared %d, %v; want 101", n, err)
@@ -327,7 +327,7 @@ func TestClearDisablesEveryPlugin(t *testing.T) {
 		if got, _ := h.m.Plugins(); len(got) != 0 {
 			t.Fatalf("left after clear: %v", got)
 		}
-		h.enable("p0", plugin)
+		h.enable("p0", pluginPath)
 		if got, _ := h.m.Plugins(); !slices.Equal(got, []string{"p0"}) {
 			t.Fatalf("enabled after clear: %v", got)
 		}
@@ -340,7 +340,7 @@ func TestPluginsAreListedInOrderOfEnabling(t *testing.T) {
 		const n = 1000
 		for i := range n {
 			id := fmt.Sprint("p", i)
-			h.enable(id, plugin)
+			h.enable(id, pluginPath)
 			if i%7 == 0 {
 				want = append(want, id)
 			}
@@ -351,7 +351,7 @@ func TestPluginsAreListedInOrderOfEnabling(t *testing.T) {
 				h.m.Disable(fmt.Sprint("p", i))
 			}
 		}
-		h.enable("another", plugin)
+		h.enable("another", pluginPath)
 		want = append(want, "another")
 		got, err := h.m.Plugins()
 		if err != nil || !slices.Equal(got, want) {
@@ -373,10 +373,10 @@ func TestWhatWaitsForAHostIsBounded(t *testing.T) {
 		h.disk.replace("/plugins/b.so", "b")
 		h.enable("b", "/plugins/b.so")
 		h.dispatch(0, 0)
-		h.disk.replace(plugin, "v1") // waits in front
+		h.disk.replace(pluginPath, "v1") // waits in front
 		for i := range 500 {
 			h.disk.overflow(func() { h.disk.replace("/plugins/b.so", fmt.Sprint("b", i)) })
-			h.disk.setMode(plugin, i%2 == 0)
+			h.disk.setMode(pluginPath, i%2 == 0)
 			time.Sleep(time.Second)
 			synctest.Wait()
 		}
@@ -414,9 +414,9 @@ func TestVersionPutBackWhileTheHostLoadedAnotherIsToldAgain(t *testing.T) {
 							return
 						}
 						first = false
-						loaded <- h.disk.displace(plugin, other)
+						loaded <- h.disk.displace(pluginPath, other)
 					}, nil)
-					h.disk.replace(plugin, "v1")
+					h.disk.replace(pluginPath, "v1")
 					putBack := <-loaded
 					synctest.Wait()
 					if o.Quiet == NoQuiet && other != "" {
@@ -434,10 +434,10 @@ func TestVersionPutBackWhileTheHostLoadedAnotherIsToldAgain(t *testing.T) {
 func TestFileThatIsMadeExecutableWhileTheHostLoadsItIsNotToldAgain(t *testing.T) {
 	inBubble(t, Options{Quiet: NoQuiet}, func(h *host) {
 		h.m.SetReloadCallback(func(id string) {
-			h.disk.chmod(plugin)
+			h.disk.chmod(pluginPath)
 			h.reload(id)
 		}, nil)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute, "a=v1")
 	})
 }
@@ -446,9 +446,9 @@ func TestFileThatVanishesWhileTheHostLoadsItIsToldAsRemovedOnce(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.m.SetReloadCallback(func(id string) {
 			h.reload(id)
-			h.disk.remove(plugin)
+			h.disk.remove(pluginPath)
 		}, nil)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute, "-a", "a=v1")
 	})
 }

@@ -21,15 +21,17 @@ type HealthCode int32
 
 // The subjects of health events.
 const (
-	HealthOverflow        HealthCode = 1 // the system dropped notifications
-	HealthPolling         HealthCode = 2 // a directory cannot be watched and is polled
-	HealthWatching        HealthCode = 3 // a polled directory is watched again
-	HealthImageIncomplete HealthCode = 4 // CheckImage refused a version
-	HealthPanic           HealthCode = 5 // a fault was contained
-	HealthUnreadable      HealthCode = 6 // a plugin's file cannot be read, and is waited for
-	HealthReadable        HealthCode = 7 // it can be read again
-	HealthSnapshotFailed  HealthCode = 8 // no snapshot could be made; it is tried again
-	HealthNoReport        HealthCode = 9 // the host did not report in time
+	HealthOverflow        HealthCode = 1  // the system dropped notifications
+	HealthPolling         HealthCode = 2  // a directory cannot be watched and is polled
+	HealthWatching        HealthCode = 3  // a polled directory is watched again
+	HealthImageIncomplete HealthCode = 4  // CheckImage refused a version
+	HealthPanic           HealthCode = 5  // a fault was contained
+	HealthUnreadable      HealthCode = 6  // a plugin's file cannot be read, and is waited for
+	HealthReadable        HealthCode = 7  // it can be read again
+	HealthSnapshotFailed  HealthCode = 8  // no snapshot could be made; it is tried again
+	HealthNoReport        HealthCode = 9  // the host did not report in time
+	HealthHanging         HealthCode = 10 // a file system does not answer; its plugins wait
+	HealthAnswering       HealthCode = 11 // it answers again
 )
 
 // Event is what a callback receives.

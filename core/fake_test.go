@@ -57,6 +57,9 @@ func (d *fakeDisk) put(path string, kind fsys.Kind, content string) *fakeNode {
 	d.ino++
 	n := &fakeNode{content: content}
 	n.info = fsys.Info{Kind: kind, Fingerprint: fsys.Fingerprint{Exists: true, Dev: 1, Inode: d.ino}}
+	if strings.HasPrefix(path, "/net") {
+		n.info.Fingerprint.Dev = 2
+	}
 	d.nodes[path] = n
 	n.touch()
 	return n
@@ -324,6 +327,9 @@ func (f *fakeFile) Close() error { return nil }
 
 // fakeImage is the image check on a fakeDisk: it says what setImage has set.
 func fakeImage(r io.ReaderAt, _ int64) error {
+	if reporting, ok := r.(*reportingFile); ok {
+		r = reporting.File
+	}
 	f, ok := r.(*fakeFile)
 	if h, hooked := r.(hookedFile); hooked {
 		_, _ = h.ReadAt(make([]byte, 1), 0)
@@ -371,7 +377,7 @@ type host struct {
 	ev   []Event
 }
 
-const plugin = "/plugins/a.so"
+const pluginPath = "/plugins/a.so"
 
 // inBubble runs test with simulated time, a file at plugin and a manager.
 func inBubble(t *testing.T, o Options, test func(h *host)) {
@@ -386,7 +392,7 @@ func inBubbleOn(t *testing.T, o Options, on func(*fakeDisk) fsys.Disk, test func
 		h := newHostOn(t, o, on)
 		h.m.SetReloadCallback(h.reload, nil)
 		h.m.SetEventCallback(h.event, nil)
-		h.enable("a", plugin)
+		h.enable("a", pluginPath)
 		defer h.m.Close()
 		test(h)
 	})
@@ -399,7 +405,7 @@ func newHost(t *testing.T, o Options) *host {
 func newHostOn(t *testing.T, o Options, on func(*fakeDisk) fsys.Disk) *host {
 	h := &host{t: t, disk: newFakeDisk()}
 	h.disk.mkdir("/plugins")
-	h.disk.replace(plugin, "v0")
+	h.disk.replace(pluginPath, "v0")
 	time.Sleep(time.Hour) // long before
 	o.disk, o.checkImage = on(h.disk), fakeImage
 	if o.newSource == nil {
@@ -432,7 +438,7 @@ func (h *host) content(path string) string {
 }
 
 func (h *host) reload(id string) {
-	c := h.content(plugin)
+	c := h.content(pluginPath)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.told = append(h.told, id+"="+c)

@@ -1,7 +1,11 @@
 package core
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -33,7 +37,7 @@ func whileConfirmed(t *testing.T, o Options, happens, then func(h *host)) {
 	o.Dispatch = DispatchManual
 	inBubbleOn(t, o, func(d *fakeDisk) fsys.Disk { return interruptedDisk{d, &during} }, func(h *host) {
 		h.dispatch(0, 0)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute)
 		f := func() { happens(h); synctest.Wait() }
 		during.Store(&f)
@@ -45,7 +49,7 @@ func whileConfirmed(t *testing.T, o Options, happens, then func(h *host)) {
 func TestVersionIsDeliveredOnceHoweverItsModeChangesMeanwhile(t *testing.T) {
 	for name, o := range map[string]Options{"quiet": {}, "without quiet": {Quiet: NoQuiet}} {
 		t.Run(name, func(t *testing.T) {
-			whileConfirmed(t, o, func(h *host) { h.disk.chmod(plugin) }, func(h *host) {
+			whileConfirmed(t, o, func(h *host) { h.disk.chmod(pluginPath) }, func(h *host) {
 				time.Sleep(time.Minute)
 				h.dispatch(0, 0)
 				h.expect(time.Minute, "a=v1")
@@ -60,7 +64,7 @@ func TestRemovalThatIsUndoneBeforeItsDeliveryIsNotDelivered(t *testing.T) {
 	var during atomic.Pointer[func()]
 	inBubbleOn(t, Options{Dispatch: DispatchManual}, func(d *fakeDisk) fsys.Disk { return interruptedDisk{d, &during} }, func(h *host) {
 		h.dispatch(0, 0)
-		putBack := h.disk.displace(plugin, "")
+		putBack := h.disk.displace(pluginPath, "")
 		time.Sleep(time.Minute)
 		f := func() { putBack(); synctest.Wait() } // Dispatch has just seen that it is gone
 		during.Store(&f)
@@ -98,27 +102,33 @@ func TestCallbacksRemovedWhileAChangeIsConfirmedLoseNothing(t *testing.T) {
 func TestNothingIsQueuedForADisabledPlugin(t *testing.T) {
 	manual(t, func(h *host) {
 		h.dispatch(0, 0)
-		e := newEntry("b", "b.so", newFolder("/plugins/", len("/plugins"), len("/plugins/")), 0)
-		e.makeSafe(&safeState{})
-		e.index = disabled
-		in, _ := h.disk.Stat(plugin)
-		h.m.enqueueChanges([]*pendingChange{{e: e, info: in}})
-		h.m.enqueueVetted(&vetJob{e: e, info: in, snap: &snapshot{}})
+		p := &plugin{id: "b", safe: &safeState{}} // disabled
+		in, _ := h.disk.Stat(pluginPath)
+		snap := &snapshot{}
+		snap.Root = filepath.Join(t.TempDir(), "snapshot")
+		if err := os.Mkdir(snap.Root, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		h.m.mu.Lock()
+		h.m.deliver(&pendingChange{p: p, info: in})
+		h.m.deliverValidated(&candidate{p: p, info: in, snap: snap})
+		h.m.mu.Unlock()
 		if s := h.stats(); s.Pending != 0 {
 			t.Fatalf("%d changes wait after Disable", s.Pending)
 		}
-		if n := len(h.m.vet.trash); n != 1 {
-			t.Fatalf("%d snapshots are to be removed, want the one that was not delivered", n)
+		synctest.Wait()
+		if _, err := os.Lstat(snap.Root); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("the snapshot that was not delivered is still there (%v)", err)
 		}
 	})
 }
 
 func TestDispatchThatIsNotToWaitDoesNotWaitForAnothersCallback(t *testing.T) {
 	manual(t, func(h *host) {
-		h.enable("b", plugin)
+		h.enable("b", pluginPath)
 		h.dispatch(0, 0)
 		h.m.SetReloadCallback(func(string) { time.Sleep(time.Hour) }, nil)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute)
 		go h.m.Dispatch(1, 0)
 		synctest.Wait()
@@ -146,7 +156,7 @@ func TestEnablingAndDisablingWithoutADispatchPilesUpNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			manual(t, func(h *host) {
 				for i := range 20000 {
-					if err := h.m.Enable(id(i), plugin, EnableOptions{}); err != nil {
+					if err := h.m.Enable(id(i), pluginPath, EnableOptions{}); err != nil {
 						t.Fatal(err)
 					}
 					h.m.Disable(id(i))
@@ -177,7 +187,7 @@ func TestEnablingAndDisablingWithoutADispatchPilesUpNothing(t *testing.T) {
 func TestNothingIsKeptOfNotesThatWereDelivered(t *testing.T) {
 	manual(t, func(h *host) {
 		for i := range 1000 {
-			if err := h.m.Enable(fmt.Sprint(i), plugin, EnableOptions{}); err != nil {
+			if err := h.m.Enable(fmt.Sprint(i), pluginPath, EnableOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -185,7 +195,7 @@ func TestNothingIsKeptOfNotesThatWereDelivered(t *testing.T) {
 		if len(h.ev) != 1001 {
 			t.Fatalf("%d events, want Enabled of 1001 plugins", len(h.ev))
 		}
-		if q := &h.m.queue; q.latest != nil || cap(q.notes.items) > 2*slice {
+		if q := &h.m.queue; q.latest != nil || cap(q.notes.items) > 2*manyTopics {
 			t.Fatalf("an empty queue keeps a table of %d and room for %d notes", len(q.latest), cap(q.notes.items))
 		}
 	})
@@ -197,7 +207,7 @@ func TestDisabledAndEnabledAgainIsHeardInOrder(t *testing.T) {
 		h.dispatch(0, 0) // the host knows that "a" is enabled
 		for range 3 {
 			h.m.Disable("a")
-			h.enable("a", plugin)
+			h.enable("a", pluginPath)
 		}
 		h.dispatch(0, 0)
 		var kinds []Kind
@@ -214,10 +224,10 @@ func TestDisabledAndEnabledAgainIsHeardInOrder(t *testing.T) {
 func TestDisablingDropsWhatWaitsToBeSaidOfThePlugin(t *testing.T) {
 	inBubble(t, Options{Dispatch: DispatchManual, CheckImage: true}, func(h *host) {
 		h.dispatch(0, 0)
-		h.disk.setImage(plugin, errBadImage)
-		h.disk.write(plugin, "v1")
+		h.disk.setImage(pluginPath, errBadImage)
+		h.disk.write(pluginPath, "v1")
 		h.expect(time.Minute)
-		h.disk.setMode(plugin, true)
+		h.disk.setMode(pluginPath, true)
 		h.expect(time.Minute)
 		if s := h.stats(); s.Pending == 0 {
 			t.Fatal("nothing waits")
@@ -268,13 +278,13 @@ func TestPanicWakesTheHost(t *testing.T) {
 		var armed atomic.Bool
 		wakes(t, func(d *fakeDisk) fsys.Disk { return panickingDisk{d, &armed} }, func(h *host) {
 			armed.Store(true)
-			h.disk.write(plugin, "v1")
+			h.disk.write(pluginPath, "v1")
 		})
 	})
 	t.Run("in a callback", func(t *testing.T) {
 		wakes(t, func(d *fakeDisk) fsys.Disk { return d }, func(h *host) {
 			h.m.SetReloadCallback(func(string) { panic("boom") }, nil)
-			h.disk.write(plugin, "v1")
+			h.disk.write(pluginPath, "v1")
 		})
 	})
 	t.Run("reported by the layer above", func(t *testing.T) {

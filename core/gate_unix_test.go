@@ -64,7 +64,12 @@ func (h *wokenHost) rests() {
 
 // quietSource never reports anything: what happens elsewhere below /tmp would
 // wake the loop by chance.
-func quietSource() (watch.Source, error) { return nothing{watched: map[string]bool{}}, nil }
+func quietSource() (watch.Source, error) { return deafSource{}, nil }
+
+// deafSource accepts every directory and reports nothing.
+type deafSource struct{ watch.None }
+
+func (deafSource) Add(string, bool) error { return nil }
 
 func TestReportOfAFailureWakesTheHost(t *testing.T) {
 	h := newWoken(t, Options{newSource: quietSource}, Safe{}, "v1")
@@ -101,20 +106,18 @@ func TestSnapshotOfAPluginDisabledDuringItsDeliveryIsRemoved(t *testing.T) {
 	h := newWoken(t, Options{disk: confirmingDisk{during: &during}}, Safe{}, "v1")
 	h.until("Enabled and the change wait", func() bool { s := h.stats(); return s.Pending == 2 && s.Validating == 0 })
 	<-h.woken
-	for start := time.Now(); time.Since(start) <= verifyAfter; {
+	for start := time.Now(); time.Since(start) <= confirmAfter; {
 		h.stats()
 	}
-	disabled := false
+	var disabled atomic.Bool
 	f := func() {
 		ok, err := h.m.Disable("p")
-		disabled = ok && err == nil
+		disabled.Store(ok && err == nil)
 	}
 	during.Store(&f)
 	_, err := h.m.Dispatch(0, 0)
 	h.must(err)
-	if !disabled {
-		t.Fatal("it was not disabled during the delivery")
-	}
+	h.until("it was disabled during the delivery", disabled.Load)
 	h.until("the snapshot is gone", func() bool { return h.stats().Snapshots == 0 })
 	if len(h.events) > 0 {
 		t.Fatalf("delivered after Disable: %+v", <-h.events)

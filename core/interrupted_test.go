@@ -22,6 +22,13 @@ type script struct {
 	done    bool
 }
 
+// arm has it happen at the n-th access from now.
+func (s *script) arm(n int, happens func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left, s.happens = n, happens
+}
+
 // access runs an access with what happens before or after it.
 func (s *script) access(do func()) {
 	s.step()
@@ -60,24 +67,24 @@ type interruption struct {
 }
 
 var interruptions = []interruption{
-	{name: "chmod", happens: func(h *interruptedHost) { h.disk.chmod(plugin) }},
+	{name: "chmod", happens: func(h *interruptedHost) { h.disk.chmod(pluginPath) }},
 	{name: "touched elsewhere", happens: func(h *interruptedHost) { h.disk.replace("/plugins/other", "x") }},
-	{name: "replaced", versions: 1, happens: func(h *interruptedHost) { h.disk.replace(plugin, "interrupting") }},
+	{name: "replaced", versions: 1, happens: func(h *interruptedHost) { h.disk.replace(pluginPath, "interrupting") }},
 	{name: "rewritten", versions: 1, happens: func(h *interruptedHost) {
-		closeIt := h.disk.open(plugin)
+		closeIt := h.disk.open(pluginPath)
 		h.mu.Lock()
 		h.writing = time.Now()
 		h.mu.Unlock()
-		h.disk.write(plugin, "torn")
+		h.disk.write(pluginPath, "torn")
 		time.Sleep(300 * ms)
-		h.disk.write(plugin, "interrupting")
+		h.disk.write(pluginPath, "interrupting")
 		closeIt()
 	}},
 	{name: "re-created directory", versions: 1, happens: func(h *interruptedHost) {
-		h.disk.recreate("/plugins", plugin, "interrupting")
+		h.disk.recreate("/plugins", pluginPath, "interrupting")
 	}},
 	{name: "overflow", versions: 1, happens: func(h *interruptedHost) {
-		h.disk.overflow(func() { h.disk.replace(plugin, "interrupting") })
+		h.disk.overflow(func() { h.disk.replace(pluginPath, "interrupting") })
 	}},
 	{name: "mount", happens: func(h *interruptedHost) { h.disk.mounted() }},
 	{name: "pause and resume", happens: func(h *interruptedHost) {
@@ -109,7 +116,7 @@ func (h *interruptedHost) changed(ev Event) {
 }
 
 func (h *interruptedHost) load(string) {
-	c := h.content(plugin)
+	c := h.content(pluginPath)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ended.Load() {
@@ -157,7 +164,7 @@ func interrupt(t *testing.T, o Options, i interruption, n int) (reached bool) {
 		defer h.m.Close()
 		h.m.SetReloadCallback(h.load, nil)
 		h.m.SetEventCallback(h.changed, nil)
-		h.enable("a", plugin)
+		h.enable("a", pluginPath)
 		s.mu.Lock()
 		s.left, s.happens = n, func() {
 			i.happens(h)
@@ -166,11 +173,11 @@ func interrupt(t *testing.T, o Options, i interruption, n int) (reached bool) {
 		s.mu.Unlock()
 		const own = 2
 		for v := range own {
-			h.disk.replace(plugin, fmt.Sprint("v", v+1))
+			h.disk.replace(pluginPath, fmt.Sprint("v", v+1))
 			h.rest(o)
 		}
 		h.disk.mu.Lock()
-		missing := h.disk.nodes[plugin] == nil
+		missing := h.disk.nodes[pluginPath] == nil
 		h.disk.mu.Unlock()
 		s.mu.Lock()
 		reached = s.left <= 0
@@ -184,7 +191,7 @@ func interrupt(t *testing.T, o Options, i interruption, n int) (reached bool) {
 		if len(h.loaded) > 0 {
 			last = h.loaded[len(h.loaded)-1]
 		}
-		switch now := h.content(plugin); {
+		switch now := h.content(pluginPath); {
 		case missing:
 			t.Errorf("at access %d: the test has lost its file", n)
 		case h.late != "":

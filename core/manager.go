@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"github.com/qtforge/hotreload/core/internal/watch"
@@ -17,32 +18,20 @@ import (
 type Manager struct {
 	opts Options
 	done chan struct{} // closed when the manager is
-	kick chan struct{} // asks the loop to look at commands and the wakeup
 
-	goroutines sync.WaitGroup // the loop and the dispatching goroutine
-
-	notifications atomic.Uint64
-	unchanged     atomic.Uint64
-	vetted        chan *vetJob // from the worker to the loop
-
-	unusable atomic.Bool // closed or failed
+	goroutines sync.WaitGroup // those that Close waits for
+	workers    workers
+	plugins    plugins     // plugins.byID is read without the lock
+	unusable   atomic.Bool // closed or failed
 
 	wakeups sync.Mutex // held while the wakeup callback runs; taken before mu
 
-	mu       sync.Mutex
-	changed  sync.Cond // any change of what waiters wait for
-	closed   bool
-	failed   string // the contained fault, "" if none
-	paused   bool
-	entries  table[*entry]  // by id; read without the lock
-	number   uint32         // the next entry's index
-	idBytes  int            // of all ids together
-	folders  table[*folder] // by their spelling; the loop may hold others yet
-	latest   *folder        // of these, that of the last plugin; nil if it is gone
-	added    []*entry       // for the loop
-	expected bool           // the loop comes for these without being woken
-	removed  []*entry
-	hinted   []*entry
+	mu      sync.Mutex
+	changed sync.Cond // any change of what waiters wait for
+	closed  bool
+	failed  string // the contained fault, "" if none
+	paused  bool
+	engine  engine
 
 	queue     queue
 	running   *run // the delivery under way
@@ -55,7 +44,6 @@ type Manager struct {
 	validator *slot[Validator]
 	vet       vetter
 	poked     bool // the host knows that something waits
-	loopEnded bool // nobody takes commands any more
 	stats     Stats
 }
 
@@ -64,7 +52,7 @@ func New(opts Options) (*Manager, error) {
 	if err := opts.normalize(); err != nil {
 		return nil, err
 	}
-	m := &Manager{opts: opts, done: make(chan struct{}), kick: make(chan struct{}, 1), vetted: make(chan *vetJob)}
+	m := &Manager{opts: opts, done: make(chan struct{})}
 	m.changed.L = &m.mu
 	if opts.Dispatch == DispatchManual {
 		r, err := newReadiness()
@@ -81,22 +69,11 @@ func New(opts Options) (*Manager, error) {
 		}
 		src = s
 	}
-	l := newLoop(m, src)
-	m.spawn(func() {
-		defer m.endLoop()
-		l.run()
-	})
+	m.startEngine(src)
 	if opts.Dispatch == DispatchThread {
 		m.spawn(m.dispatchThread)
 	}
 	return m, nil
-}
-
-// endLoop notes that the loop does nothing more: it failed, or the manager is closed.
-func (m *Manager) endLoop() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.loopEnded = true
 }
 
 // Enable begins to watch the file at path under the name id. The version that
@@ -109,7 +86,7 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	if err := checkQuiet(o.Quiet); err != nil {
 		return err
 	}
-	if m.lookup(id) != nil && !m.unusable.Load() {
+	if m.plugins.lookup(id) != nil && !m.unusable.Load() {
 		return alreadyEnabled(id) // before the disk is asked
 	}
 	abs, in, err := m.inspectPath(id, path, o.AllowMissing)
@@ -124,7 +101,9 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 		return err
 	}
 	if s != nil {
-		in, s.payload = m.statAll(abs, s), m.payloadOf(s, false)
+		files := pluginFiles{path: abs, companions: s.companionPaths}
+		in, _ = m.statFiles(&files, func(string) {})
+		s.payload = m.payloadOf(s, false)
 	}
 	present := o.DeliverPresent && in.Kind == fsys.Regular
 	var h *fsys.Hash
@@ -137,41 +116,64 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 	if err := m.usable(); err != nil {
 		return err
 	}
-	if m.lookup(id) != nil {
+	if m.plugins.lookup(id) != nil {
 		return alreadyEnabled(id)
 	}
-	dir, name := fsys.SplitPath(abs)
-	e := newEntry(id, name, m.folderLocked(abs[:len(abs)-len(name)], len(dir), len(path)-len(name)), o.Quiet)
-	if present {
-		e.state = untold
-	} else {
-		e.setTold(versionOf(&in), h)
+	p := m.plugins.add(id, abs, len(path), o.Quiet)
+	p.safe = s
+	if !present {
+		p.setBaseline(versionOf(&in), h)
 	}
-	if s != nil {
-		e.makeSafe(s)
-		for _, c := range s.companions {
-			c.folder = m.folderLocked(c.folder.text, int(c.folder.dirLen), int(c.folder.asLen))
-		}
-	}
-	m.entries.add(e, hashOfID)
-	m.numberLocked(e)
-	m.idBytes += len(id)
-	first := len(m.added) == 0
-	m.added = append(m.added, e)
 	if m.event != nil {
-		m.noteLocked(Event{Kind: Enabled, ID: e.id(), Path: e.path()})
+		m.noteLocked(Event{Kind: Enabled, ID: p.id, Path: p.registeredPath()})
 	}
-	if first && !m.expected { // or the loop is yet to come for those before
-		m.kickLoop()
-	}
+	m.watch(p, present)
+	m.finish()
 	return nil
 }
 
-func hashOfID(e *entry) uint64 { return hashOf(e.id()) }
+// watch begins to watch a plugin's files. The first check compares with what Enable
+// saw: a change since then, or a file that was being written, is delivered.
+func (m *Manager) watch(p *plugin, present bool) {
+	m.countTurnover()
+	m.engine.set.Add(&p.Leaf)
+	if p.safe != nil {
+		for _, path := range p.safe.companionPaths {
+			dir, name := fsys.SplitPath(path)
+			l := watch.NewLeaf(p.ID, m.plugins.folder(path[:len(path)-len(name)], len(dir), len(path)-len(name)), name)
+			p.safe.companions = append(p.safe.companions, &l)
+			m.engine.set.Add(&l)
+		}
+	}
+	w := m.begin(p)
+	w.machine.Enable(present, time.Now())
+	m.schedule(w)
+}
 
-// lookup finds an enabled plugin. It needs no lock.
-func (m *Manager) lookup(id string) *entry {
-	return m.entries.find(hashOf(id), func(e *entry) bool { return e.id() == id })
+// unwatch ends what watch began.
+func (m *Manager) unwatch(p *plugin) {
+	m.countTurnover()
+	m.engine.set.Remove(&p.Leaf)
+	if p.safe != nil {
+		for _, l := range p.safe.companions {
+			m.engine.set.Remove(l)
+			m.plugins.releaseFolder(l.Folder())
+		}
+		p.safe.companions = nil
+	}
+	m.linkedTo(p, &fsys.Info{})
+	if w := m.engine.settling[p]; w != nil {
+		if w.candidate != nil {
+			m.supersede(w)
+		}
+		m.end(w)
+	}
+}
+
+// finish turns after a call from outside, and has the host woken if it must be.
+func (m *Manager) finish() {
+	m.turn()
+	m.wakeLocked()
 }
 
 func alreadyEnabled(id string) error {
@@ -251,15 +253,17 @@ func (m *Manager) inspectPath(id, path string, allowMissing bool) (abs string, i
 func (m *Manager) hashOf(abs string, s *safeState, seen *fsys.Info) *fsys.Hash {
 	var h fsys.Hash
 	var err error
+	files := pluginFiles{path: abs}
 	if s != nil {
 		h, err = sumOf(s.files)
+		files.companions = s.companionPaths
 	} else {
 		h, err = m.opts.hashAt(abs)
 	}
 	if err != nil {
 		return nil
 	}
-	if in := m.statAll(abs, s); in.Fingerprint != seen.Fingerprint {
+	if in, err := m.statFiles(&files, func(string) {}); err != nil || in.Fingerprint != seen.Fingerprint {
 		return nil
 	}
 	return &h
@@ -274,15 +278,14 @@ func (m *Manager) Disable(id string) (bool, error) {
 	if err := m.usable(); err != nil {
 		return false, err
 	}
-	e := m.lookup(id)
-	if e == nil {
+	p := m.plugins.lookup(id)
+	if p == nil {
 		return false, nil
 	}
-	m.dropLocked(e)
-	m.renumberLocked()
+	m.drop(p)
 	m.afterChange()
-	m.kickLoop()
-	m.awaitLocked(func() bool { return !m.busyWith(func(x *entry) bool { return x == e }) })
+	m.finish()
+	m.awaitLocked(func() bool { return !m.busyWith(func(x *plugin) bool { return x == p }) })
 	return true, nil
 }
 
@@ -293,37 +296,31 @@ func (m *Manager) Clear() (int, error) {
 	if err := m.usable(); err != nil {
 		return 0, err
 	}
-	gone := m.inOrder()
-	for _, e := range gone {
-		m.dropLocked(e)
+	all := m.plugins.inOrder()
+	for _, p := range all {
+		m.drop(p)
 	}
-	m.number = 0
 	m.afterChange()
-	m.kickLoop()
-	m.awaitLocked(func() bool { return !m.busyWith((*entry).disabled) })
-	return len(gone), nil
+	m.finish()
+	m.awaitLocked(func() bool { return !m.busyWith((*plugin).disabled) })
+	return len(all), nil
 }
 
-// dropLocked ends everything about e.
-func (m *Manager) dropLocked(e *entry) {
-	m.entries.remove(e, hashOfID)
-	e.index = disabled
-	m.idBytes -= int(e.idLen)
-	if c := m.queue.takeBack(e); c != nil {
+// drop ends everything about p.
+func (m *Manager) drop(p *plugin) {
+	m.unwatch(p)
+	if c := m.queue.takeBack(p); c != nil {
 		m.discardLocked(c.snap)
 	}
-	if s := e.safe(); s != nil {
-		m.dropSafe(s)
-		for _, c := range s.companions {
-			m.releaseFolderLocked(c.folder)
-		}
+	if p.safe != nil {
+		m.dropSafe(p.safe)
 	}
-	m.removed = append(m.removed, e)
-	m.forgetRefusal(e)
-	m.forgetUnreadable(e)
-	m.releaseFolderLocked(e.folder)
+	m.forgetIncomplete(p)
+	m.forgetUnreadable(p)
+	path := p.registeredPath()
+	m.plugins.remove(p)
 	if m.event != nil {
-		m.noteLocked(Event{Kind: Disabled, ID: e.id(), Path: e.path()})
+		m.noteLocked(Event{Kind: Disabled, ID: p.id, Path: path})
 	}
 }
 
@@ -334,7 +331,7 @@ func (m *Manager) IsEnabled(id string) (bool, error) {
 		defer m.mu.Unlock()
 		return false, m.usable()
 	}
-	return m.lookup(id) != nil, nil
+	return m.plugins.lookup(id) != nil, nil
 }
 
 // Plugins returns the enabled ids in the order of enabling.
@@ -344,9 +341,9 @@ func (m *Manager) Plugins() ([]string, error) {
 	if err := m.usable(); err != nil {
 		return nil, err
 	}
-	ids := make([]string, 0, m.entries.live)
-	for _, e := range m.inOrder() {
-		ids = append(ids, e.id())
+	ids := make([]string, 0, m.plugins.byID.Len())
+	for _, p := range m.plugins.inOrder() {
+		ids = append(ids, p.id)
 	}
 	return ids, nil
 }
@@ -355,12 +352,12 @@ func (m *Manager) Plugins() ([]string, error) {
 func (m *Manager) PluginsSize() (s struct{ Count, Bytes int }, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.Count, s.Bytes = m.entries.live, m.idBytes
+	s.Count, s.Bytes = m.plugins.byID.Len(), m.plugins.idBytes
 	return s, m.usable()
 }
 
 // SetGlobalEnabled pauses (false) or resumes (true) the delivery of changes.
-// Each plugin that changed meanwhile is told once after resuming. When pausing
+// Each plugin that changed meanwhile is delivered once after resuming. When pausing
 // returns, no change is being delivered, except to the caller itself.
 func (m *Manager) SetGlobalEnabled(on bool) error {
 	m.mu.Lock()
@@ -370,7 +367,7 @@ func (m *Manager) SetGlobalEnabled(on bool) error {
 	}
 	m.paused = !on
 	m.afterChange()
-	m.kickLoop()
+	m.finish()
 	m.awaitLocked(func() bool { return !m.paused || m.running == nil || !m.running.change })
 	return nil
 }
@@ -398,11 +395,18 @@ func (m *Manager) Close() {
 	m.afterChange()
 	reload, event, wakeup, validator := m.reload, m.event, m.wakeup, m.validator
 	m.reload, m.event, m.wakeup, m.validator = nil, nil, nil, nil
-	m.entries.all(func(e *entry) {
-		if s := e.safe(); s != nil {
-			m.dropSafe(s)
+	m.plugins.byID.All(func(p *plugin) {
+		if p.safe != nil {
+			m.dropSafe(p.safe)
 		}
 	})
+	for _, t := range []*time.Timer{m.engine.timer, m.engine.poll, m.engine.bulk.timer} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	m.setBulk(false)
+	ended := m.workers.close()
 	inside := m.insideLocked()
 	if !inside {
 		m.awaitLocked(func() bool { return m.running == nil })
@@ -414,11 +418,18 @@ func (m *Manager) Close() {
 	validator.done(m)
 	finish := func() {
 		m.goroutines.Wait()
+		waited := time.NewTimer(closesWithin)
+		defer waited.Stop()
+		select {
+		case <-ended:
+		case <-waited.C: // a task is slow
+		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		for m.running != nil {
 			m.changed.Wait()
 		}
+		m.engine.src.Close()
 		m.closeStore()
 		if m.ready != nil {
 			m.ready.close()
@@ -432,6 +443,9 @@ func (m *Manager) Close() {
 	}
 }
 
+// closesWithin is how long Close waits for what is under way with the disk.
+const closesWithin = 800 * time.Millisecond
+
 // usable is nil unless the manager is closed or has had a fault.
 func (m *Manager) usable() error {
 	switch {
@@ -444,14 +458,6 @@ func (m *Manager) usable() error {
 }
 
 func errClosed() error { return fail(ErrClosed, "the manager is closed") }
-
-// kickLoop has the loop look at what callers changed.
-func (m *Manager) kickLoop() {
-	select {
-	case m.kick <- struct{}{}:
-	default:
-	}
-}
 
 // insideLocked reports whether the caller is inside a callback of this manager,
 // or in its release function.
@@ -469,9 +475,9 @@ func (m *Manager) insideLocked() bool {
 }
 
 // busyWith reports whether a callback about such an entry is running.
-func (m *Manager) busyWith(about func(*entry) bool) bool {
+func (m *Manager) busyWith(about func(*plugin) bool) bool {
 	r, a := m.running, m.vet.asking
-	return r != nil && r.e != nil && about(r.e) || a != nil && about(a.e)
+	return r != nil && r.p != nil && about(r.p) || a != nil && about(a.p)
 }
 
 // awaitLocked waits until ok, unless called from inside a callback.

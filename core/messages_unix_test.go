@@ -14,7 +14,7 @@ import (
 func TestNoMessageShowsHostileTextAsItIs(t *testing.T) {
 	for _, text := range hostile {
 		for kind := FileChanged; kind <= Rollback; kind++ {
-			for code := HealthCode(0); code <= HealthNoReport; code++ {
+			for code := HealthCode(0); code <= HealthAnswering; code++ {
 				h := &Manager{event: &slot[func(Event)]{}}
 				h.changed.L = &h.mu
 				h.noteLocked(Event{Kind: kind, Health: code, ID: text, Path: text, Message: text})

@@ -55,7 +55,7 @@ func runModel(t *testing.T, seed uint64) {
 		defer h.m.Close()
 		m := &model{host: h, r: r, last: "v0"}
 		h.m.SetReloadCallback(m.loaded, nil)
-		h.enable("a", plugin)
+		h.enable("a", pluginPath)
 		for range 5 + r.IntN(40) {
 			m.step()
 			if r.IntN(3) > 0 {
@@ -69,7 +69,7 @@ func runModel(t *testing.T, seed uint64) {
 		synctest.Wait()
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		switch now := h.content(plugin); {
+		switch now := h.content(pluginPath); {
 		case m.failed != "":
 			t.Errorf("%s", m.failed)
 		case m.last != now:
@@ -84,7 +84,7 @@ func runModel(t *testing.T, seed uint64) {
 }
 
 func (m *model) loaded(string) {
-	c := m.content(plugin)
+	c := m.content(pluginPath)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.count++
@@ -102,34 +102,34 @@ func (m *model) step() {
 		name string
 		do   func()
 	}{
-		{"replace", func() { m.disk.replace(plugin, m.version()) }},
+		{"replace", func() { m.disk.replace(pluginPath, m.version()) }},
 		{"rewrite slowly", func() {
-			closeIt := m.disk.open(plugin)
+			closeIt := m.disk.open(pluginPath)
 			for range 1 + m.r.IntN(4) {
-				m.disk.write(plugin, fmt.Sprint("torn ", m.n))
+				m.disk.write(pluginPath, fmt.Sprint("torn ", m.n))
 				time.Sleep(time.Duration(m.r.IntN(int(400*ms))) | 1)
 			}
-			m.disk.write(plugin, m.version())
+			m.disk.write(pluginPath, m.version())
 			closeIt()
 		}},
 		{"delete and re-create", func() {
-			m.disk.remove(plugin)
+			m.disk.remove(pluginPath)
 			time.Sleep(time.Duration(m.r.IntN(int(200*ms))) | 1)
-			m.disk.replace(plugin, m.version())
+			m.disk.replace(pluginPath, m.version())
 		}},
-		{"touch", func() { m.disk.write(plugin, m.content(plugin)) }},
-		{"chmod", func() { m.disk.chmod(plugin) }},
+		{"touch", func() { m.disk.write(pluginPath, m.content(pluginPath)) }},
+		{"chmod", func() { m.disk.chmod(pluginPath) }},
 		{"noise", func() { m.disk.replace("/plugins/noise", "x") }},
-		{"overflow", func() { m.disk.overflow(func() { m.disk.replace(plugin, m.version()) }) }},
+		{"overflow", func() { m.disk.overflow(func() { m.disk.replace(pluginPath, m.version()) }) }},
 		{"pause", func() { m.m.SetGlobalEnabled(false) }},
 		{"resume", func() { m.m.SetGlobalEnabled(true) }},
 		{"disable and enable", func() {
 			m.m.Disable("a")
-			if err := m.m.Enable("a", plugin, EnableOptions{}); err != nil {
+			if err := m.m.Enable("a", pluginPath, EnableOptions{}); err != nil {
 				m.t.Error(err)
 			}
 			m.mu.Lock()
-			m.last = m.content(plugin) // enabling takes the present version for known
+			m.last = m.content(pluginPath) // enabling takes the present version for known
 			m.mu.Unlock()
 		}},
 	}

@@ -61,6 +61,7 @@ type Options struct {
 	step       func(string) // called by the worker between its steps
 	strict     func(path string) (why string)
 	disk       fsys.Disk
+	mountOf    func(path string) string
 	checkImage func(io.ReaderAt, int64) error
 }
 
@@ -116,6 +117,9 @@ func (o *Options) normalize() error {
 	}
 	if o.disk == nil {
 		o.disk = systemDisk
+	}
+	if o.mountOf == nil {
+		o.mountOf = fsys.MountOf
 	}
 	if o.checkImage == nil {
 		o.checkImage = image.Check

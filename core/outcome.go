@@ -23,17 +23,17 @@ func (m *Manager) ReportReload(id string, generation uint64, outcome Outcome, me
 	if err := m.usable(); err != nil {
 		return err
 	}
-	e := m.lookup(id)
+	p := m.plugins.lookup(id)
 	switch {
-	case e == nil:
+	case p == nil:
 		return fail(ErrInvalidArgument, "plugin %q is not enabled", id)
-	case e.safe() == nil:
+	case p.safe == nil:
 		return fail(ErrNotSupported, "plugin %q is enabled without safe reload; give it safe options", id)
 	}
-	s := e.safe()
+	s := p.safe
 	o := s.offer(generation)
 	if o == nil {
-		return fail(ErrInvalidArgument, "plugin %q: generation %d is not known (any more); the latest is %d", id, generation, e.generation)
+		return fail(ErrInvalidArgument, "plugin %q: generation %d is not known (any more); the latest is %d", id, generation, p.generation)
 	}
 	o.stopWatchdog()
 	switch outcome {
@@ -47,19 +47,20 @@ func (m *Manager) ReportReload(id string, generation uint64, outcome Outcome, me
 		m.stats.ReloadsFailed++
 		s.forget(o)
 		m.discardLocked(o.snap)
-		if m.forgetMissing(s); !e.disabled() && !m.closed {
-			m.failedLocked(e, o, message)
+		if m.forgetMissing(s); !p.disabled() && !m.closed {
+			m.failedLocked(p, o, message)
 		}
 	case ReloadReleased:
 		s.forget(o)
 		m.discardLocked(o.snap)
 	}
+	m.finish()
 	return nil
 }
 
 // failedLocked remembers the bytes and offers the last good version.
-func (m *Manager) failedLocked(e *entry, o *offer, message string) {
-	s := e.safe()
+func (m *Manager) failedLocked(p *plugin, o *offer, message string) {
+	s := p.safe
 	f := s.failed(o.snap.Sum)
 	f.times++
 	what := fmt.Sprintf("generation %d failed", o.generation)
@@ -71,18 +72,18 @@ func (m *Manager) failedLocked(e *entry, o *offer, message string) {
 		for range f.times - 1 {
 			delay = min(2*delay, maxInterval)
 		}
-		if o.generation == uint64(e.generation) { // otherwise a newer one is there already
+		if o.generation == uint64(p.generation) { // otherwise a newer one is there already
 			m.stats.Retries++
-			e.distrust()
+			p.distrust()
 			s.payload = fsys.Info{}
-			m.lookAgainLocked(e, delay)
+			m.lookAgainLocked(p, delay)
 			what += fmt.Sprintf("; it is offered again in %v", delay)
 		}
 	}
 	if s.lastGood() != nil {
 		m.stats.Rollbacks++
 	}
-	m.noteLocked(Event{Kind: Rollback, ID: e.id(), Path: e.path(), Message: what}) // see nameLastGood
+	m.noteLocked(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Message: what}) // see nameLastGood
 }
 
 // snapshot makes the event name an offer's snapshot.
@@ -93,8 +94,8 @@ func (ev *Event) snapshot(o *offer) {
 }
 
 // lookAgainLocked has the loop look at an entry later.
-func (m *Manager) lookAgainLocked(e *entry, delay time.Duration) {
-	s := e.safe()
+func (m *Manager) lookAgainLocked(p *plugin, delay time.Duration) {
+	s := p.safe
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -102,9 +103,9 @@ func (m *Manager) lookAgainLocked(e *entry, delay time.Duration) {
 		m.guard("a timer", func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			if !e.disabled() && !m.closed {
-				m.hinted = append(m.hinted, e)
-				m.kickLoop()
+			if !p.disabled() && !m.closed {
+				m.checkAgain(p)
+				m.finish()
 			}
 		})
 	})
@@ -157,9 +158,9 @@ func (s *safeState) bad(sum fsys.Hash) bool {
 }
 
 // offered makes a delivered change one that can be reported on.
-func (m *Manager) offered(e *entry, c *pendingChange, ev *Event) {
-	s := e.safe()
-	o := &offer{generation: uint64(e.generation), snap: c.snap}
+func (m *Manager) offered(p *plugin, c *pendingChange, ev *Event) {
+	s := p.safe
+	o := &offer{generation: uint64(p.generation), snap: c.snap}
 	s.offers = append(s.offers, o)
 	s.payload = c.payload
 	ev.snapshot(o)
@@ -168,12 +169,13 @@ func (m *Manager) offered(e *entry, c *pendingChange, ev *Event) {
 			m.guard("a timer", func() {
 				m.mu.Lock()
 				defer m.mu.Unlock()
-				if o.watchdog == nil || e.disabled() || m.closed {
+				if o.watchdog == nil || p.disabled() || m.closed {
 					return
 				}
 				o.watchdog = nil
 				m.stats.Unreported++
-				m.healthLocked(HealthNoReport, e.id(), e.path(), fmt.Sprintf("no report on generation %d within %v; it is not taken for good", o.generation, d))
+				m.healthLocked(HealthNoReport, p.id, p.registeredPath(), fmt.Sprintf("no report on generation %d within %v; it is not taken for good", o.generation, d))
+				m.finish()
 			})
 		})
 	}

@@ -22,6 +22,10 @@ type queue struct {
 	changes line[*pendingChange]
 }
 
+// manyTopics is how many a map of topics may hold without being made anew once it is
+// empty: a map does not shrink.
+const manyTopics = 64
+
 // maxUnheard is how many plugins may wait that were enabled and disabled again
 // without the host having heard of either. Beyond that the oldest is forgotten:
 // nothing is left of it.
@@ -61,20 +65,23 @@ func topicOf(ev *Event) topic {
 	return s
 }
 
-// pendingChange is a change, or removal, that waits to be told.
+// pendingChange is a change, or removal, that waits to be delivered. It owns its
+// snapshot.
 type pendingChange struct {
-	number  uint64
-	e       *entry    // nil once it was taken back
-	info    fsys.Info // the version
-	hash    *fsys.Hash
-	removal bool
-	first   time.Time // first sign of the change
-	whole   time.Time // when it was found complete
-	snap    *snapshot // with safe reload: what the host will load
-	payload fsys.Info
+	number   uint64
+	p        *plugin   // nil once it was taken back
+	info     fsys.Info // the version
+	hash     *fsys.Hash
+	removal  bool
+	first    time.Time // first notification of the change
+	complete time.Time // when it was found complete
+	checking bool      // its file is being checked once more
+	late     bool      // that check has not come back in time
+	snap     *snapshot // with safe reload: what the host will load
+	payload  fsys.Info
 }
 
-func (c *pendingChange) gone() bool { return c.e == nil }
+func (c *pendingChange) gone() bool { return c.p == nil }
 
 func (q *queue) pending() int { return q.notes.live + q.changes.live }
 
@@ -121,7 +128,7 @@ func (q *queue) forget(n *note) {
 	if about := topicOf(&n.event); q.latest[about] == n {
 		delete(q.latest, about)
 	}
-	if len(q.latest) == 0 && q.most > slice {
+	if len(q.latest) == 0 && q.most > manyTopics {
 		q.latest, q.most = nil, 0 // a map does not shrink
 	}
 }
@@ -156,18 +163,18 @@ func (q *queue) clearNotes() { q.notes, q.latest, q.most, q.unheard = line[*note
 func (q *queue) addChange(c *pendingChange) {
 	q.number++
 	c.number = q.number
-	c.e.aside().pending = c
+	c.p.state().pending = c
 	q.changes.push(c)
 }
 
 // takeBack removes an entry's change, if one waits.
-func (q *queue) takeBack(e *entry) *pendingChange {
-	if e.more == nil || e.more.pending == nil {
+func (q *queue) takeBack(p *plugin) *pendingChange {
+	if p.rare == nil || p.rare.pending == nil {
 		return nil
 	}
-	c := e.more.pending
-	e.more.pending, c.e = nil, nil
-	e.tidy()
+	c := p.rare.pending
+	p.rare.pending, c.p = nil, nil
+	p.tidy()
 	q.changes.withdraw()
 	return c
 }
@@ -199,29 +206,29 @@ func (q *queue) popNote() Event {
 // popChange removes the change in front.
 func (q *queue) popChange() {
 	c := q.changes.pop()
-	c.e.more.pending = nil
-	c.e.tidy()
+	c.p.rare.pending = nil
+	c.p.tidy()
 }
 
 // withdraw remembers a complete version that is not delivered because its file
 // may have changed.
-func (e *entry) withdraw(in *fsys.Info) {
+func (p *plugin) withdraw(in *fsys.Info) {
 	if in.Fingerprint.Exists {
-		e.aside().withdrawn = versionOf(in)
+		p.state().withdrawn = versionOf(in)
 	}
 }
 
 // supersede counts the version that was withdrawn if the file has settled as
 // another one. The same one, after a chmod say, is not superseded.
-func (s *Stats) supersede(e *entry, now *fsys.Info) {
-	if e.more == nil || !e.more.withdrawn.Exists() {
+func (s *Stats) supersede(p *plugin, now *fsys.Info) {
+	if p.rare == nil || !p.rare.withdrawn.Exists() {
 		return
 	}
-	if !e.more.withdrawn.Is(versionOf(now)) {
+	if !p.rare.withdrawn.Is(versionOf(now)) {
 		s.Superseded++
 	}
-	e.more.withdrawn = settle.Version{}
-	e.tidy()
+	p.rare.withdrawn = settle.Version{}
+	p.tidy()
 }
 
 func (q *queue) clear() { *q = queue{number: q.number} }
@@ -276,7 +283,7 @@ func (l *line[T]) tidy() {
 		}
 	}
 	clear(l.items[len(kept):])
-	if len(kept) == 0 && cap(kept) > slice {
+	if len(kept) == 0 && cap(kept) > manyTopics {
 		kept = nil
 	}
 	l.items, l.head = kept, 0

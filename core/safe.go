@@ -9,6 +9,7 @@ import (
 	"github.com/qtforge/hotreload/core/internal/fsys"
 	snapshots "github.com/qtforge/hotreload/core/internal/snapshot"
 	"github.com/qtforge/hotreload/core/internal/verify"
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // Limits of safe reload.
@@ -32,25 +33,23 @@ const (
 
 // safeState is what an entry with safe reload has beside the others.
 type safeState struct {
-	leader *entry // this entry only stands for a further file of that one
-
-	o          *policy
-	checks     verify.Policy
-	files      []snapshots.Member // the plugin's own first
-	signatures []string           // of each of them
-	evidence   []string           // signatures and allow-list: their change is a reason to look again
-	companions []*entry           // watched for files and evidence
-	job        *vetJob            // the loop's own: what is being vetted
+	o              *policy
+	checks         verify.Policy
+	files          []snapshots.Member // the plugin's own first
+	signatures     []string           // of each of them
+	evidence       []string           // signatures and allow-list: their change is a reason to look again
+	companionPaths []string           // companion files and evidence, in the order of files and evidence
 
 	// Behind Manager.mu.
-	offers    []*offer  // told generations whose snapshots exist, oldest first
-	payload   fsys.Info // of the version last told, without the evidence
-	failures  []failure
-	rejected  string // the latest refusal, told already
-	trouble   string // the latest failure to make a snapshot, told already
-	again     time.Duration
-	timer     *time.Timer // when to look again
-	discarded bool
+	companions []*watch.Leaf // of companionPaths, while the plugin is enabled
+	offers     []*offer      // told generations whose snapshots exist, oldest first
+	payload    fsys.Info     // of the version last told, without the evidence
+	failures   []failure
+	rejected   string // the latest refusal, told already
+	trouble    string // the latest failure to make a snapshot, told already
+	again      time.Duration
+	timer      *time.Timer // when to look again
+	discarded  bool
 }
 
 // offer is a generation that the host was told of.
@@ -81,45 +80,18 @@ func (m *Manager) makeSafe(id, abs string, own *Safe) (*safeState, error) {
 	if o.signature != "" && o.publicKeys == nil {
 		return nil, fail(ErrInvalidArgument, "signature is %q, but there are no public_keys", o.signature)
 	}
-	if err := m.startVetting(); err != nil {
+	if err := m.openStore(); err != nil {
 		return nil, err
 	}
 	s, err := m.newSafeState(id, strings.Clone(abs), o)
 	if err != nil {
 		return nil, err
 	}
-	s.makeCompanions()
+	for _, f := range s.files[1:] {
+		s.companionPaths = append(s.companionPaths, f.Path)
+	}
+	s.companionPaths = append(s.companionPaths, s.evidence...)
 	return s, nil
-}
-
-// watch begins to watch an entry's file, and what else belongs to it. It returns
-// what link does.
-func (l *loop) watch(e *entry) (in fsys.Info, ok bool) {
-	in, ok = l.link(e)
-	e.state |= watching
-	if s := e.safe(); s != nil {
-		for _, c := range s.companions {
-			l.watch(c)
-			in := l.m.statFile(c.abs())
-			l.linkedTo(c, &in)
-			c.told = versionOf(&in)
-		}
-	}
-	return in, ok
-}
-
-func (l *loop) unwatch(e *entry) {
-	if e.state&watching != 0 {
-		l.ws.remove(e)
-		l.linkedTo(e, &fsys.Info{})
-		e.state &^= watching | unseen
-	}
-	if s := e.safe(); s != nil && s.leader == nil {
-		l.overtake(s)
-		for _, c := range s.companions {
-			l.unwatch(c)
-		}
-	}
 }
 
 // newSafeState prepares safe reload of the plugin at abs; o is checked.
@@ -189,59 +161,6 @@ func resolve(path string) (string, error) {
 	return fsys.JoinPath(wd, path), nil
 }
 
-// makeCompanions makes the entries through which further files are watched.
-func (s *safeState) makeCompanions() {
-	add := func(path string) {
-		dir, name := fsys.SplitPath(path)
-		c := newEntry("", name, newFolder(path[:len(path)-len(name)], len(dir), len(path)-len(name)), 0) // which Enable exchanges for a shared one
-		c.makeSafe(&safeState{})
-		s.companions = append(s.companions, c)
-	}
-	for _, f := range s.files[1:] {
-		add(f.Path)
-	}
-	for _, p := range s.evidence {
-		add(p)
-	}
-}
-
-// statOf says what stands at an entry's path now, to be compared with seen.
-func (m *Manager) statOf(e *entry, seen *fsys.Info) (fsys.Info, error) {
-	return m.statAt(e, e.abs(), seen.Remote)
-}
-
-// statAt is the fingerprint of all that a version of the plugin consists of. On
-// a network file system stat may answer from a cache for up to a minute, but
-// opening asks the server (nfs(5), close-to-open), whose clock says nothing here.
-func (m *Manager) statAt(e *entry, at string, remote bool) (fsys.Info, error) {
-	in, err := m.opts.disk.Stat(at)
-	if err != nil {
-		return fsys.Info{}, err
-	}
-	if in.Kind == fsys.Regular && remote {
-		if f, fresh, err := m.opts.openFile(at); err == nil {
-			in = fresh
-			_ = f.Close()
-		}
-		in.Changed, in.Remote = 0, true
-	}
-	return m.withRest(e.safe(), in), nil
-}
-
-// withRest adds a plugin's further files to what its own one looks like.
-func (m *Manager) withRest(s *safeState, in fsys.Info) fsys.Info {
-	if s != nil && in.Kind == fsys.Regular {
-		for _, c := range s.companions {
-			in.Fold(m.statFile(c.abs()))
-		}
-	}
-	return in
-}
-
-func (m *Manager) statAll(abs string, s *safeState) fsys.Info {
-	return m.withRest(s, m.statFile(abs))
-}
-
 // payloadOf is the same without signatures and the like.
 func (m *Manager) payloadOf(s *safeState, remote bool) fsys.Info {
 	path := s.files[0].Path
@@ -265,32 +184,4 @@ func (m *Manager) isPayload(s *safeState, payload fsys.Info, seen *fsys.Info) bo
 		payload.Fold(m.statFile(path))
 	}
 	return payload.Fingerprint == seen.Fingerprint
-}
-
-func (m *Manager) statFile(path string) fsys.Info {
-	in, err := m.opts.disk.Stat(path)
-	if err != nil {
-		return fsys.Info{}
-	}
-	return in
-}
-
-// writerOf answers for all files of a plugin, whose own one is at.
-func (m *Manager) writerOf(e *entry, at string) (fsys.Writer, fsys.Info, error) {
-	v, in, err := m.opts.writerOf(at)
-	if s := e.safe(); s != nil {
-		for _, c := range s.companions {
-			if w, _, _ := m.opts.writerOf(c.abs()); w == fsys.HasWriter {
-				v = fsys.HasWriter
-			}
-		}
-	}
-	return v, in, err
-}
-
-// written reports whether somebody is known to hold one of its files open for
-// writing.
-func (m *Manager) written(e *entry) bool {
-	v, _, _ := m.writerOf(e, e.abs())
-	return v == fsys.HasWriter
 }

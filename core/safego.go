@@ -40,6 +40,7 @@ func (m *Manager) fault(what string) {
 		m.healthLocked(HealthPanic, "", "", what+"; destroy the manager")
 	}
 	m.afterChange()
+	m.wakeLocked()
 }
 
 // Fault is for the layer above: it contained a panic in work for this manager.

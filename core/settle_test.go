@@ -16,7 +16,7 @@ func TestReplacementIsToldOnceAfterTheQuietPeriod(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		for i := range 20 {
 			v := fmt.Sprint("v", i+1)
-			h.disk.replace(plugin, v)
+			h.disk.replace(pluginPath, v)
 			h.expect(99 * ms)
 			h.expect(2*ms, "a="+v)
 			h.expect(time.Minute)
@@ -27,7 +27,7 @@ func TestReplacementIsToldOnceAfterTheQuietPeriod(t *testing.T) {
 func TestBurstIsToldOnceWithTheLastVersion(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		for i := range 15 {
-			h.disk.write(plugin, fmt.Sprint("part", i))
+			h.disk.write(pluginPath, fmt.Sprint("part", i))
 			time.Sleep(50 * ms)
 		}
 		h.expect(time.Minute, "a=part14")
@@ -36,18 +36,18 @@ func TestBurstIsToldOnceWithTheLastVersion(t *testing.T) {
 
 func TestNoQuietTellsAtOnce(t *testing.T) {
 	inBubble(t, Options{Quiet: NoQuiet}, func(h *host) {
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(0, "a=v1")
 	})
 }
 
 func TestQuietPerPlugin(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		if err := h.m.Enable("slow", plugin, EnableOptions{Quiet: time.Second}); err != nil {
+		if err := h.m.Enable("slow", pluginPath, EnableOptions{Quiet: time.Second}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(500*ms, "a=v1")
 		h.expect(600*ms, "slow=v1")
 	})
@@ -56,15 +56,15 @@ func TestQuietPerPlugin(t *testing.T) {
 func TestSlowWriterIsWaitedForHoweverLong(t *testing.T) {
 	for _, quiet := range []time.Duration{0, NoQuiet} {
 		inBubble(t, Options{Quiet: quiet}, func(h *host) {
-			closeIt := h.disk.open(plugin)
+			closeIt := h.disk.open(pluginPath)
 			for i := range 5 {
-				h.disk.write(plugin, fmt.Sprint("half", i))
+				h.disk.write(pluginPath, fmt.Sprint("half", i))
 				h.expect(time.Minute)
 			}
 			if s := h.stats(); s.BeingWritten != 1 || s.Settling != 1 {
 				t.Fatalf("being written %d, settling %d; want 1 and 1", s.BeingWritten, s.Settling)
 			}
-			h.disk.write(plugin, "whole")
+			h.disk.write(pluginPath, "whole")
 			closeIt()
 			h.expect(time.Minute, "a=whole")
 			if s := h.stats(); s.BeingWritten != 0 || s.Settling != 0 {
@@ -76,16 +76,16 @@ func TestSlowWriterIsWaitedForHoweverLong(t *testing.T) {
 
 func TestLinkerThenStripIsToldOnce(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		closeIt := h.disk.open(plugin)
-		h.disk.write(plugin, "linking")
+		closeIt := h.disk.open(pluginPath)
+		h.disk.write(pluginPath, "linking")
 		time.Sleep(10 * time.Second)
-		h.disk.write(plugin, "linked")
+		h.disk.write(pluginPath, "linked")
 		closeIt()
 		time.Sleep(60 * ms) // strip starts
-		closeIt = h.disk.open(plugin)
-		h.disk.write(plugin, "strip")
+		closeIt = h.disk.open(pluginPath)
+		h.disk.write(pluginPath, "strip")
 		time.Sleep(300 * ms)
-		h.disk.write(plugin, "stripped")
+		h.disk.write(pluginPath, "stripped")
 		closeIt()
 		h.expect(time.Minute, "a=stripped")
 	})
@@ -96,12 +96,12 @@ func TestLinkerThenStripIsToldOnce(t *testing.T) {
 func TestUnknownWriterFallsBackToQuiet(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.disk.noProbe = true
-		closeIt := h.disk.open(plugin)
+		closeIt := h.disk.open(pluginPath)
 		for i := range 10 {
-			h.disk.write(plugin, fmt.Sprint("half", i))
+			h.disk.write(pluginPath, fmt.Sprint("half", i))
 			time.Sleep(80 * ms)
 		}
-		h.disk.write(plugin, "whole")
+		h.disk.write(pluginPath, "whole")
 		closeIt()
 		h.expect(time.Minute, "a=whole")
 	})
@@ -111,10 +111,10 @@ func TestRewrittenWithoutPauseIsToldAtMaxDelay(t *testing.T) {
 	inBubble(t, Options{MaxDelay: time.Second}, func(h *host) {
 		start := time.Now()
 		for time.Since(start) < 10*time.Second {
-			closeIt := h.disk.open(plugin)
-			h.disk.write(plugin, "torn")
+			closeIt := h.disk.open(pluginPath)
+			h.disk.write(pluginPath, "torn")
 			time.Sleep(20*ms + 1) // never at the very instant of a look
-			h.disk.write(plugin, "whole")
+			h.disk.write(pluginPath, "whole")
 			closeIt()
 			time.Sleep(20*ms + 1)
 		}
@@ -136,10 +136,10 @@ func TestDeleteAndRecreateIsOneChange(t *testing.T) {
 	for _, quiet := range []time.Duration{0, NoQuiet} {
 		inBubble(t, Options{Quiet: quiet}, func(h *host) {
 			for i := range 5 {
-				h.disk.remove(plugin)
+				h.disk.remove(pluginPath)
 				time.Sleep(50 * ms)
 				v := fmt.Sprint("new", i)
-				h.disk.replace(plugin, v)
+				h.disk.replace(pluginPath, v)
 				h.expect(time.Minute, "a="+v)
 			}
 		})
@@ -148,56 +148,56 @@ func TestDeleteAndRecreateIsOneChange(t *testing.T) {
 
 func TestRemovalIsToldOnceAndTheReturnToo(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		h.disk.remove(plugin)
+		h.disk.remove(pluginPath)
 		h.expect(time.Minute, "-a")
-		h.disk.replace(plugin, "v0")
+		h.disk.replace(pluginPath, "v0")
 		h.expect(time.Minute, "a=v0")
 	})
 }
 
 func TestChmodReadersAndSiblingsTellNothing(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		h.disk.chmod(plugin)
+		h.disk.chmod(pluginPath)
 		h.disk.replace("/plugins/sibling.so", "x")
 		h.disk.remove("/plugins/sibling.so")
 		h.expect(time.Minute)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Second, "a=v1")
 	})
 }
 
 func TestIgnoreUnchangedContent(t *testing.T) {
 	inBubble(t, Options{IgnoreUnchangedContent: true}, func(h *host) {
-		h.disk.write(plugin, "v0") // touch
+		h.disk.write(pluginPath, "v0") // touch
 		h.expect(time.Minute)
-		h.disk.replace(plugin, "v0") // identical file
+		h.disk.replace(pluginPath, "v0") // identical file
 		h.expect(time.Minute)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute, "a=v1")
-		h.disk.replace(plugin, "v0")
+		h.disk.replace(pluginPath, "v0")
 		h.expect(time.Minute, "a=v0")
 	})
 }
 
 func TestTouchIsTold(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		h.disk.write(plugin, "v0")
+		h.disk.write(pluginPath, "v0")
 		h.expect(time.Minute, "a=v0")
 	})
 }
 
 func TestIncompleteImageIsRefusedOnceAndWaitedFor(t *testing.T) {
 	inBubble(t, Options{CheckImage: true}, func(h *host) {
-		h.disk.setImage(plugin, errBadImage)
-		h.disk.write(plugin, "cut off")
+		h.disk.setImage(pluginPath, errBadImage)
+		h.disk.write(pluginPath, "cut off")
 		h.expect(time.Minute)
-		h.disk.chmod(plugin)
+		h.disk.chmod(pluginPath)
 		h.expect(time.Minute)
 		if s := h.stats(); s.IncompleteImages != 1 {
 			t.Fatalf("incomplete images %d, want 1", s.IncompleteImages)
 		}
-		h.disk.setImage(plugin, nil)
-		h.disk.write(plugin, "whole image")
+		h.disk.setImage(pluginPath, nil)
+		h.disk.write(pluginPath, "whole image")
 		h.expect(time.Minute, "a=whole image")
 		if s := h.stats(); s.IncompleteImages != 0 {
 			t.Fatalf("afterwards: incomplete images %d", s.IncompleteImages)
@@ -218,13 +218,13 @@ func TestRejectedVersionRewrittenWithItsSizeAndTimeIsExaminedAgain(t *testing.T)
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, o, func(h *host) {
-				h.disk.setImage(plugin, errBadImage)
-				h.disk.write(plugin, "incomplete")
+				h.disk.setImage(pluginPath, errBadImage)
+				h.disk.write(pluginPath, "incomplete")
 				h.expect(time.Minute)
-				h.disk.restore(plugin, "incomplet2")
+				h.disk.restore(pluginPath, "incomplet2")
 				h.expect(time.Minute)
-				h.disk.setImage(plugin, nil)
-				h.disk.restore(plugin, "complete !")
+				h.disk.setImage(pluginPath, nil)
+				h.disk.restore(pluginPath, "complete !")
 				h.expect(time.Minute, "a=complete !")
 				if s := h.stats(); s.IncompleteImages != 0 {
 					t.Fatalf("incomplete images %d, want 0", s.IncompleteImages)
@@ -235,11 +235,11 @@ func TestRejectedVersionRewrittenWithItsSizeAndTimeIsExaminedAgain(t *testing.T)
 	t.Run("where the system does not tell when the inode changed", func(t *testing.T) {
 		on := func(d *fakeDisk) fsys.Disk { return clocklessDisk{d} }
 		inBubbleOn(t, Options{CheckImage: true}, on, func(h *host) {
-			h.disk.setImage(plugin, errBadImage)
-			h.disk.write(plugin, "incomplete")
+			h.disk.setImage(pluginPath, errBadImage)
+			h.disk.write(pluginPath, "incomplete")
 			h.expect(time.Minute)
-			h.disk.setImage(plugin, nil)
-			h.disk.restore(plugin, "complete !")
+			h.disk.setImage(pluginPath, nil)
+			h.disk.restore(pluginPath, "complete !")
 			h.expect(time.Minute, "a=complete !")
 		})
 	})
@@ -262,25 +262,25 @@ func (d clocklessDisk) Lstat(path string) (fsys.Info, error) {
 
 func TestTwoIDsOnOneFileBothHear(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		h.enable("b", plugin)
-		h.disk.replace(plugin, "v1")
+		h.enable("b", pluginPath)
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Second, "a=v1", "b=v1")
 		if _, err := h.m.Disable("a"); err != nil {
 			t.Fatal(err)
 		}
-		h.disk.replace(plugin, "v2")
+		h.disk.replace(pluginPath, "v2")
 		h.expect(time.Second, "b=v2")
 	})
 }
 
 func TestPauseHoldsBackAndResumeTellsOnce(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		h.enable("b", plugin)
+		h.enable("b", pluginPath)
 		if err := h.m.SetGlobalEnabled(false); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 5 {
-			h.disk.replace(plugin, fmt.Sprint("v", i))
+			h.disk.replace(pluginPath, fmt.Sprint("v", i))
 			h.expect(time.Minute)
 		}
 		h.m.SetGlobalEnabled(true)
@@ -294,13 +294,13 @@ func TestPauseHoldsBackAndResumeTellsOnce(t *testing.T) {
 func TestResumeInTheMiddleOfAChangeWaitsForIt(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.m.SetGlobalEnabled(false)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute)
-		closeIt := h.disk.open(plugin)
-		h.disk.write(plugin, "half")
+		closeIt := h.disk.open(pluginPath)
+		h.disk.write(pluginPath, "half")
 		h.m.SetGlobalEnabled(true)
 		h.expect(time.Minute)
-		h.disk.write(plugin, "whole")
+		h.disk.write(pluginPath, "whole")
 		closeIt()
 		h.expect(time.Minute, "a=whole")
 	})
@@ -311,14 +311,14 @@ func TestResumeInTheMiddleOfAChangeWaitsForIt(t *testing.T) {
 func TestWhatWaitedIsLookedAtOnceMore(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.m.SetGlobalEnabled(false)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute)
-		closeIt := h.disk.open(plugin)
+		closeIt := h.disk.open(pluginPath)
 		h.disk.mute = true
-		h.disk.write(plugin, "half")
+		h.disk.write(pluginPath, "half")
 		h.m.SetGlobalEnabled(true)
 		h.expect(time.Minute)
-		h.disk.write(plugin, "whole")
+		h.disk.write(pluginPath, "whole")
 		closeIt()
 		h.expect(time.Minute, "a=whole")
 	})
@@ -332,11 +332,11 @@ func TestChangesDuringALongCallbackAreToldOnce(t *testing.T) {
 			h.reload(id)
 			time.Sleep(10 * time.Second)
 		}, nil)
-		h.enable("a", plugin)
-		h.disk.replace(plugin, "v1")
+		h.enable("a", pluginPath)
+		h.disk.replace(pluginPath, "v1")
 		time.Sleep(time.Second)
 		for i := range 10 {
-			h.disk.replace(plugin, fmt.Sprint("w", i))
+			h.disk.replace(pluginPath, fmt.Sprint("w", i))
 			time.Sleep(300 * ms)
 		}
 		h.expect(time.Minute, "a=v1", "a=w9")
@@ -345,7 +345,7 @@ func TestChangesDuringALongCallbackAreToldOnce(t *testing.T) {
 
 func TestOverflowComparesEverything(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		h.disk.overflow(func() { h.disk.replace(plugin, "v1") })
+		h.disk.overflow(func() { h.disk.replace(pluginPath, "v1") })
 		h.expect(time.Minute, "a=v1")
 		if s := h.stats(); s.Overflows != 1 {
 			t.Fatalf("overflows %d, want 1", s.Overflows)
@@ -363,10 +363,10 @@ func TestPollingTellsToo(t *testing.T) {
 		h.disk.mute = true
 		for i := range 3 {
 			v := fmt.Sprint("v", i+1)
-			h.disk.replace(plugin, v)
+			h.disk.replace(pluginPath, v)
 			h.expect(3*time.Second, "a="+v)
 		}
-		h.disk.remove(plugin)
+		h.disk.remove(pluginPath)
 		h.expect(3*time.Second, "-a")
 		if s := h.stats(); s.PolledDirectories != 2 || s.WatchedDirectories != 0 {
 			t.Fatalf("polled %d, watched %d; want / and /plugins polled", s.PolledDirectories, s.WatchedDirectories)
@@ -381,8 +381,8 @@ func TestDirectoriesWithoutRoomArePolledAndWatchedAgain(t *testing.T) {
 		h.disk.addErr = fmt.Errorf("no space left on device")
 		h.m.SetReloadCallback(h.reload, nil)
 		h.m.SetEventCallback(h.event, nil)
-		h.enable("a", plugin)
-		h.disk.replace(plugin, "v1")
+		h.enable("a", pluginPath)
+		h.disk.replace(pluginPath, "v1")
 		h.expect(3*time.Second, "a=v1")
 		h.disk.mu.Lock()
 		h.disk.addErr = nil
@@ -391,7 +391,7 @@ func TestDirectoriesWithoutRoomArePolledAndWatchedAgain(t *testing.T) {
 		if s := h.stats(); s.PolledDirectories != 0 || s.WatchedDirectories != 2 {
 			t.Fatalf("polled %d, watched %d; want all watched again", s.PolledDirectories, s.WatchedDirectories)
 		}
-		h.disk.replace(plugin, "v2")
+		h.disk.replace(pluginPath, "v2")
 		h.expect(150*ms, "a=v2")
 		want := []HealthCode{HealthPolling, HealthPolling, HealthWatching, HealthWatching}
 		if got := h.healthCodes(); !slices.Equal(got, want) {
@@ -442,13 +442,13 @@ func TestNetworkFileSystemIsNotTakenFromTheCache(t *testing.T) {
 
 func TestUnreadableFileIsWaitedFor(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		h.disk.setMode(plugin, true)
-		h.disk.write(plugin, "v1")
+		h.disk.setMode(pluginPath, true)
+		h.disk.write(pluginPath, "v1")
 		h.expect(time.Minute)
 		if s := h.stats(); s.Unreadable != 1 {
 			t.Fatalf("unreadable %d, want 1", s.Unreadable)
 		}
-		h.disk.chmod(plugin)
+		h.disk.chmod(pluginPath)
 		h.expect(150*ms, "a=v1") // heard of, not polled
 		if s := h.stats(); s.Unreadable != 0 {
 			t.Fatalf("afterwards: unreadable %d", s.Unreadable)
@@ -477,8 +477,8 @@ func TestUnsearchableDirectoryIsNoRemoval(t *testing.T) {
 
 func TestDisablingAnUnreadablePluginEndsItsHealthProblem(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		h.disk.setMode(plugin, true)
-		h.disk.write(plugin, "v1")
+		h.disk.setMode(pluginPath, true)
+		h.disk.write(pluginPath, "v1")
 		h.expect(time.Second)
 		h.m.Disable("a")
 		h.expect(time.Minute)
@@ -519,7 +519,7 @@ func TestMissingFileMayBeWaitedFor(t *testing.T) {
 
 func TestIdleArmsNoTimer(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Second, "a=v1")
 		before := h.stats()
 		time.Sleep(24 * time.Hour)

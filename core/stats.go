@@ -44,8 +44,14 @@ func (m *Manager) Stats() (Stats, error) {
 	}
 	s := m.stats
 	s.Failed = m.failed != ""
-	s.Plugins = m.entries.live
-	s.Unchanged = m.unchanged.Load()
+	s.Plugins = m.plugins.byID.Len()
+	s.WatchedDirectories, s.PolledDirectories = m.engine.set.Count()
+	for _, w := range m.engine.settling {
+		if w.machine.Settling() {
+			s.Settling++
+		}
+	}
+	s.BeingWritten = m.engine.writing
 	s.Pending = m.queue.pending()
 	s.Snapshots, s.SnapshotBytes, s.Validating = m.vet.live, m.vet.bytes, m.vet.busy
 	return s, nil

@@ -12,24 +12,24 @@ import (
 	"github.com/qtforge/hotreload/core/internal/verify"
 )
 
-// Between settling and the queue a plugin with safe reload is vetted: copied,
-// hashed, validated. That takes time and calls the host's validator, so it runs
-// on a goroutine of its own, the worker; the result comes back to the loop. A
-// sign of activity meanwhile makes the result void.
+// Between settling and the queue a plugin with safe reload is validated: a worker
+// copies, hashes and verifies the version, and then the host's validator is asked,
+// one version at a time. A notification meanwhile supersedes the version.
 //
-//	loop ──job──► worker: strict modes, copy, stable?, hash, validate ──job──► loop ──► queue
+//	decide ──► worker: strict modes, copy, stable?, hash, verify ──► validator ──► validated ──► queue
 
-// vetJob is one version on its way.
-type vetJob struct {
-	e       *entry
-	info    fsys.Info // of all its files, when it was found whole
-	payload fsys.Info
-	first   time.Time // first sign of the change
-	void    bool      // behind Manager.mu: overtaken, or its entry is gone
-	number  uint64    // what generation it would be
+// candidate is a version that is being validated.
+type candidate struct {
+	p          *plugin
+	files      pluginFiles
+	info       fsys.Info // of all its files, when it was found complete
+	payload    fsys.Info
+	first      time.Time // first notification of the change
+	superseded bool      // behind Manager.mu, or its plugin is disabled
+	generation uint64    // the one that it would be
 
 	snap *snapshot
-	err  error // nil: fit to be told
+	err  error // nil: fit to be delivered
 }
 
 // snapshot is a copy of a version.
@@ -74,25 +74,25 @@ func (m *Manager) SetValidator(fn Validator, release func()) error {
 func (m *Manager) askAgain() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var outdated []*entry
+	var outdated []*plugin
 	for _, c := range m.queue.changes.items {
 		if c != nil && !c.gone() && m.outdated(c.snap) {
-			outdated = append(outdated, c.e)
+			outdated = append(outdated, c.p)
 		}
 	}
-	for _, e := range outdated {
-		c := m.queue.takeBack(e)
-		m.vetAnewLocked(e, &c.info, c.snap)
+	for _, p := range outdated {
+		c := m.queue.takeBack(p)
+		m.validateAnew(p, &c.info, c.snap)
 	}
 	m.afterChange()
+	m.finish()
 }
 
-// vetAnewLocked has the loop come to a version anew that was vetted already.
-func (m *Manager) vetAnewLocked(e *entry, in *fsys.Info, snap *snapshot) {
-	e.withdraw(in)
+// validateAnew has a version checked again that was validated already.
+func (m *Manager) validateAnew(p *plugin, in *fsys.Info, snap *snapshot) {
+	p.withdraw(in)
 	m.discardLocked(snap)
-	m.hinted = append(m.hinted, e)
-	m.kickLoop()
+	m.checkAgain(p)
 }
 
 // outdated reports whether the validator is one that a snapshot was not put to.
@@ -100,26 +100,25 @@ func (m *Manager) outdated(s *snapshot) bool {
 	return s != nil && m.validator != nil && s.asked != m.validator
 }
 
-// vetter is what the worker shares with the others, all behind Manager.mu.
+// vetter is what validation needs, all behind Manager.mu.
 type vetter struct {
 	store *snapshots.Store
-	ready bool // the worker runs
-	jobs  []*vetJob
-	trash []*snapshot
-	wake  chan struct{}
-	live  int   // snapshots on the disk
-	bytes int64 // of them
-	busy  int   // jobs not concluded
-	// The validator's call under way.
-	asking *run
+	trash []*snapshot // could not be removed yet: Windows, still loaded
+	live  int         // snapshots on the disk
+	bytes int64       // of them
+	busy  int         // candidates
+	// The validator's turn.
+	asks   []*candidate  // that wait for it
+	serves bool          // a goroutine asks it
+	asking *run          // the call under way
 	late   chan struct{} // closed when the latest call, timed out, has returned
 }
 
-// startVetting starts the worker when the first plugin needs it.
-func (m *Manager) startVetting() error {
+// openStore opens the store of snapshots when the first plugin needs it.
+func (m *Manager) openStore() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.usable(); err != nil || m.vet.ready {
+	if err := m.usable(); err != nil || m.vet.store != nil {
 		return err
 	}
 	base := ""
@@ -134,9 +133,7 @@ func (m *Manager) startVetting() error {
 	}
 	store.Step = m.opts.step
 	m.vet.store = store
-	m.vet.ready = true
-	m.vet.wake = make(chan struct{}, 1)
-	m.spawn(m.vetThread)
+	m.workers.do(base, func(func(string)) { store.Sweep() })
 	return nil
 }
 
@@ -158,94 +155,49 @@ func (m *Manager) closeStore() {
 	}
 }
 
-func (m *Manager) wakeVetter() {
-	select {
-	case m.vet.wake <- struct{}{}:
-	default:
-	}
-}
-
 // discardLocked has a snapshot removed.
 func (m *Manager) discardLocked(s *snapshot) {
 	if s == nil {
 		return
 	}
-	m.vet.trash = append(m.vet.trash, s)
-	m.wakeVetter()
+	trash := append(m.vet.trash, s)
+	m.vet.trash = nil
+	m.workers.do(s.Root, func(func(string)) { m.remove(trash) })
 }
 
-// vetThread is the worker.
-func (m *Manager) vetThread() {
-	v := &m.vet
-	v.store.Sweep()
-	for {
-		m.mu.Lock()
-		var j *vetJob
-		if len(v.jobs) > 0 {
-			j, v.jobs = v.jobs[0], v.jobs[1:]
-		}
-		trash := v.trash
-		v.trash = nil
-		m.mu.Unlock()
-		kept := m.empty(trash)
-		if j == nil {
-			if len(kept) > 0 { // Windows: still loaded
-				m.mu.Lock()
-				v.trash = append(v.trash, kept...)
-				m.mu.Unlock()
-			}
-			select {
-			case <-m.done:
-				return
-			case <-v.wake:
-			}
-			continue
-		}
-		j.snap, j.err = m.vetOne(j)
-		if j.err != nil && j.snap != nil {
-			m.empty([]*snapshot{j.snap})
-		}
-		select {
-		case <-m.done:
-			return
-		case m.vetted <- j:
-		}
-	}
-}
-
-// empty removes snapshots and returns those that cannot be removed yet.
-func (m *Manager) empty(trash []*snapshot) (kept []*snapshot) {
+// remove removes snapshots. It runs on a worker.
+func (m *Manager) remove(trash []*snapshot) {
 	for _, s := range trash {
-		if err := s.Remove(); err != nil && !errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "windows" {
-			kept = append(kept, s)
-			continue
-		}
+		err := s.Remove()
 		m.mu.Lock()
-		m.vet.live--
-		m.vet.bytes -= s.Bytes
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "windows" {
+			m.vet.trash = append(m.vet.trash, s) // it is still loaded
+		} else {
+			m.vet.live--
+			m.vet.bytes -= s.Bytes
+		}
 		m.mu.Unlock()
 	}
-	return kept
 }
 
-// vetOne makes and examines one snapshot.
-func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
-	e := j.e
-	s := e.safe()
+// inspect makes a snapshot of a candidate and verifies it. It runs on a worker.
+func (m *Manager) inspect(c *candidate, at func(string)) (*snapshot, error) {
+	p, s := c.p, c.p.safe
 	step := m.opts.step
 	if step == nil {
 		step = func(string) {}
 	}
 	stopped := func() bool {
+		at(c.files.path)
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		return j.void || m.closed
+		return c.superseded || m.closed
 	}
 	step("begun")
 	if stopped() {
 		return nil, fsys.ErrStopped
 	}
-	j.payload = m.payloadOf(s, j.info.Remote)
+	c.payload = m.payloadOf(s, c.info.Remote)
 	for i, f := range s.files {
 		var open string
 		if s.o.strictModes {
@@ -270,19 +222,19 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 			return nil, verify.RejectForNow("others could exchange the allow-list: %s", why)
 		}
 	}
-	if !m.isPayload(s, j.payload, &j.info) {
+	if !m.isPayload(s, c.payload, &c.info) {
 		return nil, snapshots.ErrChanged
 	}
 	m.mu.Lock()
-	told, _ := e.knows()
-	same := told.Exists() && s.payload == j.payload
+	baseline, _ := p.hostKnows()
+	same := baseline.Exists() && s.payload == c.payload
 	m.mu.Unlock()
 	if same {
 		return nil, errSame // only a signature or the like has changed
 	}
 	taken, err := m.vet.store.Take(s.files, stopped)
 	if err != nil {
-		if in, _ := m.statOf(e, &j.info); in.Fingerprint != j.info.Fingerprint {
+		if in, _ := m.statFiles(&c.files, at); in.Fingerprint != c.info.Fingerprint {
 			err = snapshots.ErrChanged // whatever it was, the file is another one by now
 		}
 		return nil, err
@@ -291,20 +243,20 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	m.mu.Lock()
 	m.vet.live++
 	m.vet.bytes += snap.Bytes
-	told, toldHash := e.knows()
+	baseline, baselineHash := p.hostKnows()
 	bad := s.bad(snap.Sum)
 	m.mu.Unlock()
-	in, _ := m.statOf(e, &j.info)
-	if in.Fingerprint != j.info.Fingerprint || !m.isPayload(s, snap.Source, &j.info) || m.written(e) {
+	in, _ := m.statFiles(&c.files, at)
+	if in.Fingerprint != c.info.Fingerprint || !m.isPayload(s, snap.Source, &c.info) || m.hasWriter(&c.files, at) {
 		return snap, snapshots.ErrChanged
 	}
-	if in.Changed != j.info.Changed { // chmod, or rewritten with its size and time during the copy
+	if in.Changed != c.info.Changed { // chmod, or rewritten with its size and time during the copy
 		if sum, err := sumOf(s.files); err != nil || sum != snap.Sum {
 			return snap, snapshots.ErrChanged
 		}
 	}
 	step("stable")
-	if m.opts.IgnoreUnchangedContent && told.Exists() && toldHash != nil && *toldHash == snap.Sum {
+	if m.opts.IgnoreUnchangedContent && baseline.Exists() && baselineHash != nil && *baselineHash == snap.Sum {
 		return snap, errSame
 	}
 	if bad {
@@ -314,7 +266,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 		return snap, err
 	}
 	step("validated")
-	return snap, m.ask(j, snap)
+	return snap, nil
 }
 
 // copies are the files of a snapshot to be checked.
@@ -331,7 +283,7 @@ func (s *safeState) copies(snap *snapshot) []verify.File {
 }
 
 // ask calls the host's validator, if there is one.
-func (m *Manager) ask(j *vetJob, snap *snapshot) error {
+func (m *Manager) ask(c *candidate) error {
 	v := &m.vet
 	if v.late != nil { // calls do not overlap
 		select {
@@ -342,16 +294,16 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		v.late = nil
 	}
 	m.mu.Lock()
-	if m.validator == nil || j.void || m.closed {
+	if m.validator == nil || c.superseded || m.closed {
 		m.mu.Unlock()
 		return nil
 	}
 	slot := m.validator.hold()
-	snap.asked = slot
-	v.asking = &run{e: j.e}
+	c.snap.asked = slot
+	v.asking = &run{p: c.p}
 	m.mu.Unlock()
-	c := Candidate{ID: j.e.id(), Path: j.e.path(), Snapshot: snap.Files[0].Path, SnapshotSize: snap.Files[0].Size,
-		SnapshotHash: hex.EncodeToString(snap.Files[0].Hash[:]), Generation: j.number}
+	asked := Candidate{ID: c.p.id, Path: c.p.registeredPath(), Snapshot: c.snap.Files[0].Path, SnapshotSize: c.snap.Files[0].Size,
+		SnapshotHash: hex.EncodeToString(c.snap.Files[0].Hash[:]), Generation: c.generation}
 	verdict, returned := make(chan error, 1), make(chan struct{})
 	m.spawn(func() {
 		runtime.LockOSThread()
@@ -367,10 +319,10 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		m.mu.Lock()
 		v.asking.thread = threadID()
 		m.mu.Unlock()
-		verdict <- slot.fn(c)
+		verdict <- slot.fn(asked)
 	})
 	var timeout <-chan time.Time
-	if d := j.e.safe().o.validatorTimeout; d > 0 {
+	if d := c.p.safe.o.validatorTimeout; d > 0 {
 		t := time.NewTimer(d)
 		defer t.Stop()
 		timeout = t.C
@@ -390,7 +342,7 @@ func (m *Manager) ask(j *vetJob, snap *snapshot) error {
 		return fsys.ErrStopped
 	case <-timeout:
 		v.late = returned
-		o := j.e.safe().o
+		o := c.p.safe.o
 		if o.acceptOnTimeout {
 			return nil
 		}
@@ -410,123 +362,136 @@ func sumOf(files []snapshots.Member) (fsys.Hash, error) {
 	return snapshots.SumOf(files, func() bool { return false })
 }
 
-// vetVersion sends a version that was found whole to the worker.
-func (l *loop) vetVersion(e *entry, in fsys.Info, first time.Time) {
-	j := &vetJob{e: e, info: in, first: first}
-	e.safe().job = j
-	l.m.mu.Lock()
-	defer l.m.mu.Unlock()
-	j.number = uint64(e.generation) + 1
-	l.m.vet.jobs = append(l.m.vet.jobs, j)
-	l.m.vet.busy++
-	l.m.wakeVetter()
-}
-
-// overtake makes a vetting under way void and returns when its change began.
-func (l *loop) overtake(s *safeState) (first time.Time) {
-	j := s.job
-	if j == nil {
-		return first
-	}
-	s.job = nil
-	l.m.mu.Lock()
-	defer l.m.mu.Unlock()
-	j.void = true
-	j.e.withdraw(&j.info)
-	return j.first
-}
-
-// vetted acts on what the worker found.
-func (l *loop) vetted(j *vetJob) {
-	e, m := j.e, l.m
-	m.mu.Lock()
-	m.vet.busy--
-	void := j.void || e.disabled()
-	if void && j.err == nil {
-		m.discardLocked(j.snap)
-	}
-	m.mu.Unlock()
-	if void {
-		return
-	}
-	s := e.safe()
-	refused, isRefused := errors.AsType[*verify.Rejection](j.err)
-	switch {
-	case j.err == nil:
-		s.job = nil
-		m.enqueueVetted(j)
-	case j.err == errSame:
-		s.job = nil
-		m.nothingNew(j)
-	case j.err == errSuppressed:
-		s.job = nil
-		m.suppressed(j)
-	case isRefused:
-		s.job = nil
-		if !refused.Passing {
-			w := l.begin(e)
-			w.machine.Rejected(versionOf(&j.info))
-			w.examined = j.info
+// validate begins to validate a version that was found complete.
+func (m *Manager) validate(w *work, in fsys.Info, first time.Time) {
+	p := w.p
+	c := &candidate{p: p, files: m.filesOf(p), info: in, first: first, generation: uint64(p.generation) + 1}
+	w.candidate = c
+	m.vet.busy++
+	m.workers.do(m.whereabouts(p), func(at func(string)) {
+		snap, err := m.inspect(c, at)
+		if err != nil && snap != nil {
+			m.remove([]*snapshot{snap})
 		}
-		m.rejected(j, refused)
-	case errors.Is(j.err, snapshots.ErrChanged):
-		l.hint(e, 0, time.Now()) // which takes over when the change began
-	default:
-		s.job = nil
-		m.snapshotFailed(j)
-	}
-	if w := l.work[e]; w != nil && !w.machine.Settling() {
-		l.rest(w)
+		m.step(func() {
+			c.snap, c.err = snap, err
+			if err != nil || m.validator == nil || c.superseded {
+				m.validated(c)
+				return
+			}
+			m.vet.asks = append(m.vet.asks, c)
+			if !m.vet.serves {
+				m.vet.serves = true
+				m.spawn(m.askValidator)
+			}
+		})
+	})
+}
+
+// askValidator puts the candidates to the validator that wait for it.
+func (m *Manager) askValidator() {
+	for {
+		m.mu.Lock()
+		if len(m.vet.asks) == 0 || m.closed {
+			m.vet.serves = false
+			m.mu.Unlock()
+			return
+		}
+		c := m.vet.asks[0]
+		m.vet.asks = m.vet.asks[1:]
+		m.mu.Unlock()
+		err := m.ask(c)
+		m.step(func() {
+			if c.err = err; err != nil {
+				m.discardLocked(c.snap)
+			}
+			m.validated(c)
+		})
 	}
 }
 
-func (m *Manager) enqueueVetted(j *vetJob) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.outdated(j.snap) {
-		m.vetAnewLocked(j.e, &j.info, j.snap)
+// supersede gives a candidate up and returns when its change was first noticed.
+func (m *Manager) supersede(w *work) (first time.Time) {
+	c := w.candidate
+	w.candidate, c.superseded = nil, true
+	c.p.withdraw(&c.info)
+	return c.first
+}
+
+// validated acts on what validation found.
+func (m *Manager) validated(c *candidate) {
+	p := c.p
+	m.vet.busy--
+	if c.superseded || p.disabled() {
+		if c.err == nil {
+			m.discardLocked(c.snap)
+		}
 		return
 	}
-	s := j.e.safe()
+	w := m.engine.settling[p]
+	rejection, isRejection := errors.AsType[*verify.Rejection](c.err)
+	if errors.Is(c.err, snapshots.ErrChanged) {
+		m.notify(p, 0, time.Now()) // which takes over when the change began
+		return
+	}
+	w.candidate = nil
+	switch {
+	case c.err == nil:
+		m.deliverValidated(c)
+	case c.err == errSame:
+		m.nothingNew(c)
+	case c.err == errSuppressed:
+		m.suppressed(c)
+	case isRejection:
+		if !rejection.Passing {
+			w.machine.Rejected(versionOf(&c.info))
+			w.examined = c.info
+		}
+		m.reject(c, rejection)
+	default:
+		m.snapshotFailed(c)
+	}
+	m.rest(w)
+}
+
+func (m *Manager) deliverValidated(c *candidate) {
+	if m.outdated(c.snap) {
+		m.validateAnew(c.p, &c.info, c.snap)
+		return
+	}
+	s := c.p.safe
 	s.rejected, s.trouble, s.again = "", "", 0
-	sum := j.snap.Sum
-	m.addChangeLocked(&pendingChange{e: j.e, info: j.info, hash: &sum, first: j.first, whole: time.Now(), snap: j.snap, payload: j.payload})
-	m.afterChange()
+	sum := c.snap.Sum
+	m.deliver(&pendingChange{p: c.p, info: c.info, hash: &sum, first: c.first, complete: time.Now(), snap: c.snap, payload: c.payload})
 }
 
 // nothingNew takes the present version for what the host knows.
-func (m *Manager) nothingNew(j *vetJob) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, h := j.e.knows()
-	j.e.setTold(versionOf(&j.info), h)
-	j.e.safe().payload = j.payload
-	m.unchanged.Add(1)
-	m.stats.supersede(j.e, &j.info)
+func (m *Manager) nothingNew(c *candidate) {
+	_, h := c.p.hostKnows()
+	c.p.setBaseline(versionOf(&c.info), h)
+	c.p.safe.payload = c.payload
+	m.stats.Unchanged++
+	m.stats.supersede(c.p, &c.info)
 }
 
-func (m *Manager) suppressed(j *vetJob) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.stats.supersede(j.e, &j.info)
-	j.e.setTold(versionOf(&j.info), nil)
-	j.e.safe().payload = j.payload
+func (m *Manager) suppressed(c *candidate) {
+	m.stats.supersede(c.p, &c.info)
+	c.p.setBaseline(versionOf(&c.info), nil)
+	c.p.safe.payload = c.payload
 	m.stats.Suppressed++
 }
 
 // rejected says once per reason that a version is refused. One that is so for
 // now is looked at again later, and at every hint.
-func (m *Manager) rejected(j *vetJob, r *verify.Rejection) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e, s, why := j.e, j.e.safe(), r.Why
+func (m *Manager) reject(c *candidate, r *verify.Rejection) {
+	p, s, why := c.p, c.p.safe, r.Why
 	if r.Passing {
 		s.again = min(max(2*s.again, minAgain), maxAgain)
-		m.lookAgainLocked(e, s.again)
+		m.lookAgainLocked(p, s.again)
 	}
-	ev := Event{Kind: Rejected, ID: e.id(), Path: e.path(), Message: why}
-	if j.snap != nil {
-		own := j.snap.Files[0]
+	ev := Event{Kind: Rejected, ID: p.id, Path: p.registeredPath(), Message: why}
+	if c.snap != nil {
+		own := c.snap.Files[0]
 		ev.SnapshotSize, ev.SnapshotHash = own.Size, hex.EncodeToString(own.Hash[:])
 	}
 	if mark := ev.SnapshotHash + " " + why; mark != s.rejected {
@@ -537,25 +502,23 @@ func (m *Manager) rejected(j *vetJob, r *verify.Rejection) {
 }
 
 // snapshotFailed says once per reason why, and tries again later; a change of the file is tried at once.
-func (m *Manager) snapshotFailed(j *vetJob) {
-	if errors.Is(j.err, fsys.ErrStopped) {
+func (m *Manager) snapshotFailed(c *candidate) {
+	if errors.Is(c.err, fsys.ErrStopped) {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s := j.e.safe()
+	s := c.p.safe
 	s.again = min(max(2*s.again, minAgain), maxAgain)
 	m.stats.SnapshotFailures++
-	why := j.err.Error()
+	why := c.err.Error()
 	mark := why
-	if p, ok := errors.AsType[*fs.PathError](j.err); ok {
+	if p, ok := errors.AsType[*fs.PathError](c.err); ok {
 		if _, copying := snapshots.Below(m.vet.store.Base(), p.Path); copying {
 			mark = p.Op + ": " + p.Err.Error() // the copy's place is another one at each try
 		}
 	}
 	if mark != s.trouble {
 		s.trouble = mark
-		m.healthLocked(HealthSnapshotFailed, j.e.id(), j.e.path(), message("no snapshot could be made, so the new version is not told yet: %v", why))
+		m.healthLocked(HealthSnapshotFailed, c.p.id, c.p.registeredPath(), message("no snapshot could be made, so the new version is not told yet: %v", why))
 	}
-	m.lookAgainLocked(j.e, s.again)
+	m.lookAgainLocked(c.p, s.again)
 }

@@ -13,9 +13,9 @@ import (
 func TestRecreatedFirstLevelDirectoryIsWatchedAnew(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		for _, v := range []string{"v1", "v2", "v3"} {
-			h.disk.recreate("/plugins", plugin, v)
+			h.disk.recreate("/plugins", pluginPath, v)
 			h.expect(time.Minute, "a="+v)
-			h.disk.replace(plugin, v+" replaced")
+			h.disk.replace(pluginPath, v+" replaced")
 			h.expect(time.Minute, "a="+v+" replaced")
 		}
 	})
@@ -26,9 +26,9 @@ func TestRecreatedFirstLevelDirectoryIsWatchedAnew(t *testing.T) {
 func TestDirectoryRecreatedDuringAnOverflowIsWatchedAnew(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		for _, v := range []string{"v1", "v2"} {
-			h.disk.overflow(func() { h.disk.recreate("/plugins", plugin, v) })
+			h.disk.overflow(func() { h.disk.recreate("/plugins", pluginPath, v) })
 			h.expect(time.Minute, "a="+v)
-			h.disk.replace(plugin, v+" replaced")
+			h.disk.replace(pluginPath, v+" replaced")
 			h.expect(time.Minute, "a="+v+" replaced")
 		}
 		if s := h.stats(); s.PolledDirectories != 0 || s.WatchedDirectories != 2 {
@@ -41,7 +41,7 @@ func TestRemountedDirectoryIsWatchedAnew(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.disk.remount("/plugins")
 		h.expect(time.Minute)
-		h.disk.replace(plugin, "v1")
+		h.disk.replace(pluginPath, "v1")
 		h.expect(time.Minute, "a=v1")
 	})
 }

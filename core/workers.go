@@ -7,15 +7,16 @@ import (
 )
 
 // workers do what may block: they ask the disk. A file system may hang for ever
-// (a dead server, a dead FUSE process), and then the call never returns. A call that
-// has not returned within hangsAfter gets a worker for others in its place; whatever
-// else is to be asked of that mount waits until the call returns. So each mount that
-// hangs keeps few workers, and no other mount waits.
+// (a dead server, a dead FUSE process), and then a call never returns. While one
+// does not return, another worker takes its place, and whatever else is to be asked
+// of that mount waits. So a mount that hangs keeps few workers, and no other mount
+// waits for it.
 //
-// No goroutine and no timer of it exists while there is nothing to do.
+// While there is nothing to do there is no goroutine and no timer.
 type workers struct {
-	start func(func())                   // runs a worker's goroutine
-	hangs func(mount string, hangs bool) // is told when a mount begins to hang, and when it no longer does
+	start   func(func())                   // runs a worker's goroutine
+	hangs   func(mount string, hangs bool) // is called when a mount begins to hang, and when it no longer does
+	mountOf func(path string) string
 
 	mu      sync.Mutex
 	tasks   []task
@@ -23,13 +24,17 @@ type workers struct {
 	hanging map[string][]task    // the mounts that hang, and what waits for each
 	round   *time.Timer          // runs while a worker is active
 	closed  bool
+	ended   chan struct{} // of close
+	over    bool          // ended is closed
 }
 
 // task is something to ask the disk. where is the path that it concerns; do calls at
-// before each access with the path that it accesses.
+// before each access with the path that it accesses. stuck, if it is not nil, is
+// called when the task hangs, or waits for a mount that hangs.
 type task struct {
 	where string
 	do    func(at func(path string))
+	stuck func()
 }
 
 const (
@@ -41,6 +46,7 @@ const (
 
 // worker is a goroutine that does tasks.
 type worker struct {
+	task     task
 	at       atomic.Pointer[string] // the path of the latest access
 	accesses atomic.Uint64
 
@@ -52,9 +58,13 @@ type worker struct {
 
 // do has a task done.
 func (w *workers) do(where string, do func(at func(path string))) {
+	w.add(task{where: where, do: do})
+}
+
+func (w *workers) add(t task) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tasks = append(w.tasks, task{where, do})
+	w.tasks = append(w.tasks, t)
 	w.employLocked()
 }
 
@@ -104,17 +114,17 @@ func (w *workers) next(k *worker) (t task, ok bool) {
 		}
 		if mount := w.hangingMount(t.where); mount != "" {
 			w.hanging[mount] = append(w.hanging[mount], t)
+			w.tellStuck(t)
 			continue
 		}
+		k.task = t
 		k.at.Store(&t.where)
 		k.observed = false
 		k.accesses.Add(1)
 		return t, true
 	}
 	delete(w.active, k)
-	if len(w.active) == 0 && w.round != nil {
-		w.round.Stop()
-	}
+	w.endLocked()
 	return task{}, false
 }
 
@@ -128,6 +138,12 @@ func (w *workers) hangingMount(path string) string {
 		return mount
 	}
 	return ""
+}
+
+func (w *workers) tellStuck(t task) {
+	if t.stuck != nil {
+		w.start(t.stuck)
+	}
 }
 
 // superviseLocked looks after the active workers once they have had time.
@@ -151,6 +167,7 @@ func (w *workers) supervise() {
 		}
 		k.mount = w.mountOf(*k.at.Load())
 		delete(w.active, k)
+		w.tellStuck(k.task)
 		if w.hanging == nil {
 			w.hanging = map[string][]task{}
 		}
@@ -163,6 +180,7 @@ func (w *workers) supervise() {
 	if len(w.active) > 0 {
 		w.superviseLocked()
 	}
+	w.endLocked()
 	w.mu.Unlock()
 	for _, mount := range begun {
 		w.hangs(mount, true)
@@ -187,13 +205,28 @@ func (w *workers) answersLocked(k *worker) {
 	w.start(func() { w.hangs(mount, false) })
 }
 
-// close has no further task begun. It does not wait: a task may hang.
-func (w *workers) close() {
+// close has no further task begun. ended is closed when no task is under way any
+// more; a task that hangs is not waited for.
+func (w *workers) close() (ended <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed, w.tasks, w.hanging = true, nil, nil
+	w.ended = make(chan struct{})
+	w.endLocked()
+	return w.ended
+}
+
+// endLocked notes that the last active worker of closed workers has ended or hangs.
+func (w *workers) endLocked() {
+	if len(w.active) > 0 {
+		return
+	}
 	if w.round != nil {
 		w.round.Stop()
+	}
+	if w.closed && !w.over {
+		w.over = true
+		close(w.ended)
 	}
 }
 

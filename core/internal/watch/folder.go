@@ -61,16 +61,8 @@ func (f *Folder) As() string { return f.text[len(f.text)-int(f.asLen):] }
 // Is reports whether the folder has this text, of which the user wrote so much.
 func (f *Folder) Is(text string, as int) bool { return f.text == text && int(f.asLen) == as }
 
-// IsReached reports whether the directory is watched, or polled, where it is now.
-func (f *Folder) IsReached() bool { return f.reached && !f.stale && !f.walking }
-
-// Device is the device of the directory, 0 while it is not known.
-func (f *Folder) Device() uint64 {
-	if f.dir == nil {
-		return 0
-	}
-	return f.dir.id.Dev
-}
+// IsWalked reports whether it is known where the folder is, or that it is missing.
+func (f *Folder) IsWalked() bool { return !f.stale && !f.walking }
 
 func (f *Folder) extra() *rare {
 	if f.rare == nil {

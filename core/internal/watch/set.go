@@ -125,17 +125,6 @@ func (s *Set) last(l *Leaf) *Folder {
 	return l.folder
 }
 
-// IsWatched reports whether notifications about the file can be relied on: every
-// folder that its path goes through is reached.
-func (s *Set) IsWatched(l *Leaf) bool {
-	for _, p := range s.through[l] {
-		if !p.f.IsReached() {
-			return false
-		}
-	}
-	return l.folder.IsReached()
-}
-
 // Through takes over where the links lead that stand at a leaf's own name.
 func (s *Set) Through(l *Leaf, places []Place) {
 	was := s.through[l]
@@ -471,6 +460,28 @@ func (s *Set) isPolled(f *Folder) bool {
 		}
 	}
 	return false
+}
+
+// Compare has a folder walked to again if a walk has ended elsewhere than the folder
+// is.
+func (s *Set) Compare(f *Folder, w *Walk) {
+	if f.walking || f.refs == 0 {
+		return
+	}
+	reached := w.Dir != ""
+	if reached != f.reached || reached && (f.dir.id != w.ID || f.dir.path() != w.Dir) {
+		s.markStale(f)
+	}
+}
+
+// Whereabouts is a path on the file system of a leaf's file, as far as is known. It
+// leads through no links then.
+func (s *Set) Whereabouts(l *Leaf) string {
+	f := s.last(l)
+	if f.dir != nil {
+		return f.dir.path()
+	}
+	return f.Dir()
 }
 
 // Folders visits all folders.
