@@ -15,7 +15,7 @@ const (
 	// many plugins that come or go at once are worth calling Options.Bulk for.
 	many = 4096
 	// bulkPause is how long none must have come or gone for it to be over.
-	bulkPause = 250 * time.Millisecond
+	bulkPause = time.Second
 )
 
 // countTurnover notes that a plugin was enabled or disabled.

@@ -19,13 +19,15 @@ func TestBulk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	path := filepath.Join(dir, "plugin")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
+	path := func(i int) string { return filepath.Join(dir, fmt.Sprint(i)) }
+	for i := range many {
+		if err := os.WriteFile(path(i), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	enable := func(n int) {
 		for i := range n {
-			if err := m.Enable(fmt.Sprint(i), path, EnableOptions{}); err != nil {
+			if err := m.Enable(fmt.Sprint(i), path(i), EnableOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}
