@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"os"
 	"runtime"
 	"time"
 
@@ -122,13 +123,11 @@ func (m *Manager) startVetting() error {
 	if err := m.usable(); err != nil || m.vet.ready {
 		return err
 	}
-	base := ""
-	if m.opts.SnapshotDir != nil {
-		base = *m.opts.SnapshotDir
-	} else {
-		base = snapshots.DefaultBase()
+	open := snapshots.OpenStandard
+	if dir := m.opts.SnapshotDir; dir != nil {
+		open = func() (*snapshots.Store, error) { return snapshots.Open(*dir) }
 	}
-	store, err := snapshots.Open(base)
+	store, err := open()
 	if err != nil {
 		return storeError(err)
 	}
@@ -280,10 +279,13 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	if same {
 		return nil, errSame // only a signature or the like has changed
 	}
-	taken, err := m.vet.store.Take(s.files, stopped)
+	taken, err := m.vet.store.Take(s.files, snapshots.Limits{MaxBytes: s.o.maxSize, Opened: s.opened}, stopped)
 	if err != nil {
 		if in, _ := m.statOf(e, &j.info); in.Fingerprint != j.info.Fingerprint {
 			err = snapshots.ErrChanged // whatever it was, the file is another one by now
+		}
+		if large, ok := errors.AsType[*snapshots.TooLargeError](err); ok {
+			err = verify.Reject("it has %d bytes (all files up to %q), more than the limit of %d (max_size)", large.Bytes, large.Name, large.Limit)
 		}
 		return nil, err
 	}
@@ -315,6 +317,15 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 	}
 	step("validated")
 	return snap, m.ask(j, snap)
+}
+
+// opened says why a file that is open must not be copied.
+func (s *safeState) opened(f *os.File) error {
+	err := s.checks.Opened(f)
+	if errors.Is(err, verify.ErrExchanged) {
+		return snapshots.ErrChanged
+	}
+	return err
 }
 
 // copies are the files of a snapshot to be checked.
