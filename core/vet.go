@@ -301,7 +301,7 @@ func (m *Manager) vetOne(j *vetJob) (*snapshot, error) {
 		return snap, snapshots.ErrChanged
 	}
 	if in.Changed != j.info.Changed { // chmod, or rewritten with its size and time during the copy
-		if sum, err := sumOf(s.files); err != nil || sum != snap.Sum {
+		if sum, err := snapshots.SumOf(s.files, snapshots.Limits{MaxBytes: s.o.maxSize}, stopped); err != nil || sum != snap.Sum {
 			return snap, snapshots.ErrChanged
 		}
 	}
@@ -418,7 +418,7 @@ func refusal(err error) error {
 
 // sumOf is what the sum of a snapshot of these files would be now.
 func sumOf(files []snapshots.Member) (fsys.Hash, error) {
-	return snapshots.SumOf(files, func() bool { return false })
+	return snapshots.SumOf(files, snapshots.Limits{}, func() bool { return false })
 }
 
 // vetVersion sends a version that was found whole to the worker.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -143,15 +144,41 @@ func (snap *Snapshot) Recheck(stopped func() bool) error {
 }
 
 // SumOf is what the sum of a snapshot of these files would be now.
-func SumOf(members []Member, stopped func() bool) (sum fsys.Hash, err error) {
+func SumOf(members []Member, limits Limits, stopped func() bool) (sum fsys.Hash, err error) {
 	all := sha256.New()
+	left := limits.MaxBytes
 	for _, m := range members {
-		_, h, err := fsys.HashFile(m.Path, stopped)
+		h, size, err := hashOf(m, limits, left, stopped)
 		if err != nil {
 			return sum, err
 		}
+		left -= size
 		fmt.Fprintf(all, "%x %q\n", h, m.Name)
 	}
 	all.Sum(sum[:0])
 	return sum, nil
+}
+
+// hashOf hashes no more than the file had when it was opened, of which left bytes
+// are allowed.
+func hashOf(m Member, limits Limits, left int64, stopped func() bool) (h fsys.Hash, size int64, err error) {
+	f, in, err := fsys.OpenRegular(m.Path)
+	if err != nil {
+		return h, 0, err
+	}
+	defer f.Close()
+	size = in.Fingerprint.Size
+	if limits.MaxBytes > 0 && size > left {
+		return h, 0, &TooLargeError{Name: m.Name, Bytes: limits.MaxBytes - left + size, Limit: limits.MaxBytes}
+	}
+	if limits.Opened != nil {
+		if err := limits.Opened(f); err != nil {
+			return h, 0, err
+		}
+	}
+	n, h, err := fsys.HashOf(io.LimitReader(f, size), stopped)
+	if err == nil && n != size {
+		err = ErrChanged
+	}
+	return h, size, err
 }

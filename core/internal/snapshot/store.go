@@ -226,14 +226,7 @@ func (s *Store) forget(dir string) {
 // begin makes the directory of a new snapshot, and the store's if it is gone. If it
 // returns no error, end must follow.
 func (s *Store) begin() (root string, err error) {
-	s.mu.Lock()
-	s.next++
-	name := strconv.FormatUint(s.next, 10)
-	if s.active == nil {
-		s.active = map[string]bool{}
-	}
-	s.active[name] = true // before it is made, so that Close leaves it to this Take
-	s.mu.Unlock()
+	name := s.takeName("")
 	defer func() {
 		if err != nil {
 			s.end(name)
@@ -257,10 +250,27 @@ func (s *Store) begin() (root string, err error) {
 			if os.Chmod(dir, 0o700) != nil && s.standard {
 				s.forget(dir)
 			}
+		case errors.Is(err, fs.ErrExist):
+			name = s.takeName(name)
 		default:
 			return "", err
 		}
 	}
+}
+
+// takeName is the next name for a snapshot, in place of one that somebody else took. It
+// is noted before the directory is made, so that Close leaves it to its Take.
+func (s *Store) takeName(instead string) (name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.active == nil {
+		s.active = map[string]bool{}
+	}
+	delete(s.active, instead)
+	s.next++
+	name = strconv.FormatUint(s.next, 10)
+	s.active[name] = true
+	return name
 }
 
 // end is the end of one Take. The last one in a closed store removes the store.

@@ -181,6 +181,24 @@ func TestFilesLargerThanTheLimitAreNotRead(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 		nothingLeft(t, s)
+		if _, err := SumOf(c.members, Limits{MaxBytes: c.limit}, never); !errors.As(err, &large) || large.Bytes != c.bytes {
+			t.Errorf("%s, the sum: %v", what, err)
+		}
+	}
+}
+
+// A snapshot is compared with the files by one number.
+func TestTheSumOfFilesIsThatOfTheirSnapshot(t *testing.T) {
+	s := openStore(t)
+	members := []Member{{source(t, "v1"), "plugin.so"}, {source(t, ""), "lib/empty"}}
+	snap, err := s.Take(members, Limits{}, never)
+	must(t, err)
+	if sum, err := SumOf(members, Limits{MaxBytes: 2}, never); err != nil || sum != snap.Sum {
+		t.Errorf("%x, %v; the snapshot's is %x", sum, err, snap.Sum)
+	}
+	must(t, os.WriteFile(members[1].Path, []byte("x"), 0o644))
+	if sum, err := SumOf(members, Limits{}, never); err != nil || sum == snap.Sum {
+		t.Errorf("%x, %v; another content has the snapshot's sum", sum, err)
 	}
 }
 

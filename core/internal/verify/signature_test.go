@@ -153,12 +153,15 @@ func FuzzSignature(f *testing.F) {
 	for _, s := range []string{prehashed, legacy, prehashed[:150], "a\nb\nc\nd\n", ""} {
 		f.Add(signedText, s, strings.TrimSpace(keyText))
 	}
+	path, sig := put(f, "p", ""), put(f, "sig", "")
 	f.Fuzz(func(t *testing.T, content, signature, key string) {
 		k, err := ParseKey(key)
 		if err != nil {
 			k = keyOf(t, keyText)
 		}
-		path, sig := put(t, "p", content), put(t, "sig", signature)
+		if err := errors.Join(os.WriteFile(path, []byte(content), 0o644), os.WriteFile(sig, []byte(signature), 0o644)); err != nil {
+			t.Fatal(err)
+		}
 		err = signedBy(path, sig, []Key{k})
 		if err != nil && rejected(err) == "" {
 			t.Fatalf("neither accepted nor rejected: %v", err)
@@ -172,13 +175,14 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
-// quotesNothing reports an error that holds a piece of a file's content. Pieces
-// that our own messages hold are none.
+// quotesNothing reports an error that holds a piece of a file's content, unless
+// the words of the message are themselves in the file.
 func quotesNothing(t *testing.T, err error, content string) {
 	t.Helper()
 	const piece = 12
+	const words = "unexpected format for the trusted comment, invalid encoded signature, incomplete encoded signature, invalid global signature"
 	for i := 0; i+piece <= len(content); i++ {
-		if c := content[i : i+piece]; strings.Contains(strings.ToLower(err.Error()), strings.ToLower(c)) {
+		if c := content[i : i+piece]; strings.Contains(strings.ToLower(err.Error()), strings.ToLower(c)) && !strings.Contains(words, strings.ToLower(c)) {
 			t.Fatalf("the error quotes %q: %v", c, err)
 		}
 	}
