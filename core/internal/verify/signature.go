@@ -66,7 +66,7 @@ func (p *Policy) checkSignature(file File, stopped func() bool) error {
 		}
 	}
 	if len(keys) == 0 {
-		return Reject("the signature %q is of none of the given keys (%s)", file.Signature, numbers(p.Keys))
+		return Reject("the signature %q does not hold: its key is not among the given ones (%s)", file.Signature, numbers(p.Keys))
 	}
 	message, err := signedMessage(file, sig.SignatureAlgorithm, stopped)
 	if err != nil {
