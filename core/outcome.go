@@ -2,8 +2,8 @@ package core
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -223,13 +223,21 @@ func (m *Manager) dropSafe(s *safeState) {
 	s.offers = nil
 }
 
-// forgetMissing gives up good generations whose snapshot somebody has removed.
+// forgetMissing gives up good generations whose snapshot somebody has removed or changed.
 // It lets the lock go meanwhile.
 func (m *Manager) forgetMissing(s *safeState) {
+	stopped := func() bool {
+		select {
+		case <-m.done:
+			return true
+		default:
+			return false
+		}
+	}
 	for last := s.lastGood(); last != nil; last = s.lastGood() {
 		var err error
-		m.unlocked(func() { _, err = os.Lstat(last.snap.Files[0].Path) })
-		if err == nil {
+		m.unlocked(func() { err = last.snap.Recheck(stopped) })
+		if err == nil || errors.Is(err, fsys.ErrStopped) {
 			return
 		}
 		s.forget(last)
