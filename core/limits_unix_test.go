@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -43,6 +44,24 @@ func TestAnUnsignedImageIsRejectedForItsSignatureFirst(t *testing.T) {
 	if ev := h.next(Rejected); !strings.Contains(ev.Message, "there is no signature") {
 		t.Errorf("rejected with %q", ev.Message)
 	}
+}
+
+// Between the first look at the modes and the opening of the file somebody may have
+// put another file there.
+func TestStrictModesAreAskedOfTheFileThatIsCopied(t *testing.T) {
+	var asked atomic.Int32
+	h := quietSafe(t, Options{strict: func(string) string {
+		if asked.Add(1) == 2 {
+			return "it is everybody's"
+		}
+		return ""
+	}})
+	h.put(h.file, "v1")
+	h.enable(Safe{StrictModes: new(true)})
+	if ev := h.next(Rejected); !strings.Contains(ev.Message, "it is everybody's") {
+		t.Errorf("rejected with %q", ev.Message)
+	}
+	h.change("v1") // a rejection for the modes is repeated by itself
 }
 
 // What is missing is watched all the same, so that the system does not say that no

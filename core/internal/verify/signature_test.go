@@ -157,14 +157,19 @@ func FuzzSignature(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content, signature, key string) {
 		k, err := ParseKey(key)
 		if err != nil {
-			k = keyOf(t, keyText)
+			k, key = keyOf(t, keyText), keyText
 		}
+		lines := strings.Split(strings.TrimSpace(key), "\n")
+		key = strings.TrimSpace(lines[len(lines)-1])
 		if err := errors.Join(os.WriteFile(path, []byte(content), 0o644), os.WriteFile(sig, []byte(signature), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 		err = signedBy(path, sig, []Key{k})
 		if err != nil && rejected(err) == "" {
 			t.Fatalf("neither accepted nor rejected: %v", err)
+		}
+		if want := referenceAccepts(path, key, signature); (err == nil) != want {
+			t.Fatalf("key %q, content %q, signature %q: %v; the reference says %v", key, content, signature, err, want)
 		}
 		if err == nil && content != signedText && k == keyOf(t, keyText) {
 			t.Fatalf("%q is accepted with the signature %q", content, signature)
