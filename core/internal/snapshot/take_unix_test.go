@@ -141,8 +141,11 @@ func TestACopyStopsInTheMiddleOfAFile(t *testing.T) {
 		}
 	}
 	_, err := s.Take([]Member{{source(t, strings.Repeat("x", 3*Chunk)), "plugin.so"}}, Limits{}, func() bool { return chunks.Load() >= 2 })
-	if !errors.Is(err, fsys.ErrStopped) {
-		t.Fatalf("Take returned %v", err)
+	switch {
+	case err == nil && chunks.Load() == 1:
+		t.Skip("this file system copies by reference")
+	case !errors.Is(err, fsys.ErrStopped) || chunks.Load() != 2:
+		t.Fatalf("Take returned %v after %d steps of 4", err, chunks.Load())
 	}
 	nothingLeft(t, s)
 }
