@@ -240,7 +240,7 @@ typedef struct hrm_options {
 #define HRM_SAFE_NO_STRICT_MODES 16u
 #define HRM_SAFE_REJECT_ON_TIMEOUT 32u
 
-#define HRM_SAFE_NONE (-1) /* for validator_timeout_ms, report_timeout_ms, retries and max_size: none, whatever the manager has */
+#define HRM_SAFE_NONE (-1) /* for the timeouts, retries and max_size: none, whatever the manager has */
 #define HRM_KEEP_NONE (-1) /* for keep_generations */
 
 #define HRM_DEFAULT_RETRY_DELAY_MS 1000

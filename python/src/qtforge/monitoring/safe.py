@@ -16,7 +16,7 @@ from ._arguments import StrPath, check_int, int32, int64
 from .errors import InvalidArgumentError
 
 SAFE_NONE = -1
-"""For validator_timeout_ms, report_timeout_ms, retries, keep_generations and max_size of SafeOptions: explicitly none."""
+"""For the timeouts, retries, keep_generations and max_size of SafeOptions: explicitly none."""
 KEEP_NONE = SAFE_NONE
 """For keep_generations of SafeOptions: explicitly none."""
 
@@ -33,8 +33,8 @@ class SafeOptions:
     An empty value is an error, never "no safeguard": "" and [] are named, and enabling (or making the manager) fails
     with InvalidArgumentError. Only ``files`` may be empty. False exempts a plugin from the manager's image,
     strict_modes or accept_on_timeout; 0 and SAFE_NONE exempt it from the manager's timeouts, retries, old
-    generations and size limit. The manager's symbols, allow_list and public_keys can be replaced, not switched off: a plugin that is
-    to have none of them needs another manager.
+    generations and size limit. The manager's symbols, allow_list and public_keys can be replaced, not switched off: a
+    plugin that is to have none of them needs another manager.
 
     Raises TypeError for a value of another type. Lists are copied: later changes of them have no effect.
     """
