@@ -203,6 +203,8 @@ soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on
 fuzz: lib ## the path walk and malformed images, these also by the standard library's readers, for FUZZTIME each, then CALLS random calls under every sanitizer
 	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core
 	$(GO) test -run '^$$' -fuzz FuzzImage -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/image
+	$(GO) test -run '^$$' -fuzz FuzzSignature -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/verify
+	$(GO) test -run '^$$' -fuzz FuzzAllowList -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/verify
 	capi/tests/fuzz $(BUILD) $(CALLS)
 
 bench: ## us and the other watchers, measured on the same work: writes docs/benchmarks.md (BENCH='-part storm': one part)

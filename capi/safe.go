@@ -64,6 +64,7 @@ func safeOf(o *C.hrm_safe_options) (*core.Safe, error) {
 		Retries:          int(o.retries),
 		RetryDelay:       milliseconds(o.retry_delay_ms),
 		Keep:             int(o.keep_generations),
+		MaxSize:          int64(o.max_size),
 	}
 	for _, f := range []struct {
 		name    string

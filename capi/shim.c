@@ -87,8 +87,9 @@ static const field safe_fields[] = {
     FIELD(hrm_safe_options, signature),            FIELD(hrm_safe_options, validator_timeout_ms),
     FIELD(hrm_safe_options, report_timeout_ms),    FIELD(hrm_safe_options, retries),
     FIELD(hrm_safe_options, retry_delay_ms),       FIELD(hrm_safe_options, keep_generations),
+    FIELD(hrm_safe_options, max_size),
 };
-LAST(hrm_safe_options, keep_generations);
+LAST(hrm_safe_options, max_size);
 
 /* Whether a struct of this size has a part of a field only. */
 static int cuts_a_field(uint32_t size, const field *fields, size_t n)

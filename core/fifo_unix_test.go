@@ -26,7 +26,7 @@ func TestReadingAFIFOWaitsForNobody(t *testing.T) {
 		"hash":  func() error { _, _, err := fsys.HashFile(path, never); return err },
 		"image": func() error { return (&verify.Policy{Image: true}).Check([]verify.File{{Path: path}}, never) },
 		"sums": func() error {
-			_, err := snapshots.SumOf([]snapshots.Member{{Path: path, Name: "fifo"}}, never)
+			_, err := snapshots.SumOf([]snapshots.Member{{Path: path, Name: "fifo"}}, snapshots.Limits{}, never)
 			return err
 		},
 		"symbols": func() error {

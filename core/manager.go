@@ -424,13 +424,13 @@ func (m *Manager) Close() {
 		case <-ended:
 		case <-waited.C: // a task is slow
 		}
+		m.closeStore()
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		for m.running != nil {
 			m.changed.Wait()
 		}
 		m.engine.src.Close()
-		m.closeStore()
 		if m.ready != nil {
 			m.ready.close()
 			m.ready = nil

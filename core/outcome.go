@@ -2,8 +2,8 @@ package core
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -47,9 +47,7 @@ func (m *Manager) ReportReload(id string, generation uint64, outcome Outcome, me
 		m.stats.ReloadsFailed++
 		s.forget(o)
 		m.discardLocked(o.snap)
-		if m.forgetMissing(s); !p.disabled() && !m.closed {
-			m.failedLocked(p, o, message)
-		}
+		m.reloadFailed(p, o, message)
 	case ReloadReleased:
 		s.forget(o)
 		m.discardLocked(o.snap)
@@ -58,8 +56,8 @@ func (m *Manager) ReportReload(id string, generation uint64, outcome Outcome, me
 	return nil
 }
 
-// failedLocked remembers the bytes and offers the last good version.
-func (m *Manager) failedLocked(p *plugin, o *offer, message string) {
+// reloadFailed remembers the bytes and offers the last good version.
+func (m *Manager) reloadFailed(p *plugin, o *offer, message string) {
 	s := p.safe
 	f := s.failed(o.snap.Sum)
 	f.times++
@@ -76,14 +74,45 @@ func (m *Manager) failedLocked(p *plugin, o *offer, message string) {
 			m.stats.Retries++
 			p.distrust()
 			s.payload = fsys.Info{}
-			m.lookAgainLocked(p, delay)
+			m.checkLater(p, delay)
 			what += fmt.Sprintf("; it is offered again in %v", delay)
 		}
 	}
-	if s.lastGood() != nil {
-		m.stats.Rollbacks++
+	m.workers.do(m.vet.store.Base(), func(at func(string)) {
+		m.forgetDamaged(p, at)
+		m.step(func() {
+			if p.disabled() {
+				return
+			}
+			if s.lastGood() != nil {
+				m.stats.Rollbacks++
+			}
+			m.noteLocked(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Message: what}) // see nameLastGood
+		})
+	})
+}
+
+// forgetDamaged gives up good generations whose snapshot is not there any more as it
+// was made. It runs on a worker.
+func (m *Manager) forgetDamaged(p *plugin, at func(string)) {
+	lastGood := func() *offer {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return p.safe.lastGood()
 	}
-	m.noteLocked(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Message: what}) // see nameLastGood
+	for last := lastGood(); last != nil; last = lastGood() {
+		err := last.snap.Recheck(func() bool {
+			at(last.snap.Root)
+			return m.isClosing()
+		})
+		if err == nil || errors.Is(err, fsys.ErrStopped) || m.isClosing() {
+			return
+		}
+		m.locked(func() {
+			p.safe.forget(last)
+			m.discardLocked(last.snap)
+		})
+	}
 }
 
 // snapshot makes the event name an offer's snapshot.
@@ -93,8 +122,8 @@ func (ev *Event) snapshot(o *offer) {
 	ev.Snapshot, ev.SnapshotSize, ev.SnapshotHash = own.Path, own.Size, hex.EncodeToString(own.Hash[:])
 }
 
-// lookAgainLocked has the loop look at an entry later.
-func (m *Manager) lookAgainLocked(p *plugin, delay time.Duration) {
+// checkLater has a plugin checked after delay.
+func (m *Manager) checkLater(p *plugin, delay time.Duration) {
 	s := p.safe
 	if s.timer != nil {
 		s.timer.Stop()
@@ -223,18 +252,4 @@ func (m *Manager) dropSafe(s *safeState) {
 		m.discardLocked(o.snap)
 	}
 	s.offers = nil
-}
-
-// forgetMissing gives up good generations whose snapshot somebody has removed.
-// It lets the lock go meanwhile.
-func (m *Manager) forgetMissing(s *safeState) {
-	for last := s.lastGood(); last != nil; last = s.lastGood() {
-		var err error
-		m.unlocked(func() { _, err = os.Lstat(last.snap.Files[0].Path) })
-		if err == nil {
-			return
-		}
-		s.forget(last)
-		m.discardLocked(last.snap)
-	}
 }

@@ -5,6 +5,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -48,6 +49,24 @@ func TestAGoodVersionSupersedesUnreportedOnes(t *testing.T) {
 		t.Errorf("a report on the superseded one: %v", err)
 	}
 	h.until("its snapshot is gone", func() bool { return noFile(first.Snapshot) && h.stats().Snapshots == 1 })
+}
+
+// What is loaded again is what was validated, or it is not named.
+func TestARollbackNamesNoSnapshotThatWasChanged(t *testing.T) {
+	h := newSafe(t, Options{}, Safe{Keep: 2}, "v1")
+	h.change("v1")
+	h.report(1, ReloadOK)
+	h.replace(h.file, "v2")
+	second := h.change("v2")
+	h.report(2, ReloadOK)
+	h.replace(h.file, "v3")
+	h.change("v3")
+	h.must(os.Chmod(second.Snapshot, 0o700))
+	h.put(second.Snapshot, "v?") // of the same size
+	h.report(3, ReloadFailed)
+	if ev := h.next(Rollback); ev.Generation != 1 || h.read(ev.Snapshot) != "v1" {
+		t.Errorf("back to generation %d, %s", ev.Generation, ev.Snapshot)
+	}
 }
 
 // What failed is not offered again when the host has been told of a newer version.

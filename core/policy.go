@@ -26,6 +26,7 @@ type Safe struct {
 	PublicKeys  []string // minisign's; one of them must have signed
 	Signature   *string  // not named: the plugin's path + ".minisig"
 	StrictModes *bool    // nobody else may be able to exchange the file
+	MaxSize     int64    // bytes of all files of the plugin, a larger version is rejected; SafeNone: no limit; by default DefaultMaxSize
 
 	ValidatorTimeout time.Duration // SafeNone: none, the default
 	AcceptOnTimeout  *bool         // what a timeout means; otherwise the version is rejected
@@ -38,8 +39,9 @@ type Safe struct {
 // Defaults and limits of Safe.
 const (
 	DefaultRetryDelay = time.Second
+	DefaultMaxSize    = 1 << 30
 	KeepNone          = -1
-	// SafeNone, as a timeout or a number of retries: none, whatever the manager has.
+	// SafeNone, as a timeout, a number of retries or a size: none, whatever the manager has.
 	SafeNone = -1
 
 	maxKeep    = 1000
@@ -56,6 +58,7 @@ type policy struct {
 	publicKeys  []string
 	signature   string // "" = beside each file
 	strictModes bool
+	maxSize     int64 // 0 = no limit
 
 	validatorTimeout time.Duration // 0 = none
 	acceptOnTimeout  bool
@@ -86,6 +89,7 @@ func mergeSafe(manager, plugin *Safe) *policy {
 		publicKeys:  list(p.PublicKeys, m.PublicKeys),
 		signature:   value(p.Signature, m.Signature),
 		strictModes: value(p.StrictModes, m.StrictModes),
+		maxSize:     number(p.MaxSize, m.MaxSize, DefaultMaxSize),
 
 		validatorTimeout: number(p.ValidatorTimeout, m.ValidatorTimeout, 0),
 		acceptOnTimeout:  value(p.AcceptOnTimeout, m.AcceptOnTimeout),
@@ -115,7 +119,7 @@ func list(plugin, manager []string) []string {
 }
 
 // number is the same for numbers: 0 does not name them, and SafeNone and KeepNone are 0.
-func number[T int | time.Duration](plugin, manager, otherwise T) T {
+func number[T int | int64 | time.Duration](plugin, manager, otherwise T) T {
 	for _, n := range []T{plugin, manager} {
 		if n != 0 {
 			return max(n, 0)
@@ -143,6 +147,9 @@ func (s *Safe) check() error {
 	}
 	if s.Retries < SafeNone || s.Retries > maxRetries {
 		return fail(ErrInvalidArgument, "retries of %d is out of range: -1 (none), 0 (not named) or 1 to %d", s.Retries, maxRetries)
+	}
+	if s.MaxSize < SafeNone {
+		return fail(ErrInvalidArgument, "max_size of %d is out of range: -1 (no limit), 0 (not named) or 1 or more bytes", s.MaxSize)
 	}
 	if s.Keep < KeepNone || s.Keep > maxKeep {
 		return fail(ErrInvalidArgument, "keep_generations of %d is out of range: -1 (none), 0 (not named) or 1 to %d", s.Keep, maxKeep)

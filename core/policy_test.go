@@ -28,6 +28,8 @@ var eachField = map[string]named{
 	"PublicKeys":          {func(s *Safe) { s.PublicKeys = []string{keyText} }, func(s *Safe) { s.PublicKeys = []string{otherKey} }, "publicKeys", []string{keyText}, []string{otherKey}, []string(nil)},
 	"Signature":           {nil, func(s *Safe) { s.Signature = new("p") }, "signature", nil, "p", ""},
 	"StrictModes":         {func(s *Safe) { s.StrictModes = new(true) }, func(s *Safe) { s.StrictModes = new(false) }, "strictModes", true, false, false},
+	"MaxSize":             {func(s *Safe) { s.MaxSize = 2 }, func(s *Safe) { s.MaxSize = 1 }, "maxSize", 2, 1, DefaultMaxSize},
+	"no MaxSize":          {func(s *Safe) { s.MaxSize = 2 }, func(s *Safe) { s.MaxSize = SafeNone }, "maxSize", 2, 0, DefaultMaxSize},
 	"ValidatorTimeout":    {func(s *Safe) { s.ValidatorTimeout = 2 * ms }, func(s *Safe) { s.ValidatorTimeout = ms }, "validatorTimeout", 2 * ms, ms, time.Duration(0)},
 	"no ValidatorTimeout": {func(s *Safe) { s.ValidatorTimeout = 2 * ms }, func(s *Safe) { s.ValidatorTimeout = SafeNone }, "validatorTimeout", 2 * ms, time.Duration(0), time.Duration(0)},
 	"AcceptOnTimeout":     {func(s *Safe) { s.AcceptOnTimeout = new(true) }, func(s *Safe) { s.AcceptOnTimeout = new(false) }, "acceptOnTimeout", true, false, false},
@@ -61,7 +63,9 @@ func policyField(t *testing.T, p *policy, name string) any {
 		}
 		return out
 	case reflect.Int64:
-		return time.Duration(f.Int())
+		if f.Type() == reflect.TypeFor[time.Duration]() {
+			return time.Duration(f.Int())
+		}
 	}
 	return int(f.Int())
 }

@@ -104,6 +104,9 @@ func (m *Manager) newSafeState(id, abs string, o *policy) (*safeState, error) {
 			full = filepath.Join(filepath.Dir(abs), f)
 		}
 		full = filepath.Clean(full)
+		if err := checkNames(id, full); err != nil {
+			return nil, err
+		}
 		if in, err := m.opts.disk.Stat(full); err == nil && in.Kind != fsys.Regular {
 			return nil, fail(ErrInvalidPath, "plugin %q: %q, named as one of its files, is no file", id, f)
 		}
@@ -140,13 +143,34 @@ func (m *Manager) newSafeState(id, abs string, o *policy) (*safeState, error) {
 		if s.evidence[i], err = resolve(p); err != nil {
 			return nil, err
 		}
+		if err := checkNames(id, s.evidence[i]); err != nil {
+			return nil, err
+		}
 	}
 	copy(s.signatures, s.evidence)
 	if o.allowList != "" {
 		s.checks.AllowList = s.evidence[len(s.evidence)-1]
 	}
 	s.checks.Image, s.checks.Symbols = o.image || m.opts.CheckImage, o.symbols
+	if o.strictModes {
+		s.checks.Strict = m.opts.strict
+	}
 	return s, nil
+}
+
+// checkNames says why no file can have this path. What is watched may be missing,
+// so that the system has not said so.
+func checkNames(id, path string) error {
+	if strings.IndexByte(path, 0) >= 0 {
+		return fail(ErrInvalidPath, "plugin %q: the path %q contains a NUL byte", id, path)
+	}
+	_, rest := fsys.SplitRoot(path)
+	for name, rest := fsys.NextName(rest); name != ""; name, rest = fsys.NextName(rest) {
+		if len(name) > maxNameLen {
+			return fail(ErrInvalidPath, "plugin %q: %s, in the path of one of its files, is longer than any file's name (%d bytes; at most %d are allowed)", id, abbreviate(name), len(name), maxNameLen)
+		}
+	}
+	return nil
 }
 
 // resolve makes a path absolute.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"os"
 	"runtime"
 	"time"
 
@@ -121,19 +122,17 @@ func (m *Manager) openStore() error {
 	if err := m.usable(); err != nil || m.vet.store != nil {
 		return err
 	}
-	base := ""
-	if m.opts.SnapshotDir != nil {
-		base = *m.opts.SnapshotDir
-	} else {
-		base = snapshots.DefaultBase()
+	open := snapshots.OpenStandard
+	if dir := m.opts.SnapshotDir; dir != nil {
+		open = func() (*snapshots.Store, error) { return snapshots.Open(*dir) }
 	}
-	store, err := snapshots.Open(base)
+	store, err := open()
 	if err != nil {
 		return storeError(err)
 	}
 	store.Step = m.opts.step
 	m.vet.store = store
-	m.workers.do(base, func(func(string)) { store.Sweep() })
+	m.workers.do(store.Base(), func(func(string)) { store.Sweep() })
 	return nil
 }
 
@@ -149,9 +148,21 @@ func storeError(err error) error {
 	return &Error{Kind: ErrIO, Msg: err.Error(), Err: errors.Unwrap(err)}
 }
 
+// closeStore removes the store, if it can be removed within closesWithin.
 func (m *Manager) closeStore() {
-	if m.vet.store != nil {
+	if m.vet.store == nil {
+		return
+	}
+	closed := make(chan struct{})
+	m.contained(func() {
+		defer close(closed)
 		m.vet.store.Close()
+	})
+	waited := time.NewTimer(closesWithin)
+	defer waited.Stop()
+	select {
+	case <-closed:
+	case <-waited.C:
 	}
 }
 
@@ -232,10 +243,13 @@ func (m *Manager) inspect(c *candidate, at func(string)) (*snapshot, error) {
 	if same {
 		return nil, errSame // only a signature or the like has changed
 	}
-	taken, err := m.vet.store.Take(s.files, stopped)
+	taken, err := m.vet.store.Take(s.files, snapshots.Limits{MaxBytes: s.o.maxSize, Opened: s.opened}, stopped)
 	if err != nil {
 		if in, _ := m.statFiles(&c.files, at); in.Fingerprint != c.info.Fingerprint {
 			err = snapshots.ErrChanged // whatever it was, the file is another one by now
+		}
+		if large, ok := errors.AsType[*snapshots.TooLargeError](err); ok {
+			err = verify.Reject("it has %d bytes (all files up to %q), more than the limit of %d (max_size)", large.Bytes, large.Name, large.Limit)
 		}
 		return nil, err
 	}
@@ -251,7 +265,7 @@ func (m *Manager) inspect(c *candidate, at func(string)) (*snapshot, error) {
 		return snap, snapshots.ErrChanged
 	}
 	if in.Changed != c.info.Changed { // chmod, or rewritten with its size and time during the copy
-		if sum, err := sumOf(s.files); err != nil || sum != snap.Sum {
+		if sum, err := snapshots.SumOf(s.files, snapshots.Limits{MaxBytes: s.o.maxSize}, stopped); err != nil || sum != snap.Sum {
 			return snap, snapshots.ErrChanged
 		}
 	}
@@ -267,6 +281,15 @@ func (m *Manager) inspect(c *candidate, at func(string)) (*snapshot, error) {
 	}
 	step("validated")
 	return snap, nil
+}
+
+// opened says why a file that is open must not be copied.
+func (s *safeState) opened(f *os.File) error {
+	err := s.checks.Opened(f)
+	if errors.Is(err, verify.ErrExchanged) {
+		return snapshots.ErrChanged
+	}
+	return err
 }
 
 // copies are the files of a snapshot to be checked.
@@ -359,7 +382,7 @@ func refusal(err error) error {
 
 // sumOf is what the sum of a snapshot of these files would be now.
 func sumOf(files []snapshots.Member) (fsys.Hash, error) {
-	return snapshots.SumOf(files, func() bool { return false })
+	return snapshots.SumOf(files, snapshots.Limits{}, func() bool { return false })
 }
 
 // validate begins to validate a version that was found complete.
@@ -487,7 +510,7 @@ func (m *Manager) reject(c *candidate, r *verify.Rejection) {
 	p, s, why := c.p, c.p.safe, r.Why
 	if r.Passing {
 		s.again = min(max(2*s.again, minAgain), maxAgain)
-		m.lookAgainLocked(p, s.again)
+		m.checkLater(p, s.again)
 	}
 	ev := Event{Kind: Rejected, ID: p.id, Path: p.registeredPath(), Message: why}
 	if c.snap != nil {
@@ -520,5 +543,5 @@ func (m *Manager) snapshotFailed(c *candidate) {
 		s.trouble = mark
 		m.healthLocked(HealthSnapshotFailed, c.p.id, c.p.registeredPath(), message("no snapshot could be made, so the new version is not told yet: %v", why))
 	}
-	m.lookAgainLocked(c.p, s.again)
+	m.checkLater(c.p, s.again)
 }

@@ -204,7 +204,8 @@ typedef struct hrm_options {
     uint32_t flags;           /* HRM_CHECK_IMAGE | ... */
     const struct hrm_safe_options *safe; /* safe reload for every plugin; NULL = none. What it asks for holds for each
                                  plugin whose own options do not name the same field: see hrm_safe_options */
-    const char *snapshot_dir; /* absolute; NULL = /run/user/UID/hotreload or /tmp/hotreload-UID; "" is INVALID_ARGUMENT */
+    const char *snapshot_dir; /* absolute; NULL = /run/user/UID/hotreload or /tmp/hotreload-UID, or if others have
+                                 taken that, a private one beside it; "" is INVALID_ARGUMENT */
 } hrm_options;
 
 /* Safe reload: the host is told of private, complete, read-only copies of what
@@ -239,10 +240,11 @@ typedef struct hrm_options {
 #define HRM_SAFE_NO_STRICT_MODES 16u
 #define HRM_SAFE_REJECT_ON_TIMEOUT 32u
 
-#define HRM_SAFE_NONE (-1) /* for validator_timeout_ms, report_timeout_ms and retries: none, whatever the manager has */
+#define HRM_SAFE_NONE (-1) /* for the timeouts, retries and max_size: none, whatever the manager has */
 #define HRM_KEEP_NONE (-1) /* for keep_generations */
 
 #define HRM_DEFAULT_RETRY_DELAY_MS 1000
+#define HRM_DEFAULT_MAX_SIZE 1073741824 /* 1 GiB */
 
 /* NULL and 0 mean: the manager's, else the default that is given here. */
 typedef struct hrm_safe_options {
@@ -264,6 +266,8 @@ typedef struct hrm_safe_options {
     int32_t retry_delay_ms;         /* before the first of them, then doubling; default HRM_DEFAULT_RETRY_DELAY_MS, else
                                        1..86400000 */
     int32_t keep_generations;       /* good ones kept beside the present one; default 1, else HRM_KEEP_NONE, 1..1000 */
+    int64_t max_size;               /* bytes of all files of a plugin together; a larger version is rejected before it is
+                                       read; default HRM_DEFAULT_MAX_SIZE, else HRM_SAFE_NONE (no limit), 1 or more */
 } hrm_safe_options;
 
 /* Accept a path that does not exist yet; its creation is the first change. */
@@ -541,7 +545,7 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
 #define HRM_ENABLE_OPTIONS_INIT                                                \
     { sizeof(hrm_enable_options), 0, 0, NULL }
 #define HRM_SAFE_OPTIONS_INIT                                                  \
-    { sizeof(hrm_safe_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0 }
+    { sizeof(hrm_safe_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0 }
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,7 @@ void what_is_not_named_is_not_named_in_c()
     const hrm_safe_options* const c = empty.get();
     CHECK(c != nullptr && c->flags == 0 && c->files == nullptr && c->symbols == nullptr && c->allow_list == nullptr);
     CHECK(c->public_keys == nullptr && c->signature == nullptr && c->validator_timeout_ms == 0);
-    CHECK(c->report_timeout_ms == 0 && c->retries == 0 && c->retry_delay_ms == 0 && c->keep_generations == 0);
+    CHECK(c->report_timeout_ms == 0 && c->retries == 0 && c->retry_delay_ms == 0 && c->keep_generations == 0 && c->max_size == 0);
     CHECK(!empty.error());
 }
 
@@ -39,6 +39,7 @@ void what_is_named_is_named_in_c()
     o.retries = 3;
     o.retry_delay = 4ms;
     o.keep_generations = 5;
+    o.max_size = 6000000000;
     const SafeArguments named{o};
     const hrm_safe_options& c = *named.get();
     CHECK(!named.error());
@@ -55,6 +56,7 @@ void what_is_named_is_named_in_c()
     CHECK_INT(c.retries, 3);
     CHECK_INT(c.retry_delay_ms, 4);
     CHECK_INT(c.keep_generations, 5);
+    CHECK(c.max_size == 6000000000);
 
     SafeOptions none;
     none.image = false;
@@ -64,6 +66,7 @@ void what_is_named_is_named_in_c()
     none.report_timeout = 0ms;
     none.retries = 0;
     none.keep_generations = 0;
+    none.max_size = 0;
     const SafeArguments exempt{none};
     const hrm_safe_options& e = *exempt.get();
     CHECK_INT(e.flags, HRM_SAFE_NO_IMAGE | HRM_SAFE_STRICT_MODES | HRM_SAFE_REJECT_ON_TIMEOUT);
@@ -71,6 +74,7 @@ void what_is_named_is_named_in_c()
     CHECK_INT(e.report_timeout_ms, HRM_SAFE_NONE);
     CHECK_INT(e.retries, HRM_SAFE_NONE);
     CHECK_INT(e.keep_generations, HRM_KEEP_NONE);
+    CHECK(e.max_size == HRM_SAFE_NONE);
 }
 
 struct Field {

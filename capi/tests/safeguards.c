@@ -40,6 +40,8 @@ static void other_keys(hrm_safe_options *s) { s->public_keys = other_key; }
 static void elsewhere(hrm_safe_options *s) { s->signature = "nowhere.minisig"; }
 static void time_50(hrm_safe_options *s) { s->validator_timeout_ms = 50; }
 static void time_51(hrm_safe_options *s) { s->validator_timeout_ms = 51; }
+static void one_byte(hrm_safe_options *s) { s->max_size = 1; }
+static void nine_bytes(hrm_safe_options *s) { s->max_size = 9; }
 static void late_is_good(hrm_safe_options *s) { time_50(s), s->flags |= HRM_SAFE_ACCEPT_ON_TIMEOUT; }
 static void late_is_bad(hrm_safe_options *s) { s->flags |= HRM_SAFE_REJECT_ON_TIMEOUT; }
 
@@ -50,6 +52,7 @@ static const rule rules[] = {
     {"allow_list", empty_list, "not in the allow-list", full_list, NULL},
     {"public_keys", keys, NULL, other_keys, "not among the given ones"},
     {"signature", keys, NULL, elsewhere, "nowhere.minisig"},
+    {"max_size", one_byte, "limit of 1 (", nine_bytes, "limit of 9 ("},
     {"validator_timeout_ms", time_50, "within 50ms", time_51, "within 51ms"},
     {"accept_on_timeout", late_is_good, NULL, late_is_bad, "within 50ms"},
 };
@@ -192,6 +195,7 @@ static void an_empty_one_is_an_error(void)
         {"HRM_SAFE_REJECT_ON_TIMEOUT", WITH(.flags = HRM_SAFE_ACCEPT_ON_TIMEOUT | HRM_SAFE_REJECT_ON_TIMEOUT)},
         {"validator_timeout of -2 ms", WITH(.validator_timeout_ms = -2)},
         {"retries of -2", WITH(.retries = -2)},
+        {"max_size of -2", WITH(.max_size = -2)},
         {"retry_delay of -1 ms", WITH(.retry_delay_ms = -1)},
     };
     hrm_safe_options no_files = WITH(.files = none);

@@ -25,6 +25,7 @@ static const field safety[] = {
     FIELD(hrm_safe_options, signature),            FIELD(hrm_safe_options, validator_timeout_ms),
     FIELD(hrm_safe_options, report_timeout_ms),    FIELD(hrm_safe_options, retries),
     FIELD(hrm_safe_options, retry_delay_ms),       FIELD(hrm_safe_options, keep_generations),
+    FIELD(hrm_safe_options, max_size),
 };
 
 static int is_cut(size_t size, const field *fields, size_t n)
@@ -64,6 +65,7 @@ static hrm_safe_options full_safe(void)
     s.public_keys = keys;
     s.validator_timeout_ms = s.report_timeout_ms = 1000;
     s.retries = s.retry_delay_ms = s.keep_generations = 1;
+    s.max_size = 1 << 20;
     return s;
 }
 

@@ -125,6 +125,13 @@ def test_strict_modes(make: Callable[..., Host], tmp_path: Path) -> None:
     holds_and_is_replaced(host, "exchange", SafeOptions(strict_modes=False))
 
 
+def test_max_size(make: Callable[..., Host]) -> None:
+    host = make(SafeOptions(max_size=1))
+    holds_and_is_replaced(host, "limit of 1 ", SafeOptions(max_size=2**40))
+    for name, size in (("no limit", 0), ("no limit either", SAFE_NONE)):
+        assert host.verdict(name, SafeOptions(max_size=size)) == ""
+
+
 def test_what_a_validators_timeout_means(make: Callable[..., Host]) -> None:
     def slow(candidate: Candidate) -> bool:
         time.sleep(0.15)  # longer than the timeout, which is what is tested
@@ -204,6 +211,7 @@ def test_every_field_has_a_test_here() -> None:
         "retries",
         "retry_delay_ms",
         "keep_generations",
+        "max_size",
     ]
     assert all(field.default is None for field in dataclasses.fields(SafeOptions))
 
@@ -269,6 +277,8 @@ def test_values_of_other_types_are_named_when_given(field: str, value: Any, mess
         ("retry_delay_ms", 0, "retry_delay_ms=0: give at least 1, or None"),
         ("validator_timeout_ms", -2, "validator_timeout.* -2"),
         ("keep_generations", 1001, "keep_generations.* 1001"),
+        ("max_size", 2**63, "max_size=9223372036854775808 is out of range"),
+        ("max_size", -2, "max_size of -2"),
     ],
 )
 def test_values_out_of_range_are_named_when_enabling(

@@ -2,8 +2,10 @@ package snapshot
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
 )
@@ -11,10 +13,30 @@ import (
 // Chunk is how much is copied before Take asks whether to stop.
 const Chunk = 8 << 20
 
-// copyFile copies one file, by reference where the file system can, and says
-// what it was.
-func (s *Store) copyFile(from, to string, stopped func() bool) (of fsys.Info, err error) {
-	src, of, err := fsys.OpenRegular(from)
+// TooLargeError says that the files of a plugin are larger than Limits allow.
+type TooLargeError struct {
+	Name         string // of the file with which they are
+	Bytes, Limit int64  // of all files up to that one
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("the files have %d bytes (up to %q), more than the limit of %d", e.Bytes, e.Name, e.Limit)
+}
+
+// copying is one Take under way.
+type copying struct {
+	store   *Store
+	root    *os.Root // of the snapshot
+	limits  Limits
+	bytes   int64 // of the files opened so far
+	stopped func() bool
+}
+
+// file copies one file, by reference where the file system can, and says what it
+// was. It copies no more than the file had when it was opened, so that a file which
+// grows without end ends the copy, too.
+func (c *copying) file(m Member) (of fsys.Info, err error) {
+	src, of, err := fsys.OpenRegular(m.Path)
 	if errors.Is(err, fsys.ErrNotRegular) {
 		return of, ErrChanged // it was a file when it was last checked
 	}
@@ -22,33 +44,55 @@ func (s *Store) copyFile(from, to string, stopped func() bool) (of fsys.Info, er
 		return of, err
 	}
 	defer src.Close()
-	dst, err := os.OpenFile(to, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if c.limits.Opened != nil {
+		if err := c.limits.Opened(src); err != nil {
+			return of, err
+		}
+	}
+	c.bytes += of.Fingerprint.Size
+	if most := c.limits.MaxBytes; most > 0 && (c.bytes > most || c.bytes < 0) {
+		return of, &TooLargeError{Name: m.Name, Bytes: c.bytes, Limit: most}
+	}
+	if err := c.root.MkdirAll(filepath.Dir(m.Name), 0o700); err != nil {
+		return of, err
+	}
+	dst, err := c.root.OpenFile(m.Name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return of, err
 	}
-	defer func() {
-		if e := dst.Close(); err == nil {
-			err = e
-		}
-	}()
-	s.step("opened")
-	s.step("copying")
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	c.store.step("opened")
+	c.store.step("copying")
 	if !reflink(dst, src) {
-		for ; ; s.step("copying") {
-			if stopped() {
-				return of, fsys.ErrStopped
-			}
-			if _, err := io.CopyN(dst, src, Chunk); err == io.EOF {
-				break
-			} else if err != nil {
-				return of, err
-			}
+		if err := c.content(dst, src, of.Fingerprint.Size); err != nil {
+			return of, err
 		}
 	}
-	if st, err := dst.Stat(); err != nil {
-		return of, err
-	} else if st.Size() != of.Fingerprint.Size {
-		return of, ErrChanged
+	for _, f := range []*os.File{src, dst} {
+		st, err := f.Stat()
+		switch {
+		case err != nil:
+			return of, err
+		case st.Size() != of.Fingerprint.Size, f == src && st.ModTime().UnixNano() != of.Fingerprint.ModTime:
+			return of, ErrChanged
+		}
 	}
 	return of, dst.Chmod(0o500)
+}
+
+// content copies so many bytes.
+func (c *copying) content(dst, src *os.File, size int64) error {
+	for left := size; left > 0; {
+		if c.stopped() {
+			return fsys.ErrStopped
+		}
+		n, err := io.CopyN(dst, src, min(left, Chunk))
+		if left -= n; err == io.EOF {
+			return ErrChanged // it has become shorter
+		} else if err != nil {
+			return err
+		}
+		c.store.step("copying")
+	}
+	return nil
 }

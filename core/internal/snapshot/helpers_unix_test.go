@@ -30,7 +30,7 @@ func source(t *testing.T, content string) string {
 // take takes a snapshot of a file with this content.
 func take(t *testing.T, s *Store, content string) *Snapshot {
 	t.Helper()
-	snap, err := s.Take([]Member{{source(t, content), "plugin.so"}}, never)
+	snap, err := s.Take([]Member{{source(t, content), "plugin.so"}}, Limits{}, never)
 	must(t, err)
 	if got, err := os.ReadFile(snap.Files[0].Path); err != nil || string(got) != content {
 		t.Fatalf("the snapshot holds %q, %v, want %q", got, err, content)

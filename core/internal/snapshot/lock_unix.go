@@ -6,25 +6,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 var errLocked = errors.New("another process has it")
-
-// DefaultBase reads no environment variable: the directory that
-// XDG_RUNTIME_DIR usually names is recognised by what it is.
-func DefaultBase() string {
-	uid := strconv.Itoa(os.Geteuid())
-	run := "/run/user/" + uid
-	if _, err := privateDir(run, false); err == nil && !fsys.NoExec(run) {
-		return run + "/hotreload"
-	}
-	return "/tmp/hotreload-" + uid
-}
 
 // lockDir locks a directory for as long as the process lives. Directory locks
 // also keep systemd-tmpfiles from ageing what is inside.

@@ -21,7 +21,7 @@ func openAndTake(t *testing.T, base string) (*Snapshot, error) {
 		return nil, err
 	}
 	t.Cleanup(s.Close)
-	return s.Take([]Member{{source(t, "v1"), "plugin.so"}}, never)
+	return s.Take([]Member{{source(t, "v1"), "plugin.so"}}, Limits{}, never)
 }
 
 // insecurely reports whether an error says that others could exchange the snapshots.

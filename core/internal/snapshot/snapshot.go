@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -30,30 +32,44 @@ type File struct {
 // ErrChanged says that a file changed while it was copied.
 var ErrChanged = errors.New("the file changed while it was copied")
 
+// Limits bound what Take copies. The zero Limits set none.
+type Limits struct {
+	MaxBytes int64 // of all files together; 0 = no limit. Otherwise the error is a *TooLargeError
+	// Opened, if set, is asked about each file once it is open and before it is
+	// read. Its error ends the copy, and Take returns it.
+	Opened func(*os.File) error
+}
+
 // Take copies the files, the plugin's own first. On failure nothing is left. It
 // returns fsys.ErrStopped soon after stopped says so, and once the store is closed.
-func (s *Store) Take(members []Member, stopped func() bool) (*Snapshot, error) {
-	root, err := s.begin()
+func (s *Store) Take(members []Member, limits Limits, stopped func() bool) (*Snapshot, error) {
+	path, err := s.begin()
 	if err != nil {
 		return nil, err
 	}
-	defer s.end()
-	s.step("made")
-	snap := &Snapshot{Root: root}
-	if err = s.fill(snap, members, func() bool { return s.isClosed() || stopped() }); err != nil {
+	defer s.end(filepath.Base(path))
+	snap := &Snapshot{Root: path}
+	err = s.fill(snap, members, limits, func() bool { return s.isClosed() || stopped() })
+	if err == nil && s.isClosed() {
+		err = fsys.ErrStopped
+	}
+	if err != nil {
 		_ = snap.Remove()
 		return nil, err
 	}
 	return snap, nil
 }
 
-func (s *Store) fill(snap *Snapshot, members []Member, stopped func() bool) error {
+func (s *Store) fill(snap *Snapshot, members []Member, limits Limits, stopped func() bool) error {
+	s.step("made")
+	root, err := os.OpenRoot(snap.Root) // a directory that goes is not made again, and no link leads out of it
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	c := &copying{store: s, root: root, limits: limits, stopped: stopped}
 	for i, m := range members {
-		to := filepath.Join(snap.Root, m.Name)
-		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-			return err
-		}
-		of, err := s.copyFile(m.Path, to, stopped)
+		of, err := c.file(m)
 		if err != nil {
 			return err
 		}
@@ -62,7 +78,7 @@ func (s *Store) fill(snap *Snapshot, members []Member, stopped func() bool) erro
 		} else {
 			snap.Source.Fold(of)
 		}
-		snap.Files = append(snap.Files, File{Path: to, Name: m.Name})
+		snap.Files = append(snap.Files, File{Path: filepath.Join(snap.Root, m.Name), Name: m.Name})
 	}
 	s.step("copied")
 	if err := snap.seal(stopped); err != nil {
@@ -96,21 +112,73 @@ func (snap *Snapshot) seal(stopped func() bool) error {
 	return nil
 }
 
-// Remove removes the snapshot. What else somebody has put into its directory stays.
-// On Windows a loaded file cannot be removed; the error says so, and Remove may be
-// called again.
-func (snap *Snapshot) Remove() error { return removeSnapshot(snap.Root) }
+// Remove removes the snapshot, if it is there. What else somebody has put into its
+// directory stays. On Windows a loaded file cannot be removed; the error says so, and
+// Remove may be called again.
+func (snap *Snapshot) Remove() error {
+	if err := removeSnapshot(snap.Root); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// ErrDamaged says that a snapshot is not what was validated.
+var ErrDamaged = errors.New("the snapshot was changed or removed")
+
+// Recheck hashes the files again. It returns ErrDamaged, wrapped, if one of them is
+// gone or has another content, and fsys.ErrStopped soon after stopped says so. Call
+// it before a host loads a snapshot that was made some time ago.
+func (snap *Snapshot) Recheck(stopped func() bool) error {
+	for _, f := range snap.Files {
+		_, h, err := fsys.HashFile(f.Path, stopped)
+		switch {
+		case errors.Is(err, fsys.ErrStopped):
+			return err
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		case h != f.Hash:
+			return fmt.Errorf("%w: %s has another content", ErrDamaged, f.Path)
+		}
+	}
+	return nil
+}
 
 // SumOf is what the sum of a snapshot of these files would be now.
-func SumOf(members []Member, stopped func() bool) (sum fsys.Hash, err error) {
+func SumOf(members []Member, limits Limits, stopped func() bool) (sum fsys.Hash, err error) {
 	all := sha256.New()
+	left := limits.MaxBytes
 	for _, m := range members {
-		_, h, err := fsys.HashFile(m.Path, stopped)
+		h, size, err := hashOf(m, limits, left, stopped)
 		if err != nil {
 			return sum, err
 		}
+		left -= size
 		fmt.Fprintf(all, "%x %q\n", h, m.Name)
 	}
 	all.Sum(sum[:0])
 	return sum, nil
+}
+
+// hashOf hashes no more than the file had when it was opened, of which left bytes
+// are allowed.
+func hashOf(m Member, limits Limits, left int64, stopped func() bool) (h fsys.Hash, size int64, err error) {
+	f, in, err := fsys.OpenRegular(m.Path)
+	if err != nil {
+		return h, 0, err
+	}
+	defer f.Close()
+	size = in.Fingerprint.Size
+	if limits.MaxBytes > 0 && size > left {
+		return h, 0, &TooLargeError{Name: m.Name, Bytes: limits.MaxBytes - left + size, Limit: limits.MaxBytes}
+	}
+	if limits.Opened != nil {
+		if err := limits.Opened(f); err != nil {
+			return h, 0, err
+		}
+	}
+	n, h, err := fsys.HashOf(io.LimitReader(f, size), stopped)
+	if err == nil && n != size {
+		err = ErrChanged
+	}
+	return h, size, err
 }

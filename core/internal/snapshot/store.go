@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,14 +26,15 @@ type Store struct {
 	// Step, if set, is called between the steps of Take; for tests.
 	Step func(at string)
 
-	base    string     // without links
-	opening sync.Mutex // held while the directory is made; Close does not wait for it
+	standard bool       // the base directory was not chosen by the host
+	opening  sync.Mutex // held while the directory is made; Close does not wait for it
 
-	mu     sync.Mutex // of the fields below; nothing that may block happens under it
-	dir    string     // "" until the first snapshot, and after somebody removed it
-	lock   *os.File   // of dir
-	next   uint64     // N
-	active int        // calls of Take under way
+	mu     sync.Mutex      // of the fields below; nothing that may block happens under it
+	base   string          // without links
+	dir    string          // "" until the first snapshot, and after somebody removed it
+	lock   *os.File        // of dir
+	next   uint64          // N
+	active map[string]bool // names of the snapshots that calls of Take fill now
 	closed bool
 }
 
@@ -57,9 +59,43 @@ func Open(base string) (*Store, error) {
 	return &Store{base: real}, nil
 }
 
+// OpenStandard is Open in the first base directory that is the user's alone
+// and can be used: the usual ones, and if
+// others have taken them, a directory of a random name that only this user can have
+// made.
+func OpenStandard() (*Store, error) {
+	base, err := chooseBase()
+	if err != nil {
+		return nil, err
+	}
+	return &Store{base: base, standard: true}, nil
+}
+
+// chooseBase returns the base directory for OpenStandard, without links.
+func chooseBase() (string, error) {
+	var first error
+	for _, base := range standardBases() {
+		real, err := prepare(base)
+		if err == nil {
+			return real, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if base, ok := ownBase(); ok {
+		return base, nil
+	}
+	return "", first
+}
+
 // Base is the path of the base directory without links: nobody who may change a
 // link can lead the host elsewhere.
-func (s *Store) Base() string { return s.base }
+func (s *Store) Base() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.base
+}
 
 // BaseError says why a base directory cannot be used.
 type BaseError struct {
@@ -138,16 +174,24 @@ func (s *Store) directory() (string, error) {
 
 // create makes a directory of this process.
 func (s *Store) create() (string, *os.File, error) {
-	real, err := prepare(s.base)
+	base := s.Base()
+	real, err := prepare(base)
+	if err == nil && real != base {
+		err = &BaseError{Dir: base, Insecure: printable.Sprintf("leads to %q now", real)}
+	}
+	if err != nil && s.standard { // the process may have become another user's
+		if base, err = chooseBase(); err == nil {
+			s.mu.Lock()
+			s.base = base
+			s.mu.Unlock()
+		}
+	}
 	if err != nil {
 		return "", nil, err
 	}
-	if real != s.base {
-		return "", nil, &BaseError{Dir: s.base, Insecure: printable.Sprintf("leads to %q now", real)}
-	}
 	for range 8 { // another process may take a new directory for a dead one's before it is locked
 		random := maphash.Bytes(maphash.MakeSeed(), nil)
-		dir := filepath.Join(s.base, fmt.Sprintf("%d-%08x", os.Getpid(), uint32(random)))
+		dir := filepath.Join(base, fmt.Sprintf("%d-%08x", os.Getpid(), uint32(random)))
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 				continue
@@ -166,7 +210,7 @@ func (s *Store) create() (string, *os.File, error) {
 			return "", nil, err
 		}
 	}
-	return "", nil, printable.Errorf("no new directory in %q stays there", s.base)
+	return "", nil, printable.Errorf("no new directory in %q stays there", base)
 }
 
 // forget gives up a directory that somebody removed.
@@ -182,12 +226,10 @@ func (s *Store) forget(dir string) {
 // begin makes the directory of a new snapshot, and the store's if it is gone. If it
 // returns no error, end must follow.
 func (s *Store) begin() (root string, err error) {
-	s.mu.Lock()
-	s.active++
-	s.mu.Unlock()
+	name := s.takeName("")
 	defer func() {
 		if err != nil {
-			s.end()
+			s.end(name)
 		}
 	}()
 	for try := 0; ; try++ {
@@ -195,10 +237,7 @@ func (s *Store) begin() (root string, err error) {
 		if err != nil {
 			return "", err
 		}
-		s.mu.Lock()
-		s.next++
-		root = filepath.Join(dir, strconv.FormatUint(s.next, 10))
-		s.mu.Unlock()
+		root = filepath.Join(dir, name)
 		err = os.Mkdir(root, 0o700)
 		switch {
 		case err == nil:
@@ -208,18 +247,37 @@ func (s *Store) begin() (root string, err error) {
 		case errors.Is(err, fs.ErrNotExist):
 			s.forget(dir)
 		case errors.Is(err, fs.ErrPermission):
-			_ = os.Chmod(dir, 0o700)
-		case !errors.Is(err, fs.ErrExist):
+			if os.Chmod(dir, 0o700) != nil && s.standard {
+				s.forget(dir)
+			}
+		case errors.Is(err, fs.ErrExist):
+			name = s.takeName(name)
+		default:
 			return "", err
 		}
 	}
 }
 
-// end is the end of one Take. The last one in a closed store removes the store.
-func (s *Store) end() {
+// takeName is the next name for a snapshot, in place of one that somebody else took. It
+// is noted before the directory is made, so that Close leaves it to its Take.
+func (s *Store) takeName(instead string) (name string) {
 	s.mu.Lock()
-	s.active--
-	last := s.closed && s.active == 0
+	defer s.mu.Unlock()
+	if s.active == nil {
+		s.active = map[string]bool{}
+	}
+	delete(s.active, instead)
+	s.next++
+	name = strconv.FormatUint(s.next, 10)
+	s.active[name] = true
+	return name
+}
+
+// end is the end of one Take. The last one in a closed store removes the store.
+func (s *Store) end(name string) {
+	s.mu.Lock()
+	delete(s.active, name)
+	last := s.closed && len(s.active) == 0
 	s.mu.Unlock()
 	if last {
 		s.remove()
@@ -227,15 +285,26 @@ func (s *Store) end() {
 }
 
 // Close removes the store with all its snapshots. It does not wait for a Take that
-// is under way: that one removes the store when it comes back, and if the process
-// ends before, the next Sweep does.
+// is under way: that one removes its snapshot and the store when it comes back, and
+// if the process ends before, the next Sweep does. Close itself removes files in the
+// base directory, which takes as long as that file system does.
 func (s *Store) Close() {
 	s.mu.Lock()
-	last := !s.closed && s.active == 0
+	first := !s.closed
 	s.closed = true
+	dir, busy := s.dir, maps.Clone(s.active)
 	s.mu.Unlock()
-	if last {
+	switch {
+	case !first:
+	case len(busy) == 0:
 		s.remove()
+	case dir != "":
+		list, _ := os.ReadDir(dir) // what cannot be listed is left to the last Take
+		for _, d := range list {
+			if name := d.Name(); isNumber(name) && !busy[name] {
+				_ = removeSnapshot(filepath.Join(dir, name))
+			}
+		}
 	}
 }
 
@@ -259,12 +328,13 @@ func (s *Store) remove() {
 // Sweep removes what dead processes have left: directories with a name as create
 // gives them, with the mark, and that nobody has locked.
 func (s *Store) Sweep() {
-	list, err := os.ReadDir(s.base)
+	base := s.Base()
+	list, err := os.ReadDir(base)
 	if err != nil {
 		return
 	}
 	for _, d := range list {
-		dir := filepath.Join(s.base, d.Name())
+		dir := filepath.Join(base, d.Name())
 		if !d.IsDir() || !ourName(d.Name()) || !marked(dir) {
 			continue
 		}

@@ -13,8 +13,14 @@ const lockName = "lock"
 
 var errLocked = errors.New("another process has it")
 
-// DefaultBase is in the user's own temporary directory.
-func DefaultBase() string { return filepath.Join(os.TempDir(), "hotreload") }
+// standardBases are in the user's own temporary directory.
+func standardBases() []string { return []string{filepath.Join(os.TempDir(), "hotreload")} }
+
+// ownBase returns a new directory in the user's own temporary directory.
+func ownBase() (string, bool) {
+	dir, err := os.MkdirTemp("", "hotreload-")
+	return dir, err == nil
+}
 
 // privateDir: the temporary directory is the user's by its access list, which is
 // not examined.

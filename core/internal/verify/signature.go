@@ -2,8 +2,10 @@ package verify
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/jedisct1/go-minisign"
@@ -37,82 +39,86 @@ func ParseKey(text string) (Key, error) {
 }
 
 // checkSignature rejects a file without a valid signature of one of the keys.
-func checkSignature(path, signature string, keys []Key, stopped func() bool) error {
-	text, err := readEvidence(signature, maxSignature)
+func (p *Policy) checkSignature(file File, stopped func() bool) error {
+	f, err := openEvidence(file.Signature)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Reject("there is no signature %q", signature)
+		return Reject("there is no signature %q", file.Signature)
 	}
 	if err != nil {
 		return Reject("the signature cannot be read: %v", err)
 	}
-	sig, err := minisign.DecodeSignature(string(text))
-	if err != nil {
-		return Reject("the signature %q is malformed: %v", signature, err)
+	defer f.Close()
+	text, err := readAll(f, maxSignature, stopped)
+	if errors.Is(err, fsys.ErrStopped) {
+		return err
 	}
-	why := printable.Errorf("it is of the key %x, which is not among the given ones", reversed(sig.KeyId))
-	var message []byte
-	for _, key := range keys {
-		if key.KeyId != sig.KeyId {
-			continue
+	if err != nil {
+		return Reject("the signature cannot be read: %v", err)
+	}
+	sig, err := minisign.DecodeSignature(string(text)) // whose errors quote nothing
+	if err != nil {
+		return Reject("the signature %q is malformed: %v", file.Signature, err)
+	}
+	var keys []Key
+	for _, k := range p.Keys {
+		if k.KeyId == sig.KeyId {
+			keys = append(keys, k)
 		}
-		if message == nil {
-			if message, err = signedMessage(path, sig.SignatureAlgorithm, stopped); err != nil {
-				return err
-			}
-			// The library would hash the whole file in memory; message is hashed already.
-			sig.SignatureAlgorithm = ofFile
-		}
-		ok, err := key.Verify(message, sig)
-		if ok && err == nil {
+	}
+	if len(keys) == 0 {
+		return Reject("the signature %q does not hold: its key is not among the given ones (%s)", file.Signature, numbers(p.Keys))
+	}
+	message, err := signedMessage(file, sig.SignatureAlgorithm, stopped)
+	if err != nil {
+		return err
+	}
+	sig.SignatureAlgorithm = ofFile // message is hashed already; the library would hash it in memory
+	for _, k := range keys {
+		var ok bool
+		if ok, err = k.Verify(message, sig); ok && err == nil {
 			return nil
 		}
-		why = err
 	}
-	return Reject("the signature %q does not hold: %v", signature, why)
+	return Reject("the signature %q does not hold: %v", file.Signature, err)
 }
 
-// signedMessage is what a signature of that algorithm signs of the file at path.
-func signedMessage(path string, algorithm [2]byte, stopped func() bool) (message []byte, err error) {
-	f, _, err := fsys.OpenRegular(path)
+// signedMessage is what a signature of that algorithm signs.
+func signedMessage(file File, algorithm [2]byte, stopped func() bool) (message []byte, err error) {
+	f, in, err := fsys.OpenRegular(file.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	r := &stoppable{f, stopped}
 	switch algorithm {
 	case ofHash:
 		h, err := blake2b.New512(nil)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := io.Copy(h, r); err != nil {
+		if _, err := io.Copy(h, &stoppable{f, stopped}); err != nil {
 			return nil, err
 		}
 		return h.Sum(nil), nil
-	case ofFile:
-		return io.ReadAll(r)
+	case ofFile: // Ed25519 wants the whole message, twice
+		if in.Fingerprint.Size > maxLegacy {
+			return nil, Reject("the signature %q is of minisign's legacy format, which is accepted for files of at most %d bytes; sign the file with minisign 0.10 or newer", file.Signature, maxLegacy)
+		}
+		return readAll(f, maxLegacy, stopped)
 	}
-	return nil, Reject("the signature is of an unknown algorithm; sign the file with minisign")
+	return nil, Reject("the signature %q is of an unknown algorithm; sign the file with minisign", file.Signature)
 }
 
-// stoppable reads until it is stopped.
-type stoppable struct {
-	io.Reader
-	stopped func() bool
-}
-
-func (s *stoppable) Read(b []byte) (int, error) {
-	if s.stopped() {
-		return 0, fsys.ErrStopped
+// numbers are the first keys' numbers as minisign shows them.
+func numbers(keys []Key) string {
+	const most = 4
+	var out []string
+	for _, k := range keys[:min(len(keys), most)] {
+		id := slices.Clone(k.KeyId[:])
+		slices.Reverse(id)
+		out = append(out, fmt.Sprintf("%X", id))
 	}
-	return s.Reader.Read(b)
-}
-
-// reversed is a key's number as minisign shows it.
-func reversed(id [8]byte) []byte {
-	out := make([]byte, len(id))
-	for i := range id {
-		out[len(id)-1-i] = id[i]
+	if len(keys) > most {
+		out = append(out, "…")
 	}
-	return out
+	return strings.Join(out, ", ")
 }

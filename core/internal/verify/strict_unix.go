@@ -44,14 +44,8 @@ func strictWalk(path string, seen map[string]bool, links int) string {
 	if err != nil {
 		return err.Error()
 	}
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Uid != 0 && int(sys.Uid) != os.Geteuid() {
-		return fmt.Sprintf("%q belongs to user %d", path, sys.Uid)
-	}
-	if st.Mode()&fs.ModeSymlink == 0 {
-		if st.Mode().Perm()&0o022 != 0 {
-			return fmt.Sprintf("%q is writable by others (mode %#o)", path, st.Mode().Perm())
-		}
-		return ""
+	if why := strictMode(path, st); why != "" || st.Mode()&fs.ModeSymlink == 0 {
+		return why
 	}
 	target, err := os.Readlink(path)
 	if err != nil {
@@ -68,4 +62,24 @@ func strictWalk(path string, seen map[string]bool, links int) string {
 		target = fsys.JoinPath(dir, target)
 	}
 	return strictWalk(target, seen, links)
+}
+
+// strictFile says who else could write to an open file; "" if nobody could.
+func strictFile(f *os.File) string {
+	st, err := f.Stat()
+	if err != nil {
+		return err.Error()
+	}
+	return strictMode(f.Name(), st)
+}
+
+// strictMode says why the owner and mode of what stands at path are not strict.
+func strictMode(path string, st fs.FileInfo) string {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok && sys.Uid != 0 && int(sys.Uid) != os.Geteuid() {
+		return fmt.Sprintf("%q belongs to user %d", path, sys.Uid)
+	}
+	if st.Mode()&fs.ModeSymlink == 0 && st.Mode().Perm()&0o022 != 0 {
+		return fmt.Sprintf("%q is writable by others (mode %#o)", path, st.Mode().Perm())
+	}
+	return ""
 }

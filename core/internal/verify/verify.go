@@ -16,6 +16,9 @@ type Policy struct {
 	Keys      []Key    // one of them must have signed each file; none = no signatures
 	Image     bool     // each file that begins as an image, and the first one in any case, must be complete
 	Symbols   []string // that the first file must export
+	// Strict, if set, says who else could exchange what stands at a path; "" if
+	// nobody could. It is StrictPath but in tests.
+	Strict func(path string) (why string)
 }
 
 // File is one file of a snapshot.
@@ -45,78 +48,95 @@ func RejectForNow(format string, args ...any) error {
 }
 
 // Check says why the files, the plugin's own first, must not be loaded: nil, a
-// *Rejection, or another error if that could not be found out.
+// *Rejection, or another error if that could not be found out. It returns
+// fsys.ErrStopped soon after stopped says so.
+//
+// Nothing but this order keeps a stranger's file from the parsers: the allow-list
+// and the signatures come first.
 func (p *Policy) Check(files []File, stopped func() bool) error {
-	if p.Image {
-		if err := checkImage(files[0].Path); err != nil {
-			return Reject("%v", err)
-		}
-	}
-	for i, f := range files {
-		magic := startsAsImage(f.Path)
-		if magic && fsys.NoExec(f.Path) {
-			return Reject("the snapshot directory is on a file system mounted noexec, so that nothing can be loaded from it; choose another snapshot directory")
-		}
-		if i > 0 && magic && p.Image {
-			if err := checkImage(f.Path); err != nil {
-				return Reject("%s: %v", f.Name, err)
-			}
-		}
-	}
-	if len(p.Symbols) > 0 {
-		if err := checkSymbols(files[0].Path, p.Symbols); err != nil {
-			return err
-		}
-	}
 	if p.AllowList != "" {
-		if err := checkAllowList(p.AllowList, files); err != nil {
+		if err := p.checkAllowList(files, stopped); err != nil {
 			return err
 		}
 	}
 	if len(p.Keys) > 0 {
 		for _, f := range files {
-			if err := checkSignature(f.Path, f.Signature, p.Keys, stopped); err != nil {
+			if err := p.checkSignature(f, stopped); err != nil {
 				return err
 			}
+		}
+	}
+	if err := p.checkImages(files, stopped); err != nil {
+		return err
+	}
+	if len(p.Symbols) > 0 {
+		return checkSymbols(files[0].Path, p.Symbols, stopped)
+	}
+	return nil
+}
+
+// checkImages rejects images that cannot be loaded.
+func (p *Policy) checkImages(files []File, stopped func() bool) error {
+	for i, f := range files {
+		begins, err := beginsAsImage(f.Path)
+		switch {
+		case err != nil:
+			return err
+		case begins && fsys.NoExec(f.Path):
+			return Reject("the snapshot directory is on a file system mounted noexec, so that nothing can be loaded from it; choose another snapshot directory")
+		case !p.Image || i > 0 && !begins:
+			continue
+		}
+		var why error
+		if err := withFile(f.Path, stopped, func(r io.ReaderAt, size int64) { why = image.Check(r, size) }); err != nil {
+			return err
+		}
+		if why != nil && i > 0 {
+			return Reject("%s: %v", f.Name, why)
+		}
+		if why != nil {
+			return Reject("%v", why)
 		}
 	}
 	return nil
 }
 
-// startsAsImage reports whether a file begins as ELF, PE and Mach-O files do.
-func startsAsImage(path string) (begins bool) {
-	_ = withFile(path, func(r io.ReaderAt, size int64) error {
+// beginsAsImage reports whether a file begins as ELF, PE and Mach-O files do.
+func beginsAsImage(path string) (begins bool, err error) {
+	err = withFile(path, func() bool { return false }, func(r io.ReaderAt, size int64) {
 		var magic [4]byte
 		n, _ := r.ReadAt(magic[:], 0)
 		begins = image.Begins(magic[:n])
-		return nil
 	})
-	return begins
+	return begins, err
 }
-
-// checkImage says why the file is not a complete image for this machine; nil if it is one.
-func checkImage(path string) error { return withFile(path, image.Check) }
 
 // checkSymbols rejects an image that does not export every one of names.
-func checkSymbols(path string, names []string) error {
-	return withFile(path, func(r io.ReaderAt, size int64) error {
-		missing, err := image.Missing(r, size, names)
-		switch {
-		case err != nil:
-			return Reject("its exported symbols cannot be read: %v", err)
-		case len(missing) > 0:
-			return Reject("it does not export %s", strings.Join(missing, ", "))
-		}
-		return nil
-	})
+func checkSymbols(path string, names []string, stopped func() bool) error {
+	var missing []string
+	var why error
+	err := withFile(path, stopped, func(r io.ReaderAt, size int64) { missing, why = image.Missing(r, size, names) })
+	switch {
+	case err != nil:
+		return err
+	case why != nil:
+		return Reject("its exported symbols cannot be read: %v", why)
+	case len(missing) > 0:
+		return Reject("it does not export %s", strings.Join(missing, ", "))
+	}
+	return nil
 }
 
-// withFile lets do read the file at path.
-func withFile(path string, do func(r io.ReaderAt, size int64) error) error {
+// withFile lets do read the file at path until it is stopped.
+func withFile(path string, stopped func() bool, do func(r io.ReaderAt, size int64)) error {
 	f, in, err := fsys.OpenRegular(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return do(f, in.Fingerprint.Size)
+	do(&stoppable{f, stopped}, in.Fingerprint.Size)
+	if stopped() {
+		return fsys.ErrStopped // what do has found out may be of what it could not read
+	}
+	return nil
 }

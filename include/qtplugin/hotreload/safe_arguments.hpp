@@ -49,6 +49,7 @@ public:
         m_struct.report_timeout_ms = or_none(options->report_timeout);
         m_struct.retries = or_none(options->retries);
         m_struct.keep_generations = or_none(options->keep_generations);
+        m_struct.max_size = !options->max_size ? 0 : *options->max_size == 0 ? HRM_SAFE_NONE : *options->max_size;
         m_struct.retry_delay_ms = ms(options->retry_delay.value_or(std::chrono::milliseconds(0)));
         if (options->retry_delay == std::chrono::milliseconds(0) && !m_error)  // which C would not see as named
             m_error = Error(

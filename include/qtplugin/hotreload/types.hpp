@@ -51,6 +51,8 @@ struct SafeOptions {
     /** Before the first retry, then doubling, 1 to 86400000 ms; default: HRM_DEFAULT_RETRY_DELAY_MS. */
     std::optional<std::chrono::milliseconds> retry_delay;
     std::optional<int> keep_generations;  ///< good ones kept beside the present one, 1 to 1000; zero: none; default: one
+    /** Bytes of all files of a plugin together; a larger version is rejected unread; zero: no limit; default: 1 GiB. */
+    std::optional<std::int64_t> max_size;
 };
 
 /** How the loading of a generation went. */

@@ -70,6 +70,7 @@ class SafeOptions(Structure):
         ("retries", c_int32),
         ("retry_delay_ms", c_int32),
         ("keep_generations", c_int32),
+        ("max_size", c_int64),
     ]
 
 

@@ -32,8 +32,16 @@ def check_int(name: str, value: object) -> None:
 
 def int32(name: str, value: int) -> int:
     """A number for the C library, which knows the range that makes sense."""
+    return _integer(name, value, 31)
+
+
+def int64(name: str, value: int) -> int:
+    return _integer(name, value, 63)
+
+
+def _integer(name: str, value: int, bits: int) -> int:
     check_int(name, value)
-    if not -(2**31) <= value < 2**31:
+    if not -(2**bits) <= value < 2**bits:
         raise InvalidArgumentError(f"{name}={value} is out of range")
     return value
 

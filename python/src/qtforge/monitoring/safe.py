@@ -12,11 +12,11 @@ from enum import IntEnum
 from typing import Any, Literal, cast
 
 from . import _abi
-from ._arguments import StrPath, check_int, int32
+from ._arguments import StrPath, check_int, int32, int64
 from .errors import InvalidArgumentError
 
 SAFE_NONE = -1
-"""For validator_timeout_ms, report_timeout_ms, retries and keep_generations of SafeOptions: explicitly none."""
+"""For the timeouts, retries, keep_generations and max_size of SafeOptions: explicitly none."""
 KEEP_NONE = SAFE_NONE
 """For keep_generations of SafeOptions: explicitly none."""
 
@@ -32,9 +32,9 @@ class SafeOptions:
 
     An empty value is an error, never "no safeguard": "" and [] are named, and enabling (or making the manager) fails
     with InvalidArgumentError. Only ``files`` may be empty. False exempts a plugin from the manager's image,
-    strict_modes or accept_on_timeout; 0 and SAFE_NONE exempt it from the manager's timeouts, retries and old
-    generations. The manager's symbols, allow_list and public_keys can be replaced, not switched off: a plugin that is
-    to have none of them needs another manager.
+    strict_modes or accept_on_timeout; 0 and SAFE_NONE exempt it from the manager's timeouts, retries, old
+    generations and size limit. The manager's symbols, allow_list and public_keys can be replaced, not switched off: a
+    plugin that is to have none of them needs another manager.
 
     Raises TypeError for a value of another type. Lists are copied: later changes of them have no effect.
     """
@@ -65,6 +65,8 @@ class SafeOptions:
     """Before the first retry, then doubling, 1 to 86400000; 1000 by default."""
     keep_generations: int | None = None
     """Good generations kept beside the present one, up to 1000; 1 by default."""
+    max_size: int | None = None
+    """Bytes of all files of a plugin together; a larger version is rejected unread. 1 GiB by default, 0: no limit."""
 
     def __post_init__(self) -> None:
         for name in ("image", "strict_modes", "accept_on_timeout"):
@@ -88,6 +90,7 @@ _NUMBERS = (
     ("retries", SAFE_NONE),
     ("keep_generations", SAFE_NONE),
     ("retry_delay_ms", None),
+    ("max_size", SAFE_NONE),
 )
 
 
@@ -143,7 +146,8 @@ def arguments(options: SafeOptions | None) -> Any:
             if zero is None:
                 raise InvalidArgumentError(f"SafeOptions: {name}=0: give at least 1, or None for the default")
             value = zero
-        setattr(raw, name, 0 if value is None else int32(f"SafeOptions: {name}", value))
+        convert = int64 if name == "max_size" else int32
+        setattr(raw, name, 0 if value is None else convert(f"SafeOptions: {name}", value))
     return ctypes.pointer(raw)
 
 

@@ -1,0 +1,204 @@
+//go:build unix
+
+package verify
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+)
+
+// fileOf is the file at path as Check wants it.
+func fileOf(t testing.TB, path string) File {
+	t.Helper()
+	_, h, err := fsys.HashFile(path, never)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return File{Path: path, Name: filepath.Base(path), Hash: h, Signature: path + ".minisig"}
+}
+
+// A stranger's file must not reach a parser: parsers are where faults are.
+func TestNothingIsParsedBeforeListAndSignatureAcceptIt(t *testing.T) {
+	broken := fileOf(t, put(t, "plugin.so", "\x7fELF, but no more"))
+	list := put(t, "SHA256SUMS", "# nothing\n")
+	p := Policy{AllowList: list, Keys: []Key{keyOf(t, keyText)}, Image: true, Symbols: []string{"plugin_init"}}
+	first := func(want string) {
+		t.Helper()
+		if why := rejected(p.Check([]File{broken}, never)); !strings.Contains(why, want) {
+			t.Errorf("rejected with %q, want %q first", why, want)
+		}
+	}
+	first("allow-list")
+	p.AllowList = ""
+	first("signature")
+	p.Keys = nil
+	first("ELF: ")
+	p.Image = false
+	first("symbols cannot be read")
+}
+
+func TestEveryFileIsChecked(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	own, more := fileOf(t, at("plugin", signedText)), fileOf(t, at("more", "\x7fELF, but no more"))
+	at("plugin.minisig", prehashed)
+	p := Policy{Keys: []Key{keyOf(t, keyText)}}
+	if why := rejected(p.Check([]File{own, more}, never)); !strings.Contains(why, more.Signature) {
+		t.Errorf("a companion file without signature: %q", why)
+	}
+	own = fileOf(t, "/proc/self/exe")
+	p = Policy{Image: true}
+	if why := rejected(p.Check([]File{own, more}, never)); !strings.HasPrefix(why, "more: ") {
+		t.Errorf("a companion file that is an incomplete image: %q", why)
+	}
+}
+
+func TestAnErrorQuotesNothingOfAnAllowList(t *testing.T) {
+	f := fileOf(t, put(t, "p", signedText))
+	for _, secret := range []string{"root:$6$salt$0123456789abcdef:19000:0:99999:7:::\n", "0123456789abcdefg", strings.Repeat("secret", 20000)} {
+		err := (&Policy{AllowList: put(t, "list", secret)}).Check([]File{f}, never)
+		if rejected(err) == "" {
+			t.Fatalf("%.50q: %v", secret, err)
+		}
+		quotesNothing(t, err, secret)
+	}
+}
+
+func TestAnAllowListIsReadWithinItsLimit(t *testing.T) {
+	f := fileOf(t, put(t, "p", signedText))
+	const line = "# 0123456789abcdef 0123456789abcdef 0123456789abcdef 0123456789\n"
+	sum := strings.Repeat("0", 64) + "  p\n"
+	list := put(t, "list", strings.Repeat(line, maxAllowList/len(line)+1)+sum)
+	p := Policy{AllowList: list}
+	if why := rejected(p.Check([]File{f}, never)); !strings.Contains(why, "larger than 16777216 bytes") {
+		t.Errorf("%q", why)
+	}
+	if err := os.Truncate(list, maxAllowList); err != nil { // which cuts the last line off
+		t.Fatal(err)
+	}
+	if why := rejected(p.Check([]File{f}, never)); !strings.Contains(why, "not in the allow-list") {
+		t.Errorf("%q", why)
+	}
+}
+
+func FuzzAllowList(f *testing.F) {
+	const sum = "3bfc269594ef649228e9a74bab00f042efc91d5acc6fbee31a382e80d42388fe" // of "v1"
+	for _, s := range []string{sum, "# x\n\\" + sum + " *p\n", sum[1:], "\r\n\r" + sum + "\t", "", "\x00"} {
+		f.Add(s)
+	}
+	path, own := put(f, "list", ""), fileOf(f, put(f, "p", "v1"))
+	f.Fuzz(func(t *testing.T, list string) {
+		if err := os.WriteFile(path, []byte(list), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := (&Policy{AllowList: path}).Check([]File{own}, never)
+		switch {
+		case err == nil && !strings.Contains(strings.ToLower(list), sum):
+			t.Fatalf("%q allows what is not in it", list)
+		case err != nil && rejected(err) == "":
+			t.Fatalf("neither accepted nor rejected: %v", err)
+		}
+	})
+}
+
+// What is examined is the file that was opened, not what stands at its path by then.
+func TestStrictModesConcernTheOpenedFile(t *testing.T) {
+	h := newDir(t)
+	h.put(h.file, "v1")
+	p := Policy{Strict: strictBelow(h)}
+	open := func() *os.File {
+		f, _, err := fsys.OpenRegular(h.file)
+		h.must(err)
+		t.Cleanup(func() { _ = f.Close() })
+		return f
+	}
+	f := open()
+	if err := p.Opened(f); err != nil {
+		t.Errorf("a strict file: %v", err)
+	}
+	h.must(os.Rename(h.file, h.file+".old"))
+	h.put(h.file, "v2")
+	if err := p.Opened(f); !errors.Is(err, ErrExchanged) {
+		t.Errorf("exchanged after it was opened: %v", err)
+	}
+	// The path is strict, but the file that was opened there is everybody's.
+	h.must(os.Chmod(h.file+".old", 0o666))
+	if why := rejected(p.Opened(f)); !strings.Contains(why, "writable by others") {
+		t.Errorf("the opened file is writable by others: %q", why)
+	}
+	h.must(os.Chmod(h.dir, 0o777))
+	if why := rejected(p.Opened(open())); !strings.Contains(why, "writable by others") {
+		t.Errorf("a directory that is writable by others: %q", why)
+	}
+	if err := (&Policy{}).Opened(f); err != nil {
+		t.Errorf("without strict modes: %v", err)
+	}
+}
+
+func TestStrictModesRejectAnAllowListThatAppearedMeanwhile(t *testing.T) {
+	h := newDir(t)
+	h.put(h.file, "v1")
+	list := filepath.Join(h.dir, "SHA256SUMS")
+	f := fileOf(t, h.file)
+	strict := strictBelow(h)
+	exchange := 0
+	p := Policy{AllowList: list, Strict: func(path string) string {
+		if exchange > 0 { // between the opening and the reading
+			exchange--
+			h.put(list+".new", "# nothing\n")
+			h.must(os.Rename(list+".new", list))
+		}
+		return strict(path)
+	}}
+	r, ok := errors.AsType[*Rejection](p.Check([]File{f}, never))
+	if !ok || !r.Passing || !strings.Contains(r.Why, "no such file") {
+		t.Errorf("a missing list: %v", r)
+	}
+	h.put(list, "3bfc269594ef649228e9a74bab00f042efc91d5acc6fbee31a382e80d42388fe\n")
+	h.must(os.Chmod(list, 0o666))
+	if r, ok = errors.AsType[*Rejection](p.Check([]File{f}, never)); !ok || !r.Passing || !strings.Contains(r.Why, "others could exchange the allow-list") {
+		t.Errorf("a list that is everybody's: %v", r)
+	}
+	h.must(os.Chmod(list, 0o644))
+	if err := p.Check([]File{f}, never); err != nil {
+		t.Errorf("a strict list: %v", err)
+	}
+	exchange = 1
+	if why := rejected(p.Check([]File{f}, never)); !strings.Contains(why, "is not in the allow-list") {
+		t.Errorf("the list that was exchanged was read: %q", why)
+	}
+	exchange = 1000
+	if r, ok = errors.AsType[*Rejection](p.Check([]File{f}, never)); !ok || !r.Passing || !strings.Contains(r.Why, "exchanged") {
+		t.Errorf("a list exchanged without pause: %v", r)
+	}
+}
+
+// Nothing of evidence is waited for.
+func TestEvidenceThatIsNoRegularFileIsNotRead(t *testing.T) {
+	f := fileOf(t, put(t, "p", signedText))
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{fifo, "/dev/zero", t.TempDir()} {
+		f.Signature = path
+		for kind, p := range map[string]Policy{"allow-list": {AllowList: path}, "signature": {Keys: []Key{keyOf(t, keyText)}}} {
+			if why := rejected(p.Check([]File{f}, never)); !strings.Contains(why, kind) || !strings.Contains(why, "no regular file") {
+				t.Errorf("%s is %s: %q", kind, path, why)
+			}
+		}
+	}
+}
