@@ -300,7 +300,10 @@ func (l *loop) hint(e *entry, why signs, now time.Time) *work {
 	}
 	w := l.begin(e)
 	w.seen = false
-	n := settle.Notification{Written: why&written != 0, Closed: why&closed != 0, FirstCheck: e.state&unseen != 0, Since: first}
+	n := settle.Notification{Written: why&written != 0, Closed: why&closed != 0, Replaced: why&replaced != 0, AttributesOnly: why == attributes,
+		// With "replaced" nobody knows whether that came before the write or after it.
+		ClosesReported: watch.CloseWrite != 0 && why&replaced == 0,
+		FirstCheck:     e.state&unseen != 0, Since: first}
 	e.state &^= unseen
 	l.countWriting(w, func() { w.machine.Notify(n, now) })
 	l.schedule(w)
@@ -439,14 +442,14 @@ func (l *loop) examine(w *work, now time.Time) settle.Decision {
 			return settle.Wait
 		}
 		l.readable(w)
-		r.Writer = writer == fsys.HasWriter
-		if first && r.Writer && told.Is(versionOf(&in)) {
+		r.Writer = writer
+		if first && r.Writer == fsys.HasWriter && told.Is(versionOf(&in)) {
 			l.m.distrust(e) // the host may have loaded a half-written version
 		}
 		switch {
 		case s != nil: // its content is examined in its snapshot
 			after, _ = l.stat(e, at)
-		case !r.Writer && l.contents():
+		case r.Writer != fsys.HasWriter && l.contents():
 			image, h = l.inspect(at, !state.AtBaseline())
 			r.Incomplete = image != nil
 			r.Identical = h != nil && toldHash != nil && *h == *toldHash && told.Exists()
