@@ -431,7 +431,7 @@ func (l *loop) examine(w *work, now time.Time) settle.Decision {
 	}
 	first, same := state.FirstCheck(), false
 	var h *fsys.Hash
-	d := state.Observe(settle.Observation{Kind: kindForSettling(&in), Version: versionOf(&in), Baseline: told}, now)
+	d := state.Observe(settle.Observation{Kind: kindForSettling(&in), Version: versionOf(&in), Baseline: told, Empty: in.Fingerprint.Size == 0}, now)
 	if d == settle.Probe {
 		var r settle.ProbeResult
 		var image error

@@ -117,6 +117,24 @@ func TestWhereWritersAreUnknownAFileIsCompleteOnceItIsClosed(t *testing.T) {
 	})
 }
 
+// A download creates its file at once and writes it when the server answers.
+func TestWhereWritersAreUnknownAFileThatWasJustCreatedIsNotComplete(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.noProbe, h.disk.closes = true, true
+		h.disk.replace(plugin, "")
+		closeIt := h.disk.open(plugin)
+		h.expect(time.Second)
+		h.disk.write(plugin, "half")
+		h.expect(time.Minute)
+		h.disk.write(plugin, "whole")
+		closeIt()
+		h.expect(time.Minute, "a=whole")
+		h.disk.replace(plugin, "") // empty, and it stays so
+		h.expect(DefaultMaxDelay - 100*ms)
+		h.expect(time.Minute, "a=")
+	})
+}
+
 // The maximum delay must not deliver what still changes.
 func TestWhereWritersAndClosesAreUnknownTheQuietPeriodDecides(t *testing.T) {
 	inBubble(t, Options{ForcePolling: true, PollInterval: 10 * ms, Quiet: time.Second, MaxDelay: 2 * time.Second}, func(h *host) {

@@ -349,7 +349,7 @@ func (s *story) check() (d settle.Decision, why string) {
 	again := s.machine.Readable()
 	s.examined = passedOn{version: s.version(), file: s.file}
 	d = s.machine.Observe(settle.Observation{Kind: s.file.kind, Version: s.version(), Baseline: s.baseline,
-		IdentityDrift: s.identityDrift, ForeignClock: s.foreignClock}, s.now)
+		Empty: s.file.size == 0, IdentityDrift: s.identityDrift, ForeignClock: s.foreignClock}, s.now)
 	switch s.examined.file.kind {
 	case settle.Missing:
 		why = "missing"
@@ -448,6 +448,9 @@ func (s *story) probe() (d settle.Decision, why string) {
 		why = "the version that the host knows"
 	case d == settle.Wait:
 		why = "writers unknown, not checked twice yet"
+		if s.file.size == 0 {
+			why = "writers unknown, empty"
+		}
 	case r.Incomplete:
 		why = "not a complete image"
 	default:

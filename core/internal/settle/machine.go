@@ -20,10 +20,12 @@ type Machine struct {
 	writing       bool      // the last check found a writer
 	unknown       bool      // the last check could not tell whether there is a writer
 	unclosed      bool      // written and not closed since, as far as notifications tell
+	wasClosed     bool      // closed and not written since, as far as notifications tell
 	firstCheck    bool      // not checked since enabling: is the baseline itself complete?
 	written       bool      // a notification said that the content was written, not only attributes
 	replaced      bool      // a notification said that another file was put there, or may have been lost
 	identityDrift bool      // see Observation
+	empty         bool      // the last check found nothing in the file
 	atBaseline    bool      // the last check found the baseline
 	unreadable    bool      // the last check could not read the file
 	rejected      Version   // zero: none
@@ -140,6 +142,9 @@ func (m *Machine) noteContent(n Notification, now time.Time) {
 	m.probing, m.lastWritten = false, now
 	m.written = m.written || n.Written
 	m.replaced = m.replaced || n.Replaced || n.Lost
+	if n.Written || n.Replaced || n.Closed {
+		m.wasClosed = n.Closed
+	}
 	switch {
 	case n.Closed:
 		m.unclosed = false
@@ -229,6 +234,7 @@ type Observation struct {
 	Kind     Kind
 	Version  Version
 	Baseline Version // the version that the host knows
+	Empty    bool    // the file's size is 0
 	// IdentityDrift means that the file may have got another inode or device number
 	// without being another file: on FUSE and on network file systems, or after a mount.
 	IdentityDrift bool
@@ -239,7 +245,7 @@ type Observation struct {
 
 // Observe takes what stat said.
 func (m *Machine) Observe(o Observation, now time.Time) Decision {
-	m.probing, m.identityDrift = false, o.IdentityDrift
+	m.probing, m.identityDrift, m.empty = false, o.IdentityDrift, o.Empty
 	switch o.Kind {
 	case Missing:
 		m.seenSince = time.Time{} // what comes next is another file
@@ -336,6 +342,8 @@ func (m *Machine) Probed(r ProbeResult, now time.Time) Decision {
 		return m.end(Unchanged)
 	case m.unknown && now.Before(m.quietEnd()):
 		return m.wait(m.quietEnd())
+	case m.unknown && m.empty && !m.wasClosed && now.Before(m.first.Add(m.Options.MaxDelay)):
+		return m.wait(m.first.Add(m.Options.MaxDelay)) // its writer may have just created it
 	case r.Incomplete:
 		// chmod(1) moves the change time of a rejected version: nothing new then.
 		isNew := m.written || !m.rejected.Is(m.seen)

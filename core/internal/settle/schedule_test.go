@@ -120,6 +120,7 @@ type interruptedRun struct {
 	n        int
 	told     file // at the latest notification
 	unclosed bool // written and not closed since, as far as notifications tell
+	closed   bool // and not written since, as far as notifications tell
 	written  bool // since the host last heard of it, as far as notifications tell
 	ended    bool // nothing more happens
 	verdict  bool // a validator elsewhere rejected something
@@ -203,6 +204,9 @@ func (r *interruptedRun) rewrite() {
 func (r *interruptedRun) noteNotification(n settle.Notification) {
 	r.told = r.file
 	r.written = r.written || n.Written
+	if n.Written || n.Replaced || n.Closed {
+		r.closed = n.Closed
+	}
 	switch {
 	case n.AttributesOnly:
 	case n.Closed, n.Lost, n.Replaced:
@@ -226,6 +230,8 @@ func (r *interruptedRun) mustBeRight(p *passedOn) {
 		r.t.Errorf("delivered although a writer has it open: %+v", *f)
 	case r.cannotTell && r.unclosed:
 		r.t.Errorf("delivered although it was written and not closed: %+v", *f)
+	case r.cannotTell && f.size == 0 && !r.closed && r.now.Before(p.first.Add(r.machine.Options.MaxDelay)):
+		r.t.Errorf("delivered although it may have been created just now: %+v", *f)
 	case !r.isNew(f):
 		r.t.Errorf("delivered twice: %+v", *f)
 	}
