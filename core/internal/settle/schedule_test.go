@@ -1,6 +1,7 @@
 package settle_test
 
 import (
+	"flag"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -70,15 +71,30 @@ var interruptions = []interruption{
 	}},
 }
 
+var pairs = flag.Bool("settle.pairs", false, "let two things happen, at points that follow each other")
+
 func TestWhateverHappensAtAnyPointOfAStoryThePromisesHold(t *testing.T) {
+	var all [][]interruption
+	for _, first := range interruptions {
+		all = append(all, []interruption{first})
+		for _, second := range interruptions {
+			if *pairs {
+				all = append(all, []interruption{first, second})
+			}
+		}
+	}
 	for _, path := range storyFiles(t) {
 		for i, steps := range readStories(t, path) {
-			for _, what := range interruptions {
-				t.Run(fmt.Sprintf("%s/%d/%s", filepath.Base(path), i+1, what.name), func(t *testing.T) {
+			for _, what := range all {
+				name := what[0].name
+				if len(what) > 1 {
+					name += ", then " + what[1].name
+				}
+				t.Run(fmt.Sprintf("%s/%d/%s", filepath.Base(path), i+1, name), func(t *testing.T) {
 					for point := 0; ; point++ {
 						r := interrupted(t, steps, what, point)
 						if t.Failed() {
-							t.Fatalf("%s: %s at point %d (%s), %v after the beginning", steps[0].Pos, what.name, point, r.where, r.when)
+							t.Fatalf("%s: %s at point %d (%s), %v after the beginning", steps[0].Pos, name, point, r.where, r.when)
 						}
 						if r.points <= point {
 							return // all points of this story were tried
@@ -111,8 +127,8 @@ const aWhile = 15 * time.Second
 type interruptedRun struct {
 	*story
 	t      *testing.T
-	what   interruption
-	point  int // of which points it happens
+	what   []interruption
+	point  int // at which point the first happens; the others follow at the next ones
 	points int // so many there were
 	where  suspension
 	when   time.Duration
@@ -135,7 +151,7 @@ type machineState struct {
 	file                                                            file
 }
 
-func interrupted(t *testing.T, steps []*datadriven.TestData, what interruption, point int) *interruptedRun {
+func interrupted(t *testing.T, steps []*datadriven.TestData, what []interruption, point int) *interruptedRun {
 	r := &interruptedRun{story: newStory(steps[0].Pos), t: t, what: what, point: point}
 	r.story.at, r.story.heard, r.story.taken, r.story.after = r.suspended, r.noteNotification, r.mustBeRight, r.mustBeDue
 	for _, step := range steps[1:] {
@@ -169,13 +185,12 @@ func (r *interruptedRun) suspended(where suspension) {
 	if r.similar >= 3 || !r.enabled || r.disabled || r.ended {
 		return
 	}
-	if r.points == r.point {
-		r.points++ // before: it may be suspended itself
-		r.where, r.when = where, r.now.Sub(r.start)
-		r.what.do(r)
-		return
-	}
+	n := r.points - r.point
 	r.points++
+	if n >= 0 && n < len(r.what) {
+		r.where, r.when = where, r.now.Sub(r.start)
+		r.what[n].do(r)
+	}
 }
 
 // drop is what the engine does to a plugin that is disabled.
@@ -272,7 +287,7 @@ func (r *interruptedRun) mustBeDue(d settle.Decision) {
 
 // finish lets everybody be done: in the end the host knows the last version.
 func (r *interruptedRun) finish() {
-	for range 2 { // the interruption may come the first time
+	for range 2 { // the interruptions may come the first time
 		if now := r.file; r.unclosed || now.writer || now.unreadable || now != r.told {
 			r.file.writer, r.file.unreadable = false, false
 			r.hear(settle.Notification{Closed: true})
