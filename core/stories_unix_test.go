@@ -4,6 +4,7 @@ package core
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
 
 	"github.com/qtforge/hotreload/core/internal/watch"
@@ -21,7 +23,52 @@ import (
 
 // TestStoriesOnARealDirectory tells the stories of testdata/stories; its README explains
 // the commands. The tests of C, Qt and Python tell them, too.
-func TestStoriesOnARealDirectory(t *testing.T) {
+func TestStoriesOnARealDirectory(t *testing.T) { tellAll(t, disturbance{}) }
+
+var disturbed = flag.Bool("stories.disturbed", false, "tell the stories also while other things happen")
+
+// disturbance is what may happen at any time without changing what the host hears.
+type disturbance struct {
+	name string
+	do   func(s *teller)
+	// except in stories with this command
+	except string
+}
+
+var disturbances = []disturbance{
+	{name: "pause and resume/", do: func(s *teller) {
+		if !s.paused {
+			s.must(s.m.SetGlobalEnabled(false))
+			s.must(s.m.SetGlobalEnabled(true))
+		}
+	}},
+	{name: "other files/", do: func(s *teller) {
+		s.put("other", "x")
+		s.must(os.Chmod(s.at("other"), 0o600))
+		s.must(os.Rename(s.at("other"), s.at("another")))
+		s.must(os.Remove(s.at("another")))
+	}},
+	{name: "another plugin/", do: func(s *teller) {
+		s.must(s.m.Enable("another", s.at("nowhere/another"), EnableOptions{AllowMissing: true}))
+		_, err := s.m.Disable("another")
+		s.must(err)
+	}},
+	// When notifications were lost, nobody knows whether chmod moved the change time, or a
+	// write that restored the modification time.
+	{name: "lost notifications/", do: func(s *teller) { s.source.overflow() }, except: "chmod"},
+}
+
+func TestStoriesStayTheSameWhateverElseHappens(t *testing.T) {
+	if !*disturbed {
+		t.Skip("for make soak: -stories.disturbed")
+	}
+	for _, d := range disturbances {
+		tellAll(t, d)
+	}
+}
+
+// tellAll tells all stories. The disturbance happens before each step.
+func tellAll(t *testing.T, d disturbance) {
 	var paths []string
 	for _, pattern := range []string{"*.txt", "core/*.txt"} {
 		found, err := filepath.Glob(filepath.Join("testdata", "stories", pattern))
@@ -36,10 +83,13 @@ func TestStoriesOnARealDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, lines := range splitStories(string(text)) {
-			name := fmt.Sprintf("%s:%d", filepath.Base(path), lines[0].number)
+			if slices.ContainsFunc(lines, func(l storyLine) bool { return l.words[0] == d.except }) {
+				continue
+			}
+			name := d.name + fmt.Sprintf("%s:%d", filepath.Base(path), lines[0].number)
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				tell(t, path, lines)
+				tell(t, path, lines, d.do)
 			})
 		}
 	}
@@ -77,7 +127,7 @@ type teller struct {
 	open    map[string]*os.File // held open for writing
 	marker  int
 	paused  bool
-	noRoom  *roomless
+	source  *troubledSource
 
 	mu     sync.Mutex
 	heard  []string // "ID=TEXT" of changes, "-ID" of removals, not looked at yet
@@ -86,7 +136,7 @@ type teller struct {
 
 const markerID = "marker"
 
-func tell(t *testing.T, path string, lines []storyLine) {
+func tell(t *testing.T, path string, lines []storyLine, disturb func(*teller)) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +146,9 @@ func tell(t *testing.T, path string, lines []storyLine) {
 	t.Cleanup(s.end)
 	for _, line := range lines[1:] {
 		s.where = fmt.Sprintf("%s:%d: %s", path, line.number, strings.Join(line.words, " "))
+		if disturb != nil && s.m != nil {
+			disturb(s)
+		}
 		s.run(line.words[0], line.words[1:])
 	}
 	if !s.paused {
@@ -182,7 +235,7 @@ func (s *teller) run(command string, args []string) {
 			s.fatal("delivered: %q", s.heard)
 		}
 	case "watches":
-		s.noRoom.set(args[0] == "none")
+		s.source.setRoom(args[0] == "none")
 	case "health":
 		code := map[string]HealthCode{"polling": HealthPolling, "watching": HealthWatching}[args[0]]
 		s.await(func() bool { return slices.Contains(s.health, code) })
@@ -307,11 +360,11 @@ func (s *teller) start() {
 	if s.m != nil {
 		return
 	}
-	s.noRoom = &roomless{}
+	s.source = &troubledSource{errs: make(chan error, 1)}
 	s.options.newSource = func() (watch.Source, error) {
 		src, err := watch.Open()
-		s.noRoom.Source = src
-		return s.noRoom, err
+		s.source.Source = src
+		return s.source, err
 	}
 	m, err := New(s.options)
 	s.must(err)
@@ -416,24 +469,35 @@ func (s *teller) nothing() {
 	}
 }
 
-// roomless is a source that may have no room for further watches.
-type roomless struct {
+// troubledSource may have no room for further watches, and may lose notifications.
+type troubledSource struct {
 	watch.Source
+	errs chan error
 	mu   sync.Mutex
 	none bool
 }
 
-func (r *roomless) set(none bool) {
+func (r *troubledSource) setRoom(none bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.none = none
 }
 
-func (r *roomless) Add(path string, files bool) error {
+func (r *troubledSource) Add(path string, files bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.none {
 		return unix.ENOSPC
 	}
 	return r.Source.Add(path, files)
+}
+
+func (r *troubledSource) Errors() <-chan error { return r.errs }
+
+// overflow says that notifications were dropped.
+func (r *troubledSource) overflow() {
+	select {
+	case r.errs <- fsnotify.ErrEventOverflow:
+	default: // it was said already
+	}
 }
