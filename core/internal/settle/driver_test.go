@@ -360,6 +360,9 @@ func (s *story) check() (d settle.Decision, why string) {
 		why = "not a regular file"
 	default:
 		why = "not quiet yet"
+		if s.machine.Writing() {
+			why = "written and not closed"
+		}
 		switch d {
 		case settle.Unchanged:
 			why = "the version that the host knows"

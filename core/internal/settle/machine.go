@@ -55,6 +55,8 @@ type Options struct {
 const (
 	minBackoff = time.Millisecond
 	maxBackoff = 100 * time.Millisecond
+	// maxUnclosedBackoff is for a writer whose close will be notified.
+	maxUnclosedBackoff = time.Second
 	// notificationGap is the maximum gap between two notifications of the same write.
 	notificationGap = 10 * time.Millisecond
 )
@@ -212,9 +214,15 @@ func (m *Machine) wait(until time.Time) Decision {
 }
 
 // again waits with back-off: for a writer to close the file, or for a stable moment.
-func (m *Machine) again(now time.Time) Decision {
-	m.backoff = min(max(2*m.backoff, minBackoff), maxBackoff)
+func (m *Machine) again(now time.Time, most time.Duration) Decision {
+	m.backoff = min(max(2*m.backoff, minBackoff), most)
 	return m.wait(now.Add(m.backoff))
+}
+
+// awaitWriter waits with back-off for a writer to close the file.
+func (m *Machine) awaitWriter(now time.Time, most time.Duration) Decision {
+	m.writing, m.lastWriter, m.last = true, now, now
+	return m.again(now, most)
 }
 
 // Kind is what stands at the plugin's path.
@@ -259,6 +267,9 @@ func (m *Machine) Observe(o Observation, now time.Time) Decision {
 	}
 	m.atBaseline = m.isBaseline(o)
 	if m.atBaseline && !m.firstCheck {
+		if end := m.lastWritten.Add(m.Options.Quiet); m.written && m.twoChecks() && now.Before(end) {
+			return m.wait(end) // its times may be set later
+		}
 		return m.end(Unchanged)
 	}
 	if m.isRejected(o.Version) {
@@ -268,6 +279,9 @@ func (m *Machine) Observe(o Observation, now time.Time) Decision {
 	m.seen = o.Version
 	if isNew || m.seenSince.IsZero() {
 		m.seenSince = now
+	}
+	if m.twoChecks() && m.unclosed {
+		return m.awaitWriter(now, maxUnclosedBackoff)
 	}
 	if !m.atBaseline && m.Options.Quiet > 0 {
 		if isNew && !m.unchangedFor(m.Options.Quiet, o, now) {
@@ -324,9 +338,11 @@ func (m *Machine) Probed(r ProbeResult, now time.Time) Decision {
 		return Wait
 	}
 	m.probing, m.unknown = false, r.Writer == fsys.WriterUnknown
-	if r.Writer == fsys.HasWriter || m.unknown && m.unclosed {
-		m.writing, m.lastWriter, m.last = true, now, now
-		return m.again(now)
+	switch {
+	case r.Writer == fsys.HasWriter:
+		return m.awaitWriter(now, maxBackoff)
+	case m.unknown && m.unclosed:
+		return m.awaitWriter(now, maxUnclosedBackoff)
 	}
 	if m.writing {
 		m.closed(now)
@@ -337,7 +353,7 @@ func (m *Machine) Probed(r ProbeResult, now time.Time) Decision {
 	switch {
 	case !m.same(m.seen, r.After):
 		m.last, m.seenSince = now, time.Time{}
-		return m.again(now)
+		return m.again(now, maxBackoff)
 	case m.atBaseline || r.Identical:
 		return m.end(Unchanged)
 	case m.unknown && now.Before(m.quietEnd()):
