@@ -18,12 +18,30 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
 
+	"github.com/qtforge/hotreload/core/internal/fsys"
 	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // TestStoriesOnARealDirectory tells the stories of testdata/stories; its README explains
 // the commands. The tests of C, Qt and Python tell them, too.
 func TestStoriesOnARealDirectory(t *testing.T) { tellAll(t, disturbance{}) }
+
+// Where the system does not report writers, notifications of writes and closes decide.
+func TestStoriesWhereWritersAreUnknown(t *testing.T) {
+	tellAll(t, disturbance{name: "unknown/", blind: true, except: "needs"})
+}
+
+// blindDisk does not report writers, as for files of another user.
+type blindDisk struct{ fsys.OS }
+
+func (d blindDisk) Open(path string) (fsys.File, error) {
+	f, err := d.OS.Open(path)
+	return blindFile{f}, err
+}
+
+type blindFile struct{ fsys.File }
+
+func (blindFile) Writer() fsys.Writer { return fsys.WriterUnknown }
 
 var disturbed = flag.Bool("stories.disturbed", false, "tell the stories also while other things happen")
 
@@ -33,6 +51,8 @@ type disturbance struct {
 	do   func(s *teller)
 	// except in stories with this command
 	except string
+	// blind means that the disk does not report writers. It is no disturbance.
+	blind bool
 }
 
 var disturbances = []disturbance{
@@ -89,7 +109,7 @@ func tellAll(t *testing.T, d disturbance) {
 			name := d.name + fmt.Sprintf("%s:%d", filepath.Base(path), lines[0].number)
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				tell(t, path, lines, d.do)
+				tell(t, path, lines, d)
 			})
 		}
 	}
@@ -136,18 +156,21 @@ type teller struct {
 
 const markerID = "marker"
 
-func tell(t *testing.T, path string, lines []storyLine, disturb func(*teller)) {
+func tell(t *testing.T, path string, lines []storyLine, d disturbance) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &teller{t: t, dir: dir, options: Options{Quiet: 30 * ms, PollInterval: 20 * ms},
 		paths: map[string]string{}, open: map[string]*os.File{}}
+	if d.blind {
+		s.options.disk = blindDisk{}
+	}
 	t.Cleanup(s.end)
 	for _, line := range lines[1:] {
 		s.where = fmt.Sprintf("%s:%d: %s", path, line.number, strings.Join(line.words, " "))
-		if disturb != nil && s.m != nil {
-			disturb(s)
+		if d.do != nil && s.m != nil {
+			d.do(s)
 		}
 		s.run(line.words[0], line.words[1:])
 	}
@@ -184,7 +207,10 @@ func (s *teller) run(command string, args []string) {
 	if s.file(command, args) {
 		return
 	}
-	if command == "manager" {
+	switch command {
+	case "needs": // this system has it
+		return
+	case "manager":
 		s.configure(args)
 		return
 	}

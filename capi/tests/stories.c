@@ -375,6 +375,8 @@ static int command(teller *t, char **w, int n)
     wish last = {t, w + 1, 0, NULL};
     if (done >= 0)
         return done;
+    if (strcmp(w[0], "needs") == 0)
+        return 1; /* this system has it */
     if (strcmp(w[0], "manager") == 0)
         return configure(t, w + 1);
     if (!start(t))

@@ -135,6 +135,9 @@ class Teller:
 
     # --------------------------------------------------------------- the host
 
+    def do_needs(self, what: str) -> None:
+        """This system has it."""
+
     def do_manager(self, *options: str) -> None:
         for option in options:
             name, _, value = option.partition("=")

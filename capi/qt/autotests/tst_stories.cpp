@@ -160,7 +160,9 @@ private:
 
     bool on_host(const std::string& command, const Words& a)
     {
-        if (command == "manager") {
+        if (command == "needs") {
+            // this system has it
+        } else if (command == "manager") {
             configure(a);
         } else if (command == "enable") {
             enable(a);
