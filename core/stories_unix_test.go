@@ -28,7 +28,7 @@ func TestStoriesOnARealDirectory(t *testing.T) { tellAll(t, disturbance{}) }
 
 // Where the system does not report writers, notifications of writes and closes decide.
 func TestStoriesWhereWritersAreUnknown(t *testing.T) {
-	tellAll(t, disturbance{name: "unknown/", blind: true, except: "needs"})
+	tellAll(t, disturbance{blind: true, except: "needs"})
 }
 
 // blindDisk does not report writers, as for files of another user.
@@ -56,26 +56,26 @@ type disturbance struct {
 }
 
 var disturbances = []disturbance{
-	{name: "pause and resume/", do: func(s *teller) {
+	{name: "pause and resume", do: func(s *teller) {
 		if !s.paused {
 			s.must(s.m.SetGlobalEnabled(false))
 			s.must(s.m.SetGlobalEnabled(true))
 		}
 	}},
-	{name: "other files/", do: func(s *teller) {
+	{name: "other files", do: func(s *teller) {
 		s.put("other", "x")
 		s.must(os.Chmod(s.at("other"), 0o600))
 		s.must(os.Rename(s.at("other"), s.at("another")))
 		s.must(os.Remove(s.at("another")))
 	}},
-	{name: "another plugin/", do: func(s *teller) {
+	{name: "another plugin", do: func(s *teller) {
 		s.must(s.m.Enable("another", s.at("nowhere/another"), EnableOptions{AllowMissing: true}))
 		_, err := s.m.Disable("another")
 		s.must(err)
 	}},
 	// When notifications were lost, nobody knows whether chmod moved the change time, or a
 	// write that restored the modification time.
-	{name: "lost notifications/", do: func(s *teller) { s.source.overflow() }, except: "chmod"},
+	{name: "lost notifications", do: func(s *teller) { s.source.overflow() }, except: "chmod"},
 }
 
 func TestStoriesStayTheSameWhateverElseHappens(t *testing.T) {
@@ -83,12 +83,18 @@ func TestStoriesStayTheSameWhateverElseHappens(t *testing.T) {
 		t.Skip("for make soak: -stories.disturbed")
 	}
 	for _, d := range disturbances {
-		tellAll(t, d)
+		t.Run(d.name, func(t *testing.T) { tellAll(t, d) })
 	}
 }
 
-// tellAll tells all stories. The disturbance happens before each step.
+// tellAll tells all stories, several at a time, because they mostly wait. The
+// disturbance happens before each step.
 func tellAll(t *testing.T, d disturbance) {
+	t.Parallel()
+	const atATime = 6
+	var running sync.WaitGroup
+	defer running.Wait()
+	turns := make(chan struct{}, atATime)
 	var paths []string
 	for _, pattern := range []string{"*.txt", "core/*.txt"} {
 		found, err := filepath.Glob(filepath.Join("testdata", "stories", pattern))
@@ -106,10 +112,11 @@ func tellAll(t *testing.T, d disturbance) {
 			if slices.ContainsFunc(lines, func(l storyLine) bool { return l.words[0] == d.except }) {
 				continue
 			}
-			name := d.name + fmt.Sprintf("%s:%d", filepath.Base(path), lines[0].number)
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				tell(t, path, lines, d)
+			name := fmt.Sprintf("%s:%d", filepath.Base(path), lines[0].number)
+			turns <- struct{}{}
+			running.Go(func() {
+				defer func() { <-turns }()
+				t.Run(name, func(t *testing.T) { tell(t, path, lines, d) })
 			})
 		}
 	}
