@@ -16,7 +16,7 @@ CALLS      ?= 10000000
 # 400 sequences of 250 operations are 100,000.
 SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
-CTESTS     := api paths changes settle delivery manual process manners safe safeguards sizes destroys plugin reloads panics
+CTESTS     := api paths changes stories settle delivery manual process manners safe safeguards sizes destroys plugin reloads panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
 comma      := ,
@@ -195,6 +195,8 @@ race: ## the Go tests, ten times over, with the race detector
 	$(GO) test -race -shuffle=on -count=10 ./core/... ./capi/...
 
 soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on the C library in a stopped and starved process
+	$(GO) test -count=1 ./core/internal/settle -args -settle.pairs
+	$(GO) test -count=5 -parallel 16 -run Stories ./core -args -stories.disturbed
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run 'TestModel' ./core -args -model.runs=20000
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS)
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS) \

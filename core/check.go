@@ -41,11 +41,13 @@ type pluginFiles struct {
 	dir, name  string
 	companions []string
 	remote     bool // on a file system that answers stat from a cache
+	remounted  bool // a file system was mounted just now
 	contents   bool // options ask for reading the file
 }
 
 func (m *Manager) filesOf(p *plugin) pluginFiles {
-	f := pluginFiles{path: p.Path(), dir: p.Folder().Dir(), name: p.Name(), remote: m.engine.set.IsRemote(&p.Leaf)}
+	f := pluginFiles{path: p.Path(), dir: p.Folder().Dir(), name: p.Name(), remote: m.engine.set.IsRemote(&p.Leaf),
+		remounted: time.Since(m.engine.mounted) < driftsAfterMount}
 	if p.safe != nil {
 		f.companions = p.safe.companionPaths // the content is examined in a snapshot
 	} else {
@@ -53,6 +55,10 @@ func (m *Manager) filesOf(p *plugin) pluginFiles {
 	}
 	return f
 }
+
+// driftsAfterMount is how long after a mount another inode or device number alone is
+// taken for that of the same file, mounted anew.
+const driftsAfterMount = 10 * time.Second
 
 // startCheck has a file checked, unless its folder is being walked to: then it is
 // checked afterwards.
@@ -66,7 +72,7 @@ func (m *Manager) startCheck(w *work) {
 		w.checking = true
 		baseline, h := w.p.hostKnows()
 		c := &check{work: w, epoch: w.epoch, files: m.filesOf(w.p), machine: w.machine, baseline: baseline, hash: h,
-			follow: w.signs&watch.Replaced != 0 || w.machine.FirstCheck()}
+			follow: w.signs&(watch.Replaced|watch.Differs) != 0 || w.machine.FirstCheck()}
 		w.signs = 0
 		m.workers.do(m.whereabouts(w.p), func(at func(string)) {
 			m.check(c, at)
@@ -107,8 +113,8 @@ func (m *Manager) check(c *check, at func(string)) {
 	defer f.Close()
 	c.writer, c.after = f.Writer(), in
 	for _, path := range c.files.companions {
-		if c.writer != fsys.HasWriter && m.writerAt(path, at) == fsys.HasWriter {
-			c.writer = fsys.HasWriter
+		if w := m.writerAt(path, at); w == fsys.HasWriter || w == fsys.WriterUnknown && c.writer == fsys.NoWriter {
+			c.writer = w
 		}
 	}
 	if c.files.contents && c.writer != fsys.HasWriter {
@@ -120,7 +126,8 @@ func (m *Manager) check(c *check, at func(string)) {
 }
 
 func (c *check) observation() settle.Observation {
-	o := settle.Observation{Kind: settle.Other, Version: versionOf(&c.info), Baseline: c.baseline}
+	o := settle.Observation{Kind: settle.Other, Version: versionOf(&c.info), Baseline: c.baseline, Empty: c.info.Fingerprint.Size == 0,
+		IdentityDrift: c.files.remote || c.files.remounted, ForeignClock: c.files.remote}
 	switch c.info.Kind {
 	case fsys.Missing:
 		o.Kind = settle.Missing
@@ -184,7 +191,7 @@ func (m *Manager) statFiles(f *pluginFiles, at func(string)) (fsys.Info, error) 
 			in = fresh
 			_ = file.Close()
 		}
-		in.Changed, in.Remote = 0, true
+		in.Remote = true
 	}
 	if in.Kind == fsys.Regular {
 		for _, path := range f.companions {
@@ -263,9 +270,9 @@ func (m *Manager) decide(c *check) settle.Decision {
 	d := state.Observe(c.observation(), c.begun)
 	probed := d == settle.Probe
 	if probed {
-		r := settle.ProbeResult{Writer: c.writer == fsys.HasWriter, After: versionOf(&c.after), Incomplete: c.image != nil,
+		r := settle.ProbeResult{Writer: c.writer, After: versionOf(&c.after), Incomplete: c.image != nil,
 			Identical: c.sum != nil && c.hash != nil && *c.sum == *c.hash && c.baseline.Exists()}
-		if first && r.Writer && c.baseline.Is(versionOf(&c.info)) {
+		if first && r.Writer == fsys.HasWriter && c.baseline.Is(versionOf(&c.info)) {
 			p.distrust() // the host may have loaded a half-written version
 		}
 		d = state.Probed(r, time.Now())
@@ -348,7 +355,7 @@ func (m *Manager) compareFolder(f *watch.Folder, walk func(at func(string))) {
 		m.step(func() {
 			for i := range all {
 				if c := &all[i]; !c.p.disabled() && m.differs(c.p, &c.info) {
-					m.engine.set.Touch(&c.p.Leaf, watch.Replaced)
+					m.engine.set.Touch(&c.p.Leaf, watch.Differs)
 				}
 			}
 		})
@@ -360,10 +367,18 @@ func (m *Manager) differs(p *plugin, in *fsys.Info) bool {
 	contents := m.opts.IgnoreUnchangedContent
 	if w := m.engine.settling[p]; w != nil {
 		was := &w.examined
-		return in.Fingerprint != was.Fingerprint || ((contents || w.machine.HasRejected()) && in.Changed != was.Changed)
+		return !sameVersion(was, in) || ((contents || w.machine.HasRejected()) && in.Changed != was.Changed)
 	}
-	was := p.hostWillKnow()
-	return !was.Is(versionOf(in)) || (contents && in.Changed != was.Changed)
+	was, is := p.hostWillKnow(), versionOf(in)
+	same := was.Is(is) || in.Remote && was.IsApartFromIdentity(is)
+	return !same || (contents && in.Changed != was.Changed)
+}
+
+// sameVersion reports whether two looks at a plugin's files have found one version. A
+// remote file system may give a file another inode number meanwhile.
+func sameVersion(a, b *fsys.Info) bool {
+	v, w := versionOf(a), versionOf(b)
+	return v.Is(w) || a.Remote && b.Remote && v.IsApartFromIdentity(w)
 }
 
 // compareAttributes is for a plugin with safe reload of which nothing was reported
@@ -374,7 +389,7 @@ func (m *Manager) compareAttributes(p *plugin) {
 	m.workers.do(m.whereabouts(p), func(at func(string)) {
 		in, err := m.statFiles(&files, at)
 		m.step(func() {
-			if version := m.versionInHand(p); !p.disabled() && (err != nil || in.Fingerprint != version.Fingerprint) {
+			if version := m.versionInHand(p); !p.disabled() && (err != nil || !sameVersion(&in, &version)) {
 				m.notify(p, watch.Attributes, time.Now())
 			}
 		})

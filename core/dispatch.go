@@ -230,7 +230,7 @@ func (m *Manager) recheck(c *pendingChange) {
 	m.workers.do(m.whereabouts(p), func(at func(string)) {
 		in, _ := m.statFiles(&files, at)
 		m.step(func() {
-			if in.Fingerprint == c.info.Fingerprint || p.disabled() || p.generation != generation {
+			if sameVersion(&in, &c.info) || p.disabled() || p.generation != generation {
 				return
 			}
 			p.distrust()
@@ -280,7 +280,7 @@ func (m *Manager) confirm(c *pendingChange) bool {
 		if c.removal {
 			answer(err != nil)
 		} else {
-			answer(err == nil && in.Fingerprint == c.info.Fingerprint && !m.hasWriter(&files, at))
+			answer(err == nil && sameVersion(&in, &c.info) && !m.hasWriter(&files, at))
 		}
 	}})
 	for !answered && !m.closed && !c.gone() {

@@ -35,6 +35,7 @@ type engine struct {
 	polling  bool        // poll runs
 	overflow comparison  // because notifications were lost
 	mounts   comparison  // because a file system was mounted or unmounted
+	mounted  time.Time   // when one was last
 	bulk     bulk
 }
 
@@ -89,7 +90,7 @@ func (m *Manager) readSource(src watch.Source) {
 					m.step(m.noteOverflow)
 				}
 			case <-src.Mounts():
-				m.step(func() { m.engine.mounts.request(time.Now()) })
+				m.step(m.noteMount)
 			}
 		}
 	})
@@ -101,6 +102,11 @@ const maxDrained = 256
 func (m *Manager) noteEvent(ev fsnotify.Event) {
 	m.stats.Notifications++
 	m.engine.set.Note(ev)
+}
+
+func (m *Manager) noteMount() {
+	m.engine.mounted = time.Now()
+	m.engine.mounts.request(m.engine.mounted)
 }
 
 func (m *Manager) noteOverflow() {
@@ -140,7 +146,7 @@ func (m *Manager) turn() {
 	if e.overflow.begin(now) {
 		e.set.Renew() // among what was lost may be that a directory was removed
 		e.set.Folders(func(f *watch.Folder) {
-			f.Leaves(func(l *watch.Leaf) { e.set.Touch(l, watch.Written) }) // or that a file was written
+			f.Leaves(func(l *watch.Leaf) { e.set.Touch(l, watch.Written|watch.Lost) }) // or that a file was written
 		})
 	}
 	for {
@@ -185,9 +191,13 @@ func (m *Manager) walked(errand watch.Errand, w *watch.Walk) {
 		if p == nil {
 			return
 		}
-		if k := e.settling[p]; k != nil && k.parked {
+		k := e.settling[p]
+		if k != nil && k.machine.Settling() && !k.machine.FirstCheck() {
+			m.notify(p, watch.Differs|watch.Lost, time.Now()) // the watches are other ones
+		}
+		if k != nil && k.parked {
 			k.parked = false
-			k.signs |= watch.Replaced
+			k.signs |= watch.Differs
 			m.schedule(k)
 		}
 	})
@@ -219,9 +229,12 @@ func (m *Manager) notify(p *plugin, signs watch.Signs, now time.Time) {
 	if c := w.candidate; c != nil {
 		since = m.supersede(w)
 	}
-	w.epoch++
+	if signs != watch.Attributes {
+		w.epoch++
+	}
 	w.signs |= signs
-	n := settle.Notification{Written: signs&watch.Written != 0, Closed: signs&watch.Closed != 0, Since: since}
+	n := settle.Notification{Written: signs&watch.Written != 0, Closed: signs&watch.Closed != 0, Replaced: signs&watch.Replaced != 0,
+		AttributesOnly: signs == watch.Attributes, ClosesReported: watch.CloseWrite != 0, Lost: signs&watch.Lost != 0, Since: since}
 	m.countWriting(w, func() { w.machine.Notify(n, now) })
 	m.schedule(w)
 }

@@ -34,6 +34,7 @@ type fakeDisk struct {
 	mute    bool // notifications are lost
 	addErr  error
 	noProbe bool // the probe cannot tell
+	closes  bool // the system notifies of closes
 }
 
 type fakeNode struct {
@@ -204,6 +205,9 @@ func (d *fakeDisk) open(path string) (closeIt func()) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		n.writers--
+		if d.closes {
+			d.notify(path, watch.CloseWrite)
+		}
 	}
 }
 

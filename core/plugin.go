@@ -61,16 +61,16 @@ func (p *plugin) registeredPath() string { return p.Folder().As() + p.Name() }
 
 var fingerprintSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
-// versionOf is what is kept of a version: a keyed hash of the fingerprint, and the
-// change time.
+// versionOf is what is kept of a version: keyed hashes of what the fingerprint says of
+// the identity and of the content, and the change time.
 func versionOf(in *fsys.Info) settle.Version {
 	if !in.Fingerprint.Exists {
 		return settle.Version{}
 	}
 	v := settle.Version{Changed: in.Changed}
-	for i, s := range fingerprintSeeds {
-		v.Fingerprint[i] = maphash.Comparable(s, in.Fingerprint)
-	}
+	f := &in.Fingerprint
+	v.Fingerprint[0] = maphash.Comparable(fingerprintSeeds[0], [...]uint64{f.Dev, f.Inode, uint64(f.Born)})
+	v.Fingerprint[1] = maphash.Comparable(fingerprintSeeds[1], [...]int64{f.Size, f.ModTime})
 	return v
 }
 
@@ -114,7 +114,7 @@ func (p *plugin) hostWillKnow() settle.Version {
 
 // settleOptions is what the plugin's options mean while its file settles.
 func (m *Manager) settleOptions(p *plugin) settle.Options {
-	o := settle.Options{MaxDelay: m.opts.MaxDelay, CompareContent: m.opts.IgnoreUnchangedContent}
+	o := settle.Options{MaxDelay: m.opts.MaxDelay, CompareContent: m.opts.IgnoreUnchangedContent, WritersUnknown: m.engine.set.IsRemote(&p.Leaf)}
 	if p.quiet == noQuiet {
 		// A replacement by delete and create must not be delivered as a removal.
 		o.RemovalHold = DefaultQuiet

@@ -91,15 +91,58 @@ func TestLinkerThenStripIsToldOnce(t *testing.T) {
 	})
 }
 
-// Without the probe the quiet period alone decides, and still twice the same
-// fingerprint is needed.
-func TestUnknownWriterFallsBackToQuiet(t *testing.T) {
+// A deployment runs as root and the host as another user: nobody says whether the file
+// is open for writing, but the system notifies of writes and closes.
+func TestWhereWritersAreUnknownAFileIsCompleteOnceItIsClosed(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
+		h.disk.noProbe, h.disk.closes = true, true
+		for i := range 3 {
+			closeIt := h.disk.open(pluginPath)
+			for j := range 4 {
+				h.disk.write(pluginPath, fmt.Sprint("half", j))
+				h.expect(400 * ms)
+			}
+			h.disk.write(pluginPath, "half of it")
+			h.expect(time.Hour)
+			if s := h.stats(); s.BeingWritten != 1 {
+				t.Fatalf("being written %d, want 1", s.BeingWritten)
+			}
+			whole := fmt.Sprint("whole", i)
+			h.disk.write(pluginPath, whole)
+			closeIt()
+			h.expect(time.Minute, "a="+whole)
+			h.disk.replace(pluginPath, whole+"!") // renamed over: nobody closes anything
+			h.expect(time.Minute, "a="+whole+"!")
+		}
+	})
+}
+
+// A download creates its file at once and writes it when the server answers.
+func TestWhereWritersAreUnknownAFileThatWasJustCreatedIsNotComplete(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.noProbe, h.disk.closes = true, true
+		h.disk.replace(pluginPath, "")
+		closeIt := h.disk.open(pluginPath)
+		h.expect(time.Second)
+		h.disk.write(pluginPath, "half")
+		h.expect(time.Minute)
+		h.disk.write(pluginPath, "whole")
+		closeIt()
+		h.expect(time.Minute, "a=whole")
+		h.disk.replace(pluginPath, "") // empty, and it stays so
+		h.expect(DefaultMaxDelay - 100*ms)
+		h.expect(time.Minute, "a=")
+	})
+}
+
+// The maximum delay must not deliver what still changes.
+func TestWhereWritersAndClosesAreUnknownTheQuietPeriodDecides(t *testing.T) {
+	inBubble(t, Options{ForcePolling: true, PollInterval: 10 * ms, Quiet: time.Second, MaxDelay: 2 * time.Second}, func(h *host) {
 		h.disk.noProbe = true
 		closeIt := h.disk.open(pluginPath)
-		for i := range 10 {
+		for i := range 100 {
 			h.disk.write(pluginPath, fmt.Sprint("half", i))
-			time.Sleep(80 * ms)
+			h.expect(50 * ms)
 		}
 		h.disk.write(pluginPath, "whole")
 		closeIt()

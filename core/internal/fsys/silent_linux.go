@@ -9,6 +9,10 @@ func silentFilesystem(dir string) string {
 	if unix.Statfs(dir, &st) != nil {
 		return ""
 	}
+	return silentType(&st)
+}
+
+func silentType(st *unix.Statfs_t) string {
 	switch uint32(st.Type) {
 	case unix.NFS_SUPER_MAGIC:
 		return "NFS"

@@ -51,6 +51,10 @@ func askForWriter(fd, tid int) (w Writer) {
 		fcntl(fd, unix.F_SETLEASE, unix.F_UNLCK)
 		return NoWriter
 	case unix.EAGAIN:
+		var st unix.Statfs_t
+		if unix.Fstatfs(fd, &st) == nil && silentType(&st) != "" {
+			return WriterUnknown // FUSE and network file systems refuse leases for other reasons
+		}
 		return HasWriter
 	}
 	return WriterUnknown

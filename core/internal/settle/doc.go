@@ -6,6 +6,12 @@
 // stat said, and, if the [Decision] is [Probe], a [ProbeResult], which is what the
 // file itself said. Each of them leads to a decision: wait, deliver, reject and so on.
 //
+// An engine that checks files elsewhere drops the answer to a check that began before a
+// notification; the next check is due all the same. Whether a process writes the file
+// has three answers: where the system does not say, notifications of writes and closes
+// decide, and two checks that agree.
+//
 // version.go compares versions. The rules are written as stories in testdata, one or
-// more for each sentence of testdata/sentences.
+// more for each sentence of testdata/sentences. schedule_test.go lets something else
+// happen at each point of each story.
 package settle

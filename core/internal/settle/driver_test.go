@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/qtforge/hotreload/core/internal/fsys"
 	"github.com/qtforge/hotreload/core/internal/settle"
 )
 
@@ -31,15 +32,55 @@ type story struct {
 	now     time.Time
 	file    file
 
-	baseline        settle.Version // what the host knows
-	baselineContent string
-	noChangeTime    bool // the system does not report when an inode changed
-	cannotTell      bool // the system does not report writers
-	checkImage      bool
-	enabled         bool
-	decided         bool
-	during          func() // what happens between stat and the end of the probe
-	out             strings.Builder
+	baseline      settle.Version // what the host knows
+	baselineFile  file           // the same; not a regular file: nothing
+	noChangeTime  bool           // the system does not report when an inode changed
+	cannotTell    bool           // the system does not report writers
+	noCloses      bool           // nor does it notify of closes
+	identityDrift bool           // a file gets other inode numbers
+	foreignClock  bool
+	checkImage    bool
+	enabled       bool
+	decided       bool
+	during        []func() // what happens between stat and the end of the probe
+	interrupted   bool     // a notification came then
+	out           strings.Builder
+
+	examined passedOn  // by the last check
+	pending  *passedOn // decided and not delivered yet
+	paused   bool
+	disabled bool
+
+	// Nil in a plain story; schedule_test.go sets them.
+	at    func(suspension)          // at each suspension point
+	heard func(settle.Notification) // at each notification
+	taken func(*passedOn)           // when the host hears of it
+	after func(settle.Decision)     // after each check
+}
+
+// passedOn is what the engine passes on to the host: a version or a removal.
+type passedOn struct {
+	version settle.Version
+	file    file
+	first   time.Time // when it was first noticed
+}
+
+// suspension is a point at which something else may happen: a call of the host or a
+// notification.
+type suspension string
+
+const (
+	beforeCommand suspension = "before a step of the story"
+	beforeCheck   suspension = "before a check"
+	duringProbe   suspension = "during a probe"
+	afterProbe    suspension = "while the answer to a check is under way"
+	beforeHost    suspension = "before the host hears of it"
+)
+
+func (s *story) suspend(p suspension) {
+	if s.at != nil {
+		s.at(p)
+	}
 }
 
 func newStory(pos string) *story {
@@ -56,12 +97,18 @@ func (s *story) mustHaveEnded(t *testing.T) {
 }
 
 func (s *story) printf(format string, args ...any) {
+	if s.at != nil {
+		return // nobody reads it
+	}
 	fmt.Fprintf(&s.out, "%6s  ", s.now.Sub(s.start))
 	fmt.Fprintf(&s.out, format+"\n", args...)
 }
 
 func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 	s.out.Reset()
+	if s.suspend(beforeCommand); s.disabled {
+		return ""
+	}
 	if !s.enabled && d.Cmd != "enable" && d.Cmd != "stat" && d.Cmd != "writer" {
 		d.Fatalf(t, "%s comes before enable", d.Cmd)
 	}
@@ -73,7 +120,10 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 	case "during-probe":
 		next := s.file
 		s.stat(t, d, &next)
-		s.during = func() { next.changed = s.now; s.file = next }
+		s.during = append(s.during, func() { next.changed = s.now; s.file = next })
+	case "during-probe-notify":
+		n := s.notification(t, d)
+		s.during = append(s.during, func() { s.interrupted = true; s.hear(n) })
 	case "writer":
 		switch d.CmdArgs[0].Key {
 		case "holds":
@@ -121,6 +171,14 @@ func (s *story) enable(t *testing.T, d *datadriven.TestData) {
 			s.noChangeTime = true
 		case "writers-unknown":
 			s.cannotTell = true
+		case "writers-never-known":
+			s.cannotTell, o.WritersUnknown = true, true
+		case "closes-unknown":
+			s.noCloses = true
+		case "identity-drift":
+			s.identityDrift = true
+		case "foreign-clock":
+			s.foreignClock = true
 		case "first-check":
 			first = true
 		case "deliver-present":
@@ -131,7 +189,7 @@ func (s *story) enable(t *testing.T, d *datadriven.TestData) {
 	}
 	s.machine.Options, s.enabled = o, true
 	if !present {
-		s.baseline, s.baselineContent = s.version(), s.file.content
+		s.baseline, s.baselineFile = s.version(), s.file
 	}
 	if first {
 		s.machine.Enable(present, s.now)
@@ -181,7 +239,8 @@ func (s *story) version() settle.Version {
 		return settle.Version{}
 	}
 	v := settle.Version{Changed: f.changed.UnixNano()}
-	v.Fingerprint[0] = maphash.Comparable(seed, [...]int{f.inode, f.size, f.time})
+	v.Fingerprint[0] = maphash.Comparable(seed, f.inode)
+	v.Fingerprint[1] = maphash.Comparable(seed, [...]int{f.size, f.time})
 	if s.noChangeTime {
 		v.Changed = 0
 	}
@@ -189,25 +248,47 @@ func (s *story) version() settle.Version {
 }
 
 func (s *story) notify(t *testing.T, d *datadriven.TestData) {
-	var n settle.Notification
+	s.hear(s.notification(t, d))
+	if s.machine.Due().After(s.now) {
+		s.printf("settling, check at %v", s.machine.Due().Sub(s.start))
+	}
+	s.checks(s.now)
+}
+
+func (s *story) notification(t *testing.T, d *datadriven.TestData) (n settle.Notification) {
 	for _, arg := range d.CmdArgs {
 		switch arg.Key {
 		case "write":
-			n.Written = true
+			n.Written, n.ClosesReported = true, !s.noCloses
 		case "close":
 			n.Closed = true
-		case "create", "remove", "attributes": // nothing but that the file may have changed
+		case "create", "remove":
+			n.Replaced = true
+		case "attributes":
+			n.AttributesOnly = true
+		case "lost":
+			n.Written, n.Lost = true, true
+		case "check": // nothing but that the file may have changed
 		case "since":
 			n.Since = s.start.Add(duration(t, d, arg.SingleVal(t)))
 		default:
 			d.Fatalf(t, "unknown notification %q", arg.Key)
 		}
 	}
-	s.machine.Notify(n, s.now)
-	if s.machine.Due().After(s.now) {
-		s.printf("settling, check at %v", s.machine.Due().Sub(s.start))
+	return n
+}
+
+func (s *story) hear(n settle.Notification) {
+	if s.disabled {
+		return
 	}
-	s.checks(s.now)
+	if s.heard != nil {
+		s.heard(n)
+	}
+	if s.pending != nil { // a newer version may supersede it
+		n.Since, s.pending = s.pending.first, nil
+	}
+	s.machine.Notify(n, s.now)
 }
 
 func (s *story) advance(t *testing.T, d *datadriven.TestData) {
@@ -227,11 +308,19 @@ func (s *story) checks(end time.Time) {
 		if s.machine.Due().After(s.now) {
 			s.now = s.machine.Due()
 		}
+		if s.suspend(beforeCheck); !s.machine.Settling() || s.machine.Due().After(s.now) {
+			continue
+		}
 		again := s.machine.Writing()
 		d, why := s.check()
 		s.decided = true
+		if s.after != nil {
+			s.after(d)
+		}
 		if again && d == settle.Wait && s.machine.Writing() && s.file.kind == settle.RegularFile {
-			waits++
+			if waits++; s.at != nil && waits > 8 {
+				return // the others are alike; the next one is late
+			}
 			continue
 		}
 		if waits > 0 {
@@ -258,8 +347,10 @@ func (s *story) check() (d settle.Decision, why string) {
 		return s.machine.Unreadable(time.Second, s.now), "unreadable"
 	}
 	again := s.machine.Readable()
-	d = s.machine.Observe(settle.Observation{Kind: s.file.kind, Version: s.version(), Baseline: s.baseline}, s.now)
-	switch s.file.kind {
+	s.examined = passedOn{version: s.version(), file: s.file}
+	d = s.machine.Observe(settle.Observation{Kind: s.file.kind, Version: s.version(), Baseline: s.baseline,
+		Empty: s.file.size == 0, IdentityDrift: s.identityDrift, ForeignClock: s.foreignClock}, s.now)
+	switch s.examined.file.kind {
 	case settle.Missing:
 		why = "missing"
 		if !s.baseline.Exists() {
@@ -269,6 +360,9 @@ func (s *story) check() (d settle.Decision, why string) {
 		why = "not a regular file"
 	default:
 		why = "not quiet yet"
+		if s.machine.Writing() {
+			why = "written and not closed"
+		}
 		switch d {
 		case settle.Unchanged:
 			why = "the version that the host knows"
@@ -283,47 +377,83 @@ func (s *story) check() (d settle.Decision, why string) {
 		why = "readable again, " + why
 	}
 	switch d {
-	case settle.Deliver:
-		s.baseline, s.baselineContent = s.version(), s.file.content
-	case settle.Removed:
-		s.baseline, s.baselineContent = settle.Version{}, ""
+	case settle.Deliver, settle.Removed:
+		s.examined.first = s.machine.FirstNotified()
+		p := s.examined
+		s.pending = &p
+		s.suspend(beforeHost)
+		s.dispatch()
 	case settle.Unchanged:
-		if s.file.kind == settle.RegularFile {
-			s.baseline = s.version()
+		if s.examined.file.kind == settle.RegularFile {
+			s.baseline = s.examined.version
 		}
 	}
 	return d, why
 }
 
+// dispatch has the host take what was passed on, unless the file has changed since.
+func (s *story) dispatch() {
+	p := s.pending
+	if p == nil || s.paused {
+		return
+	}
+	if !p.version.Is(s.version()) {
+		s.hear(settle.Notification{})
+		return
+	}
+	if s.taken != nil {
+		s.taken(p)
+	}
+	s.baseline, s.baselineFile, s.pending = p.version, p.file, nil
+}
+
 func (s *story) probe() (d settle.Decision, why string) {
-	r := settle.ProbeResult{Writer: s.file.writer && !s.cannotTell}
+	r := settle.ProbeResult{Writer: fsys.NoWriter}
+	switch {
+	case s.cannotTell:
+		r.Writer = fsys.WriterUnknown
+	case s.file.writer:
+		r.Writer = fsys.HasWriter
+	}
 	first := s.machine.FirstCheck()
-	if first && r.Writer && s.machine.AtBaseline() {
-		s.baseline = settle.Version{Fingerprint: [2]uint64{1, 1}} // the host may have loaded a half-written version
+	if first && r.Writer == fsys.HasWriter && s.machine.AtBaseline() {
+		// The host may have loaded a half-written version.
+		s.baseline, s.baselineFile = settle.Version{Fingerprint: [2]uint64{1, 1}}, file{kind: settle.Other}
 	}
-	if !r.Writer {
+	if r.Writer != fsys.HasWriter {
 		r.Incomplete = s.checkImage && s.file.incomplete
-		r.Identical = s.machine.Options.CompareContent && s.file.content == s.baselineContent
+		r.Identical = s.machine.Options.CompareContent && s.baselineFile.kind == settle.RegularFile && s.file.content == s.baselineFile.content
 	}
-	before := s.version()
-	if s.during != nil {
-		s.during()
-		s.during = nil
+	s.interrupted = false
+	for _, happen := range s.during {
+		happen()
 	}
+	s.during = nil
+	s.suspend(duringProbe)
 	r.After = s.version()
+	s.suspend(afterProbe)
 	wasWriting := s.machine.Writing()
 	d = s.machine.Probed(r, s.now)
 	switch {
-	case r.Writer:
+	case s.interrupted && d == settle.Wait:
+		why = "notified during the check"
+	case r.Writer == fsys.HasWriter:
 		why = "a writer has it open"
+	case s.machine.Writing():
+		why = "written and not closed"
 	case wasWriting && d == settle.Wait:
 		why = "the writer has closed it"
-	case !before.Is(r.After):
+	case !s.examined.version.Is(r.After):
 		why = "it changed during the check"
 	case d == settle.Unchanged && r.Identical:
 		why = "the content that the host knows"
 	case d == settle.Unchanged:
 		why = "the version that the host knows"
+	case d == settle.Wait:
+		why = "writers unknown, not checked twice yet"
+		if s.file.size == 0 {
+			why = "writers unknown, empty"
+		}
 	case r.Incomplete:
 		why = "not a complete image"
 	default:

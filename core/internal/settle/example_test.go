@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/qtforge/hotreload/core/internal/fsys"
 	"github.com/qtforge/hotreload/core/internal/settle"
 )
 
@@ -20,7 +21,7 @@ func ExampleMachine() {
 
 	now := m.Due()
 	fmt.Println(m.Observe(settle.Observation{Kind: settle.RegularFile, Version: written, Baseline: baseline}, now))
-	fmt.Println(m.Probed(settle.ProbeResult{Writer: false, After: written}, now))
+	fmt.Println(m.Probed(settle.ProbeResult{Writer: fsys.NoWriter, After: written}, now))
 	fmt.Println("settling:", m.Settling())
 	// Output:
 	// check after 100ms

@@ -1,6 +1,10 @@
 package settle
 
-import "time"
+import (
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+)
 
 // Machine settles one file. A zero Machine with its Options set is idle. It is a
 // plain value without locks: one goroutine owns it.
@@ -11,19 +15,28 @@ import "time"
 type Machine struct {
 	Options Options // never changes while the file settles
 
-	settling   bool
-	writing    bool      // the last check found a writer
-	firstCheck bool      // not checked since enabling: is the baseline itself complete?
-	written    bool      // a notification said that the content was written, not only attributes
-	atBaseline bool      // the last check found the baseline
-	unreadable bool      // the last check could not read the file
-	rejected   Version   // zero: none
-	seen       Version   // at the last check; zero before the first
-	first      time.Time // first notification of this change
-	last       time.Time // latest activity
-	lastWriter time.Time // when a writer was last seen
-	due        time.Time // when to check, while settling
-	backoff    time.Duration
+	settling      bool
+	probing       bool      // Probed is to follow, and nothing was notified meanwhile
+	writing       bool      // the last check found a writer
+	unknown       bool      // the last check could not tell whether there is a writer
+	unclosed      bool      // written and not closed since, as far as notifications tell
+	wasClosed     bool      // closed and not written since, as far as notifications tell
+	firstCheck    bool      // not checked since enabling: is the baseline itself complete?
+	written       bool      // a notification said that the content was written, not only attributes
+	replaced      bool      // a notification said that another file was put there, or may have been lost
+	identityDrift bool      // see Observation
+	empty         bool      // the last check found nothing in the file
+	atBaseline    bool      // the last check found the baseline
+	unreadable    bool      // the last check could not read the file
+	rejected      Version   // zero: none
+	seen          Version   // at the last check; zero before the first
+	seenSince     time.Time // since when each check has found seen; zero: not yet
+	first         time.Time // first notification of this change
+	last          time.Time // latest activity
+	lastWritten   time.Time // latest notification that was not of attributes alone
+	lastWriter    time.Time // when a writer was last seen
+	due           time.Time // when to check, while settling
+	backoff       time.Duration
 }
 
 // Options are what a plugin's options mean to its Machine.
@@ -33,11 +46,17 @@ type Options struct {
 	RemovalHold time.Duration // how long a file must be missing to count as removed
 	// CompareContent means that a hash of the content decides whether a version is new.
 	CompareContent bool
+	// WritersUnknown means that the system never reports writers of this file. The first
+	// of the two checks that must agree is then made at the notification. A Machine that
+	// lives on after a change finds this out by itself.
+	WritersUnknown bool
 }
 
 const (
 	minBackoff = time.Millisecond
 	maxBackoff = 100 * time.Millisecond
+	// maxUnclosedBackoff is for a writer whose close will be notified.
+	maxUnclosedBackoff = time.Second
 	// notificationGap is the maximum gap between two notifications of the same write.
 	notificationGap = 10 * time.Millisecond
 )
@@ -67,23 +86,39 @@ var decisionNames = [...]string{"wait", "probe", "deliver", "removed", "unchange
 
 func (d Decision) String() string { return decisionNames[d] }
 
-// Notification says that the file may have changed.
+// Notification says that the file may have changed. One Notification may stand for
+// several of the system: those that came last decide whether it was written, closed
+// or replaced.
 type Notification struct {
-	Written bool // its content was written
-	Closed  bool // a writer closed it
+	// Written means that its content was written, after it was last replaced.
+	Written bool
+	// Closed means that a writer closed it, after it was last written.
+	Closed bool
+	// Replaced means that another file was put at the path, or taken away from it, or
+	// that the path leads elsewhere. Only a notification of the system tells so.
+	Replaced bool
+	// AttributesOnly means that nothing but attributes changed.
+	AttributesOnly bool
+	// ClosesReported means, with Written, that the close of this writer will be notified
+	// too. Where the system does not report writers, the file is not complete before.
+	ClosesReported bool
+	// Lost means that notifications of this file may have been lost, those of closes too.
+	Lost bool
 	// FirstCheck means that the file was not checked since it was enabled.
 	FirstCheck bool
 	// Since is when this change was first noticed, if that was earlier.
 	Since time.Time
 }
 
-// Notify takes a notification.
+// Notify takes a notification. It makes an answer to a check that is under way worthless,
+// unless only attributes changed.
 func (m *Machine) Notify(n Notification, now time.Time) {
 	m.last = now
 	if !m.settling {
-		*m = Machine{Options: m.Options, settling: true, first: now, last: now, rejected: m.rejected, due: now.Add(m.Options.Quiet)}
+		*m = Machine{Options: m.Options, settling: true, first: now, last: now, rejected: m.rejected, unknown: m.unknown,
+			due: now.Add(m.Options.Quiet)}
 	}
-	m.written = m.written || n.Written
+	m.noteContent(n, now)
 	switch {
 	case m.unreadable:
 		m.due = now // its mode may have been changed
@@ -92,11 +127,48 @@ func (m *Machine) Notify(n Notification, now time.Time) {
 	default:
 		m.postpone(now)
 	}
+	if m.twoChecks() && !m.unclosed && !n.AttributesOnly {
+		m.due = now // for the first of the two
+	}
 	m.firstCheck = m.firstCheck || n.FirstCheck
 	if !n.Since.IsZero() && n.Since.Before(m.first) {
 		m.first = n.Since
 	}
 }
+
+// noteContent notes what a notification says about the content and its writers.
+func (m *Machine) noteContent(n Notification, now time.Time) {
+	if n.AttributesOnly {
+		return
+	}
+	m.probing, m.lastWritten = false, now
+	m.written = m.written || n.Written
+	m.replaced = m.replaced || n.Replaced || n.Lost
+	if n.Written || n.Replaced || n.Closed {
+		m.wasClosed = n.Closed
+	}
+	switch {
+	case n.Closed:
+		m.unclosed = false
+	case n.Lost:
+		m.forgetWriter()
+	case n.Written && n.ClosesReported:
+		m.unclosed = true
+	case n.Replaced:
+		m.forgetWriter() // whoever writes the former file
+	}
+}
+
+// forgetWriter forgets what notifications said about a writer.
+func (m *Machine) forgetWriter() {
+	if m.unclosed = false; m.unknown {
+		m.writing, m.backoff = false, 0
+	}
+}
+
+// twoChecks reports whether two checks a quiet period apart must agree, because nobody
+// knows whether there is a writer.
+func (m *Machine) twoChecks() bool { return m.unknown || m.Options.WritersUnknown }
 
 // postpone starts the quiet period anew, up to the maximum delay.
 func (m *Machine) postpone(now time.Time) {
@@ -142,9 +214,15 @@ func (m *Machine) wait(until time.Time) Decision {
 }
 
 // again waits with back-off: for a writer to close the file, or for a stable moment.
-func (m *Machine) again(now time.Time) Decision {
-	m.backoff = min(max(2*m.backoff, minBackoff), maxBackoff)
+func (m *Machine) again(now time.Time, most time.Duration) Decision {
+	m.backoff = min(max(2*m.backoff, minBackoff), most)
 	return m.wait(now.Add(m.backoff))
+}
+
+// awaitWriter waits with back-off for a writer to close the file.
+func (m *Machine) awaitWriter(now time.Time, most time.Duration) Decision {
+	m.writing, m.lastWriter, m.last = true, now, now
+	return m.again(now, most)
 }
 
 // Kind is what stands at the plugin's path.
@@ -164,12 +242,22 @@ type Observation struct {
 	Kind     Kind
 	Version  Version
 	Baseline Version // the version that the host knows
+	Empty    bool    // the file's size is 0
+	// IdentityDrift means that the file may have got another inode or device number
+	// without being another file: on FUSE and on network file systems, or after a mount.
+	IdentityDrift bool
+	// ForeignClock means that Version.Changed is by another computer's clock. It can be
+	// compared, but does not say how long ago that was.
+	ForeignClock bool
 }
 
 // Observe takes what stat said.
 func (m *Machine) Observe(o Observation, now time.Time) Decision {
+	m.probing, m.identityDrift, m.empty = false, o.IdentityDrift, o.Empty
 	switch o.Kind {
 	case Missing:
+		m.seenSince = time.Time{} // what comes next is another file
+		m.forgetWriter()
 		if end := m.last.Add(max(m.Options.RemovalHold, m.Options.Quiet)); now.Before(end) {
 			return m.wait(end)
 		}
@@ -179,26 +267,43 @@ func (m *Machine) Observe(o Observation, now time.Time) Decision {
 	}
 	m.atBaseline = m.isBaseline(o)
 	if m.atBaseline && !m.firstCheck {
+		if end := m.lastWritten.Add(m.Options.Quiet); m.written && m.twoChecks() && now.Before(end) {
+			return m.wait(end) // its times may be set later
+		}
 		return m.end(Unchanged)
 	}
 	if m.isRejected(o.Version) {
 		return m.end(StillRejected)
 	}
+	isNew := !m.same(m.seen, o.Version)
+	m.seen = o.Version
+	if isNew || m.seenSince.IsZero() {
+		m.seenSince = now
+	}
+	if m.twoChecks() && m.unclosed {
+		return m.awaitWriter(now, maxUnclosedBackoff)
+	}
 	if !m.atBaseline && m.Options.Quiet > 0 {
-		if !m.seen.Is(o.Version) && !m.unchangedFor(m.Options.Quiet, o.Version, now) {
-			m.seen, m.last = o.Version, now
+		if isNew && !m.unchangedFor(m.Options.Quiet, o, now) {
+			m.last = now
 		}
 		if end := m.quietEnd(); now.Before(end) {
 			return m.wait(end)
 		}
 	}
-	m.seen = o.Version
+	m.probing = true
 	return Probe
+}
+
+// same reports whether two checks have found the same version.
+func (m *Machine) same(v, w Version) bool {
+	return v.Is(w) || m.identityDrift && v.IsApartFromIdentity(w)
 }
 
 // quietEnd is when the file has been quiet for long enough. At the maximum delay a
 // file that is rewritten without pause need not be quiet; but one that was just
 // closed by its writer gets a moment, because the next tool may open it at once.
+// Where writers are unknown, the maximum delay does not cut the quiet period short.
 func (m *Machine) quietEnd() time.Time {
 	end := m.last.Add(m.Options.Quiet)
 	limit := m.first.Add(m.Options.MaxDelay)
@@ -206,24 +311,38 @@ func (m *Machine) quietEnd() time.Time {
 		limit = closed
 	}
 	if end.After(limit) {
-		return limit
+		end = limit
+	}
+	if m.twoChecks() {
+		for _, since := range []time.Time{m.seenSince, m.lastWritten} {
+			if agreed := since.Add(m.Options.Quiet); agreed.After(end) {
+				end = agreed
+			}
+		}
 	}
 	return end
 }
 
 // ProbeResult is what the file itself said, after [Probe].
 type ProbeResult struct {
-	Writer     bool    // a writer has it open, as far as the system can tell
+	Writer     fsys.Writer
 	After      Version // what stat says after everything else
 	Incomplete bool    // it is not a complete image
 	Identical  bool    // its content is byte for byte what the host knows
 }
 
-// Probed ends a check that led to [Probe].
+// Probed ends a check that led to [Probe]. If the machine was notified in between, the
+// result is dropped and the answer is [Wait]: another check follows.
 func (m *Machine) Probed(r ProbeResult, now time.Time) Decision {
-	if r.Writer {
-		m.writing, m.lastWriter, m.last = true, now, now
-		return m.again(now)
+	if !m.probing {
+		return Wait
+	}
+	m.probing, m.unknown = false, r.Writer == fsys.WriterUnknown
+	switch {
+	case r.Writer == fsys.HasWriter:
+		return m.awaitWriter(now, maxBackoff)
+	case m.unknown && m.unclosed:
+		return m.awaitWriter(now, maxUnclosedBackoff)
 	}
 	if m.writing {
 		m.closed(now)
@@ -232,11 +351,15 @@ func (m *Machine) Probed(r ProbeResult, now time.Time) Decision {
 		}
 	}
 	switch {
-	case !m.seen.Is(r.After):
-		m.last = now
-		return m.again(now)
+	case !m.same(m.seen, r.After):
+		m.last, m.seenSince = now, time.Time{}
+		return m.again(now, maxBackoff)
 	case m.atBaseline || r.Identical:
 		return m.end(Unchanged)
+	case m.unknown && now.Before(m.quietEnd()):
+		return m.wait(m.quietEnd())
+	case m.unknown && m.empty && !m.wasClosed && now.Before(m.first.Add(m.Options.MaxDelay)):
+		return m.wait(m.first.Add(m.Options.MaxDelay)) // its writer may have just created it
 	case r.Incomplete:
 		// chmod(1) moves the change time of a rejected version: nothing new then.
 		isNew := m.written || !m.rejected.Is(m.seen)
@@ -246,13 +369,16 @@ func (m *Machine) Probed(r ProbeResult, now time.Time) Decision {
 		}
 		return m.end(StillRejected)
 	}
+	if m.rejected.Is(m.seen) {
+		m.rejected = Version{} // it was rewritten with its size and times
+	}
 	return m.end(Deliver)
 }
 
 // Unreadable notes that the file cannot be read, and so not by its host either. It
 // is checked again after interval and at every notification.
 func (m *Machine) Unreadable(interval time.Duration, now time.Time) Decision {
-	m.unreadable, m.writing, m.last = true, false, now
+	m.unreadable, m.writing, m.last, m.seenSince = true, false, now, time.Time{}
 	return m.wait(now.Add(interval))
 }
 
@@ -266,7 +392,9 @@ func (m *Machine) Readable() (again bool) {
 // isRejected reports whether nothing at all has changed since v was rejected. The
 // change time counts. Where the system does not report it, notifications count.
 func (m *Machine) isRejected(v Version) bool {
-	return m.HasRejected() && m.rejected.Compare(v) == Same && (v.Changed != 0 || !m.written)
+	d := m.rejected.Compare(v)
+	same := d == Same || d == IdentityOnly && m.identityDrift && !m.replaced
+	return m.HasRejected() && same && (v.Changed != 0 || !m.written)
 }
 
 // isBaseline reports whether the file is at the version that the host knows. A
@@ -280,6 +408,10 @@ func (m *Machine) isBaseline(o Observation) bool {
 		return false
 	case Same:
 		return true
+	case IdentityOnly:
+		// The content is compared, if the host asked for that. Otherwise another file
+		// counts, unless nothing says that it was put there.
+		return o.IdentityDrift && !m.replaced && !m.firstCheck && !m.Options.CompareContent
 	}
 	after := o.Version.Changed - o.Baseline.Changed
 	if m.Options.Quiet == 0 {
@@ -290,10 +422,10 @@ func (m *Machine) isBaseline(o Observation) bool {
 	return !m.Options.CompareContent && !(m.written && after > 0)
 }
 
-// unchangedFor reports whether the change time says that nothing touched v for d.
+// unchangedFor reports whether the change time says that nothing touched the file for d.
 // Otherwise two checks a quiet period apart must agree.
-func (m *Machine) unchangedFor(d time.Duration, v Version, now time.Time) bool {
-	return v.Changed != 0 && v.Changed <= now.Add(-d).UnixNano()
+func (m *Machine) unchangedFor(d time.Duration, o Observation, now time.Time) bool {
+	return o.Version.Changed != 0 && !o.ForeignClock && o.Version.Changed <= now.Add(-d).UnixNano()
 }
 
 // Settling reports whether the file is to be checked at [Machine.Due].
@@ -302,7 +434,8 @@ func (m *Machine) Settling() bool { return m.settling }
 // Due is when to check the file, while it settles.
 func (m *Machine) Due() time.Time { return m.due }
 
-// Writing reports whether the last check found a writer.
+// Writing reports whether the last check found a writer. Where the system does not
+// report writers, a file that was written and not closed has one.
 func (m *Machine) Writing() bool { return m.writing }
 
 // FirstCheck reports whether the file was not checked since it was enabled.

@@ -28,11 +28,12 @@ func TestWhateverHappensOnlyCompleteVersionsAreDeliveredAndTheLastOneIs(t *testi
 
 type randomRun struct {
 	*story
-	t       *testing.T
-	r       *rand.Rand
-	n       int
-	written time.Time // when the file last became another
-	first   time.Time // when the machine was first notified of this change
+	t        *testing.T
+	r        *rand.Rand
+	n        int
+	unclosed bool      // written and not closed since, as far as notifications tell
+	written  time.Time // when the file last became another
+	first    time.Time // when the machine was first notified of this change
 }
 
 func (r *randomRun) start() {
@@ -43,20 +44,23 @@ func (r *randomRun) start() {
 		RemovalHold:    100 * time.Millisecond,
 		CompareContent: r.r.IntN(4) == 0,
 	}
-	r.checkImage, r.noChangeTime, r.cannotTell = r.r.IntN(2) == 0, r.r.IntN(3) == 0, r.r.IntN(4) == 0
-	r.baseline, r.baselineContent = r.version(), r.file.content
+	r.checkImage, r.noChangeTime, r.cannotTell = r.r.IntN(2) == 0, r.r.IntN(3) == 0, r.r.IntN(3) == 0
+	r.noCloses = r.r.IntN(3) == 0
+	r.machine.Options.WritersUnknown = r.cannotTell && r.r.IntN(2) == 0
+	r.baseline, r.baselineFile = r.version(), r.file
 }
 
 func (r *randomRun) step() {
-	n := settle.Notification{Written: true}
+	n := settle.Notification{Written: true, Closed: !r.file.writer}
 	switch r.r.IntN(9) {
 	case 0, 1:
 		r.rewrite()
 	case 2:
 		r.rewrite()
 		r.file.inode++
+		r.file.writer, n = false, settle.Notification{Replaced: true} // who writes, writes the former file
 	case 3:
-		r.file.writer = true
+		r.file.writer, n.Closed = true, false
 		r.rewrite()
 	case 4:
 		r.file.writer = false
@@ -64,11 +68,12 @@ func (r *randomRun) step() {
 	case 5:
 		r.file.kind = []settle.Kind{settle.Missing, settle.Other}[r.r.IntN(2)]
 		r.written = r.now
+		r.file.writer, n = false, settle.Notification{Replaced: true}
 	case 6:
-		r.file.changed, n.Written = r.now, false // chmod
+		r.file.changed, n = r.now, settle.Notification{AttributesOnly: true} // chmod
 		r.file.unreadable = r.r.IntN(2) == 0
 	case 7:
-		r.during = r.rewrite
+		r.during = append(r.during, r.rewrite)
 	case 8:
 		// Other content with the size and modification time of before: nothing tells
 		// but the change time, which counts at once only with a quiet period.
@@ -93,8 +98,15 @@ func (r *randomRun) hear(n settle.Notification) {
 	if !r.machine.Settling() {
 		r.first = r.now
 	}
+	n.ClosesReported = !r.noCloses
+	switch {
+	case n.Closed, n.Replaced:
+		r.unclosed = false
+	case n.Written && n.ClosesReported:
+		r.unclosed = true
+	}
 	r.printf("%+v, notified of %+v", r.file, n)
-	r.machine.Notify(n, r.now)
+	r.story.hear(n)
 }
 
 // pass lets time pass and looks at each decision.
@@ -128,7 +140,10 @@ func (r *randomRun) pass(d time.Duration) {
 
 func (r *randomRun) mustBeComplete() {
 	f, o := &r.file, &r.machine.Options
-	quiet := r.now.Sub(r.written) >= o.Quiet || r.now.Sub(r.first) >= o.MaxDelay
+	quiet := r.now.Sub(r.written) >= o.Quiet || (!r.cannotTell && r.now.Sub(r.first) >= o.MaxDelay)
+	if r.cannotTell && r.unclosed {
+		r.t.Errorf("delivered although it was written and not closed: %+v", *f)
+	}
 	if f.kind != settle.RegularFile || f.unreadable || (f.writer && !r.cannotTell) || (f.incomplete && r.checkImage) || !quiet {
 		r.t.Errorf("delivered although it is not complete: %+v", *f)
 	}
@@ -149,7 +164,7 @@ func (r *randomRun) finish() {
 		if !r.machine.HasRejected() {
 			r.t.Error("the version that is not complete was not rejected")
 		}
-	case !r.baseline.Is(r.version()) || r.baselineContent != r.file.content:
+	case !r.baseline.Is(r.version()) || r.baselineFile.content != r.file.content:
 		r.t.Error("the last version is lost")
 	}
 }

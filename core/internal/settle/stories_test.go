@@ -40,17 +40,29 @@ func TestStories(t *testing.T) {
 			}
 		})
 	}
+	tellOthers(t, rules, told)
+	tests := goTests(t)
 	for _, r := range rules {
-		if !told[r.name] {
+		switch {
+		case r.mark == "" && !told[r.name]:
 			t.Errorf("no story shows %q: %s", r.name, r.sentence)
+		case r.mark == noStory && told[r.name]:
+			t.Errorf("a story shows %q: take its mark away", r.name)
+		case r.mark != "" && r.mark != noStory && !tests[r.mark]:
+			t.Errorf("core has no test %s, which is to show %q: name the one that does, or write a story", r.mark, r.name)
 		}
 	}
 }
 
-// rule is one sentence about settling that a user relies on.
-type rule struct{ name, sentence string }
+// rule is one sentence that a user relies on.
+type rule struct{ name, mark, sentence string }
 
-// readRules reads testdata/sentences: a name, a colon and a sentence on each line.
+// noStory marks a sentence that no story shows yet.
+const noStory = "no story yet"
+
+var ruleLine = regexp.MustCompile(`^([a-z-]+)(?: \[(no story yet|Test\w+)\])?: (\S.*\.)$`)
+
+// readRules reads testdata/sentences.
 func readRules(t *testing.T) (rules []rule) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "sentences"))
@@ -62,16 +74,70 @@ func readRules(t *testing.T) (rules []rule) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		name, sentence, ok := strings.Cut(line, ": ")
-		if !ok || !strings.HasSuffix(sentence, ".") || findRule(rules, name) >= 0 {
-			t.Fatalf("testdata/sentences: want a new name, a colon and a sentence, got %q", line)
+		m := ruleLine.FindStringSubmatch(line)
+		if m == nil || findRule(rules, m[1]) >= 0 {
+			t.Fatalf("testdata/sentences: want a new name, a mark perhaps, a colon and a sentence, got %q", line)
 		}
-		rules = append(rules, rule{name, sentence})
+		rules = append(rules, rule{m[1], m[2], m[3]})
 	}
 	if len(rules) == 0 {
 		t.Fatal("testdata/sentences is empty")
 	}
 	return rules
+}
+
+// tellOthers notes what the stories of core/testdata/stories show, which other tests tell.
+func tellOthers(t *testing.T, rules []rule, told map[string]bool) {
+	t.Helper()
+	found := false
+	for _, pattern := range []string{"*.txt", "*/*.txt"} {
+		paths, err := filepath.Glob(filepath.Join("..", "..", "testdata", "stories", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(`(?m)^story(.*)$`).FindAllStringSubmatch(string(text), -1) {
+				found = true
+				names := strings.Fields(m[1])
+				if len(names) == 0 {
+					t.Errorf("%s: name the sentence that %q shows", path, m[0])
+				}
+				for _, name := range names {
+					if findRule(rules, name) < 0 {
+						t.Errorf("%s: testdata/sentences has no %q", path, name)
+					}
+					told[name] = true
+				}
+			}
+		}
+	}
+	if !found {
+		t.Error("core/testdata/stories has no stories")
+	}
+}
+
+// goTests returns the names of the tests in core.
+func goTests(t *testing.T) map[string]bool {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("..", "..", "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]bool{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(text), -1) {
+			tests[m[1]] = true
+		}
+	}
+	return tests
 }
 
 func findRule(rules []rule, name string) int {
@@ -106,18 +172,30 @@ func tellRules(t *testing.T, d *datadriven.TestData, rules []rule, told map[stri
 
 // A user of the library reads the stories: every command is explained.
 func TestStoriesExplainTheirCommands(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("testdata", "README"))
+	mustExplain(t, "testdata", `(?m)^([a-z-]+)[^\n]*\n----`, "*.txt")
+	mustExplain(t, filepath.Join("..", "..", "testdata", "stories"), `(?m)^([a-z-]+)`, "*.txt", "core/*.txt")
+}
+
+func mustExplain(t *testing.T, dir, command string, patterns ...string) {
+	t.Helper()
+	readme, err := os.ReadFile(filepath.Join(dir, "README"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range storyFiles(t) {
-		lines, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
+	for _, pattern := range patterns {
+		paths, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s/%s: no stories (%v)", dir, pattern, err)
 		}
-		for _, m := range regexp.MustCompile(`(?m)^([a-z-]+)[^\n]*\n----`).FindAllStringSubmatch(string(lines), -1) {
-			if !strings.Contains(string(text), "\n    "+m[1]) {
-				t.Errorf("%s: testdata/README does not explain %q", path, m[1])
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(command).FindAllStringSubmatch(string(text), -1) {
+				if !strings.Contains(string(readme), "\n    "+m[1]+" ") {
+					t.Errorf("%s: the README does not explain %q", path, m[1])
+				}
 			}
 		}
 	}

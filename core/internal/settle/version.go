@@ -4,7 +4,8 @@ package settle
 // and what was seen are Versions, and [Version.Compare] compares them. The zero
 // value means "no file".
 type Version struct {
-	// Fingerprint stands for device, inode, birth time, size and modification time.
+	// Fingerprint[0] stands for device, inode and birth time: which file it is.
+	// Fingerprint[1] stands for size and modification time.
 	Fingerprint [2]uint64
 	// Changed is the change time of the inode (ctime) in ns since 1970, which no
 	// program can set; 0 where the system does not report it.
@@ -20,7 +21,11 @@ const (
 	// ChangeTimeOnly means that the change time alone differs: after chmod(1), but
 	// also after cp -p and reproducible builds, which set the modification time.
 	ChangeTimeOnly
-	// Different means another fingerprint: this is another version.
+	// IdentityOnly means that size, modification time and change time are the same,
+	// but device, inode or birth time differ: FUSE gives a file other numbers now and
+	// then, and so does a remount.
+	IdentityOnly
+	// Different means that this is another version.
 	Different
 )
 
@@ -29,8 +34,12 @@ func (v Version) Exists() bool { return v.Fingerprint != [2]uint64{} }
 
 // Compare says how v and w differ.
 func (v Version) Compare(w Version) Difference {
-	switch {
-	case v.Fingerprint != w.Fingerprint:
+	switch sameFile := v.Fingerprint[0] == w.Fingerprint[0]; {
+	case v.Fingerprint[1] != w.Fingerprint[1]:
+		return Different
+	case !sameFile && v.Changed == w.Changed && v.Changed != 0:
+		return IdentityOnly
+	case !sameFile:
 		return Different
 	case v.Changed != w.Changed:
 		return ChangeTimeOnly
@@ -39,4 +48,8 @@ func (v Version) Compare(w Version) Difference {
 }
 
 // Is reports whether v and w are the same, as far as the fingerprint says.
-func (v Version) Is(w Version) bool { return v.Compare(w) != Different }
+func (v Version) Is(w Version) bool { return v.Fingerprint == w.Fingerprint }
+
+// IsApartFromIdentity is like Is, for a file system that gives one file other inode or
+// device numbers from time to time. Then only another size or another time is a change.
+func (v Version) IsApartFromIdentity(w Version) bool { return v.Compare(w) != Different }

@@ -74,6 +74,8 @@ const (
 	Written                      // the content was written
 	Closed                       // a process that held the file open for writing closed it
 	Attributes                   // nothing but attributes changed
+	Differs                      // a comparison with the disk found another file
+	Lost                         // notifications may have been lost
 )
 
 // NewSet returns a set that watches nothing. With polling it polls everything.
@@ -381,6 +383,12 @@ func (s *Set) noteIn(d *dir, name string, signs Signs) {
 func (s *Set) Touch(l *Leaf, signs Signs) {
 	if l.noted == 0 {
 		s.noted = append(s.noted, l)
+	}
+	switch {
+	case signs&Replaced != 0:
+		l.noted &^= Written | Closed // that was the former file
+	case signs&Written != 0:
+		l.noted &^= Closed // it was opened again
 	}
 	l.noted |= signs
 }
