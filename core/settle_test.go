@@ -451,7 +451,8 @@ func TestNetworkFileSystemIsPolled(t *testing.T) {
 		if s := h.stats(); s.PolledDirectories != 1 || s.WatchedDirectories != 2 {
 			t.Fatalf("polled %d, watched %d; want only /net polled", s.PolledDirectories, s.WatchedDirectories)
 		}
-		h.disk.replace("/net/n.so", "n1")
+		h.expect(time.Minute)
+		h.disk.replace("/net/n.so", "n1") // with other times
 		h.expect(3*time.Second, "n=v0") // reload reads plugin's content
 	})
 }
