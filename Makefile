@@ -104,7 +104,7 @@ test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
 	capi/tests/run $(BUILD) asan $(CTESTS)
 	capi/tests/fuzz $(BUILD) 20000
 	$(MAKE) --no-print-directory $(BUILD)/oracle_host
-	$(GO) test -count=1 -run TestOracle ./core -args -oracle.host="$(HERE)/oracle_host"
+	$(GO) test -count=1 -run TestOracle ./core/internal/engine -args -oracle.host="$(HERE)/oracle_host"
 
 $(BUILD)/oracle_host: capi/tests/oracle_host.c include/hot_reload_manager.h | lib
 	$(CC) $(C_FLAGS) $< -o $@ $(C_LIBS)
@@ -196,14 +196,14 @@ race: ## the Go tests, ten times over, with the race detector
 
 soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on the C library in a stopped and starved process
 	$(GO) test -count=1 ./core/internal/settle -args -settle.pairs
-	$(GO) test -count=5 -parallel 16 -run Stories ./core -args -stories.disturbed
-	$(GO) test -count=1 -timeout 0 -parallel 16 -run 'TestModel' ./core -args -model.runs=20000
-	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS)
-	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS) \
+	$(GO) test -count=5 -parallel 16 -run Stories ./core/internal/engine -args -stories.disturbed
+	$(GO) test -count=1 -timeout 0 -parallel 16 -run 'TestModel' ./core/internal/engine -args -model.runs=20000
+	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core/internal/engine -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS)
+	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core/internal/engine -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS) \
 	    -oracle.host="$(HERE)/oracle_host"
 
 fuzz: lib ## the path walk and malformed images, these also by the standard library's readers, for FUZZTIME each, then CALLS random calls under every sanitizer
-	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core
+	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core/internal/watch
 	$(GO) test -run '^$$' -fuzz FuzzImage -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/image
 	$(GO) test -run '^$$' -fuzz FuzzSignature -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/verify
 	$(GO) test -run '^$$' -fuzz FuzzAllowList -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/verify

@@ -1,26 +1,41 @@
-// Package core watches plugin files and tells its user exactly once about
-// every completed change of each, never about a half-written file, losing
-// nothing. It is pure Go; the C library in capi/ only converts to and from it.
+// Package core watches plugin files and calls its host exactly once about every
+// completed change of each, never about a half-written one, losing nothing. It is
+// pure Go; the C library in capi/ only converts to and from it.
 //
-// # Data flow
+//	m, err := core.New(core.Options{})
+//	if err != nil { … }
+//	defer m.Close()
+//	m.SetReloadCallback(func(id string) { reload(id) }, nil)
+//	err = m.Enable("greeting", "plugins/greeting.so", core.EnableOptions{})
 //
-//	notifications → watch set → settle → reconcile → queue → dispatch → callback
+// # What happens between a change and the callback
 //
-// A notification (internal/watch) says "look there"; the watch set knows which plugins that
-// concerns; settle waits until a file is quiet and nobody writes it; reconcile
-// compares its fingerprint with the one last told; the queue holds at most one
-// pending change per plugin; dispatch runs the callbacks.
+//	notification → path chain → settle → check → validate (safe reload) → queue → callback
+//
+// A notification of the system says that a name may have changed. The path chains
+// say which plugins that concerns: every directory and link on the way to a file is
+// watched. The file then settles: it is delivered when no process holds it open for
+// writing, and when it has been quiet for the quiet period. With [Safe] a private
+// copy is made and validated before the host hears of it. The queue holds at most one
+// change of a plugin; a newer one supersedes it.
 //
 // Notifications are hints, the disk is the truth: what decides is a file's
-// fingerprint (device, inode, size, mtime). A lost, late or superfluous
-// notification therefore never causes a wrong delivery; a lost one is healed by
-// comparing everything.
+// fingerprint (device, inode, size, modification time), and a hash of the content if
+// asked for. A lost, late or superfluous notification never causes a wrong delivery;
+// after a lost one everything is compared with the disk.
 //
 // # Threads
 //
-// One goroutine (loop.go) owns the watch set and the settling of files. The
-// state that callers see is behind one mutex, under which no system call waits
-// and no callback runs. Callbacks run on the goroutine that calls
-// [Manager.Dispatch], or with [DispatchThread] on one goroutine that is locked
-// to a thread of its own.
+// Every method may be called from any goroutine and from inside a callback. Callbacks
+// of one manager never overlap. They run on the goroutine that calls
+// [Manager.Dispatch], or with [DispatchThread] on one goroutine that is locked to a
+// thread of its own. No method but [Manager.Enable] waits for a file system, and
+// [Manager.Close] returns within two seconds even while one hangs.
+//
+// # Where to look
+//
+// The packages below internal have one job each, and a doc.go that says which:
+// fsys (what the disk holds), watch (which directories a path depends on), settle
+// (when a change is complete), image, verify and snapshot (safe reload), and engine,
+// which owns the state and puts them together.
 package core

@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/engine"
+)
 
 // Kind says what an [Event] is about. The values are those of the C header.
 type Kind int32
@@ -12,7 +16,7 @@ const (
 	Disabled    Kind = 3 // Disable or Clear; the last event of its id, dropped with Enabled if both waited too long
 	FileRemoved Kind = 4 // the file is gone
 	Health      Kind = 5 // the library degraded or recovered
-	Rejected    Kind = 6 // validation refused a version
+	Rejected    Kind = 6 // validation rejected a version
 	Rollback    Kind = 7 // a version failed in the host; this is what to go back to
 )
 
@@ -21,11 +25,11 @@ type HealthCode int32
 
 // The subjects of health events.
 const (
-	HealthOverflow        HealthCode = 1  // the system dropped notifications
+	HealthOverflow        HealthCode = 1  // the system dropped notifications; everything is compared
 	HealthPolling         HealthCode = 2  // a directory cannot be watched and is polled
 	HealthWatching        HealthCode = 3  // a polled directory is watched again
-	HealthImageIncomplete HealthCode = 4  // CheckImage refused a version
-	HealthPanic           HealthCode = 5  // a fault was contained
+	HealthImageIncomplete HealthCode = 4  // CheckImage rejected a version
+	HealthPanic           HealthCode = 5  // a fault was contained; destroy the manager
 	HealthUnreadable      HealthCode = 6  // a plugin's file cannot be read, and is waited for
 	HealthReadable        HealthCode = 7  // it can be read again
 	HealthSnapshotFailed  HealthCode = 8  // no snapshot could be made; it is tried again
@@ -34,21 +38,52 @@ const (
 	HealthAnswering       HealthCode = 11 // it answers again
 )
 
-// Event is what a callback receives.
+// Event is what an event callback receives.
 type Event struct {
 	Kind       Kind
 	Sequence   uint64    // 1, 2, … per manager, in the order of delivery
-	Time       time.Time // when this was decided; for a change, when it was whole
-	FirstSeen  time.Time // for a change: when its first sign was noticed
+	Time       time.Time // when this was decided; of a change, when it was found complete
+	FirstSeen  time.Time // of a change: when it was first noticed
 	ID         string    // the plugin, "" for the manager as a whole
 	Path       string    // as registered, or the directory of a health event
-	Generation uint64    // for a change: how many versions were told, from 1
+	Generation uint64    // of a change: how many versions were delivered, from 1
 	Health     HealthCode
 	Message    string
 
-	// With safe reload, of a change: the snapshot, and of a Rollback: the last
-	// good one (Generation is 0 if there is none).
+	// With safe reload, of a change: the snapshot; of a Rollback: the last good one
+	// (Generation is 0 if there is none).
 	Snapshot     string
 	SnapshotSize int64
 	SnapshotHash string // SHA-256 in hexadecimal; also of what was Rejected
 }
+
+func eventOf(e *engine.Event) Event {
+	return Event{Kind: Kind(e.Kind), Sequence: e.Sequence, Time: e.Time, FirstSeen: e.FirstSeen, ID: e.ID, Path: e.Path,
+		Generation: e.Generation, Health: HealthCode(e.Health), Message: e.Message,
+		Snapshot: e.Snapshot, SnapshotSize: e.SnapshotSize, SnapshotHash: e.SnapshotHash}
+}
+
+// Candidate is a version that a [Validator] is asked about.
+type Candidate struct {
+	ID           string
+	Path         string // as registered
+	Snapshot     string // of the plugin's own file
+	SnapshotSize int64
+	SnapshotHash string // SHA-256 in hexadecimal
+	Generation   uint64 // the one that it will be if nothing comes in between
+}
+
+// Validator accepts a version (nil) or rejects it. It runs on a goroutine of the
+// manager that is locked to its thread, one call at a time.
+type Validator func(Candidate) error
+
+// Outcome is what a host reports of a generation. The values are those of the C
+// header.
+type Outcome int32
+
+// The outcomes.
+const (
+	ReloadOK       Outcome = 1 // loaded; it is the good one now
+	ReloadFailed   Outcome = 2 // it does not work
+	ReloadReleased Outcome = 3 // its snapshot is needed no more
+)

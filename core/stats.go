@@ -34,25 +34,3 @@ type Stats struct {
 	Unreported       uint64 // generations not reported in time
 	SnapshotFailures uint64 // attempts
 }
-
-// Stats returns the present figures. It works after a fault too.
-func (m *Manager) Stats() (Stats, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return Stats{}, errClosed()
-	}
-	s := m.stats
-	s.Failed = m.failed != ""
-	s.Plugins = m.plugins.byID.Len()
-	s.WatchedDirectories, s.PolledDirectories = m.engine.set.Count()
-	for _, w := range m.engine.settling {
-		if w.machine.Settling() {
-			s.Settling++
-		}
-	}
-	s.BeingWritten = m.engine.writing
-	s.Pending = m.queue.pending()
-	s.Snapshots, s.SnapshotBytes, s.Validating = m.vet.live, m.vet.bytes, m.vet.busy
-	return s, nil
-}

@@ -249,10 +249,14 @@ func (s *Set) suspectDir(d *dir) {
 // of those in it, the watch is asked for anew, and the folders there are walked to
 // again.
 func (s *Set) spread() {
+	defer func() { s.renewing = false }()
 	for s.shaken {
 		s.shaken = false
 		for _, f := range s.folders {
 			if f.isSuspect() {
+				if !s.renewing {
+					f.news = Moved
+				}
 				s.markStale(f)
 			}
 		}

@@ -19,12 +19,27 @@ type Folder struct {
 	stale   bool   // to be walked to
 	walking bool   // a worker is doing that
 	reached bool   // dir is the directory, not only where the walk ended
+	watched bool   // it was watched where it is at least once
+	news    News   // since it was last watched where it is
 
 	dir    *dir    // nil before the first walk
 	next   *Folder // the next one that leads to the same directory
 	leaves []*Leaf // unless they are many
 	rare   *rare   // nil for most
 }
+
+// News is what a walk was made for.
+type News uint8
+
+const (
+	// Known means that the folder is new, or was compared.
+	Known News = iota
+	// Renewed means that every watch was asked for anew.
+	Renewed
+	// Moved means that a notification, or the path, tells that another directory may
+	// stand there.
+	Moved
+)
 
 // rare is what is kept of few folders.
 type rare struct {

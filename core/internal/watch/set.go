@@ -36,6 +36,7 @@ type Set struct {
 	polled    int                  // directories
 	number    uint32               // of the latest dir
 	shaken    bool                 // some dir is suspect
+	renewing  bool                 // only because Renew asks for every watch anew
 }
 
 // passed is a folder that a leaf's path goes through, by a link.
@@ -76,6 +77,7 @@ const (
 	Attributes                   // nothing but attributes changed
 	Differs                      // a comparison with the disk found another file
 	Lost                         // notifications may have been lost
+	Remounted                    // file systems may have been mounted anew
 )
 
 // NewSet returns a set that watches nothing. With polling it polls everything.
@@ -235,14 +237,17 @@ func (s *Set) ToWalk() []Errand {
 	return todo
 }
 
-// Apply takes over what a walk has found. It reports whether the folder is watched
-// where it is now. If not, ToWalk returns the folder once more.
-func (s *Set) Apply(e Errand, w *Walk) (done bool) {
+// Apply takes over what a walk has found. done says that the folder is watched where it
+// is now; otherwise ToWalk returns the folder once more.
+func (s *Set) Apply(e Errand, w *Walk) (done bool, news News) {
 	f := e.Folder
 	if !f.walking || f.walks != e.number {
-		return false // nobody needs it any more
+		return false, Known // nobody needs it any more
 	}
 	f.walking = false
+	if f.watched && f.leadsElsewhere(w) {
+		f.news = Moved
+	}
 	release := s.leave(f)
 	fresh := false
 	acquire := func(path string, id fsys.ID, silent string, files bool) *dir {
@@ -281,7 +286,17 @@ func (s *Set) Apply(e Errand, w *Walk) (done bool) {
 	if fresh {
 		s.markStale(f)
 	}
-	return !f.stale
+	if f.stale {
+		return false, Known
+	}
+	news, f.news, f.watched = f.news, Known, true
+	return true, news
+}
+
+// leadsElsewhere reports whether a walk has ended at another path than the folder is.
+func (f *Folder) leadsElsewhere(w *Walk) bool {
+	reached := w.Dir != ""
+	return reached != f.reached || reached && f.dir.path() != w.Dir
 }
 
 // leave takes a folder off its path chain. What release gives back is kept until
@@ -369,6 +384,9 @@ func (s *Set) noteIn(d *dir, name string, signs Signs) {
 	key := fsys.NameKey(name)
 	if signs&(Replaced|Attributes) != 0 {
 		for _, f := range s.lookups[lookup{d, key}] {
+			if signs&Replaced != 0 {
+				f.news = Moved
+			}
 			s.markStale(f)
 		}
 	}
@@ -410,12 +428,15 @@ func (s *Set) Noted(visit func(*Leaf, Signs)) {
 // number proves nothing: a directory that is made anew may get that of the former
 // one.
 func (s *Set) Renew() {
+	s.spread()
+	s.renewing = true
 	s.dirs.All(func(d *dir) {
 		if d.parent == nil {
 			s.suspectDir(d)
 		}
 	})
 	for _, f := range s.folders {
+		f.news = max(f.news, Renewed)
 		s.markStale(f)
 	}
 }
@@ -476,8 +497,7 @@ func (s *Set) Compare(f *Folder, w *Walk) {
 	if f.walking || f.refs == 0 {
 		return
 	}
-	reached := w.Dir != ""
-	if reached != f.reached || reached && (f.dir.id != w.ID || f.dir.path() != w.Dir) {
+	if f.leadsElsewhere(w) || f.reached && f.dir.id != w.ID {
 		s.markStale(f)
 	}
 }

@@ -1,0 +1,439 @@
+package engine
+
+import (
+	"container/heap"
+	"errors"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+	"github.com/qtforge/hotreload/core/internal/settle"
+	"github.com/qtforge/hotreload/core/internal/watch"
+)
+
+// check is one check of a plugin's file. It is filled in, given to a worker, and
+// comes back with the answer.
+type check struct {
+	work      *work
+	epoch     uint32
+	files     pluginFiles
+	follow    bool           // links at the file's own name
+	remounted bool           // its file system may have been mounted anew since the baseline
+	machine   settle.Machine // a copy, which tells the worker whether stat is enough
+	baseline  settle.Version
+	hash      *fsys.Hash // of the baseline
+
+	// The answer.
+	begun, opened time.Time // opened is zero if stat was enough
+	places        []watch.Place
+	info          fsys.Info
+	err           error
+	writer        fsys.Writer
+	after         fsys.Info
+	image         error      // why it is not a complete image
+	sum           *fsys.Hash // with IgnoreUnchangedContent
+}
+
+// pluginFiles is what a worker must know of a plugin to look at its files. It never
+// changes while the plugin is enabled.
+type pluginFiles struct {
+	path       string
+	dir, name  string
+	companions []string
+	remote     bool // on a file system that answers stat from a cache
+	contents   bool // options ask for reading the file
+}
+
+func (m *Engine) filesOf(p *plugin) pluginFiles {
+	f := pluginFiles{path: p.Path(), dir: p.Folder().Dir(), name: p.Name(), remote: m.intake.set.IsRemote(&p.Leaf)}
+	if p.safe != nil {
+		f.companions = p.safe.companionPaths // the content is examined in a snapshot
+	} else {
+		f.contents = m.opts.CheckImage || m.opts.IgnoreUnchangedContent
+	}
+	return f
+}
+
+// startCheck has a file checked, unless its folder is being walked to: then it is
+// checked afterwards.
+func (m *Engine) startCheck(w *work) {
+	heap.Remove(&m.intake.due, w.heapIndex-1)
+	switch {
+	case w.checking: // the answer schedules the next one
+	case !w.p.Folder().IsWalked():
+		w.parked = true
+	default:
+		w.checking = true
+		baseline, h := w.p.hostKnows()
+		c := &check{work: w, epoch: w.epoch, files: m.filesOf(w.p), machine: w.machine, baseline: baseline, hash: h,
+			follow: w.signs&(watch.Replaced|watch.Differs) != 0 || w.machine.FirstCheck(), remounted: w.remounted}
+		w.signs = 0
+		m.workers.do(m.whereabouts(w.p), func(at func(string)) {
+			m.check(c, at)
+			m.step(func() { m.checked(c) })
+		})
+	}
+}
+
+// whereabouts is a path that lies on the file system of a plugin's file, as far as
+// is known.
+func (m *Engine) whereabouts(p *plugin) string { return m.intake.set.Whereabouts(&p.Leaf) }
+
+// check looks at the file. It runs on a worker.
+func (m *Engine) check(c *check, at func(string)) {
+	c.begun = time.Now()
+	var end fsys.Info
+	if c.follow {
+		c.places, end = watch.Follow(m.opts.disk, c.files.dir, c.files.name, at)
+	}
+	if end.Kind == fsys.Regular && len(c.places) == 0 && !c.files.remote && len(c.files.companions) == 0 {
+		c.info = end // what stat would say
+	} else if c.info, c.err = m.statFiles(&c.files, at); c.err != nil {
+		return
+	}
+	first := c.machine
+	if first.Observe(c.observation(), c.begun) != settle.Probe {
+		return
+	}
+	c.opened = time.Now()
+	at(c.files.path)
+	f, in, err := m.opts.openFile(c.files.path)
+	if errors.Is(err, fs.ErrPermission) {
+		c.err = err
+	}
+	if err != nil {
+		return // it went: the answer's after differs from info
+	}
+	defer f.Close()
+	c.writer, c.after = f.Writer(), in
+	for _, path := range c.files.companions {
+		if w := m.writerAt(path, at); w == fsys.HasWriter || w == fsys.WriterUnknown && c.writer == fsys.NoWriter {
+			c.writer = w
+		}
+	}
+	if c.files.contents && c.writer != fsys.HasWriter {
+		m.readContents(c, f, in.Fingerprint.Size, !first.AtBaseline(), at)
+	}
+	if c.files.contents || c.files.remote || len(c.files.companions) > 0 {
+		c.after, _ = m.statFiles(&c.files, at)
+	}
+}
+
+func (c *check) observation() settle.Observation {
+	o := settle.Observation{Kind: settle.Other, Version: versionOf(&c.info), Baseline: c.baseline, Empty: c.info.Fingerprint.Size == 0,
+		IdentityDrift: c.files.remote || c.remounted, ForeignClock: c.files.remote}
+	switch c.info.Kind {
+	case fsys.Missing:
+		o.Kind = settle.Missing
+	case fsys.Regular:
+		o.Kind = settle.RegularFile
+	}
+	return o
+}
+
+// readContents reads the file's content, as far as options ask for it.
+func (m *Engine) readContents(c *check, f fsys.File, size int64, isNew bool, at func(string)) {
+	f = &reportingFile{f, func() { at(c.files.path) }}
+	if m.opts.CheckImage && isNew {
+		if c.image = m.opts.checkImage(f, size); c.image != nil {
+			return
+		}
+	}
+	if m.opts.IgnoreUnchangedContent {
+		if _, sum, err := fsys.HashOf(f, m.isClosing); err == nil {
+			c.sum = &sum
+		}
+	}
+}
+
+// reportingFile reports each access to a file.
+type reportingFile struct {
+	fsys.File
+	report func()
+}
+
+func (f *reportingFile) Read(b []byte) (int, error) {
+	f.report()
+	return f.File.Read(b)
+}
+
+func (f *reportingFile) ReadAt(b []byte, at int64) (int, error) {
+	f.report()
+	return f.File.ReadAt(b, at)
+}
+
+func (m *Engine) isClosing() bool {
+	select {
+	case <-m.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// statFiles is the fingerprint of all that a version of a plugin consists of. On a
+// network file system stat may answer from a cache for up to a minute, but opening
+// asks the server (nfs(5), close-to-open), whose clock says nothing here.
+func (m *Engine) statFiles(f *pluginFiles, at func(string)) (fsys.Info, error) {
+	at(f.path)
+	in, err := m.opts.disk.Stat(f.path)
+	if err != nil {
+		return fsys.Info{}, err
+	}
+	if in.Kind == fsys.Regular && f.remote {
+		if file, fresh, err := m.opts.openFile(f.path); err == nil {
+			in = fresh
+			_ = file.Close()
+		}
+		in.Remote = true
+	}
+	if in.Kind == fsys.Regular {
+		for _, path := range f.companions {
+			at(path)
+			in.Fold(m.statFile(path))
+		}
+	}
+	return in, nil
+}
+
+func (m *Engine) statFile(path string) fsys.Info {
+	in, err := m.opts.disk.Stat(path)
+	if err != nil {
+		return fsys.Info{}
+	}
+	return in
+}
+
+// writerAt says whether a process holds the file at a path open for writing.
+func (m *Engine) writerAt(path string, at func(string)) fsys.Writer {
+	at(path)
+	f, _, err := m.opts.openFile(path)
+	if err != nil {
+		return fsys.WriterUnknown
+	}
+	defer f.Close()
+	return f.Writer()
+}
+
+// hasWriter reports whether a process is known to hold one of the files open for
+// writing.
+func (m *Engine) hasWriter(f *pluginFiles, at func(string)) bool {
+	for _, path := range append([]string{f.path}, f.companions...) {
+		if m.writerAt(path, at) == fsys.HasWriter {
+			return true
+		}
+	}
+	return false
+}
+
+// checked takes the answer to a check over.
+func (m *Engine) checked(c *check) {
+	w, p := c.work, c.work.p
+	if m.intake.settling[p] != w {
+		return // disabled
+	}
+	w.checking = false
+	if c.follow {
+		m.intake.set.Through(&p.Leaf, c.places)
+	}
+	if baseline, _ := p.hostKnows(); c.epoch != w.epoch || baseline != c.baseline {
+		m.schedule(w) // something has happened since the check began
+		return
+	}
+	var d settle.Decision
+	m.countWriting(w, func() { d = m.decide(c) })
+	switch s := &w.machine; {
+	case s.Settling():
+		m.schedule(w)
+	case (d == settle.Deliver || d == settle.Unchanged && w.examined.Kind == fsys.Regular) && p.safe == nil && !s.HasRejected():
+		m.end(w) // the host knows, or is about to, what was examined
+	default:
+		m.rest(w)
+	}
+}
+
+// decide acts on what the machine makes of a check.
+func (m *Engine) decide(c *check) settle.Decision {
+	w, p, state := c.work, c.work.p, &c.work.machine
+	w.examined = c.info
+	m.linkedTo(p, &c.info)
+	if c.err != nil && !isMissing(c.err) {
+		return m.cannotRead(c)
+	}
+	first := state.FirstCheck()
+	d := state.Observe(c.observation(), c.begun)
+	probed := d == settle.Probe
+	if probed {
+		r := settle.ProbeResult{Writer: c.writer, After: versionOf(&c.after), Incomplete: c.image != nil,
+			Identical: c.sum != nil && c.hash != nil && *c.sum == *c.hash && c.baseline.Exists()}
+		if first && r.Writer == fsys.HasWriter && c.baseline.Is(versionOf(&c.info)) {
+			p.distrust() // the host may have loaded a half-written version
+		}
+		d = state.Probed(r, time.Now())
+	}
+	if probed || d != settle.Wait {
+		m.canRead(w)
+	}
+	switch d {
+	case settle.Reject:
+		m.rejectImage(p, c.image)
+	case settle.Deliver:
+		if p.safe != nil {
+			m.validate(w, c.info, state.FirstNotified())
+		} else {
+			m.deliver(&pendingChange{p: p, info: c.info, hash: c.sum, first: state.FirstNotified(), complete: c.opened})
+		}
+	case settle.Removed:
+		m.deliverRemoval(p)
+	case settle.Unchanged:
+		h := c.sum
+		if probed && p.safe != nil {
+			h = c.hash
+		}
+		// Identical content, the baseline's hash, or another change time.
+		another := probed && (h != nil || c.baseline != versionOf(&c.info))
+		if another || !first {
+			m.nothingToDeliver(p, another, &c.info, h)
+		}
+		m.stats.Unchanged++
+	}
+	return d
+}
+
+// isMissing reports whether the error says that there is no file. Any other says
+// that nobody can know at the moment.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP)
+}
+
+// cannotRead notes that a plugin's file cannot be read: not by its host either, so
+// that there is nothing to deliver yet.
+func (m *Engine) cannotRead(c *check) settle.Decision {
+	m.fileUnreadable(c.work.p, c.err)
+	return c.work.machine.Unreadable(m.opts.PollInterval, c.begun)
+}
+
+// canRead ends what cannotRead began.
+func (m *Engine) canRead(w *work) {
+	if w.machine.Readable() {
+		m.fileReadable(w.p)
+	}
+}
+
+// compareFolder finds out without notifications what of a folder's plugins has
+// changed, and notes signs for them. walk, if it is not nil, looks first whether the folder is another one; it
+// runs on the worker.
+func (m *Engine) compareFolder(f *watch.Folder, signs watch.Signs, walk func(at func(string))) {
+	type compared struct {
+		p     *plugin
+		files pluginFiles
+		info  fsys.Info
+	}
+	var all []compared
+	f.Leaves(func(l *watch.Leaf) {
+		p := m.plugins.of(l)
+		if w := m.intake.settling[p]; p != nil && (w == nil || !w.machine.Settling()) {
+			all = append(all, compared{p: p, files: m.filesOf(p)})
+		}
+	})
+	if len(all) == 0 && walk == nil {
+		return
+	}
+	m.workers.do(f.Dir(), func(at func(string)) {
+		if walk != nil {
+			walk(at)
+		}
+		for i := range all {
+			all[i].info, _ = m.statFiles(&all[i].files, at) // out of reach differs from any version
+		}
+		m.step(func() {
+			for i := range all {
+				if c := &all[i]; !c.p.disabled() && m.differs(c.p, &c.info) {
+					m.intake.set.Touch(&c.p.Leaf, signs)
+				}
+			}
+		})
+	})
+}
+
+// differs reports whether a file has changed since the last check of it.
+func (m *Engine) differs(p *plugin, in *fsys.Info) bool {
+	contents := m.opts.IgnoreUnchangedContent
+	if w := m.intake.settling[p]; w != nil {
+		was := &w.examined
+		return !sameVersion(was, in) || ((contents || w.machine.HasRejected()) && in.Changed != was.Changed)
+	}
+	was, is := p.hostWillKnow(), versionOf(in)
+	same := was.Is(is) || in.Remote && was.IsApartFromIdentity(is)
+	return !same || (contents && in.Changed != was.Changed)
+}
+
+// sameVersion reports whether two looks at a plugin's files have found one version. A
+// remote file system may give a file another inode number meanwhile.
+func sameVersion(a, b *fsys.Info) bool {
+	v, w := versionOf(a), versionOf(b)
+	return v.Is(w) || a.Remote && b.Remote && v.IsApartFromIdentity(w)
+}
+
+// compareAttributes is for a plugin with safe reload of which nothing was reported
+// but that attributes changed, while a version of it is validated or waits for the
+// host. If it is still that version, nothing is to be done.
+func (m *Engine) compareAttributes(p *plugin) {
+	files := m.filesOf(p)
+	m.workers.do(m.whereabouts(p), func(at func(string)) {
+		in, err := m.statFiles(&files, at)
+		m.step(func() {
+			if version := m.versionInHand(p); !p.disabled() && (err != nil || !sameVersion(&in, &version)) {
+				m.notify(p, watch.Attributes, time.Now())
+			}
+		})
+	})
+}
+
+// pollAll compares what sends no notifications.
+func (m *Engine) pollAll() {
+	e := &m.intake
+	e.polling = false
+	if s, ok := e.src.(watch.None); ok && s.Err != nil {
+		if src, err := m.opts.newSource(); err == nil { // there is room again
+			e.src = src
+			e.set.SetSource(src)
+			m.readSource(src)
+		}
+	}
+	for _, f := range e.set.Polled() {
+		if e.polls[f] {
+			continue // the poll before has not come back
+		}
+		e.polls[f] = true
+		m.compareFolder(f, watch.Differs, func(at func(string)) {
+			w := watch.WalkTo(m.opts.disk, f.Dir(), at)
+			m.step(func() {
+				delete(e.polls, f)
+				e.set.Compare(f, &w)
+			})
+		})
+	}
+}
+
+// checkSoon is checkAgain for a file of which a check has found, by itself, that it
+// is another one: the notification about that is on its way, and may say that it is
+// being written.
+func (m *Engine) checkSoon(p *plugin) {
+	if p.quiet != noQuiet {
+		m.checkAgain(p)
+		return
+	}
+	time.AfterFunc(notificationsWithin, m.timerStep(func() { m.checkAgain(p) }))
+}
+
+// notificationsWithin is how long a notification may be on its way.
+const notificationsWithin = 10 * time.Millisecond
+
+// checkAgain has a plugin's file checked, unless it is about to be.
+func (m *Engine) checkAgain(p *plugin) {
+	if w := m.intake.settling[p]; !p.disabled() && (w == nil || !w.machine.Settling()) {
+		m.notify(p, 0, time.Now())
+	}
+}

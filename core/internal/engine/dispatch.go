@@ -1,0 +1,323 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// run is a call of the host's code under way: a delivery, a validator, a wakeup.
+type run struct {
+	p      *plugin // nil if it is about no plugin
+	change bool    // not a note
+	thread uint64
+}
+
+// confirmAfter is how long a change may have waited in the queue before its file is
+// checked again: the host may have been busy, and the file be another one or
+// half-written anew, with the notification still on its way.
+const confirmAfter = time.Millisecond
+
+// Dispatch delivers up to max pending events (0: all) on the calling goroutine
+// and returns how many. If none is pending it waits for the first one as long
+// as timeout says (negative: for ever). From inside a callback it returns 0,
+// because callbacks do not nest.
+func (m *Engine) Dispatch(limit int, timeout time.Duration) (n int, err error) {
+	if m.opts.Dispatch != DispatchManual {
+		return 0, fail(ErrNotSupported, "this manager delivers on its own thread; create it with manual dispatch")
+	}
+	if limit < 0 {
+		return 0, fail(ErrInvalidArgument, "max %d is negative; 0 means all that is pending", limit)
+	}
+	// Which thread this is must not change between here and a callback.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return 0, errClosed()
+	}
+	if m.insideLocked() {
+		return 0, nil
+	}
+	m.poked = false
+	if !m.waitLocked(timeout) {
+		if m.failed != "" {
+			return 0, m.usable()
+		}
+		return 0, nil
+	}
+	// "All that are pending" is what is so now, or an event that its own
+	// callback causes anew would keep the caller here for ever.
+	for todo := m.queue.pending(); todo > 0 && (limit == 0 || n < limit) && !m.closed && m.deliverable(); todo-- {
+		if m.deliverLocked() {
+			n++
+		}
+		if m.running != nil {
+			break // another thread delivers what is left
+		}
+	}
+	m.afterChange()
+	m.wakeLocked()
+	return n, nil
+}
+
+// EventFD returns a descriptor that polls readable while Dispatch has something
+// to deliver and is not running. The manager reads, writes and closes it.
+func (m *Engine) EventFD() (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(); err != nil {
+		return -1, err
+	}
+	if m.ready == nil || m.ready.fd < 0 {
+		return -1, fail(ErrNotSupported, "no event descriptor: the manager delivers on its own thread, or the system has none")
+	}
+	m.ready.asked = true
+	m.afterChange()
+	return m.ready.fd, nil
+}
+
+// dispatchThread delivers on one thread of its own.
+func (m *Engine) dispatchThread() {
+	// Never unlocked: the thread ends with the goroutine.
+	runtime.LockOSThread()
+	if m.opts.ThreadStart != nil {
+		m.opts.ThreadStart()
+	}
+	for more := true; more; {
+		m.guard("delivery", func() { // after which the host is told
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if more = m.waitLocked(-1); more {
+				m.deliverLocked()
+			}
+		})
+	}
+}
+
+// waitLocked waits until something can be delivered and nothing is being
+// delivered; false when time is up, or the manager is closed or failed empty.
+func (m *Engine) waitLocked(timeout time.Duration) bool {
+	expired := timeout == 0
+	if timeout > 0 {
+		t := time.AfterFunc(timeout, func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			expired = true
+			m.changed.Broadcast()
+		})
+		defer t.Stop()
+	}
+	for !m.closed && !expired && (m.running != nil || !m.deliverable()) {
+		if m.failed != "" && m.running == nil {
+			return false
+		}
+		m.changed.Wait()
+	}
+	return !m.closed && m.running == nil && m.deliverable()
+}
+
+// deliverable reports whether an event waits that may be delivered now.
+func (m *Engine) deliverable() bool {
+	notes, changes := m.gates()
+	return (notes && m.queue.notes.live > 0) || (changes && m.queue.changes.live > 0)
+}
+
+func (m *Engine) gates() (notes, changes bool) {
+	return m.event != nil, !m.paused && (m.event != nil || m.reload != nil)
+}
+
+// afterChange tells waiters, the descriptor and the host what is ready now.
+func (m *Engine) afterChange() {
+	m.changed.Broadcast()
+	if m.ready != nil && m.ready.asked { // two system calls for each change
+		m.ready.update(!m.closed && m.running == nil && m.deliverable())
+	}
+}
+
+// mustWakeLocked reports whether something waits that the host does not know of.
+func (m *Engine) mustWakeLocked() bool {
+	return m.wakeup != nil && !m.poked && !m.closed && m.running == nil && m.deliverable()
+}
+
+// wakeLocked has the host woken, by a goroutine of the manager, if it must be.
+func (m *Engine) wakeLocked() {
+	if m.mustWakeLocked() {
+		m.contained(m.wakeHost)
+	}
+}
+
+// deliverLocked delivers the next event. It reports whether a callback ran.
+func (m *Engine) deliverLocked() bool {
+	n, c := m.queue.front(m.gates())
+	if n == nil && c == nil {
+		return false
+	}
+	m.running = &run{change: c != nil, thread: threadID()}
+	defer func() {
+		m.running = nil
+		m.afterChange()
+	}()
+	var ev Event
+	var event *slot[func(Event)]
+	var reload *slot[func(string)]
+	if c != nil {
+		m.running.p = c.p
+		m.afterChange() // not ready while running: a nested event loop must not spin
+		if !m.confirm(c) {
+			return false
+		}
+		m.queue.popChange()
+		if c.removal && m.event == nil {
+			return false
+		}
+		ev = m.changeEvent(c)
+		if !c.removal {
+			reload = m.reload.hold()
+		}
+	} else {
+		ev = m.queue.popNote()
+		m.running.p = m.plugins.lookup(ev.ID)
+		m.afterChange()
+		if ev.Kind == Rollback && !m.nameLastGood(m.running.p, &ev) {
+			return false
+		}
+	}
+	event = m.event.hold()
+	m.sequence++
+	ev.Sequence = m.sequence
+	m.unlocked(func() {
+		m.guard("a callback", func() {
+			if event != nil {
+				event.fn(ev)
+			}
+			if reload != nil && m.stillWanted(c.p) {
+				reload.fn(c.p.id)
+			}
+		})
+		event.done(m)
+		reload.done(m)
+	})
+	if c != nil && !c.removal && c.snap == nil {
+		m.recheck(c)
+	}
+	return event != nil || reload != nil
+}
+
+// nameLastGood makes a Rollback name the version that is the last good one at its
+// delivery: reports on others may have come in since. It reports whether the
+// plugin is still there.
+func (m *Engine) nameLastGood(p *plugin, ev *Event) bool {
+	if p == nil || p.safe == nil {
+		return false
+	}
+	last := p.safe.lastGood()
+	if last == nil {
+		ev.Message += "; there is no earlier version to go back to"
+		return true
+	}
+	ev.Message += fmt.Sprintf("; generation %d is the last good one", last.generation)
+	ev.snapshot(last)
+	return true
+}
+
+// recheck checks a file after its delivery. If it is not what was delivered, the host
+// may have loaded either: whatever stands there next is delivered, even if it is the
+// version just delivered, put back.
+func (m *Engine) recheck(c *pendingChange) {
+	p, files, generation := c.p, m.filesOf(c.p), c.p.generation
+	m.workers.do(m.whereabouts(p), func(at func(string)) {
+		in, _ := m.statFiles(&files, at)
+		m.step(func() {
+			if sameVersion(&in, &c.info) || p.disabled() || p.generation != generation {
+				return
+			}
+			p.distrust()
+			if p.rare == nil || p.rare.pending == nil {
+				m.checkSoon(p) // it may be back already
+			}
+		})
+	})
+}
+
+// unlocked lets the lock go for f; a panic in f finds it held again, as the
+// deferred functions on its way expect.
+func (m *Engine) unlocked(f func()) {
+	m.mu.Unlock()
+	defer m.mu.Lock()
+	f()
+}
+
+// stillWanted: the event callback may have disabled the plugin or closed the
+// manager, and then the reload callback must not run.
+func (m *Engine) stillWanted(p *plugin) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !p.disabled() && !m.closed
+}
+
+// confirm checks the file of the change in front once more, if the change has
+// waited. Until the answer is there the change stays in the queue, so that whatever
+// is noticed of the file meanwhile, or becomes of its plugin, takes it back. If the
+// file is not what it was, or its file system hangs, it settles anew.
+func (m *Engine) confirm(c *pendingChange) bool {
+	if time.Since(c.complete) < confirmAfter {
+		return true
+	}
+	p, files := c.p, m.filesOf(c.p)
+	answered, good := false, false
+	answer := func(is bool) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if !answered {
+			answered, good = true, is
+			m.changed.Broadcast()
+		}
+	}
+	m.workers.add(task{where: m.whereabouts(p), stuck: func() { answer(false) }, do: func(at func(string)) {
+		in, err := m.statFiles(&files, at)
+		if c.removal {
+			answer(err != nil)
+		} else {
+			answer(err == nil && sameVersion(&in, &c.info) && !m.hasWriter(&files, at))
+		}
+	}})
+	for !answered && !m.closed && !c.gone() {
+		m.changed.Wait()
+	}
+	if m.closed || c.gone() {
+		return false
+	}
+	if good {
+		_, open := m.gates() // or it goes on waiting
+		return open
+	}
+	m.queue.takeBack(p)
+	p.withdraw(&c.info)
+	m.discardLocked(c.snap)
+	m.checkSoon(p)
+	m.turn()
+	return false
+}
+
+// changeEvent makes what c says the last told version.
+func (m *Engine) changeEvent(c *pendingChange) Event {
+	p := c.p
+	ev := Event{Kind: FileChanged, Time: c.complete, FirstSeen: c.first, ID: p.id, Path: p.registeredPath()}
+	if c.removal {
+		p.state().removalDelivered = true
+		ev.Kind = FileRemoved
+		m.stats.Removals++
+	} else {
+		p.setBaseline(versionOf(&c.info), c.hash)
+		p.generation++
+		m.stats.Deliveries++
+		m.stats.LastDelivery = time.Now()
+	}
+	ev.Generation = uint64(p.generation)
+	if c.snap != nil {
+		m.offered(p, c, &ev)
+	}
+	return ev
+}

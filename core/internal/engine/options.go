@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"io"
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/watch"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+	"github.com/qtforge/hotreload/core/internal/image"
+	"github.com/qtforge/hotreload/core/internal/verify"
+)
+
+// DispatchMode says where callbacks run.
+type DispatchMode int32
+
+// The dispatch modes.
+const (
+	DispatchThread DispatchMode = 0 // on one goroutine locked to its own thread
+	DispatchManual DispatchMode = 1 // inside Engine.Dispatch only
+)
+
+// Defaults and limits of the options.
+const (
+	DefaultQuiet        = 100 * time.Millisecond
+	DefaultMaxDelay     = 2 * time.Second
+	DefaultPollInterval = time.Second
+	// NoQuiet, as a quiet period: deliver as soon as the file is whole.
+	NoQuiet time.Duration = -1
+
+	maxQuiet    = time.Hour
+	maxInterval = 24 * time.Hour
+	maxIDLen    = 255
+)
+
+// Options configure a manager. The zero value means all defaults.
+type Options struct {
+	Dispatch     DispatchMode
+	Quiet        time.Duration // how long a file must be left alone; 0 = DefaultQuiet, or NoQuiet
+	MaxDelay     time.Duration // when a file rewritten without pause is told all the same
+	PollInterval time.Duration // for what must be polled
+
+	CheckImage             bool // tell only whole ELF, PE and Mach-O images for this machine
+	IgnoreUnchangedContent bool // tell neither a touch nor a byte-identical rewrite
+	ForcePolling           bool // compare files every PollInterval, use no notifications
+
+	Safe        *Safe   // safe reload for every plugin; nil = none
+	SnapshotDir *string // absolute; nil = a directory of the user's own
+
+	// ThreadStart, if set, runs first on the thread of DispatchThread.
+	ThreadStart func()
+
+	// Bulk, if set, is told when thousands of plugins are being enabled or have
+	// been disabled, and again when the manager has come to rest after that: a
+	// moment to give memory back to the system. It runs on the manager's own
+	// goroutine and must not wait.
+	Bulk func(under bool)
+
+	// Seams for tests: where hints come from, and the disk.
+	newSource  func() (watch.Source, error)
+	step       func(string) // called by the worker between its steps
+	strict     func(path string) (why string)
+	disk       fsys.Disk
+	mountOf    func(path string) string
+	checkImage func(io.ReaderAt, int64) error
+}
+
+// EnableOptions configure one plugin. The zero value means all defaults.
+type EnableOptions struct {
+	Quiet          time.Duration // 0 = the manager's, or NoQuiet
+	AllowMissing   bool          // a file that does not exist yet is not an error
+	DeliverPresent bool          // the present version is told too, as the first change
+	Safe           *Safe         // its named fields replace the manager's
+}
+
+func (o *Options) normalize() error {
+	if o.Dispatch != DispatchThread && o.Dispatch != DispatchManual {
+		return fail(ErrInvalidArgument, "dispatch mode %d is neither 0 (thread) nor 1 (manual)", o.Dispatch)
+	}
+	if err := checkQuiet(o.Quiet); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		d    *time.Duration
+		def  time.Duration
+	}{{"max_delay", &o.MaxDelay, DefaultMaxDelay}, {"poll_interval", &o.PollInterval, DefaultPollInterval}} {
+		if *f.d == 0 {
+			*f.d = f.def
+		}
+		if *f.d < 0 || *f.d > maxInterval {
+			return fail(ErrInvalidArgument, "%s of %d ms is out of range: 0 (default) or 1 to %d ms", f.name, f.d.Milliseconds(), maxInterval.Milliseconds())
+		}
+	}
+	if o.Safe != nil {
+		if err := o.Safe.checkForAll(); err != nil {
+			return err
+		}
+		safe := *o.Safe
+		if safe.AllowList != nil { // now, or a later chdir would move it
+			list, err := resolve(*safe.AllowList)
+			if err != nil {
+				return err
+			}
+			safe.AllowList = &list
+		}
+		o.Safe = &safe
+	}
+	if o.SnapshotDir != nil && *o.SnapshotDir == "" {
+		return fail(ErrInvalidArgument, "snapshot_dir is an empty string; name a directory, or leave the field out")
+	}
+	if o.Quiet == 0 {
+		o.Quiet = DefaultQuiet
+	}
+	if o.newSource == nil {
+		o.newSource = watch.Open
+	}
+	if o.disk == nil {
+		o.disk = systemDisk
+	}
+	if o.mountOf == nil {
+		o.mountOf = fsys.MountOf
+	}
+	if o.checkImage == nil {
+		o.checkImage = image.Check
+	}
+	if o.strict == nil {
+		o.strict = verify.StrictPath
+	}
+	return nil
+}
+
+func checkQuiet(d time.Duration) error {
+	if d != NoQuiet && (d < 0 || d > maxQuiet) {
+		return fail(ErrInvalidArgument, "a quiet period of %d ms is out of range: 0 (default), -1 (none), or 1 to %d ms", d.Milliseconds(), maxQuiet.Milliseconds())
+	}
+	return nil
+}

@@ -1,0 +1,255 @@
+package engine
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+)
+
+// This file is what follows a delivery with safe reload: the host's report, what
+// is kept to go back to, what is not offered again.
+
+// ReportReload says how the host's loading of a told generation went.
+func (m *Engine) ReportReload(id string, generation uint64, outcome Outcome, message string) error {
+	if outcome < ReloadOK || outcome > ReloadReleased {
+		return fail(ErrInvalidArgument, "the result %d is neither 1 (ok), 2 (failed) nor 3 (released)", outcome)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(); err != nil {
+		return err
+	}
+	p := m.plugins.lookup(id)
+	switch {
+	case p == nil:
+		return fail(ErrInvalidArgument, "plugin %q is not enabled", id)
+	case p.safe == nil:
+		return fail(ErrNotSupported, "plugin %q is enabled without safe reload; give it safe options", id)
+	}
+	s := p.safe
+	o := s.offer(generation)
+	if o == nil {
+		return fail(ErrInvalidArgument, "plugin %q: generation %d is not known (any more); the latest is %d", id, generation, p.generation)
+	}
+	o.stopWatchdog()
+	switch outcome {
+	case ReloadOK:
+		if !o.good {
+			o.good = true
+			m.stats.ReloadsOK++
+		}
+		m.prune(s)
+	case ReloadFailed:
+		m.stats.ReloadsFailed++
+		s.forget(o)
+		m.discardLocked(o.snap)
+		m.reloadFailed(p, o, message)
+	case ReloadReleased:
+		s.forget(o)
+		m.discardLocked(o.snap)
+	}
+	m.finish()
+	return nil
+}
+
+// reloadFailed remembers the bytes and offers the last good version.
+func (m *Engine) reloadFailed(p *plugin, o *offer, message string) {
+	s := p.safe
+	f := s.failed(o.snap.Sum)
+	f.times++
+	what := fmt.Sprintf("generation %d failed", o.generation)
+	if message != "" {
+		what += ": " + message
+	}
+	if f.times <= s.o.retries {
+		delay := s.o.retryDelay
+		for range f.times - 1 {
+			delay = min(2*delay, maxInterval)
+		}
+		if o.generation == uint64(p.generation) { // otherwise a newer one is there already
+			m.stats.Retries++
+			p.distrust()
+			s.payload = fsys.Info{}
+			m.checkLater(p, delay)
+			what += fmt.Sprintf("; it is offered again in %v", delay)
+		}
+	}
+	m.workers.do(m.vet.store.Base(), func(at func(string)) {
+		m.forgetDamaged(p, at)
+		m.step(func() {
+			if p.disabled() {
+				return
+			}
+			if s.lastGood() != nil {
+				m.stats.Rollbacks++
+			}
+			m.noteLocked(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Message: what}) // see nameLastGood
+		})
+	})
+}
+
+// forgetDamaged gives up good generations whose snapshot is not there any more as it
+// was made. It runs on a worker.
+func (m *Engine) forgetDamaged(p *plugin, at func(string)) {
+	lastGood := func() *offer {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return p.safe.lastGood()
+	}
+	for last := lastGood(); last != nil; last = lastGood() {
+		err := last.snap.Recheck(func() bool {
+			at(last.snap.Root)
+			return m.isClosing()
+		})
+		if err == nil || errors.Is(err, fsys.ErrStopped) || m.isClosing() {
+			return
+		}
+		m.locked(func() {
+			p.safe.forget(last)
+			m.discardLocked(last.snap)
+		})
+	}
+}
+
+// snapshot makes the event name an offer's snapshot.
+func (ev *Event) snapshot(o *offer) {
+	ev.Generation = o.generation
+	own := o.snap.Files[0]
+	ev.Snapshot, ev.SnapshotSize, ev.SnapshotHash = own.Path, own.Size, hex.EncodeToString(own.Hash[:])
+}
+
+// checkLater has a plugin checked after delay.
+func (m *Engine) checkLater(p *plugin, delay time.Duration) {
+	s := p.safe
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timer = time.AfterFunc(delay, func() {
+		m.guard("a timer", func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if !p.disabled() && !m.closed {
+				m.checkAgain(p)
+				m.finish()
+			}
+		})
+	})
+}
+
+func (s *safeState) offer(generation uint64) *offer {
+	for _, o := range s.offers {
+		if o.generation == generation {
+			return o
+		}
+	}
+	return nil
+}
+
+func (s *safeState) forget(o *offer) {
+	s.offers = slices.DeleteFunc(s.offers, func(x *offer) bool { return x == o })
+}
+
+func (s *safeState) lastGood() *offer {
+	for _, o := range slices.Backward(s.offers) {
+		if o.good {
+			return o
+		}
+	}
+	return nil
+}
+
+// failed is the record of a content that failed.
+func (s *safeState) failed(sum fsys.Hash) *failure {
+	for i := range s.failures {
+		if s.failures[i].sum == sum {
+			return &s.failures[i]
+		}
+	}
+	if len(s.failures) == maxFailures {
+		s.failures = slices.Delete(s.failures, 0, 1)
+	}
+	s.failures = append(s.failures, failure{sum: sum})
+	return &s.failures[len(s.failures)-1]
+}
+
+// bad reports whether a content is not to be offered.
+func (s *safeState) bad(sum fsys.Hash) bool {
+	for _, f := range s.failures {
+		if f.sum == sum {
+			return f.times > s.o.retries
+		}
+	}
+	return false
+}
+
+// offered makes a delivered change one that can be reported on.
+func (m *Engine) offered(p *plugin, c *pendingChange, ev *Event) {
+	s := p.safe
+	o := &offer{generation: uint64(p.generation), snap: c.snap}
+	s.offers = append(s.offers, o)
+	s.payload = c.payload
+	ev.snapshot(o)
+	if d := s.o.reportTimeout; d > 0 {
+		o.watchdog = time.AfterFunc(d, func() {
+			m.guard("a timer", func() {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				if o.watchdog == nil || p.disabled() || m.closed {
+					return
+				}
+				o.watchdog = nil
+				m.stats.Unreported++
+				m.healthLocked(HealthNoReport, p.id, p.registeredPath(), fmt.Sprintf("no report on generation %d within %v; it is not taken for good", o.generation, d))
+				m.finish()
+			})
+		})
+	}
+	m.prune(s)
+}
+
+func (o *offer) stopWatchdog() {
+	if o.watchdog != nil {
+		o.watchdog.Stop()
+		o.watchdog = nil
+	}
+}
+
+// prune removes the snapshots that nobody goes back to: what came before the
+// good one, but for keep good ones; of what nobody reported on, the newest two stay.
+func (m *Engine) prune(s *safeState) {
+	good, unreported := s.o.keep+1, 2
+	kept := []*offer{}
+	for _, o := range slices.Backward(s.offers) {
+		switch {
+		case o.good && good > 0:
+			good--
+			unreported = 0 // what came before was superseded
+		case !o.good && unreported > 0:
+			unreported--
+		default:
+			o.stopWatchdog()
+			m.discardLocked(o.snap)
+			continue
+		}
+		kept = append(kept, o)
+	}
+	slices.Reverse(kept)
+	s.offers = kept
+}
+
+// dropSafe ends everything about an entry that is disabled.
+func (m *Engine) dropSafe(s *safeState) {
+	s.discarded = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	for _, o := range s.offers {
+		o.stopWatchdog()
+		m.discardLocked(o.snap)
+	}
+	s.offers = nil
+}

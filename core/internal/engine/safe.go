@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+	snapshots "github.com/qtforge/hotreload/core/internal/snapshot"
+	"github.com/qtforge/hotreload/core/internal/verify"
+	"github.com/qtforge/hotreload/core/internal/watch"
+)
+
+// Limits of safe reload.
+const (
+	signatureSuffix = ".minisig"
+	maxFailures     = 32 // contents that are remembered as bad, per plugin
+	minAgain        = time.Second
+	maxAgain        = time.Minute
+)
+
+// Outcome is what a host reports of a generation. The values are those of the C
+// header.
+type Outcome int32
+
+// The outcomes.
+const (
+	ReloadOK       Outcome = 1 // loaded; it is the good one now
+	ReloadFailed   Outcome = 2 // it does not work
+	ReloadReleased Outcome = 3 // its snapshot is needed no more
+)
+
+// safeState is what an entry with safe reload has beside the others.
+type safeState struct {
+	o              *policy
+	checks         verify.Policy
+	files          []snapshots.Member // the plugin's own first
+	signatures     []string           // of each of them
+	evidence       []string           // signatures and allow-list: their change is a reason to look again
+	companionPaths []string           // companion files and evidence, in the order of files and evidence
+
+	// Behind Engine.mu.
+	companions []*watch.Leaf // of companionPaths, while the plugin is enabled
+	offers     []*offer      // told generations whose snapshots exist, oldest first
+	payload    fsys.Info     // of the version last told, without the evidence
+	failures   []failure
+	rejected   string // the latest refusal, told already
+	trouble    string // the latest failure to make a snapshot, told already
+	again      time.Duration
+	timer      *time.Timer // when to look again
+	discarded  bool
+}
+
+// offer is a generation that the host was told of.
+type offer struct {
+	generation uint64
+	snap       *snapshot
+	good       bool
+	watchdog   *time.Timer
+}
+
+// failure is a content that the host could not use.
+type failure struct {
+	sum   fsys.Hash
+	times int
+}
+
+// makeSafe makes what a new entry needs for safe reload, if it is asked for.
+func (m *Engine) makeSafe(id, abs string, own *Safe) (*safeState, error) {
+	if own != nil {
+		if err := own.check(); err != nil {
+			return nil, err
+		}
+	}
+	o := mergeSafe(m.opts.Safe, own)
+	if o == nil {
+		return nil, nil
+	}
+	if o.signature != "" && o.publicKeys == nil {
+		return nil, fail(ErrInvalidArgument, "signature is %q, but there are no public_keys", o.signature)
+	}
+	if err := m.openStore(); err != nil {
+		return nil, err
+	}
+	s, err := m.newSafeState(id, strings.Clone(abs), o)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range s.files[1:] {
+		s.companionPaths = append(s.companionPaths, f.Path)
+	}
+	s.companionPaths = append(s.companionPaths, s.evidence...)
+	return s, nil
+}
+
+// newSafeState prepares safe reload of the plugin at abs; o is checked.
+func (m *Engine) newSafeState(id, abs string, o *policy) (*safeState, error) {
+	s := &safeState{o: o}
+	paths := []string{filepath.Clean(abs)}
+	for _, f := range o.files {
+		full := f
+		if !filepath.IsAbs(f) {
+			full = filepath.Join(filepath.Dir(abs), f)
+		}
+		full = filepath.Clean(full)
+		if err := checkNames(id, full); err != nil {
+			return nil, err
+		}
+		if in, err := m.opts.disk.Stat(full); err == nil && in.Kind != fsys.Regular {
+			return nil, fail(ErrInvalidPath, "plugin %q: %q, named as one of its files, is no file", id, f)
+		}
+		if !slices.Contains(paths, full) {
+			paths = append(paths, full)
+		}
+	}
+	var err error
+	if s.files, err = snapshots.Layout(paths); err != nil {
+		return nil, fail(ErrInvalidPath, "%v", err)
+	}
+	s.files[0].Path = abs // as it is walked: not cleaned across links
+	for _, k := range o.publicKeys {
+		key, err := verify.ParseKey(k)
+		if err != nil {
+			return nil, fail(ErrInvalidArgument, "%v", err)
+		}
+		s.checks.Keys = append(s.checks.Keys, key)
+	}
+	if len(s.checks.Keys) > 0 {
+		for i, f := range s.files {
+			sig := f.Path + signatureSuffix
+			if i == 0 && o.signature != "" {
+				sig = o.signature
+			}
+			s.signatures = append(s.signatures, sig)
+		}
+		s.evidence = append(s.evidence, s.signatures...)
+	}
+	if o.allowList != "" {
+		s.evidence = append(s.evidence, o.allowList)
+	}
+	for i, p := range s.evidence {
+		if s.evidence[i], err = resolve(p); err != nil {
+			return nil, err
+		}
+		if err := checkNames(id, s.evidence[i]); err != nil {
+			return nil, err
+		}
+	}
+	copy(s.signatures, s.evidence)
+	if o.allowList != "" {
+		s.checks.AllowList = s.evidence[len(s.evidence)-1]
+	}
+	s.checks.Image, s.checks.Symbols = o.image || m.opts.CheckImage, o.symbols
+	if o.strictModes {
+		s.checks.Strict = m.opts.strict
+	}
+	return s, nil
+}
+
+// checkNames says why no file can have this path. What is watched may be missing,
+// so that the system has not said so.
+func checkNames(id, path string) error {
+	if strings.IndexByte(path, 0) >= 0 {
+		return fail(ErrInvalidPath, "plugin %q: the path %q contains a NUL byte", id, path)
+	}
+	_, rest := fsys.SplitRoot(path)
+	for name, rest := fsys.NextName(rest); name != ""; name, rest = fsys.NextName(rest) {
+		if len(name) > maxNameLen {
+			return fail(ErrInvalidPath, "plugin %q: %s, in the path of one of its files, is longer than any file's name (%d bytes; at most %d are allowed)", id, abbreviate(name), len(name), maxNameLen)
+		}
+	}
+	return nil
+}
+
+// resolve makes a path absolute.
+func resolve(path string) (string, error) {
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	wd, err := fsys.WorkingDirectory()
+	if err != nil {
+		return "", &Error{Kind: ErrIO, Msg: "cannot resolve the relative path " + abbreviate(path), Err: err}
+	}
+	return fsys.JoinPath(wd, path), nil
+}
+
+// payloadOf is the same without signatures and the like.
+func (m *Engine) payloadOf(s *safeState, remote bool) fsys.Info {
+	path := s.files[0].Path
+	in := m.statFile(path)
+	if remote && in.Kind == fsys.Regular {
+		if f, fresh, err := m.opts.openFile(path); err == nil {
+			in = fresh
+			_ = f.Close()
+		}
+	}
+	for _, f := range s.files[1:] {
+		in.Fold(m.statFile(f.Path))
+	}
+	return in
+}
+
+// isPayload reports whether payload is that of the version seen: a path may have
+// led elsewhere for a moment.
+func (m *Engine) isPayload(s *safeState, payload fsys.Info, seen *fsys.Info) bool {
+	for _, path := range s.evidence {
+		payload.Fold(m.statFile(path))
+	}
+	return payload.Fingerprint == seen.Fingerprint
+}

@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pool is workers under test, with the mounts /a and /b.
+type pool struct {
+	workers
+	mu     sync.Mutex
+	events []string
+	done   []string
+}
+
+func newPool() *pool {
+	p := &pool{}
+	p.start = func(f func()) { go f() }
+	p.mountOf = func(path string) string { return path[:2] }
+	p.hangs = func(mount string, hangs bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if hangs {
+			p.events = append(p.events, mount+" hangs")
+		} else {
+			p.events = append(p.events, mount+" answers")
+		}
+	}
+	return p
+}
+
+func (p *pool) ask(path string, wait <-chan struct{}) {
+	p.do(path, func(at func(string)) {
+		at(path)
+		if wait != nil {
+			<-wait
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.done = append(p.done, path)
+	})
+}
+
+func (p *pool) took(what *[]string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := strings.Join(*what, " ")
+	*what = nil
+	return s
+}
+
+func TestMountThatHangsHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		release := make(chan struct{})
+		for range 2 * maxWorkers { // however many
+			p.ask("/a/hangs", release)
+		}
+		time.Sleep(10 * hangsAfter)
+		p.ask("/a/next", nil)
+		p.ask("/b/other", nil)
+		synctest.Wait()
+		if got := p.took(&p.done); got != "/b/other" {
+			t.Errorf("done: %q, want the task of the other mount alone", got)
+		}
+		if got := p.took(&p.events); got != "/a hangs" {
+			t.Errorf("events: %q", got)
+		}
+		close(release)
+		time.Sleep(10 * hangsAfter)
+		synctest.Wait()
+		if got := strings.Count(p.took(&p.done), "/a/"); got != 2*maxWorkers+1 {
+			t.Errorf("%d tasks of the mount that answers again were done, want all %d", got, 2*maxWorkers+1)
+		}
+		if got := p.took(&p.events); got != "/a answers" {
+			t.Errorf("events: %q", got)
+		}
+		if !p.idle() {
+			t.Error("not idle")
+		}
+	})
+}
+
+func TestLongTaskThatGoesOnDoesNotHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		p.do("/a/large", func(at func(string)) {
+			for range 100 {
+				at("/a/large")
+				time.Sleep(hangsAfter / 2)
+			}
+		})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := p.took(&p.events); got != "" {
+			t.Errorf("events: %q, want none: the file system answers", got)
+		}
+	})
+}
+
+func TestClosedWorkersBeginNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		release := make(chan struct{})
+		for range maxWorkers {
+			p.ask("/a/hangs", release)
+		}
+		p.ask("/a/never", nil)
+		synctest.Wait()
+		p.close()
+		p.ask("/b/never", nil)
+		close(release)
+		synctest.Wait()
+		if got := p.took(&p.done); strings.Contains(got, "never") {
+			t.Errorf("done: %q", got)
+		}
+	})
+}
