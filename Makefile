@@ -102,6 +102,7 @@ test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
 	$(GO) run ./capi/mklib -q -out $(BUILD)/panics -tags panics
 	capi/tests/run $(BUILD) plain $(CTESTS)
 	capi/tests/run $(BUILD) asan $(CTESTS)
+	capi/tests/links $(BUILD)
 	capi/tests/fuzz $(BUILD) 20000
 	$(MAKE) --no-print-directory $(BUILD)/oracle_host
 	$(GO) test -count=1 -run TestOracle ./core -args -oracle.host="$(HERE)/oracle_host"
@@ -180,6 +181,12 @@ lint-python: $(WHEEL) ## ruff, mypy --strict and pyright
 test-toolchains: ## the library built with the oldest Go that go.mod allows and with the newest, and the tests of what is changed in Go's runtime
 	@.ci/need cc go nm strace
 	capi/tests/toolchains $(BUILD)
+
+.PHONY: test-links
+test-links: lib-static ## programs linked to the archive by gcc and clang, with four linkers, static and not, and with musl
+	@.ci/need cc go nm clang linkers musl
+	capi/tests/links $(BUILD) linkers
+	capi/tests/links $(BUILD) musl
 
 .PHONY: test-windows
 test-windows: ## the C library for Windows, built by MinGW and run under Wine

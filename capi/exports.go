@@ -1,6 +1,7 @@
 package main
 
 // #cgo CFLAGS: -std=c11 -Wall -Werror=implicit-function-declaration -fvisibility=hidden
+// #cgo linux LDFLAGS: -Wl,--wrap=pthread_create -Wl,--wrap=mmap
 // #include "bridge.h"
 import "C"
 

@@ -14,7 +14,7 @@ import (
 type patch struct {
 	file string // below Go's src/runtime
 	goos string // the system that it is for; "" = every one
-	libc string // C library that it must not be applied for; "" = for every one
+	libc string // the C library of Linux that it is for, "glibc" or "musl"; "" = every one
 	old  string // must be in the file exactly once
 	new  string
 }
@@ -33,7 +33,7 @@ var patches = []patch{
 		new: `{_SigNotify, "SIGPROF: profiling alarm clock"}`,
 	},
 	{ // musl keeps this one for itself; with glibc it is the host's SIGRTMIN.
-		file: "sigtab_linux_generic.go", goos: "linux", libc: "musl",
+		file: "sigtab_linux_generic.go", goos: "linux", libc: "glibc",
 		old: `{_SigSetStack + _SigUnblock, "signal 34"}`,
 		new: `{_SigSetStack, "signal 34"}`,
 	},
@@ -68,6 +68,22 @@ var patches = []patch{
 		old: `	envs = make([]string, n)
 `,
 		new: `	envs = make([]string, n)[:0]
+`,
+	},
+	// musl calls constructors without the program's arguments, behind which the runtime
+	// looks for the auxiliary vector. Where there is none it reads /proc/self/auxv.
+	{
+		file: "runtime1.go", goos: "linux", libc: "musl",
+		old: `func args(c int32, v **byte) {
+	argc = c
+	argv = v
+	sysargs(c, v)
+`,
+		new: `var noArguments [2]*byte // the end of the environment and the end of the vector
+
+func args(c int32, v **byte) {
+	argv = &noArguments[0]
+	sysargs(-1, argv)
 `,
 	},
 	// A crash of the host is the host's, also inside a callback: without a handler
@@ -140,7 +156,7 @@ var patches = []patch{
 func overlay(goroot, goos, libc, dir string) (string, error) {
 	replace := map[string]string{}
 	for _, p := range patches {
-		if p.goos != "" && p.goos != goos || p.libc != "" && p.libc == libc {
+		if p.goos != "" && p.goos != goos || p.libc != "" && p.libc != libc {
 			continue
 		}
 		original := filepath.Join(goroot, "src", "runtime", p.file)
