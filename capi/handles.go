@@ -1,5 +1,8 @@
 package main
 
+// #include "bridge.h"
+import "C"
+
 import (
 	"maps"
 	"sync"
@@ -29,12 +32,13 @@ var handles struct {
 // manager is what a key leads to.
 type manager struct {
 	key  unsafe.Pointer               // as go-pointer holds it
+	mask C.uint64_t                   // the signals that are blocked in callbacks on the library's threads
 	core atomic.Pointer[core.Manager] // nil once destroyed
 }
 
-// newHandle returns a key for m.
-func newHandle(c *core.Manager) uintptr {
-	m := new(manager)
+// newHandle returns a key for c.
+func newHandle(c *core.Manager, mask C.uint64_t) uintptr {
+	m := &manager{mask: mask}
 	m.core.Store(c)
 	m.key = pointer.Save(m)
 	handles.Lock()
@@ -72,15 +76,21 @@ func findHandle(h uintptr) *manager {
 
 // lookup returns the manager of a handle, or why there is none.
 func lookup(h uintptr) (*core.Manager, error) {
+	c, _, err := lookupWithMask(h)
+	return c, err
+}
+
+// lookupWithMask returns also the signals that are blocked in its callbacks.
+func lookupWithMask(h uintptr) (*core.Manager, C.uint64_t, error) {
 	m := findHandle(h)
 	if m == nil {
-		return nil, handleError{h, "is not a manager"}
+		return nil, 0, handleError{h, "is not a manager"}
 	}
 	c := m.core.Load()
 	if c == nil {
-		return nil, handleError{h, "was destroyed"}
+		return nil, m.mask, handleError{h, "was destroyed"}
 	}
-	return c, nil
+	return c, m.mask, nil
 }
 
 // bury makes a handle stale and returns its manager; only one caller gets it.

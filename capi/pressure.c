@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "bridge.h"
+#include "thread.h"
 
 #if defined(__linux__)
 #include <errno.h>
@@ -103,6 +104,7 @@ static void *run_job(void *arg)
 {
     struct job job = *(struct job *)arg;
     free(arg);
+    hrmc_thread_is_of_the_library();
     leave_creator_behind();
     return job.start(job.arg);
 }

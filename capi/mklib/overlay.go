@@ -86,6 +86,75 @@ func args(c int32, v **byte) {
 	sysargs(-1, argv)
 `,
 	},
+	// A thread of the host that ends keeps the signal mask and the signal stack that it
+	// has, not those of its first call.
+	{
+		file: "proc.go",
+		old: `	sigmask := mp.sigmask
+	sigblock(false)
+	unminit()
+
+	setg(nil)
+`,
+		new: `	var sigmask sigset
+	sigsave(&sigmask)
+	sigblock(false)
+	unminit()
+
+	setg(nil)
+`,
+	},
+	{
+		file: "signal_unix.go", goos: "linux",
+		old: `	if getg().m.newSigstack {
+		st := stackt{ss_flags: _SS_DISABLE}
+		sigaltstack(&st, nil)
+	} else {
+`,
+		new: `	if getg().m.newSigstack {
+		var st stackt
+		sigaltstack(nil, &st)
+		if uintptr(unsafe.Pointer(st.ss_sp)) == getg().m.gsignal.stack.lo {
+			st = stackt{ss_flags: _SS_DISABLE}
+			sigaltstack(&st, nil)
+		}
+	} else {
+`,
+	},
+	// A short call leaves the signal stack of the host's thread alone (capi/thread.c). A handler
+	// of the host may run on the goroutine's stack then, which is made large and stays so.
+	{
+		file: "proc.go", goos: "linux",
+		old: `	gp := malg(4096)
+	gp.sched.pc = abi.FuncPCABI0(goexit) + sys.PCQuantum
+`,
+		new: `	gp := malg(65536)
+	gp.sched.pc = abi.FuncPCABI0(goexit) + sys.PCQuantum
+`,
+	},
+	{
+		file: "stack.go", goos: "linux",
+		old: `	if debug.gcshrinkstackoff > 0 {
+		return
+	}
+`,
+		new: `	if debug.gcshrinkstackoff > 0 || gp.lockedm != 0 && gp.lockedm.ptr().isextra {
+		return
+	}
+`,
+	},
+	{
+		file: "signal_unix.go", goos: "linux",
+		old: `	if sp >= mp.g0.stack.lo && sp < mp.g0.stack.hi {
+`,
+		new: `	if gp := mp.curg; gp != nil && mp.isextra && sp >= gp.stack.lo && sp < gp.stack.hi {
+		st := stackt{ss_size: gp.stack.hi - gp.stack.lo}
+		setSignalstackSP(&st, gp.stack.lo)
+		setGsignalStack(&st, gsigStack)
+		return true
+	} else if sp >= mp.g0.stack.lo && sp < mp.g0.stack.hi {
+`,
+	},
 	// A crash of the host is the host's, also inside a callback: without a handler
 	// of the host the process ends by the signal itself, and the runtime prints
 	// nothing. A signal that a process sent is no fault of the library either.
