@@ -98,7 +98,7 @@ test-core: ## the Go tests, with the race detector
 	$(GO) test -race -shuffle=on ./core/... ./capi/...
 
 test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
-	@.ci/need cc nm strace
+	@.ci/need cc nm strace sanitizers
 	$(GO) run ./capi/mklib -q -out $(BUILD)/panics -tags panics
 	capi/tests/run $(BUILD) plain $(CTESTS)
 	capi/tests/run $(BUILD) asan $(CTESTS)
@@ -119,7 +119,7 @@ abi-record: lib $(RELEASE) ## writes capi/abi anew, after functions or fields we
 	capi/tests/abi $(BUILD) --record
 
 test-packaging: $(RELEASE) ## installs it in every way that is offered and uses each from outside the tree
-	@.ci/need cc go nm cmake g++ qt6 pkg-config deb python-venv
+	@.ci/need cc sanitizers go nm cmake g++ qt6 pkg-config deb python-venv
 	capi/tests/packaging $(BUILD)
 
 test-examples: examples demo ## the C examples and the demo, to the end

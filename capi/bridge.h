@@ -26,6 +26,10 @@ int32_t hrmc_unusable(void); /* HRM_OK, or why Go must not be entered */
 void hrmc_could_not_start(void);
 void hrmc_go_started(void);
 
+/* handles.c: keys that leak checkers find there. One call at a time. */
+void hrmc_keep_key(void *key);
+void hrmc_forget_key(void *key);
+
 /* pressure.c */
 const char *hrmc_short_of(int threads); /* NULL, or what there is too little of */
 

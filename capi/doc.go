@@ -10,6 +10,7 @@
 //	pressure.c  what Go's runtime gets where threads or address space run out
 //	exports.go  hrmgo_*: finds the manager, calls core, turns errors into codes
 //	handles.go  the handle table; the only user of go-pointer
+//	handles.c   the handles, where leak checkers find them
 //	safe.go     the options, reports and stats of safe reload
 //	errors.go   core's errors as codes and hrm_error, printable text
 //	panics.go   contains panics at the border

@@ -44,6 +44,7 @@ func newHandle(c *core.Manager, mask C.uint64_t) uintptr {
 	handles.Lock()
 	defer handles.Unlock()
 	know(m, nil)
+	C.hrmc_keep_key(m.key)
 	handles.latest.Store(m)
 	return uintptr(m.key)
 }
@@ -111,6 +112,7 @@ func bury(h uintptr) (*core.Manager, error) {
 		handles.dead = append(handles.dead[:0], handles.dead[1:]...)
 		know(nil, oldest)
 		handles.latest.CompareAndSwap(oldest, nil)
+		C.hrmc_forget_key(oldest.key)
 		pointer.Unref(oldest.key)
 	}
 	return c, nil
