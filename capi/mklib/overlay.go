@@ -206,6 +206,18 @@ func args(c int32, v **byte) {
 	if fwdFn != _SIG_IGN {
 `,
 	},
+	// A fault inside the runtime itself, which nothing can contain, ends the process on the
+	// thread at fault. No other thread is sent SIGQUIT, which a host may handle.
+	{
+		file: "signal_unix.go", goos: "linux",
+		old: `	if docrash {
+		var crashSleepMicros uint32 = 5000
+`,
+		new: `	if docrash {
+		crash()
+		var crashSleepMicros uint32 = 5000
+`,
+	},
 	// No thread wakes a host at rest: the runtime's monitor would wake every
 	// minute to see whether the collection of every two minutes is due. The
 	// growth of the heap alone asks for a collection here.
