@@ -98,10 +98,11 @@ test-core: ## the Go tests, with the race detector
 	$(GO) test -race -shuffle=on ./core/... ./capi/...
 
 test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
-	@.ci/need cc nm strace
+	@.ci/need cc nm strace sanitizers
 	$(GO) run ./capi/mklib -q -out $(BUILD)/panics -tags panics
 	capi/tests/run $(BUILD) plain $(CTESTS)
 	capi/tests/run $(BUILD) asan $(CTESTS)
+	capi/tests/links $(BUILD)
 	capi/tests/fuzz $(BUILD) 20000
 	$(MAKE) --no-print-directory $(BUILD)/oracle_host
 	$(GO) test -count=1 -run TestOracle ./core/internal/engine -args -oracle.host="$(HERE)/oracle_host"
@@ -118,7 +119,7 @@ abi-record: lib $(RELEASE) ## writes capi/abi anew, after functions or fields we
 	capi/tests/abi $(BUILD) --record
 
 test-packaging: $(RELEASE) ## installs it in every way that is offered and uses each from outside the tree
-	@.ci/need cc go nm cmake g++ qt6 pkg-config deb python-venv
+	@.ci/need cc sanitizers go nm cmake g++ qt6 pkg-config deb python-venv
 	capi/tests/packaging $(BUILD)
 
 test-examples: examples demo ## the C examples and the demo, to the end
@@ -180,6 +181,12 @@ lint-python: $(WHEEL) ## ruff, mypy --strict and pyright
 test-toolchains: ## the library built with the oldest Go that go.mod allows and with the newest, and the tests of what is changed in Go's runtime
 	@.ci/need cc go nm strace
 	capi/tests/toolchains $(BUILD)
+
+.PHONY: test-links
+test-links: lib-static ## programs linked to the archive by gcc and clang, with four linkers, static and not, and with musl
+	@.ci/need cc go nm clang linkers musl
+	capi/tests/links $(BUILD) linkers
+	capi/tests/links $(BUILD) musl
 
 .PHONY: test-windows
 test-windows: ## the C library for Windows, built by MinGW and run under Wine

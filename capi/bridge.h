@@ -7,24 +7,28 @@
 
 typedef const char hrm_cchar; /* cgo emits no const of its own */
 
-/* invoke.c: Go cannot call C function pointers itself. */
-void hrmc_call_reload(uintptr_t fn, const char *id, uintptr_t user_data);
-void hrmc_call_event(uintptr_t fn, uintptr_t user_data, int32_t kind, uint64_t sequence, int64_t timestamp_ns,
-                     int64_t first_seen_ns, const char *id, const char *path, uint64_t generation, int32_t health,
-                     const char *message, const char *snapshot, uint64_t size, const char *sha256);
-int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uint64_t mask_of_host, const char *id, const char *path,
+/* invoke.c: Go cannot call C function pointers itself. On a thread of the library
+ * the callback runs with the mask, that of the thread that created the manager. */
+void hrmc_call_reload(uintptr_t fn, uintptr_t user_data, uint64_t mask, const char *id);
+void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uint64_t mask, int32_t kind, uint64_t sequence,
+                     int64_t timestamp_ns, int64_t first_seen_ns, const char *id, const char *path, uint64_t generation,
+                     int32_t health, const char *message, const char *snapshot, uint64_t size, const char *sha256);
+int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uint64_t mask, const char *id, const char *path,
                             const char *snapshot, uint64_t size, const char *sha256, uint64_t generation, char *reason,
                             uint64_t room);
 /* hrm_wakeup_fn and hrm_destroy_fn have one shape. */
-void hrmc_call_plain(uintptr_t fn, uintptr_t user_data);
-/* Called first on a manager's delivery thread; the mask is that of its creator. */
-void hrmc_start_delivery(uint64_t mask);
-uint64_t hrmc_signal_mask(void);
+void hrmc_call_plain(uintptr_t fn, uintptr_t user_data, uint64_t mask);
+/* Called first on a manager's delivery thread. */
+void hrmc_delivery_starts(void);
 
 /* guest.c: the process it is in */
 int32_t hrmc_unusable(void); /* HRM_OK, or why Go must not be entered */
 void hrmc_could_not_start(void);
 void hrmc_go_started(void);
+
+/* handles.c: keys that leak checkers find there. One call at a time. */
+void hrmc_keep_key(void *key);
+void hrmc_forget_key(void *key);
 
 /* pressure.c */
 const char *hrmc_short_of(int threads); /* NULL, or what there is too little of */

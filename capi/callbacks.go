@@ -22,12 +22,12 @@ const (
 
 //export hrmgo_set_callback
 func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.uintptr_t) (result C.int32_t) {
+	m, mask, e := lookupWithMask(uintptr(h))
 	release := func() {
 		if destroy != 0 {
-			C.hrmc_call_plain(destroy, userData)
+			C.hrmc_call_plain(destroy, userData, mask)
 		}
 	}
-	m, e := lookup(uintptr(h))
 	defer guard(&m, &result, nil)
 	if e != nil {
 		release()
@@ -37,25 +37,24 @@ func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.
 	case reloadCallback:
 		var f func(string)
 		if fn != 0 {
-			f = func(id string) { callReload(fn, userData, id) }
+			f = func(id string) { callReload(fn, userData, mask, id) }
 		}
 		e = m.SetReloadCallback(f, release)
 	case eventCallback:
 		var f func(core.Event)
 		if fn != 0 {
-			f = func(ev core.Event) { callEvent(fn, userData, ev) }
+			f = func(ev core.Event) { callEvent(fn, userData, mask, ev) }
 		}
 		e = m.SetEventCallback(f, release)
 	case wakeupCallback:
 		var f func()
 		if fn != 0 {
-			f = func() { C.hrmc_call_plain(fn, userData) }
+			f = func() { C.hrmc_call_plain(fn, userData, mask) }
 		}
 		e = m.SetWakeup(f, release)
 	case validator:
 		var f core.Validator
 		if fn != 0 {
-			mask := C.hrmc_signal_mask()
 			f = func(c core.Candidate) error { return callValidator(fn, userData, mask, c) }
 		}
 		e = m.SetValidator(f, release)
@@ -63,17 +62,17 @@ func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.
 	return code(e, nil)
 }
 
-func callReload(fn, userData C.uintptr_t, id string) {
+func callReload(fn, userData C.uintptr_t, mask C.uint64_t, id string) {
 	cid := C.CString(id)
 	defer C.free(unsafe.Pointer(cid))
-	C.hrmc_call_reload(fn, cid, userData)
+	C.hrmc_call_reload(fn, userData, mask, cid)
 }
 
-func callEvent(fn, userData C.uintptr_t, ev core.Event) {
+func callEvent(fn, userData C.uintptr_t, mask C.uint64_t, ev core.Event) {
 	id, path, message := C.CString(ev.ID), C.CString(ev.Path), C.CString(ev.Message)
 	snapshot, sum := C.CString(ev.Snapshot), C.CString(ev.SnapshotHash)
 	defer free(id, path, message, snapshot, sum)
-	C.hrmc_call_event(fn, userData, C.int32_t(ev.Kind), C.uint64_t(ev.Sequence), C.int64_t(ev.Time.UnixNano()),
+	C.hrmc_call_event(fn, userData, mask, C.int32_t(ev.Kind), C.uint64_t(ev.Sequence), C.int64_t(ev.Time.UnixNano()),
 		C.int64_t(ev.FirstSeen.UnixNano()), id, path, C.uint64_t(ev.Generation), C.int32_t(ev.Health), message,
 		snapshot, C.uint64_t(ev.SnapshotSize), sum)
 }

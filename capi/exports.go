@@ -1,6 +1,7 @@
 package main
 
 // #cgo CFLAGS: -std=c11 -Wall -Werror=implicit-function-declaration -fvisibility=hidden
+// #cgo linux LDFLAGS: -Wl,--wrap=pthread_create -Wl,--wrap=mmap
 // #include "bridge.h"
 import "C"
 
@@ -12,11 +13,6 @@ import (
 
 	"github.com/qtforge/hotreload/core"
 )
-
-//export hrmgo_bad_size
-func hrmgo_bad_size(size C.uint32_t, name *C.char, err *C.hrm_error) {
-	describe(err, C.HRM_ERR_INVALID_ARGUMENT, fmt.Errorf("%s.struct_size is %d; set it to sizeof(%[1]s)", C.GoString(name), uint32(size)))
-}
 
 //export hrmgo_create
 func hrmgo_create(o *C.hrm_options, mask C.uint64_t, out *C.uintptr_t, err *C.hrm_error) (result C.int32_t) {
@@ -39,13 +35,13 @@ func hrmgo_create(o *C.hrm_options, mask C.uint64_t, out *C.uintptr_t, err *C.hr
 		CheckImage:             o.flags&C.HRM_CHECK_IMAGE != 0,
 		IgnoreUnchangedContent: o.flags&C.HRM_IGNORE_UNCHANGED_CONTENT != 0,
 		ForcePolling:           o.flags&C.HRM_FORCE_POLLING != 0,
-		ThreadStart:            func() { C.hrmc_start_delivery(mask) },
+		ThreadStart:            func() { C.hrmc_delivery_starts() },
 		Bulk:                   bulk,
 	})
 	if e != nil {
 		return code(e, err)
 	}
-	*out = C.uintptr_t(newHandle(m))
+	*out = C.uintptr_t(newHandle(m, mask))
 	return C.HRM_OK
 }
 

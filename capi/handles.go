@@ -1,5 +1,8 @@
 package main
 
+// #include "bridge.h"
+import "C"
+
 import (
 	"maps"
 	"sync"
@@ -29,17 +32,19 @@ var handles struct {
 // manager is what a key leads to.
 type manager struct {
 	key  unsafe.Pointer               // as go-pointer holds it
+	mask C.uint64_t                   // the signals that are blocked in callbacks on the library's threads
 	core atomic.Pointer[core.Manager] // nil once destroyed
 }
 
-// newHandle returns a key for m.
-func newHandle(c *core.Manager) uintptr {
-	m := new(manager)
+// newHandle returns a key for c.
+func newHandle(c *core.Manager, mask C.uint64_t) uintptr {
+	m := &manager{mask: mask}
 	m.core.Store(c)
 	m.key = pointer.Save(m)
 	handles.Lock()
 	defer handles.Unlock()
 	know(m, nil)
+	C.hrmc_keep_key(m.key)
 	handles.latest.Store(m)
 	return uintptr(m.key)
 }
@@ -72,15 +77,21 @@ func findHandle(h uintptr) *manager {
 
 // lookup returns the manager of a handle, or why there is none.
 func lookup(h uintptr) (*core.Manager, error) {
+	c, _, err := lookupWithMask(h)
+	return c, err
+}
+
+// lookupWithMask returns also the signals that are blocked in its callbacks.
+func lookupWithMask(h uintptr) (*core.Manager, C.uint64_t, error) {
 	m := findHandle(h)
 	if m == nil {
-		return nil, handleError{h, "is not a manager"}
+		return nil, 0, handleError{h, "is not a manager"}
 	}
 	c := m.core.Load()
 	if c == nil {
-		return nil, handleError{h, "was destroyed"}
+		return nil, m.mask, handleError{h, "was destroyed"}
 	}
-	return c, nil
+	return c, m.mask, nil
 }
 
 // bury makes a handle stale and returns its manager; only one caller gets it.
@@ -101,6 +112,7 @@ func bury(h uintptr) (*core.Manager, error) {
 		handles.dead = append(handles.dead[:0], handles.dead[1:]...)
 		know(nil, oldest)
 		handles.latest.CompareAndSwap(oldest, nil)
+		C.hrmc_forget_key(oldest.key)
 		pointer.Unref(oldest.key)
 	}
 	return c, nil

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include "bridge.h"
+#include "thread.h"
 
 #if defined(__linux__)
 #include <errno.h>
@@ -28,24 +29,21 @@
 #define KEPT_BACK (sizeof(void *) >= 8 ? 256 * MIB : 32 * MIB)
 
 /* Every pthread_create and mmap in this library is linked to the functions below
- * (--wrap), and these to the system's; without --wrap there are none. */
-extern int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) __attribute__((weak));
+ * (--wrap, in exports.go), and these to the system's. No weak symbols: a program that
+ * is linked statically would get none of the system's. */
+extern int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
-extern void *__real_mmap(void *, size_t, int, int, int, off_t) __attribute__((weak));
+extern void *__real_mmap(void *, size_t, int, int, int, off_t);
 void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset);
 
 static void *reserve(size_t n)
 {
-    return __real_mmap == NULL ? MAP_FAILED
-                               : __real_mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return __real_mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 static int room_for(size_t n)
 {
-    void *p;
-    if (__real_mmap == NULL)
-        return 1;
-    p = reserve(n);
+    void *p = reserve(n);
     return p != MAP_FAILED && munmap(p, n) == 0;
 }
 
@@ -106,6 +104,7 @@ static void *run_job(void *arg)
 {
     struct job job = *(struct job *)arg;
     free(arg);
+    hrmc_thread_is_of_the_library();
     leave_creator_behind();
     return job.start(job.arg);
 }
@@ -185,7 +184,7 @@ const char *hrmc_short_of(int threads)
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && !room_for(TO_GROW))
         return "less than 128 MiB of address space (32 with 32 bits) are left in this process (RLIMIT_AS)";
-    if (!threads || __real_pthread_create == NULL)
+    if (!threads)
         return NULL;
     if (start_thread(&t, NULL, end_at_once, NULL) != 0)
         return "no thread can be started (RLIMIT_NPROC, the pids.max of a control group)";

@@ -1,11 +1,15 @@
 /*
  * The public functions. Checked here, before Go is entered: whether this is a
- * child of a fork (Go would never return there), NULL pointers, struct sizes.
+ * child of a fork (Go would never return there) or a signal handler, NULL
+ * pointers, struct sizes.
  */
+#define _GNU_SOURCE
 #define HRM_BUILDING 1
 #include "bridge.h"
 #include "_cgo_export.h"
+#include "thread.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- codes -- */
@@ -150,6 +154,20 @@ static int32_t fail_unusable(hrm_error *out, int32_t why)
             return fail_unusable(out, why);                                                                            \
     } while (0)
 
+/* Runs an expression in Go, from a thread that is prepared for it. */
+#define IN_GO(out, code, expression) IN_GO_BY(hrmc_enter, out, code, expression)
+#define IN_GO_BY(enter, out, code, expression)                                                                         \
+    do {                                                                                                               \
+        hrmc_call call;                                                                                                \
+        CHECK_USABLE(out);                                                                                             \
+        if (!enter(&call))                                                                                             \
+            return fail(out, HRM_ERR_NOT_SUPPORTED,                                                                    \
+                        "called from a signal handler; set a flag or write to a pipe there, and call from the "        \
+                        "host's loop");                                                                                \
+        (code) = expression;                                                                                           \
+        hrmc_leave(&call);                                                                                             \
+    } while (0)
+
 /* Reads a caller's struct of another version: a short one is padded with zeros
  * and ends where a field does, the unknown tail of a long one must be zero. */
 static int32_t read_struct(void *to, uint32_t size, const void *from, const char *name, const field *fields, size_t n,
@@ -162,7 +180,8 @@ static int32_t read_struct(void *to, uint32_t size, const void *from, const char
         memcpy(&given, from, sizeof given);
         if (given < sizeof given || given > 1u << 16 || cuts_a_field(given, fields, n)) {
             hrm_error e = HRM_ERROR_INIT;
-            hrmgo_bad_size(given, (char *)name, &e);
+            snprintf(e.message, sizeof e.message, "%s.struct_size is %u; set it to sizeof(%s)", name, (unsigned)given, name);
+            e.code = HRM_ERR_INVALID_ARGUMENT;
             return report(err, &e, HRM_ERR_INVALID_ARGUMENT);
         }
         for (i = size; i < given; i++)
@@ -190,14 +209,34 @@ static int32_t read_safe(hrm_safe_options *to, const hrm_safe_options **at, hrm_
 /* ---------------------------------------------------------------- functions -- */
 
 #define HANDLE(m) ((uintptr_t)(m))
+/* As hrmgo_create and hrmgo_enable, unless the process is short of something. */
+static int32_t create(hrm_options *o, uint64_t mask, uintptr_t *handle, hrm_error *e)
+{
+    const char *shortage = hrmc_short_of(1);
+    return shortage != NULL ? fail(e, HRM_ERR_NO_MEMORY, shortage) : hrmgo_create(o, mask, handle, e);
+}
+
+static int32_t enable(uintptr_t handle, const char *plugin_id, const char *file_path, hrm_enable_options *o, hrm_error *e)
+{
+    const char *shortage = hrmc_short_of(0);
+    return shortage != NULL ? fail(e, HRM_ERR_NO_MEMORY, shortage) : hrmgo_enable(handle, plugin_id, file_path, o, e);
+}
+
 #define CALL(out, expression)                                                                                          \
     do {                                                                                                               \
         hrm_error e = HRM_ERROR_INIT;                                                                                  \
         int32_t code;                                                                                                  \
-        CHECK_USABLE(out);                                                                                             \
-        code = expression;                                                                                             \
+        IN_GO(out, code, expression);                                                                                  \
         e.code = code < 0 ? code : 0;                                                                                  \
         return report(out, &e, code);                                                                                  \
+    } while (0)
+/* The same, for one that waits for a running callback. */
+#define CALL_AND_WAIT(expression)                                                                                      \
+    do {                                                                                                               \
+        int32_t code;                                                                                                  \
+        IN_GO(NULL, code, expression);                                                                                 \
+        hrmc_waited_for_callbacks();                                                                                   \
+        return code;                                                                                                   \
     } while (0)
 
 int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, hrm_error *err)
@@ -205,7 +244,6 @@ int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, 
     hrm_options o;
     hrm_safe_options safe;
     hrm_error e = HRM_ERROR_INIT;
-    const char *shortage;
     uintptr_t handle = 0;
     int32_t code;
     if (out == NULL)
@@ -217,10 +255,7 @@ int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, 
         code = read_safe(&safe, &o.safe, err);
     if (code < 0)
         return code;
-    shortage = hrmc_short_of(1);
-    if (shortage != NULL)
-        return fail(err, HRM_ERR_NO_MEMORY, shortage);
-    code = hrmgo_create(&o, hrmc_signal_mask(), &handle, &e);
+    IN_GO(err, code, create(&o, hrmc_host_mask(&call), &handle, &e));
     *out = (hrm_manager *)handle;
     return report(err, &e, code);
 }
@@ -229,7 +264,7 @@ int32_t HRM_CALL hrm_manager_destroy(hrm_manager *m)
 {
     if (m == NULL)
         return HRM_OK;
-    CALL(NULL, hrmgo_destroy(HANDLE(m)));
+    CALL_AND_WAIT(hrmgo_destroy(HANDLE(m)));
 }
 
 int32_t HRM_CALL hrm_enable_hot_reload(hrm_manager *m, const char *plugin_id, const char *file_path, hrm_error *err)
@@ -242,7 +277,6 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
 {
     hrm_enable_options o;
     hrm_safe_options safe;
-    const char *shortage;
     int32_t code;
     CHECK_USABLE(err);
     if (plugin_id == NULL)
@@ -254,25 +288,23 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
         code = read_safe(&safe, &o.safe, err);
     if (code < 0)
         return code;
-    shortage = hrmc_short_of(0);
-    if (shortage != NULL)
-        return fail(err, HRM_ERR_NO_MEMORY, shortage);
-    CALL(err, hrmgo_enable(HANDLE(m), plugin_id, file_path, &o, &e));
+    CALL(err, enable(HANDLE(m), plugin_id, file_path, &o, &e));
 }
 
 int32_t HRM_CALL hrm_disable_hot_reload(hrm_manager *m, const char *plugin_id)
 {
     if (plugin_id == NULL)
         return hrmc_unusable() != HRM_OK ? hrmc_unusable() : HRM_ERR_INVALID_ARGUMENT;
-    CALL(NULL, hrmgo_disable(HANDLE(m), plugin_id));
+    CALL_AND_WAIT(hrmgo_disable(HANDLE(m), plugin_id));
 }
 
 int32_t HRM_CALL hrm_is_hot_reload_enabled(hrm_manager *m, const char *plugin_id)
 {
+    int32_t code;
     if (plugin_id == NULL)
         return hrmc_unusable() != HRM_OK ? hrmc_unusable() : HRM_ERR_INVALID_ARGUMENT;
-    CHECK_USABLE(NULL);
-    return hrmgo_is_enabled(HANDLE(m), plugin_id, strlen(plugin_id));
+    IN_GO_BY(hrmc_enter_shortly, NULL, code, hrmgo_is_enabled(HANDLE(m), plugin_id, strlen(plugin_id)));
+    return code;
 }
 
 int32_t HRM_CALL hrm_get_hot_reload_plugins(hrm_manager *m, char *buf, size_t *size)
@@ -283,30 +315,41 @@ int32_t HRM_CALL hrm_get_hot_reload_plugins(hrm_manager *m, char *buf, size_t *s
     if (size == NULL)
         return HRM_ERR_INVALID_ARGUMENT;
     n = *size;
-    code = hrmgo_list(HANDLE(m), buf, &n);
+    IN_GO(NULL, code, hrmgo_list(HANDLE(m), buf, &n));
     *size = (size_t)n;
     return code;
 }
 
-int32_t HRM_CALL hrm_clear(hrm_manager *m) { CALL(NULL, hrmgo_clear(HANDLE(m))); }
+int32_t HRM_CALL hrm_clear(hrm_manager *m) { CALL_AND_WAIT(hrmgo_clear(HANDLE(m))); }
 
 int32_t HRM_CALL hrm_set_global_hot_reload_enabled(hrm_manager *m, int32_t enabled)
 {
-    CALL(NULL, hrmgo_set_global(HANDLE(m), enabled));
+    CALL_AND_WAIT(hrmgo_set_global(HANDLE(m), enabled));
 }
 
-int32_t HRM_CALL hrm_is_global_hot_reload_enabled(hrm_manager *m) { CALL(NULL, hrmgo_is_global(HANDLE(m))); }
+int32_t HRM_CALL hrm_is_global_hot_reload_enabled(hrm_manager *m)
+{
+    int32_t code;
+    IN_GO_BY(hrmc_enter_shortly, NULL, code, hrmgo_is_global(HANDLE(m)));
+    return code;
+}
 
 /* Where Go cannot be entered it cannot run destroy: its promise is kept here. */
 #define SET_CALLBACK(which)                                                                                            \
     do {                                                                                                               \
-        int32_t why = hrmc_unusable();                                                                                 \
-        if (why != HRM_OK) {                                                                                           \
+        int32_t code = hrmc_unusable();                                                                                \
+        hrmc_call call;                                                                                                \
+        if (code == HRM_OK && !hrmc_enter(&call))                                                                      \
+            code = HRM_ERR_NOT_SUPPORTED;                                                                              \
+        if (code != HRM_OK) {                                                                                          \
             if (destroy != NULL)                                                                                       \
                 destroy(user_data);                                                                                    \
-            return why;                                                                                                \
+            return code;                                                                                               \
         }                                                                                                              \
-        return hrmgo_set_callback(HANDLE(m), which, (uintptr_t)fn, (uintptr_t)user_data, (uintptr_t)destroy);           \
+        code = hrmgo_set_callback(HANDLE(m), which, (uintptr_t)fn, (uintptr_t)user_data, (uintptr_t)destroy);          \
+        hrmc_leave(&call);                                                                                             \
+        hrmc_waited_for_callbacks();                                                                                   \
+        return code;                                                                                                   \
     } while (0)
 
 int32_t HRM_CALL hrm_set_reload_callback(hrm_manager *m, hrm_reload_fn fn, void *user_data, hrm_destroy_fn destroy)
@@ -336,7 +379,7 @@ int32_t HRM_CALL hrm_printable(const char *text, char *out, size_t size)
     CHECK_USABLE(NULL);
     if (text == NULL || out == NULL || size == 0)
         return HRM_ERR_INVALID_ARGUMENT;
-    return hrmgo_printable(text, out, size);
+    CALL(NULL, hrmgo_printable(text, out, size));
 }
 
 int32_t HRM_CALL hrm_report_reload(hrm_manager *m, const char *plugin_id, uint64_t generation, int32_t result,
@@ -367,7 +410,7 @@ int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_stats_t *out)
     if (out->struct_size < sizeof s && out->struct_size > sizeof out->struct_size && out->struct_size % 8 != 0)
         return HRM_ERR_INVALID_ARGUMENT;
     memset(&s, 0, sizeof s);
-    code = hrmgo_stats(HANDLE(m), &s);
+    IN_GO(NULL, code, hrmgo_stats(HANDLE(m), &s));
     if (code < 0)
         return code;
     size = out->struct_size < sizeof s ? out->struct_size : (uint32_t)sizeof s;

@@ -92,10 +92,16 @@
  *            a crash inside or outside a callback ends the process by its own signal
  *            there, and nothing is printed.
  *            All other signals are left as the host has them; on Linux the
- *            library sends none, and its threads block all of them (callbacks
- *            run with the mask of the thread that created the manager). A
+ *            library sends none, and its threads block all of them. There a callback
+ *            on a thread of the library has the mask of the thread that created the
+ *            manager. A thread of the host has its own mask and signal stack in
+ *            callbacks, and after a call the ones that it had before. A
  *            handler installed after loading needs SA_ONSTACK if it can run on a
  *            thread that is inside an hrm_ function.
+ *            A signal handler must not call the library, apart from hrm_error_name,
+ *            hrm_strerror and hrm_version_*. A call returns HRM_ERR_NOT_SUPPORTED if
+ *            the handler interrupted another call or runs on a signal stack (Linux);
+ *            otherwise it may wait for ever. A handler must not longjmp out of a call.
  *   limits:  if no thread can be started when the library is loaded, or less than
  *            1 GiB of address space is left (RLIMIT_AS; 128 MiB with 32 bits),
  *            every call returns HRM_ERR_NO_MEMORY (Linux). Later creating and enabling

@@ -44,7 +44,8 @@ func namesFor(goos string, static bool, v version) names {
 	}
 }
 
-// wrapped has pressure.c see to the threads and the memory that Go's runtime asks for.
+// wrapped has pressure.c see to the threads and the memory that Go's runtime asks for. A shared
+// library gets these flags from capi/exports.go.
 const wrapped = "-Wl,--wrap=pthread_create,--wrap=mmap"
 
 // linkerFlags are the flags for the system's linker, given through the C
@@ -76,7 +77,6 @@ func linkerFlags(c config, n names, scratch string) ([]string, error) {
 			"-Wl,-soname," + n.id,
 			"-Wl,-z,relro,-z,now,-z,noexecstack",
 			"-Wl,--build-id=sha1",
-			wrapped,
 		}, nil
 	}
 }

@@ -92,7 +92,23 @@ func run(c config, stdout io.Writer) error {
 	if !c.quiet {
 		fmt.Fprintln(stdout, filepath.Join(c.out, n.file))
 	}
-	return nil
+	return noteMusl(c)
+}
+
+// noteMusl says on stderr what nobody expects of a shared library. The linker of musl
+// says it in words that few understand.
+func noteMusl(c config) error {
+	dir, err := os.MkdirTemp("", "mklib-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	libc, err := libcOf(c, dir)
+	if err == nil && libc == "musl" && !c.static && !c.quiet {
+		fmt.Fprintln(os.Stderr, "mklib: musl cannot load this library with dlopen(); link programs to it, or start them with "+
+			"it in LD_PRELOAD (docs/packaging.md)")
+	}
+	return err
 }
 
 // build compiles into a scratch directory beside the result and renames, so

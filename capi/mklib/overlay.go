@@ -14,7 +14,7 @@ import (
 type patch struct {
 	file string // below Go's src/runtime
 	goos string // the system that it is for; "" = every one
-	libc string // C library that it must not be applied for; "" = for every one
+	libc string // the C library of Linux that it is for, "glibc" or "musl"; "" = every one
 	old  string // must be in the file exactly once
 	new  string
 }
@@ -33,7 +33,7 @@ var patches = []patch{
 		new: `{_SigNotify, "SIGPROF: profiling alarm clock"}`,
 	},
 	{ // musl keeps this one for itself; with glibc it is the host's SIGRTMIN.
-		file: "sigtab_linux_generic.go", goos: "linux", libc: "musl",
+		file: "sigtab_linux_generic.go", goos: "linux", libc: "glibc",
 		old: `{_SigSetStack + _SigUnblock, "signal 34"}`,
 		new: `{_SigSetStack, "signal 34"}`,
 	},
@@ -68,6 +68,91 @@ var patches = []patch{
 		old: `	envs = make([]string, n)
 `,
 		new: `	envs = make([]string, n)[:0]
+`,
+	},
+	// musl calls constructors without the program's arguments, behind which the runtime
+	// looks for the auxiliary vector. Where there is none it reads /proc/self/auxv.
+	{
+		file: "runtime1.go", goos: "linux", libc: "musl",
+		old: `func args(c int32, v **byte) {
+	argc = c
+	argv = v
+	sysargs(c, v)
+`,
+		new: `var noArguments [2]*byte // the end of the environment and the end of the vector
+
+func args(c int32, v **byte) {
+	argv = &noArguments[0]
+	sysargs(-1, argv)
+`,
+	},
+	// A thread of the host that ends keeps the signal mask and the signal stack that it
+	// has, not those of its first call.
+	{
+		file: "proc.go",
+		old: `	sigmask := mp.sigmask
+	sigblock(false)
+	unminit()
+
+	setg(nil)
+`,
+		new: `	var sigmask sigset
+	sigsave(&sigmask)
+	sigblock(false)
+	unminit()
+
+	setg(nil)
+`,
+	},
+	{
+		file: "signal_unix.go", goos: "linux",
+		old: `	if getg().m.newSigstack {
+		st := stackt{ss_flags: _SS_DISABLE}
+		sigaltstack(&st, nil)
+	} else {
+`,
+		new: `	if getg().m.newSigstack {
+		var st stackt
+		sigaltstack(nil, &st)
+		if uintptr(unsafe.Pointer(st.ss_sp)) == getg().m.gsignal.stack.lo {
+			st = stackt{ss_flags: _SS_DISABLE}
+			sigaltstack(&st, nil)
+		}
+	} else {
+`,
+	},
+	// A short call leaves the signal stack of the host's thread alone (capi/thread.c). A handler
+	// of the host may run on the goroutine's stack then, which is made large and stays so.
+	{
+		file: "proc.go", goos: "linux",
+		old: `	gp := malg(4096)
+	gp.sched.pc = abi.FuncPCABI0(goexit) + sys.PCQuantum
+`,
+		new: `	gp := malg(65536)
+	gp.sched.pc = abi.FuncPCABI0(goexit) + sys.PCQuantum
+`,
+	},
+	{
+		file: "stack.go", goos: "linux",
+		old: `	if debug.gcshrinkstackoff > 0 {
+		return
+	}
+`,
+		new: `	if debug.gcshrinkstackoff > 0 || gp.lockedm != 0 && gp.lockedm.ptr().isextra {
+		return
+	}
+`,
+	},
+	{
+		file: "signal_unix.go", goos: "linux",
+		old: `	if sp >= mp.g0.stack.lo && sp < mp.g0.stack.hi {
+`,
+		new: `	if gp := mp.curg; gp != nil && mp.isextra && sp >= gp.stack.lo && sp < gp.stack.hi {
+		st := stackt{ss_size: gp.stack.hi - gp.stack.lo}
+		setSignalstackSP(&st, gp.stack.lo)
+		setGsignalStack(&st, gsigStack)
+		return true
+	} else if sp >= mp.g0.stack.lo && sp < mp.g0.stack.hi {
 `,
 	},
 	// A crash of the host is the host's, also inside a callback: without a handler
@@ -121,6 +206,18 @@ var patches = []patch{
 	if fwdFn != _SIG_IGN {
 `,
 	},
+	// A fault inside the runtime itself, which nothing can contain, ends the process on the
+	// thread at fault. No other thread is sent SIGQUIT, which a host may handle.
+	{
+		file: "signal_unix.go", goos: "linux",
+		old: `	if docrash {
+		var crashSleepMicros uint32 = 5000
+`,
+		new: `	if docrash {
+		crash()
+		var crashSleepMicros uint32 = 5000
+`,
+	},
 	// No thread wakes a host at rest: the runtime's monitor would wake every
 	// minute to see whether the collection of every two minutes is due. The
 	// growth of the heap alone asks for a collection here.
@@ -140,7 +237,7 @@ var patches = []patch{
 func overlay(goroot, goos, libc, dir string) (string, error) {
 	replace := map[string]string{}
 	for _, p := range patches {
-		if p.goos != "" && p.goos != goos || p.libc != "" && p.libc == libc {
+		if p.goos != "" && p.goos != goos || p.libc != "" && p.libc != libc {
 			continue
 		}
 		original := filepath.Join(goroot, "src", "runtime", p.file)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -57,7 +58,7 @@ func patched(t *testing.T, list, goroot, file string) (text string, ok bool) {
 
 func TestEveryPatchOfASystemIsInTheOverlay(t *testing.T) {
 	for _, goos := range []string{"linux", "windows", "darwin"} {
-		for _, libc := range []string{"", "musl"} {
+		for _, libc := range []string{"glibc", "musl"} {
 			files := fitting()
 			goroot := fakeGo(t, files)
 			list, err := overlay(goroot, goos, libc, t.TempDir())
@@ -65,7 +66,7 @@ func TestEveryPatchOfASystemIsInTheOverlay(t *testing.T) {
 				t.Fatalf("%s %s: %v", goos, libc, err)
 			}
 			for _, p := range patches {
-				wanted := (p.goos == "" || p.goos == goos) && (p.libc == "" || p.libc != libc)
+				wanted := (p.goos == "" || p.goos == goos) && (p.libc == "" || p.libc == libc)
 				text, there := patched(t, list, goroot, p.file)
 				if applied := there && strings.Contains(text, p.new) && !strings.Contains(text, p.old); applied != wanted {
 					t.Errorf("%s %s: is %q patched: %v, want %v", goos, libc, p.old, applied, wanted)
@@ -90,18 +91,15 @@ func TestAPatchThatDoesNotFitFailsTheBuildAndIsNamed(t *testing.T) {
 		} {
 			files := fitting()
 			files[p.file] = text
-			goos := p.goos
-			if goos == "" {
-				goos = "linux"
-			}
-			_, err := overlay(fakeGo(t, files), goos, "", t.TempDir())
+			goos, libc := cmp.Or(p.goos, "linux"), cmp.Or(p.libc, "glibc")
+			_, err := overlay(fakeGo(t, files), goos, libc, t.TempDir())
 			if err == nil || !strings.Contains(err.Error(), p.file) {
 				t.Errorf("%s, %s: error %v, want one that names the file", p.file, what, err)
 			}
 		}
 		files := fitting()
 		delete(files, p.file)
-		if _, err := overlay(fakeGo(t, files), "linux", "", t.TempDir()); p.goos != "windows" && err == nil {
+		if _, err := overlay(fakeGo(t, files), "linux", cmp.Or(p.libc, "glibc"), t.TempDir()); p.goos != "windows" && err == nil {
 			t.Errorf("%s missing: no error", p.file)
 		}
 	}
@@ -113,8 +111,10 @@ func TestEveryPatchFitsTheInstalledGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, goos := range []string{"linux", "windows", "darwin"} {
-		if _, err := overlay(goroot, goos, "", t.TempDir()); err != nil {
-			t.Errorf("%s: %v", goos, err)
+		for _, libc := range []string{"glibc", "musl"} {
+			if _, err := overlay(goroot, goos, libc, t.TempDir()); err != nil {
+				t.Errorf("%s %s: %v", goos, libc, err)
+			}
 		}
 	}
 }

@@ -2,7 +2,10 @@
  * be made to panic, in the first access to the disk under a named function. */
 #include "support.h"
 
+#include <signal.h>
+
 void hrm_test_panic(const char *function);
+int32_t hrm_test_fault(int32_t shortly); /* in Go; as a short question, or as any other call */
 
 static recorder r;
 
@@ -135,8 +138,62 @@ static void in_delivery(int mode)
 static void in_delivery_thread(void) { in_delivery(HRM_DISPATCH_THREAD); }
 static void in_delivery_manual(void) { in_delivery(HRM_DISPATCH_MANUAL); }
 
+/* A fault of the processor in Go is a panic like any other, whatever signals the
+ * thread blocks, and with or without a signal stack of its own. */
+static void *fault_often(void *unused)
+{
+    int i;
+    (void)unused;
+    for (i = 0; i < 100; i++)
+        CHECK_INT(hrm_test_fault(i % 2), HRM_ERR_PANIC);
+    return NULL;
+}
+
+static void *fault_with_signals_blocked(void *unused)
+{
+    sigset_t all;
+    CHECK_INT(hrm_test_fault(0), HRM_ERR_PANIC);
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV); /* a short question does not open it */
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    fault_often(unused);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    CHECK_INT(hrm_test_fault(0), HRM_ERR_PANIC);
+    return unused;
+}
+
+static void *fault_on_a_signal_stack(void *size)
+{
+    stack_t own = {.ss_size = *(size_t *)size};
+    own.ss_sp = malloc(own.ss_size);
+    CHECK_INT(sigaltstack(&own, NULL), 0);
+    fault_often(NULL);
+    own.ss_flags = SS_DISABLE;
+    CHECK_INT(sigaltstack(&own, NULL), 0);
+    free(own.ss_sp);
+    return fault_often(NULL);
+}
+
+static void on_a_thread(void *(*run)(void *), void *arg)
+{
+    pthread_t t;
+    CHECK_INT(pthread_create(&t, NULL, run, arg), 0);
+    pthread_join(t, NULL);
+}
+
+static void a_fault_in_go_is_contained_on_every_thread(void)
+{
+    size_t size = 1 << 18;
+    fault_often(NULL);
+    on_a_thread(fault_often, NULL);
+    on_a_thread(fault_with_signals_blocked, NULL);
+    on_a_thread(fault_on_a_signal_stack, &size);
+}
+
 int main(void)
 {
+    RUN(a_fault_in_go_is_contained_on_every_thread);
     RUN(in_a_call_thread);
     RUN(in_a_call_manual);
     RUN(in_the_loop_thread);

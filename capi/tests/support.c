@@ -307,19 +307,9 @@ static int entries(const char *dir)
 int threads_now(void) { return entries("/proc/self/task"); }
 int fds_now(void) { return entries("/proc/self/fd") - 1; /* opendir's own */ }
 
-/* Asked by the leak checker. A destroyed manager's handle is kept as a byte of
- * its own for a while, so that a stale one is recognised: that is no leak. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:_Cfunc__Cmalloc\nleak:libhotreload.so\n";
-}
-
-const char *__lsan_default_options(void);
-const char *__lsan_default_options(void) { return "print_suppressions=0"; }
-
-/* Nor are the children of a fork asked, where what the parent's other threads
- * held is nobody's, nor programs without /proc, where it cannot look. */
+/* Asked by the leak checker. It does not check the children of a fork, where nobody
+ * holds what the parent's other threads held, nor programs without /proc, where it
+ * cannot look. */
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
 {
