@@ -160,8 +160,7 @@ int64_t host_delivered_ns(host *h)
 
 int64_t host_delivered(host *h)
 {
-    hrm_stats_t st;
-    st.struct_size = sizeof st;
+    hrm_statistics st = HRM_STATS_INIT;
     return hrm_stats(h->manager, &st) == HRM_OK ? (int64_t)st.deliveries : -1;
 }
 

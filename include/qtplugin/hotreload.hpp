@@ -431,8 +431,7 @@ public:
 
     Stats stats() const
     {
-        hrm_stats_t s = {};
-        s.struct_size = sizeof(s);
+        hrm_statistics s = HRM_STATS_INIT;
         hrm_stats(m_handle, &s);
         Stats out;
         out.failed = s.failed != 0;

@@ -22,7 +22,7 @@ STRUCTS: dict[str, Any] = {
     "hrm_enable_options": _abi.EnableOptions,
     "hrm_event": _abi.EventStruct,
     "hrm_candidate": _abi.CandidateStruct,
-    "hrm_stats_t": _abi.StatsStruct,
+    "hrm_statistics": _abi.StatsStruct,
 }
 
 

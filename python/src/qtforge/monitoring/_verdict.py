@@ -23,7 +23,7 @@ class _Verdict(ctypes.c_int32):
 
     # A new verdict is a rejection.
     __new__ = staticmethod(operator.methodcaller("from_buffer_copy", bytes(ctypes.c_int32(_abi.REJECT))))  # type: ignore[assignment]
-    # What ctypes returns for it: True is _abi.REJECT, False is _abi.ACCEPT.
+    # What ctypes returns for it: True is _abi.ACCEPT, False is _abi.REJECT.
     __ctypes_from_outparam__ = ctypes.c_int32.__bool__  # type: ignore[attr-defined]
 
 

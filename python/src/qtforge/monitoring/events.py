@@ -80,7 +80,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Figures of a manager at one moment; see ``hrm_stats_t`` in the C header."""
+    """Figures of a manager at one moment; see ``hrm_statistics`` in the C header."""
 
     failed: bool
     plugins: int
