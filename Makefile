@@ -153,6 +153,19 @@ test-qt5: lib
 	@.ci/need cmake g++ qt5
 	$(call QT_TEST,5,)
 
+.PHONY: man reference
+man: ## manual pages of the C interface, in build/man
+	@.ci/need go
+	@$(GO) run ./capi/mkman -out $(BUILD)/man include/*.h
+
+reference: ## the reference of the C and C++ interfaces, in build/reference/html; an undocumented symbol is an error
+	@.ci/need doxygen go python-venv
+	@mkdir -p $(BUILD)/reference
+	@$(GO) run ./capi/mkman -check include/*.h
+	@HOTRELOAD_REFERENCE=$(BUILD)/reference HOTRELOAD_VERSION="$$(sed -n 's/^#define HRM_VERSION_STRING "\(.*\)"/\1/p' include/hot_reload_manager.h)" \
+	    doxygen docs/Doxyfile
+	@$(PYTHON) docs/check/reference.py $(BUILD)/reference/xml
+
 .PHONY: wheel test-python-all lint-python
 # The Python package: what its wheel is made of.
 WHEEL      := $(BUILD)/dist/.made
@@ -186,7 +199,7 @@ test-windows: ## the C library for Windows, built by MinGW and run under Wine
 	@.ci/need go windows
 	capi/tests/windows/run $(BUILD)
 
-lint: ## formatting, vet for every system, the header under every standard, forbidden calls
+lint: reference ## formatting, vet for every system, the header under every standard, forbidden calls, documentation, licence lines
 	@.ci/need cc go g++
 	.ci/lint
 

@@ -151,7 +151,7 @@
 
 /** \} */
 
-/* How functions are exported and called; not part of the interface. */
+/** \cond */ /* How functions are exported and called; not part of the interface. */
 #if defined(_WIN32)
 #define HRM_CALL __cdecl
 #if defined(HRM_BUILDING)
@@ -165,6 +165,7 @@
 #define HRM_CALL
 #define HRM_API __attribute__((visibility("default")))
 #endif
+/** \endcond */
 
 #ifdef __cplusplus
 extern "C" {
@@ -292,7 +293,7 @@ typedef struct hrm_options {
 /** \} */
 
 /**
- * \defgroup hrm_safe Options of safe reload
+ * \defgroup hrm_safe_flags Options of safe reload
  * With safe reload the host receives private, complete, read-only copies of what changed. They were validated before. The
  * host reports how their loading went. The manual is docs/safe-reload.md.
  * \since 1.0.0
@@ -375,7 +376,7 @@ typedef struct hrm_safe_options {
 /** \} */
 
 /**
- * \defgroup hrm_plugin_options_group Options of a plugin
+ * \defgroup hrm_enable_flags Options of a plugin
  * \since 1.0.0
  * \sa hrm_enable_options, hrm_enable_hot_reload_ex()
  * \{
@@ -807,7 +808,7 @@ HRM_API int32_t HRM_CALL hrm_set_event_callback(hrm_manager *m, hrm_event_fn fn,
 /** \} */
 
 /**
- * \defgroup hrm_safe_functions Safe reload
+ * \defgroup hrm_safe_reload Safe reload
  * \since 1.0.0
  * \{
  */

@@ -29,6 +29,8 @@ PluginHotReloadManager::PluginHotReloadManager(const hotreload::Options& options
     qRegisterMetaType<hotreload::Event>("hotreload::Event");
 }
 
+IPluginHotReloadManager::~IPluginHotReloadManager() = default;  // here, so that its vtable is in this library alone
+
 PluginHotReloadManager::~PluginHotReloadManager() = default;
 
 std::shared_ptr<PluginHotReloadManager> PluginHotReloadManager::create() { return std::make_shared<PluginHotReloadManager>(); }

@@ -35,5 +35,12 @@
 #else
 #define HOTRELOAD_QT_EXPORT Q_DECL_IMPORT
 #endif
+// For an interface that plugins implement without linking with this library: one type for all of the process, compiled into
+// each of them.
+#if defined(Q_OS_WIN)
+#define HOTRELOAD_QT_INTERFACE
+#else
+#define HOTRELOAD_QT_INTERFACE Q_DECL_EXPORT
+#endif
 
 #endif  // HOTRELOAD_REQUIREMENTS_MET
