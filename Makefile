@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Needs make and a POSIX shell; whatever else a target needs, it asks .ci/need for.
 BUILD      ?= build
 $(if $(word 2,$(BUILD)),$(error BUILD is '$(BUILD)': make takes no targets with spaces; name a directory relative to this one))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 package main
 
 // #cgo CFLAGS: -std=c11 -Wall -Werror=implicit-function-declaration -fvisibility=hidden

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The public functions. Checked here, before Go is entered: whether this is a
  * child of a fork (Go would never return there), NULL pointers, struct sizes.

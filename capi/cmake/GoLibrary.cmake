@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # HotReload::hotreload: the C library, built by capi/mklib, the one place that
 # knows how; or a prebuilt one named by HOTRELOAD_LIBRARY.
 set(HOTRELOAD_KIND SHARED)

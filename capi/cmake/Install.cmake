@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What `cmake --install` puts where, in the components that a distribution would
 # make packages of: runtime (what a program needs), devel (what its build
 # needs), and both again for the Qt class.

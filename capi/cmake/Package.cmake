@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # `cpack -G DEB` makes libhotreload1, libhotreload-dev and, with Qt, the same two
 # for libhotreload-qtplugin. Configure with -DCMAKE_INSTALL_PREFIX=/usr for the
 # distribution's library directory.

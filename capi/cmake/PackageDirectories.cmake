@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Run by CPack: a package's directories are for everybody, whatever the umask of who makes it.
 file(GLOB_RECURSE paths LIST_DIRECTORIES TRUE "${CPACK_TEMPORARY_DIRECTORY}/*")
 foreach(path IN LISTS paths)

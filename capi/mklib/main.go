@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Command mklib builds the library from the capi package. It is the only place
 // that knows how: the Makefile, CMake and the Python build all call it.
 //

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every function with arguments good and bad. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Random calls with random, stale and hostile arguments from several threads:
  *   calls [NUMBER [SEED [THREADS]]]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* HRM_DISPATCH_THREAD: one library thread, one callback at a time, and nothing
  * after disable, clear or destroy. */
 #include "support.h"

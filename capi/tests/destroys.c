@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A destroy function may call every function: whichever callback it belongs to,
  * in both dispatch modes, however the callback was removed. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The library as a guest: processes that its host makes, files under fire, roots
  * and mounts. (process.c: descriptors, threads, output; guest.c, signals.c: hosts that load it.) */
 #include "support.h"

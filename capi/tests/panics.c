@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What becomes of a fault inside the library. Linked to a build of it that can
  * be made to panic, in the first access to the disk under a named function. */
 #include "support.h"

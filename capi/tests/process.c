@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The library as a guest: fork, dlopen, output, threads, descriptors, memory. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Safe reload through the C interface: snapshots, validation, reports. */
 #include "snapshots.h"
 

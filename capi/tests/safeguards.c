@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Safeguards cannot be lost: a manager's hold for each plugin that does not name
  * the field, an empty one is an error, and what goes wrong is a rejection. */
 #include "snapshots.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every struct of the interface in every size: of an older header, of a newer
  * one, and of none. The memory is exactly as large as struct_size says, so that
  * AddressSanitizer sees a byte that is read or written too many. */

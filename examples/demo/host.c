@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A host: loads a plugin from a private copy, reloads it when a change is delivered. */
 #include "demo.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file hotreload.hpp
  * @brief hotreload::Manager: the C library for C++17, header-only and without Qt.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The ctypes mirror against what a C compiler makes of the header."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What pip builds: from the sdist, without its tools, editable; and the version, which is written once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whatever goes wrong around a validator is a rejection."""
 
 from __future__ import annotations

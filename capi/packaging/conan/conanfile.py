@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Conan recipe; build it with `conan create capi/packaging/conan` from a checkout."""
 
 import os

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file error.hpp
  * @brief Error codes and the error object of the C++ interfaces.

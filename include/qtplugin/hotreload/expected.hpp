@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file expected.hpp
  * @brief hotreload::expected: a value, or the reason why there is none.

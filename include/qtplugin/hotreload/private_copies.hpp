@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file private_copies.hpp
  * @brief Copies of plugin files, each under a name that was never loaded before.

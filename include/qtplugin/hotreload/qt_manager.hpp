@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file qt_manager.hpp
  * @brief hotreload::QtManager: hotreload::Manager on the thread of a QObject, with signals.

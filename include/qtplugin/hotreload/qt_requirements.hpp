@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file qt_requirements.hpp
  * @brief What the Qt headers need of the compiler and of Qt. Included by each of them; programs need not include it.

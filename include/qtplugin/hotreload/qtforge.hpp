@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file qtforge.hpp
  * @brief The adapter for an unmodified QtForge: its hot reload interface over this library, and a loader of private copies.

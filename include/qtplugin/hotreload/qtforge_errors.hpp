@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file qtforge_errors.hpp
  * @brief This library's errors as QtForge's. For qtforge.hpp; programs need not include it.

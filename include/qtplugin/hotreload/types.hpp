@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file types.hpp
  * @brief What the C++ interfaces, with and without Qt, share beside errors: options, events, statistics.

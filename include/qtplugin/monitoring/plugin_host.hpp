@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file plugin_host.hpp
  * @brief A host for Qt plugins that exchanges them while they are in use.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file plugin_hot_reload_manager.hpp
  * @brief Delivers new, complete versions of plugin files to a Qt host.

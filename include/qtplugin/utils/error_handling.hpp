@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file error_handling.hpp
  * @brief The errors of the C++ interfaces under the names of the reference.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # An overlay port that builds the checkout it lies in; Go must be installed:
 #   vcpkg install hotreload --overlay-ports=capi/packaging/vcpkg
 get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../.." ABSOLUTE)

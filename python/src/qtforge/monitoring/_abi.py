@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The C interface as ctypes sees it. The only place that names the library's symbols."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One native manager: the C functions with Python values, exceptions instead of codes."""
 
 from __future__ import annotations

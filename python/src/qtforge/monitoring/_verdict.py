@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The callback for a validator: it rejects unless Python explicitly wrote "accept".
 
 ctypes leaves the result of a callback uninitialised when its function raises, and the library would take whatever is on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a manager tells: events and figures."""
 
 from __future__ import annotations
