@@ -63,8 +63,13 @@ lib-static: ## the static library, in build/static
 	@.ci/need cc go nm
 	$(GO) run ./capi/mklib -out $(BUILD)/static -static -release
 
-install: $(RELEASE) ## library, header, pkg-config and CMake files below PREFIX=/usr/local (also LIBDIR, INCLUDEDIR, DESTDIR)
-	capi/packaging/install $(dir $(RELEASE))
+install: $(RELEASE) man ## library, headers, manual pages, pkg-config and CMake files below PREFIX=/usr/local (also LIBDIR, INCLUDEDIR, MANDIR, DOCDIR, DESTDIR)
+	capi/packaging/install $(dir $(RELEASE)) $(BUILD)/man
+
+.PHONY: dist
+dist: ## the source archive with Go's modules in it, which builds without a network, in build/source
+	@.ci/need go
+	capi/packaging/dist $(BUILD)
 
 demo: lib ## a host, a plugin, a compiler: see a reload happen
 	@mkdir -p $(BUILD)/demo
@@ -118,8 +123,8 @@ abi-record: lib $(RELEASE) ## writes capi/abi anew, after functions or fields we
 	@.ci/need cc nm abigail
 	capi/tests/abi $(BUILD) --record
 
-test-packaging: $(RELEASE) ## installs it in every way that is offered and uses each from outside the tree
-	@.ci/need cc go nm cmake g++ qt6 pkg-config deb python-venv
+test-packaging: lib $(RELEASE) ## installs it in every way that is offered and uses each from outside the tree
+	@.ci/need cc go nm cmake g++ qt6 pkg-config deb python-venv $(if $(shell command -v apt-get),lintian)
 	capi/tests/packaging $(BUILD)
 
 test-examples: examples demo ## the C examples and the demo, to the end
@@ -197,7 +202,7 @@ test-toolchains: ## the library built with the oldest Go that go.mod allows and 
 
 .PHONY: test-windows
 test-windows: ## the C library for Windows, built by MinGW and run under Wine
-	@.ci/need go windows
+	@.ci/need go windows cmake
 	capi/tests/windows/run $(BUILD)
 
 lint: reference ## formatting, vet for every system, the header under every standard, forbidden calls, documentation, licence lines

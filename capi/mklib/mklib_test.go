@@ -86,3 +86,22 @@ func TestPathThatGoCannotPassToTheLinkerIsAnError(t *testing.T) {
 		t.Errorf("quote with a quotation mark = %s, %v; want an error that says what to do", got, err)
 	}
 }
+
+func TestImportLibrariesHaveTheHeadersFunctionsAlone(t *testing.T) {
+	list := "; made by the linker\r\nEXPORTS\r\n    _cgo_dummy_export @1 DATA\r\n    hrm_clear @2\r\n    hrmgo_clear @3\r\n"
+	if got, want := publicExports("hotreload.dll", list), "LIBRARY hotreload.dll\nEXPORTS\n    hrm_clear\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestTheDlltoolOfACrossCompilerIsItsOwn(t *testing.T) {
+	for cc, want := range map[string]string{
+		"gcc":                         "dlltool",
+		"x86_64-w64-mingw32-gcc":      "x86_64-w64-mingw32-dlltool",
+		"/opt/x86_64-w64-mingw32-gcc": "/opt/x86_64-w64-mingw32-dlltool",
+	} {
+		if got := dlltoolOf(cc); got != want {
+			t.Errorf("%s: %s, want %s", cc, got, want)
+		}
+	}
+}
