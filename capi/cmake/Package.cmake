@@ -57,6 +57,7 @@ set(CPACK_DEBIAN_QT-DEVEL_DESCRIPTION "${what_it_is}\nThis package has the heade
 # The dynamic linker's cache is renewed once for all packages of a run.
 set(triggers "${CMAKE_CURRENT_BINARY_DIR}/triggers")
 file(WRITE "${triggers}" "activate-noawait ldconfig\n")
+file(CHMOD "${triggers}" FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ) # whatever the umask
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA "${triggers}")
 set(CPACK_DEBIAN_QT-RUNTIME_PACKAGE_CONTROL_EXTRA "${triggers}")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME "${name}${major}")

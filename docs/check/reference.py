@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Checks in Doxygen's XML that every public symbol of the C++ headers says what a reader needs.
 
-Doxygen itself reports symbols, parameters and results without documentation. This adds: each class, enumeration, function,
-type and constant of a namespace has \\since and \\sa, and classes and functions have \\threadsafety. What a class says holds
-for its members. The C headers are checked by capi/mkman, without Doxygen.
+Doxygen itself reports symbols, parameters and results without documentation. This adds: each class, enumeration,
+function, type and constant of a namespace has \\since and \\sa, and classes and functions have \\threadsafety. What a
+class says holds for its members. The C headers are checked by capi/mkman, without Doxygen.
 
     python3 docs/check/reference.py build/reference/xml
 """
@@ -50,7 +50,7 @@ def faults(directory: Path) -> Iterator[tuple[str, str]]:
             yield name, missing(compound, ("Thread safety", "since", "see"))
         elif kind == "namespace":
             for member in compound.findall("./sectiondef/memberdef"):
-                wanted = ("since", "see")
+                wanted: tuple[str, ...] = ("since", "see")
                 if member.get("kind") == "function":
                     wanted = ("Thread safety", *wanted)
                 yield f"{name}::{member.findtext('name', '')}", missing(member, wanted)
