@@ -163,6 +163,7 @@ test-qt5: lib
 .PHONY: man reference
 man: ## manual pages of the C interface, in build/man
 	@.ci/need go
+	@rm -rf $(BUILD)/man
 	@$(GO) run ./capi/mkman -out $(BUILD)/man include/*.h
 
 reference: ## the reference of the C and C++ interfaces, in build/reference/html; an undocumented symbol is an error
