@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Needs make and a POSIX shell; whatever else a target needs, it asks .ci/need for.
 BUILD      ?= build
 $(if $(word 2,$(BUILD)),$(error BUILD is '$(BUILD)': make takes no targets with spaces; name a directory relative to this one))
@@ -62,8 +63,13 @@ lib-static: ## the static library, in build/static
 	@.ci/need cc go nm
 	$(GO) run ./capi/mklib -out $(BUILD)/static -static -release
 
-install: $(RELEASE) ## library, header, pkg-config and CMake files below PREFIX=/usr/local (also LIBDIR, INCLUDEDIR, DESTDIR)
-	capi/packaging/install $(dir $(RELEASE))
+install: $(RELEASE) man ## library, headers, manual pages, pkg-config and CMake files below PREFIX=/usr/local (also LIBDIR, INCLUDEDIR, MANDIR, DOCDIR, DESTDIR)
+	capi/packaging/install $(dir $(RELEASE)) $(BUILD)/man
+
+.PHONY: dist
+dist: ## the source archive with Go's modules in it, which builds without a network, in build/source
+	@.ci/need go
+	capi/packaging/dist $(BUILD)
 
 demo: lib ## a host, a plugin, a compiler: see a reload happen
 	@mkdir -p $(BUILD)/demo
@@ -118,8 +124,9 @@ abi-record: lib $(RELEASE) ## writes capi/abi anew, after functions or fields we
 	@.ci/need cc nm abigail
 	capi/tests/abi $(BUILD) --record
 
-test-packaging: $(RELEASE) ## installs it in every way that is offered and uses each from outside the tree
+test-packaging: lib $(RELEASE) ## installs it in every way that is offered and uses each from outside the tree
 	@.ci/need cc sanitizers go nm cmake g++ qt6 pkg-config deb python-venv
+	@! command -v apt-get >/dev/null 2>&1 || .ci/need lintian
 	capi/tests/packaging $(BUILD)
 
 test-examples: examples demo ## the C examples and the demo, to the end
@@ -153,6 +160,20 @@ test-qt6: lib
 test-qt5: lib
 	@.ci/need cmake g++ qt5
 	$(call QT_TEST,5,)
+
+.PHONY: man reference
+man: ## manual pages of the C interface, in build/man
+	@.ci/need go
+	@rm -rf $(BUILD)/man
+	@$(GO) run ./capi/mkman -out $(BUILD)/man include/*.h
+
+reference: ## the reference of the C and C++ interfaces, in build/reference/html; an undocumented symbol is an error
+	@.ci/need doxygen go python-venv
+	@mkdir -p $(BUILD)/reference
+	@$(GO) run ./capi/mkman -check include/*.h
+	@HOTRELOAD_REFERENCE=$(BUILD)/reference HOTRELOAD_VERSION="$$(sed -n 's/^#define HRM_VERSION_STRING "\(.*\)"/\1/p' include/hot_reload_manager.h)" \
+	    doxygen docs/Doxyfile
+	@$(PYTHON) docs/check/reference.py $(BUILD)/reference/xml
 
 .PHONY: wheel test-python-all lint-python
 # The Python package: what its wheel is made of.
@@ -190,10 +211,10 @@ test-links: lib-static ## programs linked to the archive by gcc and clang, with 
 
 .PHONY: test-windows
 test-windows: ## the C library for Windows, built by MinGW and run under Wine
-	@.ci/need go windows
+	@.ci/need go windows cmake
 	capi/tests/windows/run $(BUILD)
 
-lint: ## formatting, vet for every system, the header under every standard, forbidden calls
+lint: reference ## formatting, vet for every system, the header under every standard, forbidden calls, documentation, licence lines
 	@.ci/need cc go g++
 	.ci/lint
 

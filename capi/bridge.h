@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Private declarations shared by the Go and the C half of the library. */
 #ifndef HRM_BRIDGE_H
 #define HRM_BRIDGE_H

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 package main
 
 // #include "bridge.h"
@@ -93,7 +95,7 @@ func callValidator(fn, userData C.uintptr_t, mask C.uint64_t, c core.Candidate) 
 		why = why[:end]
 	}
 	if why == "" {
-		return fmt.Errorf("the validator refused it (%d)", int32(verdict))
+		return fmt.Errorf("the validator rejected it (%d)", int32(verdict))
 	}
 	return errors.New(string([]rune(why))) // what is no UTF-8 becomes U+FFFD
 }

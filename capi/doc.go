@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Command capi is the c-shared library libhotreload. It only converts between
 // C and package core; nothing is decided here. Built by capi/mklib.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 package main
 
 // #cgo CFLAGS: -std=c11 -Wall -Werror=implicit-function-declaration -fvisibility=hidden
@@ -126,16 +128,16 @@ func hrmgo_disable(h C.uintptr_t, id *C.hrm_cchar) C.int32_t {
 }
 
 //export hrmgo_is_enabled
-func hrmgo_is_enabled(h C.uintptr_t, id *C.hrm_cchar, n C.uintptr_t) (result C.int32_t) {
+func hrmgo_is_enabled(h C.uintptr_t, id *C.hrm_cchar, n C.uintptr_t, err *C.hrm_error) (result C.int32_t) {
 	m, e := lookup(uintptr(h)) // as answer does; hosts ask this often
-	defer guard(&m, &result, nil)
+	defer guard(&m, &result, err)
 	if e == nil {
 		var on bool
 		if on, e = m.IsEnabled(unsafe.String((*byte)(unsafe.Pointer(id)), n)); e == nil {
 			return boolean(on)
 		}
 	}
-	return code(e, nil)
+	return code(e, err)
 }
 
 //export hrmgo_clear
@@ -149,8 +151,8 @@ func hrmgo_set_global(h C.uintptr_t, on C.int32_t) C.int32_t {
 }
 
 //export hrmgo_is_global
-func hrmgo_is_global(h C.uintptr_t) C.int32_t {
-	return answer(h, nil, (*core.Manager).IsGlobalEnabled, boolean)
+func hrmgo_is_global(h C.uintptr_t, err *C.hrm_error) C.int32_t {
+	return answer(h, err, (*core.Manager).IsGlobalEnabled, boolean)
 }
 
 //export hrmgo_event_fd
@@ -191,7 +193,7 @@ func hrmgo_list(h C.uintptr_t, buf *C.char, size *C.uint64_t) C.int32_t {
 }
 
 //export hrmgo_stats
-func hrmgo_stats(h C.uintptr_t, out *C.hrm_stats_t) C.int32_t {
+func hrmgo_stats(h C.uintptr_t, out *C.hrm_statistics) C.int32_t {
 	return answer(h, nil, (*core.Manager).Stats, func(s core.Stats) C.int32_t {
 		out.failed = boolean(s.Failed)
 		out.plugins = C.uint64_t(s.Plugins)

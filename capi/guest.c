@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The library as a guest in somebody's process, where that must be seen to in C:
  * before and after Go's runtime starts, and in the child of a fork.

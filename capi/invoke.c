@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Calls of the host's callbacks from Go. */
 #define _GNU_SOURCE
 #include "bridge.h"

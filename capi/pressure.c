@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A process that runs out of threads or address space. Go's runtime ends it
  * where either cannot be had; here a thread is waited for, a little address

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 package main
 
 // #include "bridge.h"
@@ -112,7 +114,7 @@ func hrmgo_report(h C.uintptr_t, id *C.hrm_cchar, generation C.uint64_t, result 
 	}, boolean)
 }
 
-func safeStats(s *core.Stats, out *C.hrm_stats_t) {
+func safeStats(s *core.Stats, out *C.hrm_statistics) {
 	out.snapshots = C.uint64_t(s.Snapshots)
 	out.snapshot_bytes = C.uint64_t(s.SnapshotBytes)
 	out.validating = C.uint64_t(s.Validating)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The public functions. Checked here, before Go is entered: whether this is a
  * child of a fork (Go would never return there) or a signal handler, NULL
@@ -68,10 +69,11 @@ typedef struct {
 } field;
 #define FIELD(type, name) {offsetof(type, name), offsetof(type, name) + sizeof(((type *)0)->name)}
 #define COUNT(list) (sizeof(list) / sizeof *(list))
-/* A list below is complete if nothing but padding follows its last field. */
+/* An appended field must change the size of its struct, so no struct ends with padding (capi/tests/abi looks between
+ * the fields, too, and on other systems). The last field here is the last one of the struct. */
 #define LAST(type, name)                                                                                               \
-    _Static_assert(sizeof(type) - offsetof(type, name) - sizeof(((type *)0)->name) < _Alignof(type),                   \
-                   "a field of " #type " is missing here")
+    _Static_assert(sizeof(type) == offsetof(type, name) + sizeof(((type *)0)->name),                                   \
+                   #type " ends with padding, or with a field that is missing here")
 
 static const field options_fields[] = {
     FIELD(hrm_options, struct_size),   FIELD(hrm_options, dispatch_mode),    FIELD(hrm_options, quiet_ms),
@@ -81,19 +83,27 @@ static const field options_fields[] = {
 LAST(hrm_options, snapshot_dir);
 static const field enable_fields[] = {
     FIELD(hrm_enable_options, struct_size), FIELD(hrm_enable_options, flags),
-    FIELD(hrm_enable_options, quiet_ms),    FIELD(hrm_enable_options, safe),
+    FIELD(hrm_enable_options, quiet_ms),    FIELD(hrm_enable_options, reserved),
+    FIELD(hrm_enable_options, safe),
 };
 LAST(hrm_enable_options, safe);
 static const field safe_fields[] = {
     FIELD(hrm_safe_options, struct_size),          FIELD(hrm_safe_options, flags),
     FIELD(hrm_safe_options, files),                FIELD(hrm_safe_options, symbols),
     FIELD(hrm_safe_options, allow_list),           FIELD(hrm_safe_options, public_keys),
-    FIELD(hrm_safe_options, signature),            FIELD(hrm_safe_options, validator_timeout_ms),
+    FIELD(hrm_safe_options, signature),            FIELD(hrm_safe_options, reserved_pointer),
+    FIELD(hrm_safe_options, validator_timeout_ms),
     FIELD(hrm_safe_options, report_timeout_ms),    FIELD(hrm_safe_options, retries),
     FIELD(hrm_safe_options, retry_delay_ms),       FIELD(hrm_safe_options, keep_generations),
+    FIELD(hrm_safe_options, reserved),
     FIELD(hrm_safe_options, max_size),
 };
 LAST(hrm_safe_options, max_size);
+/* The library writes these, or knows their fields by their size. */
+LAST(hrm_error, message);
+LAST(hrm_event, reserved_pointer);
+LAST(hrm_candidate, snapshot_sha256);
+LAST(hrm_statistics, snapshot_failures);
 
 /* Whether a struct of this size has a part of a field only. */
 static int cuts_a_field(uint32_t size, const field *fields, size_t n)
@@ -202,6 +212,8 @@ static int32_t read_safe(hrm_safe_options *to, const hrm_safe_options **at, hrm_
     if (*at != NULL) {
         code = read_struct(to, sizeof *to, *at, "hrm_safe_options", safe_fields, COUNT(safe_fields), err);
         *at = to;
+        if (code == HRM_OK && (to->reserved != 0 || to->reserved_pointer != NULL))
+            code = fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_safe_options.reserved or reserved_pointer is not 0; set both to 0");
     }
     return code;
 }
@@ -284,6 +296,8 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
     if (file_path == NULL)
         return fail(err, HRM_ERR_INVALID_ARGUMENT, "file_path is NULL");
     code = read_struct(&o, sizeof o, opts, "hrm_enable_options", enable_fields, COUNT(enable_fields), err);
+    if (code == HRM_OK && o.reserved != 0)
+        code = fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_enable_options.reserved is not 0; set it to 0");
     if (code == HRM_OK)
         code = read_safe(&safe, &o.safe, err);
     if (code < 0)
@@ -298,13 +312,41 @@ int32_t HRM_CALL hrm_disable_hot_reload(hrm_manager *m, const char *plugin_id)
     CALL_AND_WAIT(hrmgo_disable(HANDLE(m), plugin_id));
 }
 
-int32_t HRM_CALL hrm_is_hot_reload_enabled(hrm_manager *m, const char *plugin_id)
+/* The questions that a host may ask often. */
+static int32_t ask_enabled(hrm_manager *m, const char *plugin_id)
 {
     int32_t code;
-    if (plugin_id == NULL)
-        return hrmc_unusable() != HRM_OK ? hrmc_unusable() : HRM_ERR_INVALID_ARGUMENT;
-    IN_GO_BY(hrmc_enter_shortly, NULL, code, hrmgo_is_enabled(HANDLE(m), plugin_id, strlen(plugin_id)));
+    IN_GO_BY(hrmc_enter_shortly, NULL, code, hrmgo_is_enabled(HANDLE(m), plugin_id, strlen(plugin_id), NULL));
     return code;
+}
+
+static int32_t ask_global(hrm_manager *m)
+{
+    int32_t code;
+    IN_GO_BY(hrmc_enter_shortly, NULL, code, hrmgo_is_global(HANDLE(m), NULL));
+    return code;
+}
+
+int32_t HRM_CALL hrm_is_hot_reload_enabled(hrm_manager *m, const char *plugin_id)
+{
+    return plugin_id != NULL && ask_enabled(m, plugin_id) == 1; /* in a condition an error is no yes */
+}
+
+/* The answer of a question that is 1, 0 or a code, apart from its code. */
+static int32_t split_answer(int32_t answer, int32_t *yes)
+{
+    if (yes != NULL)
+        *yes = answer == 1;
+    return answer < 0 ? answer : HRM_OK;
+}
+
+int32_t HRM_CALL hrm_is_hot_reload_enabled_ex(hrm_manager *m, const char *plugin_id, int32_t *enabled, hrm_error *err)
+{
+    split_answer(0, enabled);
+    CHECK_USABLE(err);
+    if (plugin_id == NULL)
+        return fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
+    CALL(err, split_answer(hrmgo_is_enabled(HANDLE(m), plugin_id, strlen(plugin_id), &e), enabled));
 }
 
 int32_t HRM_CALL hrm_get_hot_reload_plugins(hrm_manager *m, char *buf, size_t *size)
@@ -329,9 +371,13 @@ int32_t HRM_CALL hrm_set_global_hot_reload_enabled(hrm_manager *m, int32_t enabl
 
 int32_t HRM_CALL hrm_is_global_hot_reload_enabled(hrm_manager *m)
 {
-    int32_t code;
-    IN_GO_BY(hrmc_enter_shortly, NULL, code, hrmgo_is_global(HANDLE(m)));
-    return code;
+    return ask_global(m) == 1;
+}
+
+int32_t HRM_CALL hrm_is_global_hot_reload_enabled_ex(hrm_manager *m, int32_t *enabled, hrm_error *err)
+{
+    split_answer(0, enabled);
+    CALL(err, split_answer(hrmgo_is_global(HANDLE(m), &e), enabled));
 }
 
 /* Where Go cannot be entered it cannot run destroy: its promise is kept here. */
@@ -398,9 +444,9 @@ int32_t HRM_CALL hrm_dispatch(hrm_manager *m, int32_t max, int32_t timeout_ms, h
 
 int32_t HRM_CALL hrm_event_fd(hrm_manager *m) { CALL(NULL, hrmgo_event_fd(HANDLE(m))); }
 
-int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_stats_t *out)
+int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_statistics *out)
 {
-    hrm_stats_t s;
+    hrm_statistics s;
     uint32_t size;
     int32_t code;
     CHECK_USABLE(NULL);

@@ -1,7 +1,10 @@
-/*
- * hot_reload_canary.h - tries a library in a child process before it is loaded.
- * A part of hot_reload_plugin.h that can also be used alone, with a validator
- * of one's own; it needs nothing else of libhotreload. POSIX.
+/* SPDX-License-Identifier: MIT */
+/**
+ * \file hot_reload_canary.h
+ * \brief Tries a library in a child process before it is loaded. POSIX.
+ *
+ * A part of hot_reload_plugin.h that can also be used alone, with a validator of your own. It needs nothing else of
+ * libhotreload. One C file of the program defines HRM_PLUGIN_IMPLEMENTATION before it includes the header.
  *
  *   \code
  *   #define HRM_PLUGIN_IMPLEMENTATION // in exactly one C file
@@ -19,9 +22,8 @@
  *   }
  *   \endcode
  *
- * The child is a fork without an exec: the library sees the host's memory as it
- * is, and its init runs in a process that has this thread alone. It dies with
- * the host, at the latest a few seconds after timeout_ms.
+ * The child is a fork without an exec: the library sees the host's memory as it is, and its init runs in a process that has
+ * this thread alone. The child ends with the host, at the latest a few seconds after the timeout.
  */
 #ifndef HOT_RELOAD_CANARY_H
 #define HOT_RELOAD_CANARY_H
@@ -33,9 +35,18 @@
 extern "C" {
 #endif
 
-/* Loads a library in a child process and calls its init there (NULL:
- * plugin_init; not exported: none). Returns 1 if that went well, else 0 and
- * writes why: one line of ASCII, other bytes as \xNN. Any thread. */
+/**
+ * Loads a library in a child process and calls its init there.
+ * \param path        the library, as for dlopen()
+ * \param init        the name of its init; NULL = plugin_init. A library that does not export it has none.
+ * \param timeout_ms  how long loading and init may take, in milliseconds
+ * \param[out] why    receives why it failed: one line of ASCII, other bytes as \\xNN
+ * \param size        the room in why in bytes, the NUL included
+ * \returns 1 if the library was loaded and its init returned 0, otherwise 0
+ * \threadsafety Any thread.
+ * \since 1.0.0
+ * \sa hrm_plugin_options
+ */
 int hrm_plugin_canary(const char *path, const char *init, int32_t timeout_ms, char *why, size_t size);
 
 #ifdef __cplusplus

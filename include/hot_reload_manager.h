@@ -1,13 +1,23 @@
-/*
- * hot_reload_manager.h - the C interface of libhotreload, and its manual.
+/* SPDX-License-Identifier: MIT */
+/**
+ * \file hot_reload_manager.h
+ * \brief The C interface of libhotreload.
  *
- * What is not in this header is not part of the interface.
+ * This header is the manual. What is not in this header is not part of the interface.
  *
- * libhotreload watches plugin files (shared libraries, scripts, configuration)
- * and tells the host exactly once about every completed change, never about a
- * half-written file, on the thread the host asked for, losing nothing.
+ * libhotreload watches plugin files: shared libraries, scripts, configuration. It delivers every completed change to the
+ * host exactly once. It never delivers a half-written file. It delivers on the thread that the host chose. It loses no
+ * change.
  *
- * LIFE CYCLE
+ * \section hrm_life_cycle Life cycle
+ * 1. hrm_manager_create() makes a manager.
+ * 2. hrm_set_reload_callback() or hrm_set_event_callback() sets the function that receives changes.
+ * 3. hrm_enable_hot_reload() starts watching a plugin's file. The version that the file has now becomes the baseline: only
+ *    later versions are delivered.
+ * 4. The library delivers each version once the file is complete: no process holds it open for writing, and it has been
+ *    quiet for hrm_options.quiet_ms.
+ * 5. hrm_manager_destroy() ends the deliveries and frees everything.
+ *
  *   \code
  *   #include <hot_reload_manager.h>
  *   #include <stdio.h>
@@ -36,87 +46,87 @@
  *   }
  *   \endcode
  *
- * THREADS
- *   Every function may be called from any thread, and from inside a callback,
- *   hrm_manager_destroy included. Callbacks of one manager never overlap, never
- *   nest, and are called with no lock held.
- *     HRM_DISPATCH_THREAD  callbacks run on one thread owned by the library.
- *     HRM_DISPATCH_MANUAL  callbacks run inside hrm_dispatch(), on the thread
- *                          that calls it, and nowhere else.
- *   After hrm_disable_hot_reload, hrm_clear or hrm_manager_destroy returns
- *   (outside a callback), no change of that subject is being delivered or will
- *   be. These three, the hrm_set_*_callback functions and pausing therefore wait
- *   for a running callback of that subject to return; called from inside a
- *   callback they do not wait. hrm_dispatch waits as it is told to. Nothing else blocks
- *   for longer than a file system call.
+ * \section hrm_threads Threads
+ * Every function may be called on any thread, and inside a callback. This includes hrm_manager_destroy().
  *
- * CALLBACKS
- *   Registered as a triple: function, user_data, destroy. destroy(user_data),
- *   if not NULL, runs exactly once: after the last call that could see
- *   user_data, also when the registration itself fails. It may call every
- *   function, whichever callback it belongs to. Strings and structs
- *   passed to a callback are valid until it returns. A callback must not throw
- *   or longjmp out, and must not fork or unload the library.
- *   A build may replace the file while you load it. If it is another one when
- *   the callback has returned, what is there next is told as well, even if that
- *   is the version just told, put back. What was there for a moment in between
- *   can only be known with safe reload (docs/safe-reload.md), where you load a
- *   copy that nobody changes.
+ * Callbacks of one manager never overlap and never nest. The library holds no lock while it calls them. Where they run is
+ * the manager's dispatch mode:
+ * - #HRM_DISPATCH_THREAD: on one thread of the library for each manager.
+ * - #HRM_DISPATCH_MANUAL: inside hrm_dispatch(), on the thread that calls it, and nowhere else. The wakeup callback and the
+ *   validator are the exceptions: hrm_set_wakeup_callback() and hrm_set_validator() say where they run.
  *
- * ERRORS
- *   Functions return int32_t: 0 or a documented positive value is success, a
- *   negative value is an HRM_ERR_* code with a fixed number. The optional last
- *   argument hrm_error *err, set up with HRM_ERROR_INIT and owned by the
- *   caller, receives a message that names the offending value.
- *   Messages of errors and events are for people: one line of UTF-8 in which
- *   text that comes from files or from the host is printable and short. Control
- *   characters, invisible ones, those that change the direction of writing, and
- *   bytes that are not UTF-8 appear as escapes (\n, \x1b, \u202e); what is too
- *   long has "…" in place of its middle. hrm_printable does the same.
+ * After hrm_disable_hot_reload(), hrm_clear() or hrm_manager_destroy() returns outside a callback, no callback for that
+ * subject runs or will run. These three functions, the functions that set a callback, and pausing wait for a running
+ * callback of that subject. Inside a callback they do not wait. hrm_dispatch() waits as long as its timeout says. No other
+ * function blocks for longer than a call of the file system.
  *
- * STRINGS AND PATHS
- *   Plugin ids: non-empty UTF-8, at most 255 bytes, no control characters.
- *   Paths: on POSIX the bytes the kernel takes; on Windows UTF-8. A relative
- *   path is resolved when it is registered; a later chdir() does not move it.
- *   Events report the path as it was registered.
+ * \section hrm_callbacks Callbacks
+ * A callback is registered as a function, user_data and a destroy function. The library calls destroy(user_data) exactly
+ * once, after the last call that can see user_data. It does so also if the registration fails. destroy may be NULL. The
+ * destroy function may call every function of this header.
  *
- * PROCESS RULES
- *   fork:    in a child of fork() every call returns HRM_ERR_FORKED; the parent
- *            is unaffected. fork() followed by exec() is fine.
- *   unload:  the library stays loaded until the process ends; dlclose() is
- *            harmless and has no effect.
- *   signals: the library contains the Go runtime, which handles SIGSEGV, SIGBUS
- *            and SIGFPE in its own code. Everything else goes to the handler that
- *            the host installed before, on Linux with the signals blocked and the
- *            flags that it asked for; without one, or if the host ignores the signal,
- *            a crash inside or outside a callback ends the process by its own signal
- *            there, and nothing is printed.
- *            All other signals are left as the host has them; on Linux the
- *            library sends none, and its threads block all of them. There a callback
- *            on a thread of the library has the mask of the thread that created the
- *            manager. A thread of the host has its own mask and signal stack in
- *            callbacks, and after a call the ones that it had before. A
- *            handler installed after loading needs SA_ONSTACK if it can run on a
- *            thread that is inside an hrm_ function.
- *            A signal handler must not call the library, apart from hrm_error_name,
- *            hrm_strerror and hrm_version_*. A call returns HRM_ERR_NOT_SUPPORTED if
- *            the handler interrupted another call or runs on a signal stack (Linux);
- *            otherwise it may wait for ever. A handler must not longjmp out of a call.
- *   limits:  if no thread can be started when the library is loaded, or less than
- *            1 GiB of address space is left (RLIMIT_AS; 128 MiB with 32 bits),
- *            every call returns HRM_ERR_NO_MEMORY (Linux). Later creating and enabling
- *            do, while less than 128 MiB (32) are left or no thread can be started;
- *            what runs already goes on when there is room again. The Go runtime ends
- *            a process in which memory itself runs out.
- *   Nothing is printed, and no environment variable changes what the library does,
- *            GODEBUG and the others of the Go runtime included (docs/go-runtime.md).
+ * Strings and structs that a callback receives are valid until it returns. A callback must not throw, must not leave by
+ * longjmp, must not fork without exec, and must not unload the library.
  *
- * VERSIONING
- *   Structs begin with struct_size; zero in a field means its default, so
- *   fields can be appended. A struct_size that ends inside of a field is
- *   INVALID_ARGUMENT (in hrm_error, such a field counts as absent); one that is
- *   larger than the library knows is NOT_SUPPORTED unless the rest is zero. Codes are never renumbered. The SONAME is the major
- *   version.
+ * If the file changed while your callback ran, its next complete version is delivered too, even if it equals the previous
+ * one. A version that existed only between two deliveries is not delivered: it was superseded. With safe reload
+ * (docs/safe-reload.md) the host loads a private copy of exactly the version that was delivered.
+ *
+ * \section hrm_errors_section Errors
+ * Functions return int32_t. 0 or a documented positive value is success. A negative value is an HRM_ERR_* code; the codes
+ * never change their numbers. The functions hrm_is_hot_reload_enabled() and hrm_is_global_hot_reload_enabled() are made for
+ * conditions and return 1 or 0 only; their variants with _ex return the code.
+ *
+ * The optional last argument `hrm_error *err` receives the detail. The caller owns it and sets it up with #HRM_ERROR_INIT.
+ * Its message names the value that was wrong and says what to do.
+ *
+ * Messages of errors and events are for people: one line of UTF-8, without control characters, invisible characters and
+ * characters that change the direction of writing. These characters, and bytes that are not UTF-8, appear as escapes
+ * (\\n, \\x1b, \\u202e). Text that is too long has "…" in place of its middle. hrm_printable() does the same for the host.
+ *
+ * \section hrm_strings Strings and paths
+ * Plugin ids are UTF-8, not empty, at most 255 bytes long, without control characters. Paths are the bytes that the kernel
+ * takes (POSIX) or UTF-8 (Windows). A relative path is resolved when it is registered; a later chdir() does not change it.
+ * Events contain the path as it was registered.
+ *
+ * \section hrm_versioning Versioning
+ * Structs begin with struct_size. Zero in any other field means the default. Within a major version fields and functions are
+ * only appended, and numbers never change. The SONAME is the major version.
+ * - A struct that is shorter than the library's is accepted: the missing fields have their defaults.
+ * - A struct that is longer is accepted if the rest is zero. Otherwise the call returns #HRM_ERR_NOT_SUPPORTED.
+ * - A struct_size that ends inside a field is #HRM_ERR_INVALID_ARGUMENT. In hrm_error such a field counts as absent.
+ *
+ * No struct has padding, neither between its fields nor at its end: every byte belongs to a field. An appended field
+ * therefore always changes the size. Fields that are called reserved are zero or NULL.
+ *
+ * \section hrm_process Process
+ * - fork: in a child of fork() every call returns #HRM_ERR_FORKED. The parent is not affected. fork() followed by exec() is
+ *   fine.
+ * - unload: the library stays loaded until the process ends. dlclose() has no effect and does no harm.
+ * - output: the library prints nothing.
+ * - environment: no environment variable changes what the library does. This includes GODEBUG and the other variables of
+ *   the Go runtime (docs/go-runtime.md).
+ *
+ * \section hrm_signals Signals
+ * The library contains the Go runtime, which handles SIGSEGV, SIGBUS and SIGFPE in its own code. Everything else goes to
+ * the handler that the host installed before, on Linux with the signals blocked and the flags that it asked for. Without
+ * such a handler, or if the host ignores the signal, a crash inside or outside a callback ends the process by its own
+ * signal, and nothing is printed.
+ *
+ * All other signals are left as the host has them. On Linux the library sends none, and its threads block all of them.
+ * There a callback on a thread of the library has the mask of the thread that created the manager. A thread of the host
+ * has its own mask and signal stack in callbacks, and after a call the ones that it had before. A handler that is installed
+ * after loading needs SA_ONSTACK if it can run on a thread that is inside a function of this header.
+ *
+ * A signal handler must not call the library, apart from hrm_error_name(), hrm_strerror() and hrm_version_number() or
+ * hrm_version_string(). On Linux a call returns #HRM_ERR_NOT_SUPPORTED if the handler interrupted another call or runs on a
+ * signal stack. Otherwise the call may wait for ever. A handler must not leave a call by longjmp.
+ *
+ * \section hrm_limits Limits
+ * On Linux, if no thread can be started when the library is loaded, or if less than 1 GiB of address space is left then
+ * (RLIMIT_AS; 128 MiB with 32 bits), every call returns #HRM_ERR_NO_MEMORY. Later, creating a manager and enabling a plugin
+ * return it while less than 128 MiB (32 MiB with 32 bits) are left or no thread can be started. Managers that exist
+ * continue when there is room again. The Go runtime ends a process in which memory itself runs out.
  */
 #ifndef HOT_RELOAD_MANAGER_H
 #define HOT_RELOAD_MANAGER_H
@@ -124,15 +134,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/**
+ * \defgroup hrm_version Version
+ * The version of this header, and of the library that is loaded.
+ * \since 1.0.0
+ * \{
+ */
+
 /* The one place where the version is written; every build reads it here. */
+/** The major version of this header. Another major version is another SONAME. */
 #define HRM_VERSION_MAJOR 1
+/** The minor version of this header: functions and fields were appended. */
 #define HRM_VERSION_MINOR 0
+/** The patch version of this header. */
 #define HRM_VERSION_PATCH 0
+/** The version of this header as text. */
 #define HRM_VERSION_STRING "1.0.0"
-/* major * 1000000 + minor * 1000 + patch */
+/** The version of this header as a number that can be compared: major * 1000000 + minor * 1000 + patch. */
 #define HRM_VERSION_NUMBER                                                     \
     (HRM_VERSION_MAJOR * 1000000 + HRM_VERSION_MINOR * 1000 + HRM_VERSION_PATCH)
 
+/** \} */
+
+/** \cond */ /* How functions are exported and called; not part of the interface. */
 #if defined(_WIN32)
 #define HRM_CALL __cdecl
 #if defined(HRM_BUILDING)
@@ -146,412 +170,914 @@
 #define HRM_CALL
 #define HRM_API __attribute__((visibility("default")))
 #endif
+/** \endcond */
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* A manager. The pointer is a key, not memory: it is never dereferenced, and a
- * NULL, foreign or already destroyed one gives HRM_ERR_INVALID_HANDLE. */
-typedef struct hrm_manager hrm_manager;
+/**
+ * \defgroup hrm_errors Errors
+ * The codes that functions return, and their detail.
+ * \since 1.0.0
+ * \sa hrm_error_name(), hrm_strerror()
+ * \{
+ */
 
-/* ---------------------------------------------------------------- codes -- */
-
+/** Success. */
 #define HRM_OK 0
-#define HRM_ERR_FILE_NOT_FOUND (-1)    /* the plugin file does not exist (a dangling link included) */
-#define HRM_ERR_INVALID_PATH (-2)      /* empty, too long, a directory, a device, a FIFO, a link loop */
-#define HRM_ERR_ALREADY_EXISTS (-3)    /* the id is enabled already: disable it first */
-#define HRM_ERR_PERMISSION_DENIED (-4) /* the file is unreadable or its directory not searchable */
-#define HRM_ERR_INVALID_ARGUMENT (-5)  /* NULL where a value is needed, a bad id, an option out of range */
-#define HRM_ERR_INVALID_HANDLE (-6)    /* NULL, foreign or destroyed manager */
-#define HRM_ERR_BUFFER_TOO_SMALL (-7)  /* the needed size was stored in *size */
-#define HRM_ERR_NOT_SUPPORTED (-8)     /* not in this mode, on this platform, or by this version */
-#define HRM_ERR_FORKED (-9)            /* called in the child of a fork */
-#define HRM_ERR_PANIC (-10)            /* a fault inside the library was contained; the manager is unusable, destroy it */
-#define HRM_ERR_IO (-11)               /* another system error; os_error and message say which */
-#define HRM_ERR_NO_MEMORY (-12)        /* memory or file descriptors ran out */
+/** The plugin's file does not exist. A link without a target counts as such a file. */
+#define HRM_ERR_FILE_NOT_FOUND (-1)
+/** The path is empty, too long, a directory, a device, a FIFO or a loop of links. */
+#define HRM_ERR_INVALID_PATH (-2)
+/** The id is enabled already: disable it first. */
+#define HRM_ERR_ALREADY_EXISTS (-3)
+/** The file cannot be read, or its directory cannot be searched. */
+#define HRM_ERR_PERMISSION_DENIED (-4)
+/** NULL where a value is needed, a malformed id, or an option out of range. */
+#define HRM_ERR_INVALID_ARGUMENT (-5)
+/** The manager is NULL, destroyed, or never was one. */
+#define HRM_ERR_INVALID_HANDLE (-6)
+/** The buffer is too small; the size that is needed was stored. */
+#define HRM_ERR_BUFFER_TOO_SMALL (-7)
+/** Not supported in this mode, on this platform or by this version. */
+#define HRM_ERR_NOT_SUPPORTED (-8)
+/** Called in the child of a fork. */
+#define HRM_ERR_FORKED (-9)
+/** A fault inside the library was contained. The manager is unusable: destroy it. */
+#define HRM_ERR_PANIC (-10)
+/** Another error of the system; hrm_error.os_error and hrm_error.message say which. */
+#define HRM_ERR_IO (-11)
+/** Memory, threads or file descriptors ran out. */
+#define HRM_ERR_NO_MEMORY (-12)
 
-/* Detail of a failure. Set struct_size (HRM_ERROR_INIT does) before the call. */
+/**
+ * The detail of a failure. The caller owns it and sets it up with #HRM_ERROR_INIT before the call.
+ *
+ * Functions that take one fill it whenever they return, also with success.
+ * \since 1.0.0
+ * \sa hrm_error_name(), hrm_strerror()
+ */
 typedef struct hrm_error {
-    uint32_t struct_size; /* sizeof(hrm_error) */
-    int32_t code;         /* HRM_ERR_*, or 0 after success */
-    int32_t os_error;     /* errno (POSIX) or GetLastError (Windows), 0 if none */
-    char message[512];    /* NUL-terminated UTF-8, printable: see ERRORS */
+    uint32_t struct_size; /**< sizeof(hrm_error). */
+    int32_t code;         /**< HRM_ERR_*, or 0 after success. */
+    int32_t os_error;     /**< errno (POSIX) or GetLastError() (Windows); 0 if the system reported no error. */
+    char message[512];    /**< NUL-terminated, one printable line of UTF-8; "" after success. */
 } hrm_error;
 
-/* -------------------------------------------------------------- options -- */
+/** \} */
 
-#define HRM_DISPATCH_THREAD 0 /* callbacks on one library thread (the default) */
-#define HRM_DISPATCH_MANUAL 1 /* callbacks inside hrm_dispatch() only */
+/**
+ * \defgroup hrm_manager_options Options of a manager
+ * \since 1.0.0
+ * \sa hrm_options, hrm_manager_create()
+ * \{
+ */
 
-#define HRM_NO_QUIET (-1) /* for quiet_ms: deliver as soon as the file is whole */
+/**
+ * A manager. The pointer is a key, not memory: the library never dereferences it. NULL, a foreign pointer and a destroyed
+ * manager give #HRM_ERR_INVALID_HANDLE.
+ * \since 1.0.0
+ * \sa hrm_manager_create(), hrm_manager_destroy()
+ */
+typedef struct hrm_manager hrm_manager;
 
+/** hrm_options.dispatch_mode: callbacks run on one thread of the library. The default. */
+#define HRM_DISPATCH_THREAD 0
+/** hrm_options.dispatch_mode: callbacks run inside hrm_dispatch() only. */
+#define HRM_DISPATCH_MANUAL 1
+
+/** For quiet_ms: deliver as soon as the file is complete, without a quiet period. */
+#define HRM_NO_QUIET (-1)
+
+/** The default of hrm_options.quiet_ms, in milliseconds. */
 #define HRM_DEFAULT_QUIET_MS 100
+/** The default of hrm_options.max_delay_ms, in milliseconds. */
 #define HRM_DEFAULT_MAX_DELAY_MS 2000
+/** The default of hrm_options.poll_interval_ms, in milliseconds. */
 #define HRM_DEFAULT_POLL_INTERVAL_MS 1000
 
-/* Check that an ELF, PE or Mach-O image is structurally whole and for this
- * machine before it is delivered; an incomplete one is waited for. */
+/** hrm_options.flags: wait until the file is a complete ELF, PE or Mach-O image for this machine. */
 #define HRM_CHECK_IMAGE 1u
-/* Do not deliver a touch or a byte-identical rewrite (contents are hashed). */
+/** hrm_options.flags: do not deliver a touch or an identical rewrite. The library hashes the contents. */
 #define HRM_IGNORE_UNCHANGED_CONTENT 2u
-/* Compare files every poll_interval_ms instead of relying on notifications. */
+/** hrm_options.flags: compare files every poll_interval_ms instead of using notifications. */
 #define HRM_FORCE_POLLING 4u
 
+/**
+ * Options of hrm_manager_create(). Set it up with #HRM_OPTIONS_INIT; 0 and NULL mean the default. All strings are copied.
+ * \since 1.0.0
+ * \sa hrm_manager_create()
+ */
 typedef struct hrm_options {
-    uint32_t struct_size;     /* sizeof(hrm_options) */
-    int32_t dispatch_mode;    /* HRM_DISPATCH_* */
-    int32_t quiet_ms;         /* how long a file must be left alone before it is delivered;
-                                 0 = HRM_DEFAULT_QUIET_MS, HRM_NO_QUIET, else 1..3600000 */
-    int32_t max_delay_ms;     /* a file rewritten without pause is delivered after this long, at a
-                                 moment when it is whole; 0 = default, else 1..86400000; a file
-                                 that is held open for writing is waited for without limit */
-    int32_t poll_interval_ms; /* for what must be polled; 0 = default, else 1..86400000 */
-    uint32_t flags;           /* HRM_CHECK_IMAGE | ... */
-    const struct hrm_safe_options *safe; /* safe reload for every plugin; NULL = none. What it asks for holds for each
-                                 plugin whose own options do not name the same field: see hrm_safe_options */
-    const char *snapshot_dir; /* absolute; NULL = /run/user/UID/hotreload or /tmp/hotreload-UID, or if others have
-                                 taken that, a private one beside it; "" is INVALID_ARGUMENT */
+    uint32_t struct_size; /**< sizeof(hrm_options). */
+    int32_t dispatch_mode; /**< #HRM_DISPATCH_THREAD or #HRM_DISPATCH_MANUAL. */
+    /**
+     * The quiet period: how long a file must be without activity before it is delivered, in milliseconds.
+     * 0 = #HRM_DEFAULT_QUIET_MS, #HRM_NO_QUIET, otherwise 1..3600000.
+     */
+    int32_t quiet_ms;
+    /**
+     * A file that is rewritten without pause is delivered after this time, at a moment when it is complete, in
+     * milliseconds. A file that is held open for writing is waited for without limit.
+     * 0 = #HRM_DEFAULT_MAX_DELAY_MS, otherwise 1..86400000.
+     */
+    int32_t max_delay_ms;
+    /** How often files are compared that must be polled, in milliseconds. 0 = #HRM_DEFAULT_POLL_INTERVAL_MS, otherwise 1..86400000. */
+    int32_t poll_interval_ms;
+    uint32_t flags; /**< #HRM_CHECK_IMAGE, #HRM_IGNORE_UNCHANGED_CONTENT, #HRM_FORCE_POLLING, combined by |. */
+    /** Safe reload for every plugin; NULL = none. hrm_safe_options says how a plugin's own options change it. */
+    const struct hrm_safe_options *safe;
+    /**
+     * Where snapshots of safe reload are kept: an absolute path. NULL = /run/user/UID/hotreload or /tmp/hotreload-UID, or, if
+     * another user has taken that name, a private directory beside it. "" is #HRM_ERR_INVALID_ARGUMENT.
+     */
+    const char *snapshot_dir;
 } hrm_options;
 
-/* Safe reload: the host is told of private, complete, read-only copies of what
- * changed, which were validated before, and reports how their loading went. The
- * manual of it is docs/safe-reload.md. All strings are copied.
- *
- * THE RULE. A safeguard given to a manager (hrm_options.safe) holds for every
- * plugin unless the plugin's own options (hrm_enable_options.safe) name the very
- * field. The two are merged field by field: the manager's, with the fields that
- * the plugin names in their places. A field is named
- *   pointers: when it is not NULL;
- *   numbers:  when it is not 0; HRM_SAFE_NONE or HRM_KEEP_NONE asks for none;
- *   flags:    by its bit, or by the opposite bit, which exempts the plugin. Both
- *             bits of a pair are INVALID_ARGUMENT.
- * A field that is named but empty ("", a list without entries, a list with an
- * empty entry) is INVALID_ARGUMENT, never "no safeguard"; the message names the
- * field. Only the list files may have no entries.
- * A manager's symbols, allow_list and public_keys can be replaced for a plugin
- * but not switched off; a plugin without them needs another manager. */
+/** \} */
 
-/* Reject files that are not complete ELF, PE or Mach-O images for this machine. */
+/**
+ * \defgroup hrm_safe_flags Options of safe reload
+ * With safe reload the host receives private, complete, read-only copies of what changed. They were validated before. The
+ * host reports how their loading went. The manual is docs/safe-reload.md.
+ * \since 1.0.0
+ * \sa hrm_safe_options, hrm_set_validator(), hrm_report_reload()
+ * \{
+ */
+
+/** hrm_safe_options.flags: reject files that are not complete ELF, PE or Mach-O images for this machine. */
 #define HRM_SAFE_IMAGE 1u
-/* Reject a file that somebody else than its user and root could exchange: no
- * file, directory or link on the way to it, or to the allow-list, is another's,
- * or writable by others. */
+/**
+ * hrm_safe_options.flags: reject a file that a user other than root and the host's own could replace. No file, directory or
+ * link of the path chain, nor of the allow-list's, may belong to another user or be writable by others.
+ */
 #define HRM_SAFE_STRICT_MODES 2u
-/* What a validator's timeout means; otherwise the version is rejected. */
+/** hrm_safe_options.flags: accept a version whose validator did not return in time. Otherwise it is rejected. */
 #define HRM_SAFE_ACCEPT_ON_TIMEOUT 4u
-/* The opposites of these three, for a plugin that is exempt from what its manager
- * asks for. HRM_SAFE_NO_IMAGE leaves HRM_CHECK_IMAGE as it is. */
+/** hrm_safe_options.flags: exempts a plugin from #HRM_SAFE_IMAGE of its manager. #HRM_CHECK_IMAGE stays as it is. */
 #define HRM_SAFE_NO_IMAGE 8u
+/** hrm_safe_options.flags: exempts a plugin from #HRM_SAFE_STRICT_MODES of its manager. */
 #define HRM_SAFE_NO_STRICT_MODES 16u
+/** hrm_safe_options.flags: exempts a plugin from #HRM_SAFE_ACCEPT_ON_TIMEOUT of its manager. */
 #define HRM_SAFE_REJECT_ON_TIMEOUT 32u
 
-#define HRM_SAFE_NONE (-1) /* for the timeouts, retries and max_size: none, whatever the manager has */
-#define HRM_KEEP_NONE (-1) /* for keep_generations */
+/** For validator_timeout_ms, report_timeout_ms, retries and max_size: none, whatever the manager has. */
+#define HRM_SAFE_NONE (-1)
+/** For keep_generations: none, whatever the manager has. */
+#define HRM_KEEP_NONE (-1)
 
+/** The default of hrm_safe_options.retry_delay_ms, in milliseconds. */
 #define HRM_DEFAULT_RETRY_DELAY_MS 1000
-#define HRM_DEFAULT_MAX_SIZE 1073741824 /* 1 GiB */
+/** The default of hrm_safe_options.max_size, in bytes: 1 GiB. */
+#define HRM_DEFAULT_MAX_SIZE 1073741824
 
-/* NULL and 0 mean: the manager's, else the default that is given here. */
+/**
+ * Options of safe reload. Set it up with #HRM_SAFE_OPTIONS_INIT. All strings and lists are copied.
+ *
+ * A safeguard of a manager (hrm_options.safe) holds for every plugin whose own options (hrm_enable_options.safe) do not
+ * name the same field. The plugin's options replace the manager's field by field. A field is named
+ * - as a pointer: if it is not NULL;
+ * - as a number: if it is not 0. #HRM_SAFE_NONE and #HRM_KEEP_NONE ask for none;
+ * - as a flag: by its bit, or by the opposite bit, which exempts the plugin. Both bits are #HRM_ERR_INVALID_ARGUMENT.
+ *
+ * A field that is named but empty is #HRM_ERR_INVALID_ARGUMENT, never "no safeguard": "", a list without entries, a list
+ * with an empty entry. The message names the field. Only the list files may have no entries.
+ *
+ * A plugin's options can replace symbols, allow_list and public_keys of its manager, but cannot remove them. A plugin without
+ * these safeguards needs another manager.
+ * \since 1.0.0
+ * \sa hrm_options, hrm_enable_options, hrm_set_validator(), hrm_report_reload()
+ */
 typedef struct hrm_safe_options {
-    uint32_t struct_size;           /* sizeof(hrm_safe_options) */
-    uint32_t flags;                 /* HRM_SAFE_*; default none */
-    const char *const *files;       /* NULL-terminated: what else belongs to this plugin, absolute or relative to its
-                                       directory; copied along, and a change of any of them is a change of the plugin.
-                                       For one plugin, not for a manager; default none */
-    const char *const *symbols;     /* NULL-terminated: what the image must export; default none */
-    const char *allow_list;         /* a file of SHA-256 sums, as sha256sum writes it; a relative path is resolved when it
-                                       is given; default none */
-    const char *const *public_keys; /* NULL-terminated: minisign's; one of them must have signed the file; default none */
-    const char *signature;          /* of this plugin's file; default: its path with .minisig appended. For one plugin,
-                                       not for a manager */
-    int32_t validator_timeout_ms;   /* for a call of the validator; default HRM_SAFE_NONE, else 1..86400000 */
-    int32_t report_timeout_ms;      /* when a missing report is noted; default HRM_SAFE_NONE (never), else 1..86400000 */
-    int32_t retries;                /* how often a version that failed is delivered again; default HRM_SAFE_NONE, else
-                                       1..1000 */
-    int32_t retry_delay_ms;         /* before the first of them, then doubling; default HRM_DEFAULT_RETRY_DELAY_MS, else
-                                       1..86400000 */
-    int32_t keep_generations;       /* good ones kept beside the present one; default 1, else HRM_KEEP_NONE, 1..1000 */
-    int64_t max_size;               /* bytes of all files of a plugin together; a larger version is rejected before it is
-                                       read; default HRM_DEFAULT_MAX_SIZE, else HRM_SAFE_NONE (no limit), 1 or more */
+    uint32_t struct_size; /**< sizeof(hrm_safe_options). */
+    uint32_t flags;       /**< HRM_SAFE_* flags, combined by |; default none. */
+    /**
+     * Companion files of a plugin, NULL-terminated: absolute, or relative to its directory. They are copied with it, and a
+     * change of any of them is a change of the plugin. For one plugin, not for a manager; default none.
+     */
+    const char *const *files;
+    const char *const *symbols; /**< NULL-terminated: what the image must export; default none. */
+    /** A file of SHA-256 sums as sha256sum writes it. A relative path is resolved when it is given; default none. */
+    const char *allow_list;
+    const char *const *public_keys; /**< NULL-terminated: minisign's. One of them must have signed the file; default none. */
+    /** The file of the signature; default: the plugin's path with .minisig appended. For one plugin, not for a manager. */
+    const char *signature;
+    const void *reserved_pointer; /**< NULL. */
+    int32_t validator_timeout_ms; /**< For one call of the validator; default #HRM_SAFE_NONE, otherwise 1..86400000. */
+    int32_t report_timeout_ms;    /**< When a missing report is noted; default #HRM_SAFE_NONE (never), otherwise 1..86400000. */
+    int32_t retries; /**< How often a version that failed is delivered again; default #HRM_SAFE_NONE, otherwise 1..1000. */
+    /** Before the first retry, then doubling; default #HRM_DEFAULT_RETRY_DELAY_MS, otherwise 1..86400000. */
+    int32_t retry_delay_ms;
+    int32_t keep_generations; /**< Good generations kept beside the present one; default 1, #HRM_KEEP_NONE, or 1..1000. */
+    int32_t reserved;         /**< 0. */
+    /**
+     * The size of all files of a plugin together, in bytes. A larger version is rejected before it is read.
+     * Default #HRM_DEFAULT_MAX_SIZE, #HRM_SAFE_NONE (no limit), or 1 or more.
+     */
+    int64_t max_size;
 } hrm_safe_options;
 
-/* Accept a path that does not exist yet; its creation is the first change. */
+/** \} */
+
+/**
+ * \defgroup hrm_enable_flags Options of a plugin
+ * \since 1.0.0
+ * \sa hrm_enable_options, hrm_enable_hot_reload_ex()
+ * \{
+ */
+
+/** hrm_enable_options.flags: accept a path that does not exist yet. Its creation is the first change. */
 #define HRM_ENABLE_ALLOW_MISSING 1u
-/* Deliver the present version too, as the first change: with safe reload the
- * host then gets every version in the same way. */
+/**
+ * hrm_enable_options.flags: deliver the present version too, as the first change. With safe reload the host then receives
+ * every version in the same way.
+ */
 #define HRM_ENABLE_DELIVER_PRESENT 2u
 
+/**
+ * Options of hrm_enable_hot_reload_ex(). Set it up with #HRM_ENABLE_OPTIONS_INIT; 0 and NULL mean the default.
+ * \since 1.0.0
+ * \sa hrm_enable_hot_reload_ex(), hrm_safe_options
+ */
 typedef struct hrm_enable_options {
-    uint32_t struct_size; /* sizeof(hrm_enable_options) */
-    uint32_t flags;       /* HRM_ENABLE_* */
-    int32_t quiet_ms;     /* for this plugin; 0 = the manager's, HRM_NO_QUIET, else 1..3600000 */
-    const hrm_safe_options *safe; /* safe reload for this plugin; its named fields replace the manager's (see
-                             hrm_safe_options); NULL = all of the manager's */
+    uint32_t struct_size; /**< sizeof(hrm_enable_options). */
+    uint32_t flags;       /**< #HRM_ENABLE_ALLOW_MISSING, #HRM_ENABLE_DELIVER_PRESENT, combined by |. */
+    int32_t quiet_ms;     /**< The quiet period in milliseconds. 0 = the manager's, #HRM_NO_QUIET, otherwise 1..3600000. */
+    int32_t reserved;     /**< 0. */
+    const hrm_safe_options *safe; /**< Safe reload; its named fields replace the manager's. NULL = all of the manager's. */
 } hrm_enable_options;
 
-/* --------------------------------------------------------------- events -- */
+/** \} */
 
-#define HRM_EVENT_FILE_CHANGED 1 /* the file has a new, complete version */
-#define HRM_EVENT_ENABLED 2      /* hrm_enable_hot_reload succeeded */
-#define HRM_EVENT_DISABLED 3     /* hrm_disable_hot_reload or hrm_clear; the last event of this id. If a plugin's ENABLED
-                                    and DISABLED both wait, they are dropped when it is enabled again, or when more than
-                                    256 other such plugins wait: the host has heard of neither */
-#define HRM_EVENT_FILE_REMOVED 4 /* the file is gone (and has been for the quiet period) */
-#define HRM_EVENT_HEALTH 5       /* the library degraded or recovered; message says how */
+/**
+ * \defgroup hrm_events Events
+ * What hrm_event_fn receives.
+ * \since 1.0.0
+ * \sa hrm_event, hrm_set_event_callback()
+ * \{
+ */
 
-#define HRM_EVENT_REJECTED 6     /* safe reload: a version was refused; message says why */
-#define HRM_EVENT_ROLLBACK 7     /* safe reload: a version failed in the host; generation and snapshot_path are those
-                                    of the last good one at the delivery, 0 and "" if there is none */
+/** hrm_event.kind: the file has a new, complete version. */
+#define HRM_EVENT_FILE_CHANGED 1
+/** hrm_event.kind: hrm_enable_hot_reload() succeeded. */
+#define HRM_EVENT_ENABLED 2
+/**
+ * hrm_event.kind: hrm_disable_hot_reload() or hrm_clear() disabled the plugin. The last event of this id. If the enabled and
+ * the disabled event of a plugin both wait, the library drops both when the plugin is enabled again, or when more than 256
+ * other such plugins wait.
+ */
+#define HRM_EVENT_DISABLED 3
+/** hrm_event.kind: the file was removed, and stayed so for the quiet period. */
+#define HRM_EVENT_FILE_REMOVED 4
+/** hrm_event.kind: the library degraded or recovered; hrm_event.health and hrm_event.message say how. */
+#define HRM_EVENT_HEALTH 5
+/** hrm_event.kind: safe reload rejected a version; hrm_event.message says why. */
+#define HRM_EVENT_REJECTED 6
+/**
+ * hrm_event.kind: safe reload: a version failed in the host. hrm_event.generation and hrm_event.snapshot_path are those of
+ * the last good version at the time of the delivery; 0 and "" if there is none.
+ */
+#define HRM_EVENT_ROLLBACK 7
 
-/* What an HRM_EVENT_HEALTH event is about (hrm_event.health). */
-#define HRM_HEALTH_OVERFLOW 1         /* the system dropped notifications; everything was compared again */
-#define HRM_HEALTH_POLLING 2          /* a directory cannot be watched and is polled */
-#define HRM_HEALTH_WATCHING 3         /* a polled directory is watched again */
-#define HRM_HEALTH_IMAGE_INCOMPLETE 4 /* HRM_CHECK_IMAGE refused a version; it is waited for */
-#define HRM_HEALTH_PANIC 5            /* a fault was contained; destroy the manager */
-#define HRM_HEALTH_UNREADABLE 6       /* a plugin's file cannot be read at the moment; it is waited for */
-#define HRM_HEALTH_READABLE 7         /* it can be read again */
-#define HRM_HEALTH_SNAPSHOT_FAILED 8  /* safe reload: no snapshot could be made; it is tried again */
-#define HRM_HEALTH_NO_REPORT 9        /* safe reload: the host did not report within report_timeout_ms */
+/** hrm_event.health: the system dropped notifications; every file was compared again. */
+#define HRM_HEALTH_OVERFLOW 1
+/** hrm_event.health: a directory cannot be watched and is polled. */
+#define HRM_HEALTH_POLLING 2
+/** hrm_event.health: a directory that was polled is watched again. */
+#define HRM_HEALTH_WATCHING 3
+/** hrm_event.health: a file is not a complete image (#HRM_CHECK_IMAGE); it is waited for. */
+#define HRM_HEALTH_IMAGE_INCOMPLETE 4
+/** hrm_event.health: a fault was contained; destroy the manager. */
+#define HRM_HEALTH_PANIC 5
+/** hrm_event.health: a plugin's file cannot be read at the moment; it is waited for. */
+#define HRM_HEALTH_UNREADABLE 6
+/** hrm_event.health: a plugin's file can be read again. */
+#define HRM_HEALTH_READABLE 7
+/** hrm_event.health: safe reload: no snapshot could be made; it is tried again. */
+#define HRM_HEALTH_SNAPSHOT_FAILED 8
+/** hrm_event.health: safe reload: the host did not report within report_timeout_ms. */
+#define HRM_HEALTH_NO_REPORT 9
 
+/**
+ * An event. Strings are never NULL and are valid until the callback returns.
+ * \since 1.0.0
+ * \sa hrm_set_event_callback()
+ */
 typedef struct hrm_event {
-    uint32_t struct_size;     /* sizeof(hrm_event) in the library: fields beyond it do not exist */
-    int32_t kind;             /* HRM_EVENT_* */
-    uint64_t sequence;        /* 1, 2, ... per manager, in the order of delivery */
-    int64_t timestamp_ns;     /* when this was decided (for a change: when it was whole), ns since 1970 UTC */
-    int64_t first_seen_ns;    /* for a change: when its first sign was noticed; else timestamp_ns */
-    const char *plugin_id;    /* "" for HRM_EVENT_HEALTH about the whole manager */
-    const char *path;         /* as registered, or the directory of a health event; "" if none */
-    uint64_t generation;      /* for a change: how many versions of this plugin have been told, from 1 */
-    int32_t health;           /* HRM_HEALTH_*, 0 for other kinds */
-    const char *message;      /* for people, printable, at most 1000 bytes: see ERRORS; "" if there is nothing to say */
-    const char *snapshot_path;   /* safe reload, for a change: what to load instead of path; for a rollback: what to go
-                                    back to; else "" */
-    uint64_t snapshot_size;      /* in bytes; also of what was rejected */
-    const char *snapshot_sha256; /* in hexadecimal; also of what was rejected; "" if there is none */
+    uint32_t struct_size;  /**< sizeof(hrm_event) in the library: fields beyond it do not exist. */
+    int32_t kind;          /**< HRM_EVENT_*. */
+    int32_t health;        /**< HRM_HEALTH_* of an #HRM_EVENT_HEALTH event, otherwise 0. */
+    uint32_t reserved;     /**< 0. */
+    uint64_t sequence;     /**< 1, 2, ... for each manager, in the order of delivery. */
+    int64_t timestamp_ns;  /**< When the library decided on this event (for a change: when it was complete), in ns since 1970 UTC. */
+    int64_t first_seen_ns; /**< For a change: when its first notification came; otherwise timestamp_ns. In ns since 1970 UTC. */
+    uint64_t generation;   /**< For a change: how many versions of this plugin were delivered, from 1. */
+    uint64_t snapshot_size; /**< Safe reload: the size of the snapshot, or of the version that was rejected, in bytes. */
+    const char *plugin_id;  /**< "" for an #HRM_EVENT_HEALTH event about the whole manager. */
+    const char *path;       /**< As registered, or the directory of a health event; "" if there is none. */
+    const char *message;    /**< For people: one printable line of at most 1000 bytes; "" if there is nothing to say. */
+    /** Safe reload, for a change: what to load instead of path; for a rollback: what to go back to; otherwise "". */
+    const char *snapshot_path;
+    const char *snapshot_sha256; /**< In hexadecimal, also of a version that was rejected; "" if there is none. */
+    const void *reserved_pointer; /**< NULL. */
 } hrm_event;
 
-/* What a validator is asked about. */
+/**
+ * A version that a validator decides on. Strings are never NULL and are valid until the validator returns.
+ * \since 1.0.0
+ * \sa hrm_set_validator()
+ */
 typedef struct hrm_candidate {
-    uint32_t struct_size;        /* sizeof(hrm_candidate) in the library */
-    const char *plugin_id;
-    const char *path;            /* as registered; do not read it, it may be another version by now */
-    const char *snapshot_path;   /* what the host will load */
-    uint64_t snapshot_size;      /* in bytes */
-    const char *snapshot_sha256; /* in hexadecimal */
-    uint64_t generation;         /* the one it will be if nothing comes in between */
+    uint32_t struct_size;        /**< sizeof(hrm_candidate) in the library: fields beyond it do not exist. */
+    uint32_t reserved;           /**< 0. */
+    uint64_t generation;         /**< The generation that it will have if no other version is delivered before it. */
+    uint64_t snapshot_size;      /**< In bytes. */
+    const char *plugin_id;       /**< The plugin. */
+    const char *path;            /**< As registered. Do not read this file: it may have another version by now. */
+    const char *snapshot_path;   /**< The copy that the host will load. Read this file. */
+    const char *snapshot_sha256; /**< In hexadecimal. */
 } hrm_candidate;
 
-#define HRM_ACCEPT 0
-#define HRM_REJECT 1
+/** The answer of a validator that rejects the version. Every answer except #HRM_ACCEPT rejects, 0 included. */
+#define HRM_REJECT 0
+/** The answer of a validator that accepts the version. Not 0, so that a result that nobody set does not accept. */
+#define HRM_ACCEPT 1
 
-
+/**
+ * Receives the id of a plugin that has a new, complete version.
+ * \param plugin_id  the plugin; valid until the function returns
+ * \param user_data  as registered
+ * \threadsafety Called where the manager's callbacks run (\ref hrm_threads), with no lock held. It may call every function.
+ * \since 1.0.0
+ * \sa hrm_set_reload_callback()
+ */
 typedef void(HRM_CALL *hrm_reload_fn)(const char *plugin_id, void *user_data);
+/**
+ * Receives an event.
+ * \param event      the event; valid until the function returns
+ * \param user_data  as registered
+ * \threadsafety Called where the manager's callbacks run (\ref hrm_threads), with no lock held. It may call every function.
+ * \since 1.0.0
+ * \sa hrm_set_event_callback()
+ */
 typedef void(HRM_CALL *hrm_event_fn)(const hrm_event *event, void *user_data);
-/* Returns HRM_ACCEPT, or any other value to reject the version, and may write why
- * into reason: UTF-8 that ends with a NUL, at most reason_size bytes with it. A
- * reason without a NUL ends after reason_size bytes; whatever goes wrong with it,
- * the version is rejected. */
+/**
+ * Accepts or rejects a version.
+ * \param candidate    the version; valid until the function returns
+ * \param reason       where the function may write why it rejects: UTF-8 that ends with a NUL. Text without a NUL ends after
+ *                     reason_size bytes. Malformed text does not change the answer.
+ * \param reason_size  the room in reason in bytes, the NUL included
+ * \param user_data    as registered
+ * \returns #HRM_ACCEPT to accept. Every other value rejects the version.
+ * \threadsafety Called on a thread of the library that does nothing else, one call at a time, with no lock held. It may
+ * take long, and it may call every function.
+ * \since 1.0.0
+ * \sa hrm_set_validator()
+ */
 typedef int32_t(HRM_CALL *hrm_validator_fn)(const hrm_candidate *candidate, char *reason, size_t reason_size,
                                             void *user_data);
+/**
+ * Signals the host's event loop that hrm_dispatch() has something to deliver.
+ * \param user_data  as registered
+ * \threadsafety Called on a thread of the library. It should only signal, because the library notices nothing while it runs.
+ * \since 1.0.0
+ * \sa hrm_set_wakeup_callback()
+ */
 typedef void(HRM_CALL *hrm_wakeup_fn)(void *user_data);
+/**
+ * Frees what belongs to a callback.
+ * \param user_data  as registered
+ * \threadsafety Called exactly once: where the manager's callbacks run, or on the thread whose call removed the callback. It
+ * may call every function.
+ * \since 1.0.0
+ * \sa hrm_set_reload_callback(), hrm_set_event_callback(), hrm_set_wakeup_callback(), hrm_set_validator()
+ */
 typedef void(HRM_CALL *hrm_destroy_fn)(void *user_data);
 
-/* ---------------------------------------------------------------- stats -- */
+/** \} */
 
-typedef struct hrm_stats_t {
-    uint32_t struct_size;         /* sizeof(hrm_stats_t), set by the caller */
-    int32_t failed;               /* 1 after a contained fault (HRM_ERR_PANIC), else 0 */
-    uint64_t plugins;             /* enabled ids */
-    uint64_t watched_directories; /* directories with a notification watch */
-    uint64_t polled_directories;  /* directories compared every poll interval instead */
-    uint64_t pending;             /* events waiting to be delivered */
-    uint64_t settling;            /* plugins whose file changed and is not yet quiet and whole */
-    uint64_t being_written;       /* of these, held open for writing by somebody */
-    uint64_t incomplete_images;   /* of these, refused by HRM_CHECK_IMAGE so far */
-    uint64_t notifications;       /* notifications read from the system */
-    uint64_t overflows;           /* times the system dropped notifications */
-    uint64_t deliveries;          /* changes told */
-    uint64_t removals;            /* removals told */
-    uint64_t unchanged;           /* settled without anything to tell (chmod, noise, identical content) */
-    uint64_t superseded;          /* complete versions replaced by a newer one before they were delivered */
-    int64_t last_delivery_ns;     /* ns since 1970 UTC, 0 if none */
-    uint64_t unreadable;          /* plugins whose file changed and cannot be read at the moment */
-    /* of safe reload */
-    uint64_t snapshots;           /* generations on the disk */
-    uint64_t snapshot_bytes;      /* their size */
-    uint64_t validating;          /* versions being copied or validated */
-    uint64_t rejected;            /* versions that validation refused */
-    uint64_t reloads_ok;          /* reported as HRM_RELOAD_OK */
-    uint64_t reloads_failed;      /* reported as HRM_RELOAD_FAILED */
-    uint64_t rollbacks;           /* of these, those with a good generation to go back to */
-    uint64_t suppressed;          /* versions not delivered because their content is known to fail */
-    uint64_t retries;             /* failed versions delivered again */
-    uint64_t unreported;          /* generations not reported on in time */
-    uint64_t snapshot_failures;   /* attempts */
-} hrm_stats_t;
+/**
+ * \defgroup hrm_lifecycle Create and destroy
+ * \since 1.0.0
+ * \{
+ */
 
-/* ----------------------------------------------------------- life cycle -- */
-
-/* Creates a manager. opts NULL means defaults. On success stores it in *out and
- * returns 0; on failure stores NULL.
- * Errors: INVALID_ARGUMENT (out NULL, an option out of range), NOT_SUPPORTED
- * (an option this version does not know), NO_MEMORY (no file descriptors left),
- * IO, FORKED. */
+/**
+ * Creates a manager.
+ * \param opts  options; NULL = defaults
+ * \param[out] out  receives the manager, or NULL after a failure
+ * \param[out] err  receives the detail of a failure; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  out is NULL, or an option is out of range
+ * \retval HRM_ERR_NOT_SUPPORTED     an option that this version or this system does not have
+ * \retval HRM_ERR_NO_MEMORY         memory, threads or file descriptors ran out
+ * \retval HRM_ERR_IO                another error of the system
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \threadsafety Any thread. Callbacks run with the signal mask of this thread.
+ * \since 1.0.0
+ * \sa hrm_manager_destroy(), hrm_options
+ */
 HRM_API int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, hrm_error *err);
 
-/* Destroys a manager: stops watching, drops what is pending, ends a waiting
- * hrm_dispatch, waits for a running callback to return (unless called from
- * inside one; then the rest is done after it returns), and runs the destroy
- * functions. NULL is accepted and does nothing. Returns 0.
- * Errors: INVALID_HANDLE (destroyed already, or never a manager), FORKED. */
+/**
+ * Destroys a manager: stops watching, drops what is pending, and runs the destroy functions of its callbacks.
+ *
+ * A hrm_dispatch() that waits returns. Inside a callback of this manager the rest is done after that callback returns.
+ * \param m  the manager; NULL does nothing
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_HANDLE  the manager was destroyed already, or never was one
+ * \retval HRM_ERR_FORKED          called in the child of a fork
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks it waits for a running callback to return.
+ * \since 1.0.0
+ * \sa hrm_manager_create()
+ */
 HRM_API int32_t HRM_CALL hrm_manager_destroy(hrm_manager *m);
 
-/* ------------------------------------------------------------- plugins -- */
+/** \} */
 
-/* Starts watching file_path under the name plugin_id. The present version of
- * the file counts as known: only later changes are told. Two ids may watch one
- * file; both are told. Returns 0.
- * Errors: FILE_NOT_FOUND, INVALID_PATH, ALREADY_EXISTS, PERMISSION_DENIED,
- * INVALID_ARGUMENT, INVALID_HANDLE, IO, FORKED, PANIC. */
+/**
+ * \defgroup hrm_plugins Plugins
+ * \since 1.0.0
+ * \{
+ */
+
+/**
+ * Starts watching a file as a plugin. The version that the file has now becomes the baseline: only later versions are
+ * delivered.
+ *
+ * Two ids may watch one file; both receive its changes.
+ * \param m          the manager
+ * \param plugin_id  the plugin's name: UTF-8, 1..255 bytes, no control characters
+ * \param file_path  the plugin's file; a relative path is resolved now
+ * \param[out] err   receives the detail of a failure; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_FILE_NOT_FOUND     there is no such file
+ * \retval HRM_ERR_INVALID_PATH       the path is empty, too long, or names no regular file
+ * \retval HRM_ERR_ALREADY_EXISTS     the id is enabled already, with any path
+ * \retval HRM_ERR_PERMISSION_DENIED  the file cannot be read, or its directory cannot be searched
+ * \retval HRM_ERR_INVALID_ARGUMENT   an argument is NULL, or the id is malformed
+ * \retval HRM_ERR_INVALID_HANDLE     not a manager
+ * \retval HRM_ERR_NO_MEMORY          memory, threads or file descriptors ran out
+ * \retval HRM_ERR_IO                 another error of the system
+ * \retval HRM_ERR_FORKED             called in the child of a fork
+ * \retval HRM_ERR_PANIC              the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback.
+ * \since 1.0.0
+ * \sa hrm_enable_hot_reload_ex(), hrm_disable_hot_reload()
+ */
 HRM_API int32_t HRM_CALL hrm_enable_hot_reload(hrm_manager *m, const char *plugin_id, const char *file_path,
                                                hrm_error *err);
 
-/* The same with options; opts NULL means defaults. With
- * HRM_ENABLE_ALLOW_MISSING FILE_NOT_FOUND is not an error. */
+/**
+ * Starts watching a file as a plugin, with options.
+ * \param m          the manager
+ * \param plugin_id  the plugin's name: UTF-8, 1..255 bytes, no control characters
+ * \param file_path  the plugin's file; a relative path is resolved now
+ * \param opts       options; NULL = defaults
+ * \param[out] err   receives the detail of a failure; may be NULL
+ * \returns 0, or a code of hrm_enable_hot_reload(), or
+ * \retval HRM_ERR_FILE_NOT_FOUND    there is no such file, and #HRM_ENABLE_ALLOW_MISSING is not set
+ * \retval HRM_ERR_INVALID_ARGUMENT  also: an option is out of range, or named but empty
+ * \retval HRM_ERR_NOT_SUPPORTED     an option that this version or this system does not have
+ * \threadsafety Any thread, also inside a callback.
+ * \since 1.0.0
+ * \sa hrm_enable_hot_reload(), hrm_enable_options
+ */
 HRM_API int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id, const char *file_path,
                                                   const hrm_enable_options *opts, hrm_error *err);
 
-/* Stops watching plugin_id and drops what is pending for it.
- * Returns 1 if it was enabled, 0 if not.
- * Errors: INVALID_ARGUMENT (plugin_id NULL), INVALID_HANDLE, FORKED, PANIC. */
+/**
+ * Stops watching a plugin and drops what is pending for it.
+ * \param m          the manager
+ * \param plugin_id  the plugin
+ * \returns 1 if it was enabled, 0 if not, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  plugin_id is NULL
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks it waits for a running callback about this plugin.
+ * \since 1.0.0
+ * \sa hrm_enable_hot_reload(), hrm_clear()
+ */
 HRM_API int32_t HRM_CALL hrm_disable_hot_reload(hrm_manager *m, const char *plugin_id);
 
-/* Returns 1 if plugin_id is enabled, 0 if not. Errors as above. */
+/**
+ * Answers whether a plugin is enabled. Made for conditions: it never returns a negative value.
+ * \param m          the manager
+ * \param plugin_id  the plugin
+ * \returns 1 if it is enabled, 0 if not. 0 also if the question has no answer: plugin_id is NULL, m is no manager, the
+ * process is the child of a fork, or the manager is unusable. hrm_is_hot_reload_enabled_ex() tells these cases apart.
+ * \threadsafety Any thread, also inside a callback. It never waits.
+ * \since 1.0.0
+ * \sa hrm_is_hot_reload_enabled_ex(), hrm_get_hot_reload_plugins()
+ */
 HRM_API int32_t HRM_CALL hrm_is_hot_reload_enabled(hrm_manager *m, const char *plugin_id);
 
-/* Lists the enabled ids in the order of enabling, each followed by a NUL.
- * *size is the capacity of buf on entry and the bytes needed on return; with
- * buf NULL only the size is stored. Returns the number of ids.
- * Errors: BUFFER_TOO_SMALL (nothing was written), INVALID_ARGUMENT (size NULL),
- * INVALID_HANDLE, FORKED, PANIC. */
+/**
+ * Answers whether a plugin is enabled, and why there is no answer.
+ * \param m             the manager
+ * \param plugin_id     the plugin
+ * \param[out] enabled  receives 1 if it is enabled, otherwise 0; also after a failure; may be NULL
+ * \param[out] err      receives the detail of a failure; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  plugin_id is NULL
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. It never waits.
+ * \since 1.0.0
+ * \sa hrm_is_hot_reload_enabled()
+ */
+HRM_API int32_t HRM_CALL hrm_is_hot_reload_enabled_ex(hrm_manager *m, const char *plugin_id, int32_t *enabled,
+                                                      hrm_error *err);
+
+/**
+ * Lists the enabled plugins in the order of enabling, each id followed by a NUL.
+ * \param m             the manager
+ * \param[out] buf      receives the ids; NULL = store the size only
+ * \param[in,out] size  the room in buf in bytes; receives the bytes that are needed
+ * \returns the number of ids, or
+ * \retval HRM_ERR_BUFFER_TOO_SMALL  buf is too small; nothing was written
+ * \retval HRM_ERR_INVALID_ARGUMENT  size is NULL
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Another thread may change the list between two calls.
+ * \since 1.0.0
+ * \sa hrm_is_hot_reload_enabled()
+ */
 HRM_API int32_t HRM_CALL hrm_get_hot_reload_plugins(hrm_manager *m, char *buf, size_t *size);
 
-/* Disables every plugin. Returns how many there were. Errors: INVALID_HANDLE,
- * FORKED, PANIC. */
+/**
+ * Disables every plugin.
+ * \param m  the manager
+ * \returns how many plugins were enabled, or
+ * \retval HRM_ERR_INVALID_HANDLE  not a manager
+ * \retval HRM_ERR_FORKED          called in the child of a fork
+ * \retval HRM_ERR_PANIC           the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks it waits for a running callback.
+ * \since 1.0.0
+ * \sa hrm_disable_hot_reload()
+ */
 HRM_API int32_t HRM_CALL hrm_clear(hrm_manager *m);
 
-/* Pauses (0) or resumes (any other value) the delivery of changes. Plugins stay
- * enabled; after resuming, each plugin that changed meanwhile is told once.
- * Once a pause has returned (outside a callback) no change is being delivered.
- * Returns 0. Errors: INVALID_HANDLE, FORKED, PANIC. */
+/**
+ * Pauses or resumes the delivery of changes. Plugins stay enabled. After resuming, each plugin that changed meanwhile is
+ * delivered once.
+ * \param m        the manager
+ * \param enabled  0 pauses, any other value resumes
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_HANDLE  not a manager
+ * \retval HRM_ERR_FORKED          called in the child of a fork
+ * \retval HRM_ERR_PANIC           the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks, pausing waits for a running delivery of a change.
+ * \since 1.0.0
+ * \sa hrm_is_global_hot_reload_enabled()
+ */
 HRM_API int32_t HRM_CALL hrm_set_global_hot_reload_enabled(hrm_manager *m, int32_t enabled);
 
-/* Returns 1 if delivery is not paused (the state after creation), else 0.
- * Errors: INVALID_HANDLE, FORKED, PANIC. */
+/**
+ * Answers whether changes are delivered. Made for conditions: it never returns a negative value.
+ * \param m  the manager
+ * \returns 1 if delivery is not paused (the state after creation), 0 if it is. 0 also if the question has no answer: m is no
+ * manager, the process is the child of a fork, or the manager is unusable. hrm_is_global_hot_reload_enabled_ex() tells these
+ * cases apart.
+ * \threadsafety Any thread, also inside a callback. It never waits.
+ * \since 1.0.0
+ * \sa hrm_is_global_hot_reload_enabled_ex(), hrm_set_global_hot_reload_enabled()
+ */
 HRM_API int32_t HRM_CALL hrm_is_global_hot_reload_enabled(hrm_manager *m);
 
-/* ----------------------------------------------------------- callbacks -- */
+/**
+ * Answers whether changes are delivered, and why there is no answer.
+ * \param m             the manager
+ * \param[out] enabled  receives 1 if delivery is not paused, otherwise 0; also after a failure; may be NULL
+ * \param[out] err      receives the detail of a failure; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_HANDLE  not a manager
+ * \retval HRM_ERR_FORKED          called in the child of a fork
+ * \retval HRM_ERR_PANIC           the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. It never waits.
+ * \since 1.0.0
+ * \sa hrm_is_global_hot_reload_enabled()
+ */
+HRM_API int32_t HRM_CALL hrm_is_global_hot_reload_enabled_ex(hrm_manager *m, int32_t *enabled, hrm_error *err);
 
-/* Sets the function that is told that a plugin needs reloading; fn NULL removes
- * it. While neither a reload nor an event callback is set, changes stay
- * pending. Replaces the former one, which is not running any more when this
- * returns (outside a callback). Returns 0.
- * Errors: INVALID_HANDLE, FORKED, PANIC. */
+/** \} */
+
+/**
+ * \defgroup hrm_callback_functions Callbacks
+ * \since 1.0.0
+ * \{
+ */
+
+/**
+ * Sets the function that receives the id of a plugin that has a new version.
+ *
+ * While neither a reload nor an event callback is set, changes stay pending.
+ * \param m          the manager
+ * \param fn         the function; NULL removes the one that is set
+ * \param user_data  passed to fn and destroy
+ * \param destroy    called exactly once with user_data, also if this function fails; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_HANDLE  not a manager
+ * \retval HRM_ERR_FORKED          called in the child of a fork
+ * \retval HRM_ERR_PANIC           the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks, the former function does not run any more when
+ * this function returns.
+ * \since 1.0.0
+ * \sa hrm_set_event_callback(), hrm_reload_fn, hrm_destroy_fn
+ */
 HRM_API int32_t HRM_CALL hrm_set_reload_callback(hrm_manager *m, hrm_reload_fn fn, void *user_data,
                                                  hrm_destroy_fn destroy);
 
-/* Sets the function that receives every event; for HRM_EVENT_FILE_CHANGED it is
- * called just before the reload callback. Otherwise as above. */
+/**
+ * Sets the function that receives every event. For #HRM_EVENT_FILE_CHANGED it is called just before the reload callback.
+ * \param m          the manager
+ * \param fn         the function; NULL removes the one that is set
+ * \param user_data  passed to fn and destroy
+ * \param destroy    called exactly once with user_data, also if this function fails; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_HANDLE  not a manager
+ * \retval HRM_ERR_FORKED          called in the child of a fork
+ * \retval HRM_ERR_PANIC           the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks, the former function does not run any more when
+ * this function returns.
+ * \since 1.0.0
+ * \sa hrm_set_reload_callback(), hrm_event_fn, hrm_event
+ */
 HRM_API int32_t HRM_CALL hrm_set_event_callback(hrm_manager *m, hrm_event_fn fn, void *user_data,
                                                 hrm_destroy_fn destroy);
 
-/* --------------------------------------------------------- safe reload -- */
+/** \} */
 
-/* Sets the function that is asked about every version of plugins with safe
- * reload, after what their options ask for and before the host hears of it; fn
- * NULL removes it. In either dispatch mode it is called from a thread of the
- * library that is there for this alone, one call at a time, and may take long;
- * the other plugins are delivered meanwhile. A version that waits to be delivered
- * when fn is set is put to it, too. hrm_manager_destroy and disabling the plugin
- * wait for a call under way. Otherwise as hrm_set_reload_callback. */
+/**
+ * \defgroup hrm_safe_reload Safe reload
+ * \since 1.0.0
+ * \{
+ */
+
+/**
+ * Sets the function that decides on every version of plugins with safe reload, before the version is delivered and after
+ * what the options ask for.
+ *
+ * Other plugins are delivered while it runs. A version that waits for its delivery when fn is set is validated, too.
+ * \param m          the manager
+ * \param fn         the function; NULL removes the one that is set
+ * \param user_data  passed to fn and destroy
+ * \param destroy    called exactly once with user_data, also if this function fails; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_HANDLE  not a manager
+ * \retval HRM_ERR_FORKED          called in the child of a fork
+ * \retval HRM_ERR_PANIC           the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. hrm_manager_destroy() and disabling the plugin wait for a running call
+ * of fn.
+ * \since 1.0.0
+ * \sa hrm_validator_fn, hrm_candidate, hrm_safe_options
+ */
 HRM_API int32_t HRM_CALL hrm_set_validator(hrm_manager *m, hrm_validator_fn fn, void *user_data,
                                            hrm_destroy_fn destroy);
 
-#define HRM_RELOAD_OK 1       /* loaded; it is the good generation now, and those before may go */
-#define HRM_RELOAD_FAILED 2   /* it does not work (or works no more): go back, and do not deliver these bytes again */
-#define HRM_RELOAD_RELEASED 3 /* its snapshot is needed no more */
+/** For hrm_report_reload(): the generation is loaded. It is the good generation now, and those before it may go. */
+#define HRM_RELOAD_OK 1
+/** For hrm_report_reload(): the generation does not work, or works no more. Go back, and do not deliver these bytes again. */
+#define HRM_RELOAD_FAILED 2
+/** For hrm_report_reload(): the host does not need the generation's snapshot any more. */
+#define HRM_RELOAD_RELEASED 3
 
-/* Says how the loading of a delivered generation went. message (may be NULL)
- * becomes part of the HRM_EVENT_ROLLBACK event. Returns 0.
- * Errors: INVALID_ARGUMENT (an unknown result, a plugin that is not enabled, a
- * generation that was never delivered or is gone), NOT_SUPPORTED (the plugin is
- * enabled without safe reload), INVALID_HANDLE, FORKED, PANIC. */
+/**
+ * Reports how the loading of a delivered generation went.
+ * \param m           the manager
+ * \param plugin_id   the plugin
+ * \param generation  hrm_event.generation of the change
+ * \param result      #HRM_RELOAD_OK, #HRM_RELOAD_FAILED or #HRM_RELOAD_RELEASED
+ * \param message     why, for the #HRM_EVENT_ROLLBACK event; may be NULL
+ * \param[out] err    receives the detail of a failure; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  an unknown result, a plugin that is not enabled, or a generation that was never
+ *                                   delivered or does not exist any more
+ * \retval HRM_ERR_NOT_SUPPORTED     the plugin is enabled without safe reload
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback.
+ * \since 1.0.0
+ * \sa hrm_set_validator(), hrm_safe_options
+ */
 HRM_API int32_t HRM_CALL hrm_report_reload(hrm_manager *m, const char *plugin_id, uint64_t generation, int32_t result,
                                            const char *message, hrm_error *err);
 
-/* ------------------------------------------------------ manual delivery -- */
+/** \} */
 
-/* Runs the callbacks of up to max pending events (0 = all that are pending) on
- * this thread. If none is pending, waits up to timeout_ms for the first: 0 = do
- * not wait, negative = for ever. Returns the number of events delivered; 0 also
- * when called from inside a callback of this manager, since callbacks do not
- * nest. Concurrent calls take turns. hrm_manager_destroy ends the waiting.
- * Errors: NOT_SUPPORTED (the manager was made with HRM_DISPATCH_THREAD),
- * INVALID_ARGUMENT (max negative), INVALID_HANDLE, FORKED, PANIC. */
+/**
+ * \defgroup hrm_manual Manual delivery
+ * For managers with #HRM_DISPATCH_MANUAL.
+ * \since 1.0.0
+ * \{
+ */
+
+/**
+ * Runs the callbacks of pending events on this thread.
+ * \param m           the manager
+ * \param max         how many events at most; 0 = all that are pending
+ * \param timeout_ms  how long to wait for the first event, in milliseconds; 0 = do not wait, negative = for ever
+ * \param[out] err    receives the detail of a failure; may be NULL
+ * \returns the number of events that were delivered, or a code. 0 also inside a callback of this manager, because callbacks
+ * do not nest.
+ * \retval HRM_ERR_NOT_SUPPORTED     the manager has #HRM_DISPATCH_THREAD
+ * \retval HRM_ERR_INVALID_ARGUMENT  max is negative
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager, or it was destroyed while this function waited
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread. Concurrent calls take turns. hrm_manager_destroy() ends the waiting.
+ * \since 1.0.0
+ * \sa hrm_event_fd(), hrm_set_wakeup_callback()
+ */
 HRM_API int32_t HRM_CALL hrm_dispatch(hrm_manager *m, int32_t max, int32_t timeout_ms, hrm_error *err);
 
-/* A descriptor that polls readable while hrm_dispatch has something to deliver
- * and is not running. Only poll it: the library reads, writes and closes it.
- * Errors: NOT_SUPPORTED (HRM_DISPATCH_THREAD, or Windows), INVALID_HANDLE,
- * FORKED, PANIC. */
+/**
+ * Returns a descriptor that polls readable while hrm_dispatch() has something to deliver and does not run.
+ *
+ * Only poll it: the library reads, writes and closes it.
+ * \param m  the manager
+ * \returns the descriptor, or
+ * \retval HRM_ERR_NOT_SUPPORTED   the manager has #HRM_DISPATCH_THREAD, or the system is Windows
+ * \retval HRM_ERR_INVALID_HANDLE  not a manager
+ * \retval HRM_ERR_FORKED          called in the child of a fork
+ * \retval HRM_ERR_PANIC           the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. The descriptor is valid until hrm_manager_destroy() is called.
+ * \since 1.0.0
+ * \sa hrm_dispatch(), hrm_set_wakeup_callback()
+ */
 HRM_API int32_t HRM_CALL hrm_event_fd(hrm_manager *m);
 
-/* Sets a function that is called from a library thread when hrm_dispatch has
- * something to deliver: once, until hrm_dispatch has been called. It should only
- * signal the host's loop, for nothing is noticed while it runs; hrm_dispatch
- * inside it returns 0. Otherwise as hrm_set_reload_callback.
- * Errors: NOT_SUPPORTED (HRM_DISPATCH_THREAD), INVALID_HANDLE, FORKED, PANIC. */
+/**
+ * Sets a function that is called when hrm_dispatch() has something to deliver: once, until hrm_dispatch() was called.
+ *
+ * hrm_dispatch() inside it returns 0.
+ * \param m          the manager
+ * \param fn         the function; NULL removes the one that is set
+ * \param user_data  passed to fn and destroy
+ * \param destroy    called exactly once with user_data, also if this function fails; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_NOT_SUPPORTED   the manager has #HRM_DISPATCH_THREAD
+ * \retval HRM_ERR_INVALID_HANDLE  not a manager
+ * \retval HRM_ERR_FORKED          called in the child of a fork
+ * \retval HRM_ERR_PANIC           the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks, the former function does not run any more when
+ * this function returns.
+ * \since 1.0.0
+ * \sa hrm_dispatch(), hrm_event_fd(), hrm_wakeup_fn
+ */
 HRM_API int32_t HRM_CALL hrm_set_wakeup_callback(hrm_manager *m, hrm_wakeup_fn fn, void *user_data,
                                                  hrm_destroy_fn destroy);
 
-/* --------------------------------------------------------------- health -- */
+/** \} */
 
-/* Fills *out up to out->struct_size bytes and sets struct_size to the bytes
- * filled. Works also after a contained fault. Returns 0.
- * Errors: INVALID_ARGUMENT (out NULL, struct_size too small or inside of a
- * field), INVALID_HANDLE, FORKED. */
-HRM_API int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_stats_t *out);
+/**
+ * \defgroup hrm_health Health
+ * \since 1.0.0
+ * \{
+ */
 
-/* "HRM_ERR_FILE_NOT_FOUND" etc., "HRM_OK" for 0 and above, "HRM_ERR_UNKNOWN"
- * for other values. Static; never NULL; needs no manager; works after fork. */
+/**
+ * Figures of a manager at one moment. Set it up with #HRM_STATS_INIT.
+ * \since 1.0.0
+ * \sa hrm_stats()
+ */
+typedef struct hrm_statistics {
+    uint32_t struct_size;         /**< sizeof(hrm_statistics), set by the caller; receives the bytes that were filled. */
+    int32_t failed;               /**< 1 after a contained fault (#HRM_ERR_PANIC), otherwise 0. */
+    uint64_t plugins;             /**< Enabled plugins. */
+    uint64_t watched_directories; /**< Directories with a watch of the system. */
+    uint64_t polled_directories;  /**< Directories that are compared every poll interval instead. */
+    uint64_t pending;             /**< Events that wait for delivery. */
+    uint64_t settling;            /**< Plugins whose file changed and is not yet quiet and complete. */
+    uint64_t being_written;       /**< Of these, held open by a writer. */
+    uint64_t incomplete_images;   /**< Of these, not complete images (#HRM_CHECK_IMAGE). */
+    uint64_t notifications;       /**< Notifications of the system so far. */
+    uint64_t overflows;           /**< How often the system dropped notifications. */
+    uint64_t deliveries;          /**< Changes delivered. */
+    uint64_t removals;            /**< Removals delivered. */
+    uint64_t unchanged;           /**< Settled without anything to deliver: chmod, noise, identical content. */
+    uint64_t superseded;          /**< Complete versions that a newer one replaced before they were delivered. */
+    int64_t last_delivery_ns;     /**< In ns since 1970 UTC; 0 if there was none. */
+    uint64_t unreadable;          /**< Plugins whose file changed and cannot be read at the moment. */
+    uint64_t snapshots;           /**< Safe reload: generations on the disk. */
+    uint64_t snapshot_bytes;      /**< Safe reload: their size. */
+    uint64_t validating;          /**< Safe reload: versions that are being copied or validated. */
+    uint64_t rejected;            /**< Safe reload: versions that were rejected. */
+    uint64_t reloads_ok;          /**< Safe reload: reports of #HRM_RELOAD_OK. */
+    uint64_t reloads_failed;      /**< Safe reload: reports of #HRM_RELOAD_FAILED. */
+    uint64_t rollbacks;           /**< Safe reload: of these, those with a good generation to go back to. */
+    uint64_t suppressed;          /**< Safe reload: versions that were not delivered because their content is known to fail. */
+    uint64_t retries;             /**< Safe reload: failed versions that were delivered again. */
+    uint64_t unreported;          /**< Safe reload: generations that were not reported in time. */
+    uint64_t snapshot_failures;   /**< Safe reload: attempts that failed. */
+} hrm_statistics;
+
+/**
+ * Another name of hrm_statistics.
+ * \since 1.0.0
+ * \sa hrm_statistics
+ */
+typedef hrm_statistics hrm_stats_t;
+
+/**
+ * Fills in the figures of a manager. Works also after a contained fault.
+ * \param m            the manager
+ * \param[in,out] out  its struct_size says how many bytes to fill; receives the figures
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  out is NULL, or its struct_size is too small or ends inside a field
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \threadsafety Any thread, also inside a callback.
+ * \since 1.0.0
+ * \sa hrm_statistics
+ */
+HRM_API int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_statistics *out);
+
+/**
+ * The name of a code: "HRM_ERR_FILE_NOT_FOUND" and so on.
+ * \param code  what a function returned
+ * \returns the name; "HRM_OK" for 0 and above, "HRM_ERR_UNKNOWN" for a code that this version does not know. Static, never
+ * NULL.
+ * \threadsafety Any thread, also after fork.
+ * \since 1.0.0
+ * \sa hrm_strerror()
+ */
 HRM_API const char *HRM_CALL hrm_error_name(int32_t code);
 
-/* One English sentence on the code. As above. */
+/**
+ * One English sentence about a code.
+ * \param code  what a function returned
+ * \returns the sentence. Static, never NULL.
+ * \threadsafety Any thread, also after fork.
+ * \since 1.0.0
+ * \sa hrm_error_name()
+ */
 HRM_API const char *HRM_CALL hrm_strerror(int32_t code);
 
-/* Writes text as one printable line, as in messages (see ERRORS), to out, which
- * has room for size bytes with the NUL; if that is too long, without its middle.
- * For what a host shows of its own: names of files, what dlerror() says. out may
- * not be text. Needs no manager. Returns the number of bytes before the NUL.
- * Errors, with "" in out: INVALID_ARGUMENT (text or out NULL, size 0), FORKED.
- * Any thread; since 1.0.0. */
+/**
+ * Writes text as one printable line, as in messages (\ref hrm_errors_section). Text that is too long loses its middle.
+ *
+ * For text that a host shows itself: names of files, what dlerror() returns.
+ * \param text      the text; any bytes before the NUL
+ * \param[out] out  receives the line; may not be text
+ * \param size      the room in out in bytes, the NUL included
+ * \returns the number of bytes before the NUL, or, with "" in out,
+ * \retval HRM_ERR_INVALID_ARGUMENT  text or out is NULL, or size is 0
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \threadsafety Any thread, also inside a callback. Needs no manager.
+ * \since 1.0.0
+ * \sa hrm_error
+ */
 HRM_API int32_t HRM_CALL hrm_printable(const char *text, char *out, size_t size);
 
-/* The version of the library that is loaded; compare with HRM_VERSION_NUMBER. */
+/**
+ * The version of the library that is loaded.
+ * \returns a number to compare with #HRM_VERSION_NUMBER
+ * \threadsafety Any thread, also after fork.
+ * \since 1.0.0
+ * \sa hrm_version_string()
+ */
 HRM_API int32_t HRM_CALL hrm_version_number(void);
+/**
+ * The version of the library that is loaded, as text.
+ * \returns for example "1.0.0". Static, never NULL.
+ * \threadsafety Any thread, also after fork.
+ * \since 1.0.0
+ * \sa hrm_version_number()
+ */
 HRM_API const char *HRM_CALL hrm_version_string(void);
 
-/* Zero-initialisers with struct_size set, for C. FFIs set the field. */
+/** \} */
+
+/**
+ * \defgroup hrm_initialisers Initialisers
+ * Zero-initialisers for C with struct_size set. Other languages set the field themselves.
+ * \since 1.0.0
+ * \{
+ */
+
+/** For hrm_error. */
 #define HRM_ERROR_INIT                                                         \
     { sizeof(hrm_error), 0, 0, { 0 } }
+/** For hrm_options. */
 #define HRM_OPTIONS_INIT                                                       \
     { sizeof(hrm_options), HRM_DISPATCH_THREAD, 0, 0, 0, 0, NULL, NULL }
+/** For hrm_enable_options. */
 #define HRM_ENABLE_OPTIONS_INIT                                                \
-    { sizeof(hrm_enable_options), 0, 0, NULL }
+    { sizeof(hrm_enable_options), 0, 0, 0, NULL }
+/** For hrm_safe_options. */
 #define HRM_SAFE_OPTIONS_INIT                                                  \
-    { sizeof(hrm_safe_options), 0, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0 }
+    { sizeof(hrm_safe_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0 }
+/** For hrm_statistics. */
+#define HRM_STATS_INIT                                                         \
+    { sizeof(hrm_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** \} */
 
 #ifdef __cplusplus
 }

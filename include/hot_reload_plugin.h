@@ -1,10 +1,20 @@
-/*
- * hot_reload_plugin.h - a host for plugins loaded with dlopen, on top of the
- * safe reload of libhotreload. POSIX. For programs to compile in:
+/* SPDX-License-Identifier: MIT */
+/**
+ * \file hot_reload_plugin.h
+ * \brief A host for plugins that dlopen loads, on top of safe reload. POSIX.
  *
- * That C file needs more of POSIX than -std=c99 and -std=c11 show: compile it
- * with -D_GNU_SOURCE, or with -std=gnu99 and the like. Link with -lhotreload
- * -ldl -lpthread.
+ * Programs compile this header in. One C file of the program defines HRM_PLUGIN_IMPLEMENTATION before it includes the
+ * header. That C file needs more of POSIX than -std=c99 and -std=c11 show: compile it with -D_GNU_SOURCE, or with
+ * -std=gnu99 and the like. Link with -lhotreload -ldl -lpthread.
+ *
+ * \section hrm_plugin_life_cycle Life cycle
+ * 1. hrm_plugin_host_create() makes a host with a manager of its own.
+ * 2. hrm_plugin_open() loads the present version of a plugin and watches its file.
+ * 3. hrm_plugin_acquire() pins the version that is in use, hrm_plugin_function() and hrm_plugin_symbol() give what it
+ *    exports, and hrm_plugin_release() lets go of it. Any thread may do so at any time.
+ * 4. When the file has a new, complete version that passes validation, the new version replaces the old one. Calls that
+ *    run end in the version in which they began. That version is unloaded after the last of them.
+ * 5. hrm_plugin_close() or hrm_plugin_host_destroy() unloads.
  *
  *   \code
  *   #define HRM_PLUGIN_IMPLEMENTATION // in exactly one C file
@@ -35,27 +45,24 @@
  *   }
  *   \endcode
  *
- * Whenever the file has a new version that holds, it takes the place of the old
- * one; calls under way end in the version in which they began, and that is
- * unloaded after the last of them. A version that is refused, does not load,
- * lacks a symbol, or whose init or restore fails, changes nothing: the old one
- * goes on answering and the outcome is told.
+ * \section hrm_plugin_exports What a plugin may export
+ * All of it is optional, and hrm_plugin_options can give other names:
+ * - `int plugin_init(void)` prepares the version. 0 = it works.
+ * - `void plugin_exit(void)` runs before the version is unloaded, on the thread of its last call.
+ * - `size_t plugin_save_state(void *to, size_t room)` writes the state and returns how many bytes it needs. It is called
+ *   with (NULL, 0) first.
+ * - `int plugin_restore_state(const void *from, size_t size)` takes a state over. 0 = it did.
  *
- * WHAT A PLUGIN MAY EXPORT (the names can be changed)
- *   int plugin_init(void)                       0 = it works
- *   void plugin_exit(void)                      before it is unloaded; on the thread of the last call
- *   size_t plugin_save_state(void *to, size_t room)
- *                                               returns how much it needs; called with (NULL, 0) first
- *   int plugin_restore_state(const void *from, size_t size)
- *                                               0 = taken over
- *   With both of the last two the state is handed over while no call is under
- *   way: hrm_plugin_acquire waits meanwhile, and the two must not call it. Order: new init, old save, new
- *   restore, exchange, old exit.
+ * With both of the last two the state is handed over while no call runs: hrm_plugin_acquire() waits meanwhile, and the two
+ * functions must not call it. The order is: new init, old save, new restore, exchange, old exit.
  *
- * CANARY
- *   With canary_timeout_ms a version is first loaded and initialised in a child
- *   of a fork; one that crashes, hangs or fails there is refused. Its init thus
- *   runs twice, once in a process with this thread alone.
+ * \section hrm_plugin_errors Errors
+ * A version that is rejected, does not load, lacks a symbol, or whose init or restore fails changes nothing. The old version
+ * stays in use, and the outcome callback receives the reason.
+ *
+ * \section hrm_plugin_canary_section Canary
+ * With hrm_plugin_options.canary_timeout_ms a version is first loaded and initialised in a child of a fork. A version that
+ * crashes, hangs or fails there is rejected. Its init thus runs twice, once in a process that has this thread alone.
  */
 #ifndef HOT_RELOAD_PLUGIN_H
 #define HOT_RELOAD_PLUGIN_H
@@ -67,68 +74,203 @@
 extern "C" {
 #endif
 
+/**
+ * A host: a manager and the plugins that it loads.
+ * \since 1.0.0
+ * \sa hrm_plugin_host_create(), hrm_plugin_host_destroy()
+ */
 typedef struct hrm_plugin_host hrm_plugin_host;
+/**
+ * A plugin: a file, and the version of it that is in use.
+ * \since 1.0.0
+ * \sa hrm_plugin_open(), hrm_plugin_close()
+ */
 typedef struct hrm_plugin hrm_plugin;
+/**
+ * A version of a plugin that is loaded. It stays loaded while it is pinned.
+ * \since 1.0.0
+ * \sa hrm_plugin_acquire(), hrm_plugin_release()
+ */
 typedef struct hrm_plugin_version hrm_plugin_version;
+/**
+ * A function of a plugin. Cast it to its type before it is called.
+ * \threadsafety As the plugin says.
+ * \since 1.0.0
+ * \sa hrm_plugin_function()
+ */
 typedef void (*hrm_plugin_fn)(void);
 
-/* Zero means default. Strings and lists must live as long as the plugin. */
+/**
+ * Options of hrm_plugin_open(). 0 and NULL mean the default. Strings and lists must live as long as the plugin.
+ *
+ * This struct is compiled into the program, as the functions of this header are. It has no struct_size.
+ * \since 1.0.0
+ * \sa hrm_plugin_open()
+ */
 typedef struct hrm_plugin_options {
-    const char *const *symbols; /* NULL-terminated: required, and found by their index */
-    const char *init, *exit, *save_state, *restore_state; /* names; NULL = plugin_init etc.; each is optional */
-    const hrm_safe_options *safe; /* validation, retries and so on: its named fields replace those of the host's
-                                     hrm_options.safe; NULL = all of the host's */
-    hrm_validator_fn validator;   /* as for hrm_set_validator, for this plugin; before the canary */
-    void *validator_data;
-    int32_t quiet_ms;
-    int32_t canary_timeout_ms;    /* 0 = no canary */
-    int32_t open_timeout_ms;      /* how long hrm_plugin_open waits for the first version; 0 = 10000 */
-    int32_t hand_over_timeout_ms; /* how long calls under way may hold up the handing over of state; 0 = 1000 */
+    const char *const *symbols; /**< NULL-terminated: what the plugin must export. Found by their index. */
+    const char *init;             /**< The name of its init; NULL = plugin_init. */
+    const char *exit;             /**< The name of its exit; NULL = plugin_exit. */
+    const char *save_state;       /**< The name of its save_state; NULL = plugin_save_state. */
+    const char *restore_state;    /**< The name of its restore_state; NULL = plugin_restore_state. */
+    /** Safe reload; its named fields replace those of the host's hrm_options.safe. NULL = all of the host's. */
+    const hrm_safe_options *safe;
+    hrm_validator_fn validator;   /**< As for hrm_set_validator(), for this plugin; runs before the canary. */
+    void *validator_data;         /**< Passed to validator. */
+    int32_t quiet_ms;             /**< The quiet period, as hrm_enable_options.quiet_ms. */
+    int32_t canary_timeout_ms;    /**< How long init may take in the child process, in milliseconds; 0 = no canary. */
+    int32_t open_timeout_ms;      /**< How long hrm_plugin_open() waits for the first version, in milliseconds; 0 = 10000. */
+    int32_t hand_over_timeout_ms; /**< How long running calls may delay the hand-over of state, in milliseconds; 0 = 1000. */
 } hrm_plugin_options;
 
-/* What became of a version. */
+/**
+ * What became of a version. Strings are never NULL and are valid until the callback returns.
+ * \since 1.0.0
+ * \sa hrm_plugin_outcome_fn
+ */
 typedef struct hrm_plugin_outcome {
-    const char *plugin_id;
-    int32_t result;      /* HRM_RELOAD_OK, HRM_RELOAD_FAILED, or 0: refused by validation or canary */
-    uint64_t generation; /* of the version; 0 if refused */
-    uint64_t present;    /* of the version that answers now; 0 if there is none */
-    const char *message; /* why not, printable; "" if it works */
+    const char *plugin_id; /**< The plugin. */
+    int32_t result;        /**< #HRM_RELOAD_OK, #HRM_RELOAD_FAILED, or 0: rejected by validation or canary. */
+    uint64_t generation;   /**< Of the version; 0 if it was rejected. */
+    uint64_t present;      /**< Of the version that is in use now; 0 if there is none. */
+    const char *message;   /**< Why the version is not in use: one printable line; "" if it is. */
 } hrm_plugin_outcome;
 
+/**
+ * Receives what became of each version.
+ * \param outcome    the outcome; valid until the function returns
+ * \param user_data  as given to hrm_plugin_host_create()
+ * \threadsafety Called where the callbacks of the host's manager run. It must not open a plugin or destroy the host.
+ * \since 1.0.0
+ * \sa hrm_plugin_host_create()
+ */
 typedef void (*hrm_plugin_outcome_fn)(const hrm_plugin_outcome *outcome, void *user_data);
 
-/* Creates a host with a manager of its own; opts as for hrm_manager_create. With
- * HRM_DISPATCH_MANUAL versions are exchanged inside hrm_dispatch. fn (may be
- * NULL) is told of every outcome, where that manager's callbacks run. */
+/**
+ * Creates a host with a manager of its own.
+ *
+ * With #HRM_DISPATCH_MANUAL versions are exchanged inside hrm_dispatch().
+ * \param opts       options of the manager, as for hrm_manager_create(); NULL = defaults
+ * \param fn         receives every outcome; may be NULL
+ * \param user_data  passed to fn
+ * \param[out] out   receives the host, or NULL after a failure
+ * \param[out] err   receives the detail of a failure; may be NULL
+ * \returns 0, or a code of hrm_manager_create(), or
+ * \retval HRM_ERR_INVALID_ARGUMENT  out is NULL
+ * \retval HRM_ERR_NO_MEMORY         memory ran out
+ * \threadsafety Any thread.
+ * \since 1.0.0
+ * \sa hrm_plugin_host_destroy(), hrm_plugin_open()
+ */
 int32_t hrm_plugin_host_create(const hrm_options *opts, hrm_plugin_outcome_fn fn, void *user_data,
                                hrm_plugin_host **out, hrm_error *err);
-/* Closes every plugin; waits for calls under way. NULL does nothing. Not inside
- * an outcome callback. */
+/**
+ * Closes every plugin and destroys the host.
+ * \param host  the host; NULL does nothing
+ * \threadsafety Any thread, but not inside an outcome callback. It waits for calls that run.
+ * \since 1.0.0
+ * \sa hrm_plugin_host_create(), hrm_plugin_close()
+ */
 void hrm_plugin_host_destroy(hrm_plugin_host *host);
-/* For hrm_dispatch, hrm_event_fd, hrm_stats and pausing. Its event callback and
- * validator are the host's. */
+/**
+ * The host's manager, for hrm_dispatch(), hrm_event_fd(), hrm_stats() and pausing. Its event callback and its validator
+ * belong to the host.
+ * \param host  the host
+ * \returns the manager. It lives as long as the host.
+ * \threadsafety Any thread.
+ * \since 1.0.0
+ * \sa hrm_dispatch(), hrm_event_fd(), hrm_stats(), hrm_set_global_hot_reload_enabled()
+ */
 hrm_manager *hrm_plugin_host_manager(hrm_plugin_host *host);
 
-/* Loads the present version of a plugin and watches its file. Returns 0, or the
- * code of hrm_enable_hot_reload_ex, or HRM_ERR_IO if that version is refused,
- * fails, or is not whole in time. Not inside an outcome callback. */
+/**
+ * Loads the present version of a plugin and watches its file.
+ * \param host       the host
+ * \param plugin_id  the plugin's name, as for hrm_enable_hot_reload()
+ * \param path       the plugin's file
+ * \param opts       options; NULL = defaults
+ * \param[out] out   receives the plugin, or NULL after a failure
+ * \param[out] err   receives the detail of a failure; may be NULL
+ * \returns 0, or a code of hrm_enable_hot_reload_ex(), or
+ * \retval HRM_ERR_INVALID_ARGUMENT  host, plugin_id or out is NULL
+ * \retval HRM_ERR_ALREADY_EXISTS    a plugin of this name is open
+ * \retval HRM_ERR_NO_MEMORY         memory ran out
+ * \retval HRM_ERR_IO                the version is rejected, fails, or is not complete in time
+ * \threadsafety Any thread, but not inside an outcome callback. It waits for the first version.
+ * \since 1.0.0
+ * \sa hrm_plugin_close(), hrm_plugin_options
+ */
 int32_t hrm_plugin_open(hrm_plugin_host *host, const char *plugin_id, const char *path,
                         const hrm_plugin_options *opts, hrm_plugin **out, hrm_error *err);
-/* Ends the watching, waits for calls under way, unloads. Inside an outcome
- * callback of this plugin it is done when that has returned. NULL does nothing. */
+/**
+ * Stops watching a plugin and unloads it.
+ * \param p  the plugin; NULL does nothing
+ * \threadsafety Any thread. It waits for calls that run. Inside an outcome callback of this plugin it is done after that
+ * callback returns.
+ * \since 1.0.0
+ * \sa hrm_plugin_open()
+ */
 void hrm_plugin_close(hrm_plugin *p);
 
-/* Pins the present version: it stays loaded until it is released. Never fails. */
+/**
+ * Pins the version that is in use: it stays loaded until it is released.
+ * \param p  the plugin
+ * \returns the version. Never NULL.
+ * \threadsafety Any thread. It waits while state is handed over.
+ * \since 1.0.0
+ * \sa hrm_plugin_release(), hrm_plugin_function(), hrm_plugin_symbol()
+ */
 const hrm_plugin_version *hrm_plugin_acquire(hrm_plugin *p);
+/**
+ * Lets go of a version.
+ * \param v  the version, as hrm_plugin_acquire() returned it
+ * \threadsafety Any thread. If it was the last use of a version that was replaced, plugin_exit runs on this thread.
+ * \since 1.0.0
+ * \sa hrm_plugin_acquire()
+ */
 void hrm_plugin_release(const hrm_plugin_version *v);
-/* By their index in hrm_plugin_options.symbols: a function, to be cast to its type, or data. */
+/**
+ * A function of a version.
+ * \param v      the version, pinned
+ * \param index  the index of its name in hrm_plugin_options.symbols
+ * \returns the function, to be cast to its type
+ * \threadsafety Any thread.
+ * \since 1.0.0
+ * \sa hrm_plugin_symbol()
+ */
 hrm_plugin_fn hrm_plugin_function(const hrm_plugin_version *v, size_t index);
+/**
+ * Data of a version.
+ * \param v      the version, pinned
+ * \param index  the index of its name in hrm_plugin_options.symbols
+ * \returns the address
+ * \threadsafety Any thread.
+ * \since 1.0.0
+ * \sa hrm_plugin_function()
+ */
 void *hrm_plugin_symbol(const hrm_plugin_version *v, size_t index);
+/**
+ * The generation of a version.
+ * \param v  the version, pinned
+ * \returns its generation, as in hrm_event.generation
+ * \threadsafety Any thread.
+ * \since 1.0.0
+ * \sa hrm_plugin_fail()
+ */
 uint64_t hrm_plugin_generation(const hrm_plugin_version *v);
 
-/* The version of that generation misbehaves: goes back to the last good one,
- * which is loaded and initialised again (or, while it is pinned, just used
- * again), and does not take these bytes again. As hrm_report_reload. */
+/**
+ * Reports that a version misbehaves: the last good version is loaded and initialised again, and these bytes are not used
+ * again. A last good version that is still pinned is used again as it is.
+ * \param p           the plugin
+ * \param generation  hrm_plugin_generation() of the version
+ * \param message     why; may be NULL
+ * \param[out] err    receives the detail of a failure; may be NULL
+ * \returns 0, or a code of hrm_report_reload()
+ * \threadsafety Any thread.
+ * \since 1.0.0
+ * \sa hrm_report_reload(), hrm_plugin_generation()
+ */
 int32_t hrm_plugin_fail(hrm_plugin *p, uint64_t generation, const char *message, hrm_error *err);
 
 #ifdef __cplusplus

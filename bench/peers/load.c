@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* load LIBRARY: how long dlopen and the first manager take, threads and resident memory after. */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // QFileSystemWatcher, one path a plugin. QFSW_READD says what a slot does about
 // Qt's dropping a path when its file is replaced: "never" (as QtForge 3 has it),
 // "once" (adds it again in the slot), or a number of milliseconds for a timer,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stat LIST ROUNDS: what a stat of each file in the list costs, in ns of
  * processor time, once every 10 ms as whoever polls. */
 #include "subject.h"

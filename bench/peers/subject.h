@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What every measured program in C and C++ shares: the list of files, the
  * commands of the driver, the clock, and what it reports.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What every measured program in Python shares; subject.h describes the commands."""
 
 import os

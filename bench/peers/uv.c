@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libuv's uv_fs_event on each directory, as Node's fs.watch has it. */
 #include "subject.h"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """watchdog, one schedule a directory; the rest it leaves to its user."""
 
 import subject

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """watchfiles with its shortest steps, watching each directory."""
 
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # HotReload::hotreload: the C library, built by capi/mklib, the one place that
 # knows how; or a prebuilt one named by HOTRELOAD_LIBRARY.
 set(HOTRELOAD_KIND SHARED)
@@ -5,6 +6,16 @@ if(HOTRELOAD_STATIC)
     set(HOTRELOAD_KIND STATIC)
 endif()
 set(file_name "${CMAKE_${HOTRELOAD_KIND}_LIBRARY_PREFIX}hotreload${CMAKE_${HOTRELOAD_KIND}_LIBRARY_SUFFIX}")
+set(import_names)
+if(WIN32 AND NOT HOTRELOAD_STATIC)
+    set(file_name hotreload.dll)
+    # Each compiler's linker looks for a name of its own.
+    set(import_names libhotreload.dll.a hotreload.lib)
+    set(import_name libhotreload.dll.a)
+    if(MSVC)
+        set(import_name hotreload.lib)
+    endif()
+endif()
 if(HOTRELOAD_LIBRARY)
     set(hotreload_library "${HOTRELOAD_LIBRARY}")
     get_filename_component(library_dir "${HOTRELOAD_LIBRARY}" DIRECTORY)
@@ -35,14 +46,28 @@ else()
         "${CMAKE_CURRENT_SOURCE_DIR}/capi/*.c" "${CMAKE_CURRENT_SOURCE_DIR}/capi/*.h")
     list(FILTER go_sources EXCLUDE REGEX "_test\\.go$|/capi/tests/|/capi/qt/")
     set(flags $<$<OR:$<CONFIG:Release>,$<CONFIG:MinSizeRel>>:-release> $<$<STREQUAL:${HOTRELOAD_KIND},STATIC>:-static>)
+    set(import_libraries ${import_names})
+    list(TRANSFORM import_libraries PREPEND "${library_dir}/")
     add_custom_command(
-        OUTPUT "${hotreload_library}"
+        OUTPUT "${hotreload_library}" ${import_libraries}
         COMMAND ${go} run ./capi/mklib -q -out "${library_dir}" ${flags}
         WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
         DEPENDS ${go_sources} go.mod go.sum include/hot_reload_manager.h
         COMMENT "Building ${file_name} with Go"
         COMMAND_EXPAND_LISTS VERBATIM)
     add_custom_target(hotreload_build ALL DEPENDS "${hotreload_library}")
+    if(HOTRELOAD_INSTALL AND NOT WIN32)
+        set(hotreload_man "${CMAKE_CURRENT_BINARY_DIR}/man")
+        file(GLOB c_headers CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/include/*.h")
+        add_custom_command(
+            OUTPUT "${hotreload_man}/man7/hot_reload_manager.7"
+            COMMAND ${go} run ./capi/mkman -out "${hotreload_man}" ${c_headers}
+            WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+            DEPENDS ${c_headers} ${go_sources}
+            COMMENT "Writing the manual pages"
+            VERBATIM)
+        add_custom_target(hotreload_manual ALL DEPENDS "${hotreload_man}/man7/hot_reload_manager.7")
+    endif()
 endif()
 
 # What a program that uses it has to know; the installed package says the same.
@@ -69,6 +94,9 @@ set_target_properties(HotReload::hotreload PROPERTIES
     INTERFACE_COMPILE_DEFINITIONS "${HOTRELOAD_DEFINITIONS}"
     INTERFACE_LINK_LIBRARIES "${HOTRELOAD_LIBRARIES}"
     INTERFACE_LINK_OPTIONS "${HOTRELOAD_LINK_OPTIONS}")
+if(import_names)
+    set_target_properties(HotReload::hotreload PROPERTIES IMPORTED_IMPLIB "${library_dir}/${import_name}")
+endif()
 if(HOTRELOAD_SONAME)
     set_target_properties(HotReload::hotreload PROPERTIES IMPORTED_SONAME "${HOTRELOAD_SONAME}")
 endif()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What `cmake --install` puts where, in the components that a distribution would
 # make packages of: runtime (what a program needs), devel (what its build
 # needs), and both again for the Qt class.
@@ -11,7 +12,7 @@ set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXE
     GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 string(JOIN "|" destinations "${config_dir}" "${CMAKE_INSTALL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_BINDIR}"
     "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" "${CMAKE_INSTALL_INCLUDEDIR}/hotreload-qtforge/qtplugin"
-    "${CMAKE_INSTALL_DOCDIR}")
+    "${CMAKE_INSTALL_DOCDIR}" "${CMAKE_INSTALL_MANDIR}/man3" "${CMAKE_INSTALL_MANDIR}/man7")
 install(CODE "string(REPLACE | \";\" destinations [==[${destinations}]==])" ALL_COMPONENTS)
 install(CODE [[
     set(new_directories)
@@ -28,13 +29,18 @@ install(CODE [[
 ]] ALL_COMPONENTS)
 if(HOTRELOAD_STATIC)
     install(FILES "${hotreload_library}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT devel)
+elseif(WIN32)
+    install(FILES "${library_dir}/${file_name}" DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT runtime)
+    foreach(name IN LISTS import_names)
+        install(FILES "${library_dir}/${name}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT devel)
+    endforeach()
 else()
     set(permissions USE_SOURCE_PERMISSIONS)
     if(CMAKE_INSTALL_SO_NO_EXE) # as Debian wants it
         set(permissions FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
     endif()
     install(DIRECTORY "${library_dir}/" DESTINATION "${CMAKE_INSTALL_LIBDIR}" ${permissions} COMPONENT runtime
-        FILES_MATCHING PATTERN "libhotreload.so.*" PATTERN "libhotreload.*.dylib" PATTERN "hotreload.dll")
+        FILES_MATCHING PATTERN "libhotreload.so.*" PATTERN "libhotreload.*.dylib")
     install(DIRECTORY "${library_dir}/" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT devel
         FILES_MATCHING PATTERN "libhotreload.so" PATTERN "libhotreload.dylib")
 endif()
@@ -69,9 +75,12 @@ endif()
 # make install fills in the same templates.
 set(templates "${CMAKE_CURRENT_SOURCE_DIR}/capi/packaging")
 set(HOTRELOAD_FILE "${CMAKE_INSTALL_LIBDIR}/${file_name}")
+if(import_names)
+    set(HOTRELOAD_FILE "${CMAKE_INSTALL_BINDIR}/${file_name}")
+endif()
 configure_package_config_file("${templates}/HotReloadConfig.cmake.in" HotReloadConfig.cmake
     INSTALL_DESTINATION "${config_dir}"
-    PATH_VARS CMAKE_INSTALL_INCLUDEDIR HOTRELOAD_FILE
+    PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR HOTRELOAD_FILE
     NO_CHECK_REQUIRED_COMPONENTS_MACRO)
 configure_file("${templates}/HotReloadConfigVersion.cmake.in" HotReloadConfigVersion.cmake @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/HotReloadConfig.cmake" "${CMAKE_CURRENT_BINARY_DIR}/HotReloadConfigVersion.cmake"
@@ -101,7 +110,10 @@ if(HOTRELOAD_STATIC)
 endif()
 configure_file("${templates}/hotreload.pc.in" hotreload.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/hotreload.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT devel)
-install(FILES LICENSE CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT devel)
+if(hotreload_man)
+    install(DIRECTORY "${hotreload_man}/" DESTINATION "${CMAKE_INSTALL_MANDIR}" COMPONENT devel)
+endif()
+install(FILES LICENSE THIRD_PARTY_LICENSES CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}" COMPONENT devel)
 
 install(CODE [[
     foreach(path IN LISTS new_directories)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # For QtForge's own build: its class qtplugin::PluginHotReloadManager made of this library, with QtForge's expected,
 # PluginError and codes. Needs CMake 3.21 and Qt, as HotReload::qtplugin does.
 set(HOTRELOAD_QTFORGE "" CACHE PATH "QtForge's include directory, to compile its PluginHotReloadManager anew in its own build")

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Managers that are owned by what their own callbacks hold: the last release of it, wherever that happens, destroys the
 // manager, and must neither deadlock nor use what is gone.
 #include "host.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What Manager says when it cannot: exceptions, messages, and strings that C would cut short.
 #include "host.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // hotreload::Manager: what C++ adds to the C library.
 #include "host.hpp"
 

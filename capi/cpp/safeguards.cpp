@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Safe reload: that no safeguard is lost on its way to the library, and that nothing which goes wrong around a validator
 // lets a version through.
 #include "host.hpp"

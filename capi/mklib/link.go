@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: MIT
+
 package main
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -14,7 +17,13 @@ type names struct {
 	id    string // SONAME or install name; "" if the format has none
 	node  string // the symbols' version on ELF: two majors can live in one process
 	links []link // made in this order, each pointing to something that exists
+	// On Windows programs link with an import library: MinGW's linkers look for
+	// the first name, Microsoft's for the second.
+	importGNU, importMSVC string
 }
+
+// exportList is where the linker writes the exports of a DLL.
+const exportList = "hotreload.def"
 
 type link struct{ name, target string }
 
@@ -24,7 +33,7 @@ func namesFor(goos string, static bool, v version) names {
 	case static:
 		return names{file: "libhotreload.a"}
 	case goos == "windows":
-		return names{file: "hotreload.dll"}
+		return names{file: "hotreload.dll", importGNU: "libhotreload.dll.a", importMSVC: "hotreload.lib"}
 	case goos == "darwin" || goos == "ios":
 		file := "libhotreload." + major + ".dylib"
 		return names{
@@ -56,7 +65,10 @@ func linkerFlags(c config, n names, scratch string) ([]string, error) {
 	switch c.goos {
 	case "windows":
 		// The functions carry dllexport.
-		return []string{"-Wl,--dynamicbase,--nxcompat,--high-entropy-va"}, nil
+		return []string{
+			"-Wl,--dynamicbase,--nxcompat,--high-entropy-va",
+			"-Wl,--output-def," + filepath.Join(scratch, exportList),
+		}, nil
 	case "darwin", "ios":
 		list := filepath.Join(scratch, "exports.txt")
 		if err := os.WriteFile(list, []byte("_hrm_*\n"), 0o644); err != nil {
@@ -79,6 +91,59 @@ func linkerFlags(c config, n names, scratch string) ([]string, error) {
 			"-Wl,--build-id=sha1",
 		}, nil
 	}
+}
+
+// importLibraries puts what programs on Windows link with beside the DLL. They
+// have the header's functions alone: the linker's list has Go's exports, too.
+func importLibraries(c config, n names, scratch string) error {
+	cc, err := compiler(c)
+	if err != nil {
+		return err
+	}
+	all, err := os.ReadFile(filepath.Join(scratch, exportList))
+	if err != nil {
+		return err
+	}
+	const ours = "ours.def"
+	if err := os.WriteFile(filepath.Join(scratch, ours), []byte(publicExports(n.file, string(all))), 0o644); err != nil {
+		return err
+	}
+	for _, name := range []string{n.importGNU, n.importMSVC} {
+		// In scratch, because it makes symbols of the library's path.
+		cmd := exec.Command(tool("DLLTOOL", dlltoolOf(cc[0])), "-d", ours, "-D", n.file, "-l", name)
+		cmd.Dir, cmd.Stdout, cmd.Stderr = scratch, os.Stderr, os.Stderr
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("%s: %w; DLLTOOL names another dlltool", strings.Join(cmd.Args, " "), err)
+		}
+		text, err := os.ReadFile(filepath.Join(scratch, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(c.out, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publicExports is a linker's list of exports without what is not the header's.
+func publicExports(dll, list string) string {
+	out := "LIBRARY " + dll + "\nEXPORTS\n"
+	for line := range strings.Lines(list) {
+		if name := strings.Fields(line); len(name) > 0 && strings.HasPrefix(name[0], "hrm_") {
+			out += "    " + name[0] + "\n"
+		}
+	}
+	return out
+}
+
+// dlltoolOf is the dlltool of a cross compiler's own tools.
+func dlltoolOf(cc string) string {
+	dir, name := filepath.Split(cc)
+	if at := strings.LastIndex(name, "-"); at >= 0 {
+		return dir + name[:at+1] + "dlltool"
+	}
+	return "dlltool"
 }
 
 // hideSymbols leaves an archive only the header's functions as global symbols:

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Command mklib builds the library from the capi package. It is the only place
 // that knows how: the Makefile, CMake and the Python build all call it.
 //
@@ -5,8 +7,9 @@
 //
 // On Linux it writes libhotreload.so.X.Y.Z with the links libhotreload.so.X and
 // libhotreload.so, on macOS libhotreload.X.dylib with the link libhotreload.dylib,
-// on Windows hotreload.dll; with -static libhotreload.a. The version comes from
-// include/hot_reload_manager.h.
+// on Windows hotreload.dll with the import libraries libhotreload.dll.a (MinGW) and
+// hotreload.lib (MSVC); with -static libhotreload.a. The version comes from
+// include/hot_reload_manager.h. On Windows DLLTOOL is honoured, too.
 // GOOS, GOARCH, CC and GOFLAGS of the environment are honoured; for another
 // system, `go build` mklib first, because `go run` would build it for that one.
 package main
@@ -125,6 +128,7 @@ func build(c config, n names) error {
 	// without it the same source gives the same bytes everywhere.
 	// Goroutines are not preempted by signals: none of the library's run long
 	// without a call, and a signal would interrupt the host's system calls.
+	finish := func() error { return nil }
 	ld, mode := []string{"-buildid=", "-X=runtime.godebugDefault=asyncpreemptoff=1"}, "-buildmode=c-archive"
 	if !c.static {
 		// Not in scratch: flags are quoted, and the path of c.out may hold what cannot be.
@@ -142,6 +146,9 @@ func build(c config, n names) error {
 			return err
 		}
 		ld, mode = append(ld, "-extldflags", quoted), "-buildmode=c-shared"
+		if n.importGNU != "" {
+			finish = func() error { return importLibraries(c, n, lists) }
+		}
 	}
 	if c.release {
 		ld = append([]string{"-s", "-w"}, ld...)
@@ -174,6 +181,9 @@ func build(c config, n names) error {
 		if err := hideSymbols(c, tmp); err != nil {
 			return err
 		}
+	}
+	if err := finish(); err != nil {
+		return err
 	}
 	// go build also writes a C header; the hand-written one is the contract and
 	// that one goes away with the scratch directory.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 package main
 
 import (
@@ -82,5 +84,24 @@ func TestPathThatGoCannotPassToTheLinkerIsAnError(t *testing.T) {
 	}
 	if got, err := quote([]string{"-Wl,--version-script=/Alice's/x"}); err == nil || !strings.Contains(err.Error(), "TMPDIR") {
 		t.Errorf("quote with a quotation mark = %s, %v; want an error that says what to do", got, err)
+	}
+}
+
+func TestImportLibrariesHaveTheHeadersFunctionsAlone(t *testing.T) {
+	list := "; made by the linker\r\nEXPORTS\r\n    _cgo_dummy_export @1 DATA\r\n    hrm_clear @2\r\n    hrmgo_clear @3\r\n"
+	if got, want := publicExports("hotreload.dll", list), "LIBRARY hotreload.dll\nEXPORTS\n    hrm_clear\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestTheDlltoolOfACrossCompilerIsItsOwn(t *testing.T) {
+	for cc, want := range map[string]string{
+		"gcc":                         "dlltool",
+		"x86_64-w64-mingw32-gcc":      "x86_64-w64-mingw32-dlltool",
+		"/opt/x86_64-w64-mingw32-gcc": "/opt/x86_64-w64-mingw32-dlltool",
+	} {
+		if got := dlltoolOf(cc); got != want {
+			t.Errorf("%s: %s, want %s", cc, got, want)
+		}
 	}
 }

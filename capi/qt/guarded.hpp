@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The one place through which the Qt classes run code of their users: slots, by emitting signals, and callbacks.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the Qt classes are made of: a manager whose signals and callback run on the thread of a QObject.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <qtplugin/monitoring/plugin_host.hpp>
 
 #include <condition_variable>

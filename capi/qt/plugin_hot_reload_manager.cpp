@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
 
 #include "object_manager.hpp"
@@ -28,6 +29,8 @@ PluginHotReloadManager::PluginHotReloadManager(const hotreload::Options& options
     // For queued connections that name the signal as a string.
     qRegisterMetaType<hotreload::Event>("hotreload::Event");
 }
+
+IPluginHotReloadManager::~IPluginHotReloadManager() = default;  // here, so that its vtable is in this library alone
 
 PluginHotReloadManager::~PluginHotReloadManager() = default;
 

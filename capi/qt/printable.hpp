@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the Qt classes show of others' text: what a plugin throws, what the loader says, names of files.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <qtplugin/hotreload/qt_manager.hpp>
 
 #include "object_manager.hpp"

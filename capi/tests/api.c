@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every function with arguments good and bad. */
 #include "support.h"
 
@@ -9,21 +10,30 @@ static void nothing(void *p) { (void)p; }
 static void check_bad_handle(hrm_manager *m)
 {
     hrm_error err = HRM_ERROR_INIT;
-    hrm_stats_t st;
+    hrm_statistics st = HRM_STATS_INIT;
     size_t size = 0;
     int gone = 0;
-    memset(&st, 0, sizeof st);
-    st.struct_size = sizeof st;
+    int32_t yes;
     CHECK_INT(hrm_enable_hot_reload(m, "a", "/bin/sh", &err), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(err.code, HRM_ERR_INVALID_HANDLE);
     CHECK(err.message[0] != 0 && memchr(err.message, 0, sizeof err.message) != NULL);
     CHECK_INT(hrm_enable_hot_reload_ex(m, "a", "/bin/sh", NULL, NULL), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_disable_hot_reload(m, "a"), HRM_ERR_INVALID_HANDLE);
-    CHECK_INT(hrm_is_hot_reload_enabled(m, "a"), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_is_hot_reload_enabled(m, "a"), 0); /* in a condition */
+    yes = 7;
+    CHECK_INT(hrm_is_hot_reload_enabled_ex(m, "a", &yes, &err), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(yes, 0);
+    CHECK_INT(err.code, HRM_ERR_INVALID_HANDLE);
+    CHECK(err.message[0] != 0);
     CHECK_INT(hrm_get_hot_reload_plugins(m, NULL, &size), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_clear(m), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_set_global_hot_reload_enabled(m, 0), HRM_ERR_INVALID_HANDLE);
-    CHECK_INT(hrm_is_global_hot_reload_enabled(m), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_is_global_hot_reload_enabled(m), 0);
+    yes = 7;
+    CHECK_INT(hrm_is_global_hot_reload_enabled_ex(m, &yes, &err), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(yes, 0);
+    CHECK_INT(err.code, HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_is_global_hot_reload_enabled_ex(m, NULL, NULL), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_set_reload_callback(m, on_reload, &gone, on_destroy), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_set_event_callback(m, on_event, &gone, on_destroy), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_set_wakeup_callback(m, nothing, &gone, on_destroy), HRM_ERR_INVALID_HANDLE);
@@ -191,7 +201,8 @@ static void ids(void)
     CHECK_INT(hrm_enable_hot_reload(m, "n", NULL, &err), HRM_ERR_INVALID_ARGUMENT);
     CHECK_HAS(err.message, "file_path");
     CHECK_INT(hrm_disable_hot_reload(m, NULL), HRM_ERR_INVALID_ARGUMENT);
-    CHECK_INT(hrm_is_hot_reload_enabled(m, NULL), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_is_hot_reload_enabled(m, NULL), 0);
+    CHECK_INT(hrm_is_hot_reload_enabled_ex(m, NULL, NULL, NULL), HRM_ERR_INVALID_ARGUMENT);
     hrm_manager_destroy(m);
 }
 
@@ -199,6 +210,7 @@ static void enable_options(void)
 {
     hrm_manager *m = manager(HRM_DISPATCH_MANUAL, 0);
     hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
+    hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     const char *f = in(scratch(), "f");
     write_version(f, 1);
@@ -215,6 +227,15 @@ static void enable_options(void)
     o.struct_size = 0;
     CHECK_INT(hrm_enable_hot_reload_ex(m, "a", f, &o, &err), HRM_ERR_INVALID_ARGUMENT);
     o.struct_size = sizeof o;
+    o.reserved = 1;
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "a", f, &o, &err), HRM_ERR_NOT_SUPPORTED);
+    CHECK_HAS(err.message, "hrm_enable_options.reserved");
+    o.reserved = 0;
+    safe.reserved = 1;
+    o.safe = &safe;
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "a", f, &o, &err), HRM_ERR_NOT_SUPPORTED);
+    CHECK_HAS(err.message, "hrm_safe_options.reserved");
+    o.safe = NULL;
     CHECK_INT(hrm_is_hot_reload_enabled(m, "a"), 0);
     CHECK_INT(hrm_enable_hot_reload_ex(m, "a", f, &o, &err), HRM_OK);
     CHECK_INT(hrm_is_hot_reload_enabled(m, "a"), 1);
@@ -227,6 +248,7 @@ static void registry(void)
     const char *f = in(scratch(), "f");
     char buf[16];
     size_t size = 99;
+    int32_t yes = 7;
     write_version(f, 1);
     CHECK_INT(hrm_get_hot_reload_plugins(m, NULL, &size), 0);
     CHECK_INT(size, 0);
@@ -248,11 +270,17 @@ static void registry(void)
     CHECK_INT(hrm_disable_hot_reload(m, "a"), 0);
     CHECK_INT(hrm_is_hot_reload_enabled(m, "a"), 0);
     CHECK_INT(hrm_is_hot_reload_enabled(m, "bb"), 1);
+    CHECK_INT(hrm_is_hot_reload_enabled_ex(m, "a", &yes, NULL), HRM_OK);
+    CHECK_INT(yes, 0);
+    CHECK_INT(hrm_is_hot_reload_enabled_ex(m, "bb", &yes, NULL), HRM_OK);
+    CHECK_INT(yes, 1);
     CHECK_INT(hrm_clear(m), 2);
     CHECK_INT(hrm_clear(m), 0);
     CHECK_INT(hrm_is_global_hot_reload_enabled(m), 1);
     CHECK_INT(hrm_set_global_hot_reload_enabled(m, 0), HRM_OK);
     CHECK_INT(hrm_is_global_hot_reload_enabled(m), 0);
+    CHECK_INT(hrm_is_global_hot_reload_enabled_ex(m, &yes, NULL), HRM_OK);
+    CHECK_INT(yes, 0);
     CHECK_INT(hrm_set_global_hot_reload_enabled(m, -5), HRM_OK);
     CHECK_INT(hrm_is_global_hot_reload_enabled(m), 1);
     hrm_manager_destroy(m);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Random calls with random, stale and hostile arguments from several threads:
  *   calls [NUMBER [SEED [THREADS]]]
@@ -318,6 +319,22 @@ static void stats(chance *c, hrm_manager *m)
     free(exact);
 }
 
+/* Both questions, both ways: a plain answer is 1 or 0, whatever the manager is. */
+static void ask(chance *c, hrm_manager *m)
+{
+    hrm_error err, *e = some_error(c, &err);
+    const char *id = some_id(c);
+    int global = below(c, 4) == 0;
+    int32_t yes = 7, code = global ? hrm_is_global_hot_reload_enabled(m) : hrm_is_hot_reload_enabled(m, id);
+    if (code != 0 && code != 1)
+        ADD(wrong, 1);
+    code = global ? hrm_is_global_hot_reload_enabled_ex(m, &yes, e) : hrm_is_hot_reload_enabled_ex(m, id, &yes, e);
+    check_err(code, e);
+    check_error(e);
+    if ((yes != 0 && yes != 1) || (code < 0 && yes != 0))
+        ADD(wrong, 1);
+}
+
 static void change_file(chance *c)
 {
     const char *f = paths[below(c, 6)];
@@ -350,16 +367,14 @@ static void step(chance *c)
         enable(c, m);
     else if (w < 350)
         check(hrm_disable_hot_reload(m, some_id(c)));
-    else if (w < 500)
-        check(hrm_is_hot_reload_enabled(m, some_id(c)));
-    else if (w < 560)
+    else if (w < 550)
+        ask(c, m);
+    else if (w < 610)
         list(c, m);
-    else if (w < 565)
+    else if (w < 615)
         check(hrm_clear(m));
-    else if (w < 600)
-        check(hrm_set_global_hot_reload_enabled(m, some_number(c)));
     else if (w < 650)
-        check(hrm_is_global_hot_reload_enabled(m));
+        check(hrm_set_global_hot_reload_enabled(m, some_number(c)));
     else if (w < 700)
         set_callback(c, m);
     else if (w < 720) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Completed changes are told once; half-written files and noise are not. */
 #include "support.h"
 

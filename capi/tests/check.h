@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A test program is a list of functions: RUN(name) calls each, DONE ends main. */
 #ifndef CHECK_H
 #define CHECK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* HRM_DISPATCH_THREAD: one library thread, one callback at a time, and nothing
  * after disable, clear or destroy. */
 #include "support.h"
@@ -143,7 +144,7 @@ static void waits_for_the_running_callback(void)
         CHECK(wait_until(is_set, &c.started, PATIENCE));
         let_pass(40); /* long enough for a call that does not wait to be back */
         CHECK_INT(LOAD(c.returned), 0);
-        CHECK_INT(hrm_is_global_hot_reload_enabled(m) == HRM_ERR_PANIC, 0); /* others are not held up */
+        CHECK_INT(hrm_is_global_hot_reload_enabled_ex(m, NULL, NULL) == HRM_ERR_PANIC, 0); /* others are not held up */
         STORE(g.go, 1);
         CHECK(wait_until(is_set, &c.returned, PATIENCE));
         pthread_join(t, NULL);
@@ -186,7 +187,7 @@ static void everything(const char *id, void *arg)
     CHECK_INT(hrm_clear(m), 1);
     CHECK_INT(hrm_manager_destroy(m), HRM_OK);
     CHECK_INT(hrm_manager_destroy(m), HRM_ERR_INVALID_HANDLE);
-    CHECK_INT(hrm_is_hot_reload_enabled(m, "p"), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_is_hot_reload_enabled_ex(m, "p", NULL, NULL), HRM_ERR_INVALID_HANDLE);
     CHECK_STR(id, "p"); /* still valid: the callback has not returned */
     CHECK_INT(LOAD(inside_destroyed), 0);
     (void)arg;

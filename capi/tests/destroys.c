@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A destroy function may call every function: whichever callback it belongs to,
  * in both dispatch modes, however the callback was removed. */
 #include "support.h"
@@ -33,7 +34,8 @@ static const char *const call_names[] = {
     "hrm_manager_destroy", "hrm_enable_hot_reload", "hrm_enable_hot_reload_ex", "hrm_disable_hot_reload",
     "hrm_is_hot_reload_enabled", "hrm_get_hot_reload_plugins", "hrm_clear", "hrm_set_global_hot_reload_enabled",
     "hrm_is_global_hot_reload_enabled", "hrm_set_reload_callback", "hrm_set_event_callback", "hrm_set_validator",
-    "hrm_report_reload", "hrm_dispatch", "hrm_event_fd", "hrm_set_wakeup_callback", "hrm_stats", "hrm_manager_create"};
+    "hrm_report_reload", "hrm_dispatch", "hrm_event_fd", "hrm_set_wakeup_callback", "hrm_stats", "hrm_manager_create",
+    "hrm_is_hot_reload_enabled_ex", "hrm_is_global_hot_reload_enabled_ex"};
 #define CALLS (int)(sizeof call_names / sizeof *call_names)
 
 static void do_call(void)
@@ -67,6 +69,8 @@ static void do_call(void)
         CHECK_INT(hrm_manager_create(NULL, &other, &err), HRM_OK);
         CHECK_INT(hrm_manager_destroy(other), HRM_OK);
         break;
+    case 18: hrm_is_hot_reload_enabled_ex(m, "p", NULL, &err); break;
+    case 19: hrm_is_global_hot_reload_enabled_ex(m, NULL, &err); break;
     }
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A crash in the host's code, inside a callback or outside, stays the host's: the
  * process ends by the same signal as without the library, nothing is printed, and a
  * handler of the host sees the fault first, once, and on the thread that it happened on. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The library loaded and unloaded, beside another Go library, in processes with
  * small stacks, and few threads, and little memory. */
 #include "loaded.h"

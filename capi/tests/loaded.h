@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the hosts share that load the library at run time. They are not linked to
  * it: each test is a process of its own that loads it when its host is ready.
  *   PROGRAM libhotreload.so second.so */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The library as a guest: processes that its host makes, files under fire, roots
  * and mounts. (process.c: descriptors, threads, output; guest.c, signals.c: hosts that load it.) */
 #include "support.h"
@@ -19,7 +20,7 @@ static int answers_in_child(hrm_manager *m)
     int wrong = 0;
     wrong += hrm_manager_create(NULL, &other, &err) != HRM_ERR_FORKED;
     wrong += hrm_enable_hot_reload(m, "x", "/bin/sh", &err) != HRM_ERR_FORKED;
-    wrong += hrm_is_hot_reload_enabled(m, "p") != HRM_ERR_FORKED;
+    wrong += hrm_is_hot_reload_enabled_ex(m, "p", NULL, NULL) != HRM_ERR_FORKED;
     wrong += hrm_dispatch(m, 0, -1, &err) != HRM_ERR_FORKED;
     wrong += hrm_manager_destroy(m) != HRM_ERR_FORKED;
     return wrong;

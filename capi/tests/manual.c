@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* HRM_DISPATCH_MANUAL: everything happens inside hrm_dispatch. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A host for the oracle of core/oracle_unix_test.go: does what it is told on
  * standard input, and writes what it is told by the library, with the checksum

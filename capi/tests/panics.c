@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What becomes of a fault inside the library. Linked to a build of it that can
  * be made to panic, in the first access to the disk under a named function. */
 #include "support.h"
@@ -58,11 +59,13 @@ static void contained(hrm_manager *m, int mode, const char *f)
     CHECK_INT(err.code, HRM_ERR_PANIC);
     CHECK_HAS(err.message, "destroy");
     CHECK_INT(hrm_disable_hot_reload(m, "p"), HRM_ERR_PANIC);
-    CHECK_INT(hrm_is_hot_reload_enabled(m, "p"), HRM_ERR_PANIC);
+    CHECK_INT(hrm_is_hot_reload_enabled(m, "p"), 0);
+    CHECK_INT(hrm_is_hot_reload_enabled_ex(m, "p", NULL, NULL), HRM_ERR_PANIC);
     CHECK_INT(hrm_get_hot_reload_plugins(m, NULL, &size), HRM_ERR_PANIC);
     CHECK_INT(hrm_clear(m), HRM_ERR_PANIC);
     CHECK_INT(hrm_set_global_hot_reload_enabled(m, 1), HRM_ERR_PANIC);
-    CHECK_INT(hrm_is_global_hot_reload_enabled(m), HRM_ERR_PANIC);
+    CHECK_INT(hrm_is_global_hot_reload_enabled(m), 0);
+    CHECK_INT(hrm_is_global_hot_reload_enabled_ex(m, NULL, NULL), HRM_ERR_PANIC);
     CHECK_INT(hrm_set_reload_callback(m, on_reload, &r, NULL), HRM_ERR_PANIC);
     CHECK_INT(hrm_manager_destroy(m), HRM_OK);
     CHECK_INT(hrm_manager_destroy(m), HRM_ERR_INVALID_HANDLE);

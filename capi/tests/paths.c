@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Paths good and bad. */
 #include "support.h"
 

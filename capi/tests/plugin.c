@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hot_reload_plugin.h: plugins loaded with dlopen, exchanged while in use. */
 #include "plugins.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A host of plugins loaded with dlopen, and the compiler that makes their versions. */
 #ifndef PLUGINS_H
 #define PLUGINS_H

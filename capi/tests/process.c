@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The library as a guest: fork, dlopen, output, threads, descriptors, memory. */
 #include "support.h"
 
@@ -21,17 +22,20 @@ static int calls_in_child(hrm_manager *m)
     hrm_stats_t st;
     size_t size = 0;
     int wrong = 0, gone = 0;
+    int32_t yes = 1;
     st.struct_size = sizeof st;
     wrong += hrm_manager_create(NULL, &other, &err) != HRM_ERR_FORKED;
     wrong += other != NULL || err.code != HRM_ERR_FORKED || err.message[0] == 0;
     wrong += hrm_enable_hot_reload(m, "x", "/bin/sh", &err) != HRM_ERR_FORKED;
     wrong += hrm_enable_hot_reload_ex(m, "x", "/bin/sh", NULL, &err) != HRM_ERR_FORKED;
     wrong += hrm_disable_hot_reload(m, "p") != HRM_ERR_FORKED;
-    wrong += hrm_is_hot_reload_enabled(m, "p") != HRM_ERR_FORKED;
+    wrong += hrm_is_hot_reload_enabled(m, "p") != 0;
+    wrong += hrm_is_hot_reload_enabled_ex(m, "p", &yes, NULL) != HRM_ERR_FORKED || yes != 0;
     wrong += hrm_get_hot_reload_plugins(m, NULL, &size) != HRM_ERR_FORKED;
     wrong += hrm_clear(m) != HRM_ERR_FORKED;
     wrong += hrm_set_global_hot_reload_enabled(m, 0) != HRM_ERR_FORKED;
-    wrong += hrm_is_global_hot_reload_enabled(m) != HRM_ERR_FORKED;
+    wrong += hrm_is_global_hot_reload_enabled(m) != 0;
+    wrong += hrm_is_global_hot_reload_enabled_ex(m, NULL, NULL) != HRM_ERR_FORKED;
     wrong += hrm_set_reload_callback(m, on_reload, &gone, count_destroy) != HRM_ERR_FORKED;
     wrong += hrm_set_event_callback(m, on_event, &gone, count_destroy) != HRM_ERR_FORKED;
     wrong += hrm_set_wakeup_callback(m, nothing, &gone, count_destroy) != HRM_ERR_FORKED;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hot_reload_plugin.h over a long time, and killed at every step of a reload. */
 #include "plugins.h"
 

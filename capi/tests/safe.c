@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Safe reload through the C interface: snapshots, validation, reports. */
 #include "snapshots.h"
 
@@ -143,7 +144,7 @@ static void a_validator_in_time(void)
     CHECK_INT(hrm_disable_hot_reload(m, "p"), 1);
     safe.validator_timeout_ms = PATIENCE;
     enable(&safe); /* in time */
-    CHECK_HAS(next(HRM_EVENT_REJECTED).message, "refused it (1)");
+    CHECK_HAS(next(HRM_EVENT_REJECTED).message, "rejected it (0)");
     CHECK_INT(stats().rejected, 2);
     stop();
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Options that decide what counts as a change: contents, images, polling,
  * missing files, pauses. */
 #include "support.h"

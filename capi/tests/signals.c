@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The signals of a host that loads the library are the host's. */
 #include "loaded.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every struct of the interface in every size: of an older header, of a newer
  * one, and of none. The memory is exactly as large as struct_size says, so that
  * AddressSanitizer sees a byte that is read or written too many. */
@@ -16,15 +17,18 @@ static const field options[] = {
 };
 static const field enabling[] = {
     FIELD(hrm_enable_options, struct_size), FIELD(hrm_enable_options, flags),
-    FIELD(hrm_enable_options, quiet_ms),    FIELD(hrm_enable_options, safe),
+    FIELD(hrm_enable_options, quiet_ms),    FIELD(hrm_enable_options, reserved),
+    FIELD(hrm_enable_options, safe),
 };
 static const field safety[] = {
     FIELD(hrm_safe_options, struct_size),          FIELD(hrm_safe_options, flags),
     FIELD(hrm_safe_options, files),                FIELD(hrm_safe_options, symbols),
     FIELD(hrm_safe_options, allow_list),           FIELD(hrm_safe_options, public_keys),
-    FIELD(hrm_safe_options, signature),            FIELD(hrm_safe_options, validator_timeout_ms),
+    FIELD(hrm_safe_options, signature),            FIELD(hrm_safe_options, reserved_pointer),
+    FIELD(hrm_safe_options, validator_timeout_ms),
     FIELD(hrm_safe_options, report_timeout_ms),    FIELD(hrm_safe_options, retries),
     FIELD(hrm_safe_options, retry_delay_ms),       FIELD(hrm_safe_options, keep_generations),
+    FIELD(hrm_safe_options, reserved),
     FIELD(hrm_safe_options, max_size),
 };
 
@@ -154,11 +158,10 @@ static void safe_options_of_every_size(void)
 static void stats_of_every_size(void)
 {
     hrm_manager *m = manager(HRM_DISPATCH_MANUAL, 0);
-    hrm_stats_t zero;
+    hrm_statistics zero = HRM_STATS_INIT;
     size_t size;
-    memset(&zero, 0, sizeof zero);
     for (size = 0; size <= sizeof zero + 64; size++) {
-        hrm_stats_t *s = sized(&zero, sizeof zero, size);
+        hrm_statistics *s = sized(&zero, sizeof zero, size);
         int whole = size == 4 || size >= sizeof zero || (size > 4 && size % 8 == 0);
         CHECK_INT(hrm_stats(m, s), whole ? HRM_OK : HRM_ERR_INVALID_ARGUMENT);
         CHECK_INT(s->struct_size, whole && size > sizeof zero ? sizeof zero : size);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A host with safe reload that records what it is told. */
 #ifndef SNAPSHOTS_H
 #define SNAPSHOTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the test programs share: bounded waits, files with a recognisable
  * content, a recorder of events. */
 #ifndef SUPPORT_H

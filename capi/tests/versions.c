@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One caller, compiled against the header of its day: capi/tests/abi builds it
  * with an older one (every struct lacks its last field), with the present one
  * and with a newer one (every struct has more fields), and runs each against

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs a program of the documentation as its reader does: starts it, changes a file, sees the line, ends it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the reader of each snippet sees. A snippet that is not in here fails the check."""
 
 from __future__ import annotations

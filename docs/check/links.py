@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The links of the documentation lead somewhere: to a file of the project, and to a heading of it."""
 
 from __future__ import annotations

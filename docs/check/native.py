@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """native.py LIBRARY PREFIX: the documentation's programs in C and C++, its CMake files and its shell commands.
 
 LIBRARY is the folder of the built library, PREFIX one into which the library and the Qt class are installed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finds the snippets of the documentation: fenced blocks, \\code blocks of headers, literal blocks of docstrings."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The smallest honest host: loads a plugin, and loads it anew whenever its file
  * has a new complete version.

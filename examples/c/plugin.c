@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A plugin. Build it with -DANSWER=43, or change the number, while the host runs. */
 #include "plugin.h"
 

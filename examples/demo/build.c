@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a developer's build does to a plugin's file. */
 #include "demo.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The demo in three parts: a host that loads a plugin and reloads it when a
  * change is delivered (host.c), a build that changes the plugin (build.c), and

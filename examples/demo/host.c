@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A host: loads a plugin from a private copy, reloads it when a change is delivered. */
 #include "demo.h"
 
@@ -160,8 +161,7 @@ int64_t host_delivered_ns(host *h)
 
 int64_t host_delivered(host *h)
 {
-    hrm_stats_t st;
-    st.struct_size = sizeof st;
+    hrm_statistics st = HRM_STATS_INIT;
     return hrm_stats(h->manager, &st) == HRM_OK ? (int64_t)st.deliveries : -1;
 }
 

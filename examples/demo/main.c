@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The demo: a host with a real plugin, while its source is edited and compiled.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Lines with times, gathered from several threads and printed in order. */
 #include "demo.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A manager in a loop of the program's own, here on epoll: reloads on the thread that runs it.
 //
 // The descriptor is readable while there is something to deliver; epoll polls it, the library reads it.

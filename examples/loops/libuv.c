@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A manager in a libuv loop: reloads on the thread that runs it.
  *
  * The descriptor is readable while there is something to deliver; libuv polls it, the library reads it. On Windows,

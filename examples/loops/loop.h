@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the recipes share: what is told, and when they end. */
 #ifndef LOOP_H
 #define LOOP_H

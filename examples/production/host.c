@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A host in production: its plugin is exchanged while it answers requests, and
  * no version that is unsigned, broken, crashing or failing can stop it.

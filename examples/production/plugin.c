@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A plugin with a state. -DVERSION=2 is a version that works; the other macros
  * are the ways in which one can be broken. */
 #include "plugin.h"

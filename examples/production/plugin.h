@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the host and its plugins agree on. */
 #ifndef PLUGIN_H
 #define PLUGIN_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A smallest honest host: reloads a plugin written in Python when its file changes.
 
     python host.py plugin.py [RELOADS]

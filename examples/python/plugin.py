@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The plugin. Change the answer while the host runs."""
 
 

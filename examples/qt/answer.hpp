@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What host and plugin agree on.
 #pragma once
 

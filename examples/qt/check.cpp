@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Runs an example to its end while its plugin changes: check SCENARIO HOST PLUGIN...
 #include <QCoreApplication>
 #include <QFile>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A smallest honest Qt host: reloads a Qt plugin when its file changes.
 //
 //     host PLUGIN [RELOADS]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The version of a Qt plugin that is in use.
 //
 // It is loaded from a private copy of the file: the loader hands out the old image for a path that is still loaded, and a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The plugin: ANSWER comes from the build, so that two builds answer differently.
 #include <QObject>
 

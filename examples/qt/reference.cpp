@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The production example of the reference, to the letter, with what it leaves out before it: that it compiles, and that
 // it sets up. (The development example is used as it stands by development/, the Quick Start by the tests of the class.)
 #include <QCoreApplication>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A plugin of the two examples of the reference. VERSION comes from the build; the other macros are the ways in which one
 // can be broken. A version goes on counting where the former one stopped.
 #include <QObject>

@@ -1,8 +1,24 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file hotreload.hpp
- * @brief hotreload::Manager: the C library in the dress of C++17, header-only and without Qt.
+ * @brief hotreload::Manager: the C library for C++17, header-only and without Qt.
  *
- * Link with libhotreload. hot_reload_manager.h is the manual; here is said only what C++ adds.
+ * Link with libhotreload. hot_reload_manager.h is the manual. This header says what C++ adds.
+ *
+ * @section manager_life_cycle Life cycle
+ * Manager's constructor makes a manager, its destructor destroys it. Between the two, set a callback and enable plugins.
+ *
+ * @section manager_threads Threads
+ * As in C: every function may be called on any thread, and inside a callback. Callbacks of one manager never overlap.
+ * Delivery::thread calls them on a thread of the library, Delivery::manual inside Manager::dispatch().
+ *
+ * @section manager_callbacks Callbacks
+ * Callbacks are std::functions. The library keeps one until its last call has returned. An exception that leaves a callback
+ * goes to the exception handler (Manager::set_exception_handler()). Without a handler, it leaves Manager::dispatch() if
+ * dispatch() runs the callback; what was still pending stays pending. On the library's thread it is dropped.
+ *
+ * @section manager_errors Errors
+ * Functions that can fail return an expected with an Error. The constructor and expected::value() throw an Exception.
  */
 #pragma once
 
@@ -32,11 +48,17 @@ namespace hotreload {
 /**
  * What Manager's constructor and expected::value() throw: what() is the C library's message, error() has the code too.
  *
- * @since 1.0
+ * @since 1.0.0
+ * @sa Error
  */
 using Exception = bad_expected_access<Error>;
 
-/** Where callbacks run. */
+/**
+ * Where callbacks run.
+ *
+ * @since 1.0.0
+ * @sa Manager
+ */
 enum class Delivery : std::int32_t {
     thread = HRM_DISPATCH_THREAD,  ///< on one thread of the library per manager
     manual = HRM_DISPATCH_MANUAL,  ///< on the thread that calls Manager::dispatch()
@@ -157,39 +179,44 @@ struct Slot {
 }  // namespace detail
 
 /**
- * @brief Owner of an hrm_manager.
+ * A hot reload manager. It owns an hrm_manager.
  *
- * Every method may be called from any thread and inside callbacks; destruction and moving are as for any object, only
- * that the manager may be destroyed inside its own callback. A moved-from manager answers ErrorCode::InvalidState.
+ * A manager that was moved from answers ErrorCode::InvalidState.
  *
- * An exception that leaves a callback goes to the exception handler. Without one it leaves dispatch() if that runs the
- * callback, with what was still pending left pending; on the library's thread it is dropped.
+ * @threadsafety Any thread, also inside a callback. Moving and destruction are as for any value: no other thread may use the
+ * manager meanwhile. A manager may be destroyed inside its own callback.
+ * @since 1.0.0
+ * @sa hrm_manager, Options, EnableOptions
  */
 class Manager {
 public:
-    using ReloadCallback = std::function<void(const std::string& plugin_id)>;
-    using EventCallback = std::function<void(const Event&)>;
-    using WakeupCallback = std::function<void()>;
+    using ReloadCallback = std::function<void(const std::string& plugin_id)>;  ///< receives the id of a changed plugin
+    using EventCallback = std::function<void(const Event&)>;                   ///< receives an event
+    using WakeupCallback = std::function<void()>;                              ///< signals the host's event loop
     /**
-     * Says why a version is rejected; std::nullopt accepts it. Whatever goes wrong in it is a rejection: an exception of
-     * any type rejects the version, with its what() as the reason. Of the reason 511 bytes are kept, NUL bytes as \x00.
+     * Returns why a version is rejected; std::nullopt accepts it. An exception of any type rejects the version, with its
+     * what() as the reason. 511 bytes of the reason are kept; NUL bytes become escapes.
      */
     using Validator = std::function<std::optional<std::string>(const Candidate&)>;
-    using ExceptionHandler = detail::ExceptionHandler;
+    using ExceptionHandler = detail::ExceptionHandler;  ///< receives a plugin's id and an exception that left a callback
 
-    /** As create(), but throws an Exception with the error where that returns it. */
+    /**
+     * Makes a manager.
+     * @param options   options
+     * @param delivery  where its callbacks run
+     * @throws Exception with the error of create()
+     */
     explicit Manager(const Options& options = {}, Delivery delivery = Delivery::thread)
         : Manager(create(options, delivery).value())
     {
     }
     /**
-     * Makes a manager. @p delivery says on which thread its callbacks run.
-     *
-     * Errors: InvalidParameters (an option out of range, named but empty, or with a NUL byte), NotSupported (another
-     * major version of the library was loaded, or an option is not for this system), ResourceUnavailable, SystemError,
-     * InvalidState (in the child of a fork). May be called on any thread.
-     *
-     * @since 1.0
+     * Makes a manager.
+     * @param options   options
+     * @param delivery  where its callbacks run
+     * @returns the manager, or an error: InvalidParameters (an option is out of range, named but empty, or has a NUL byte),
+     * NotSupported (another major version of the library was loaded, or an option is not for this system),
+     * ResourceUnavailable, SystemError, InvalidState (in the child of a fork)
      */
     static expected<Manager> create(const Options& options = {}, Delivery delivery = Delivery::thread)
     {
@@ -224,10 +251,19 @@ public:
         return Manager(delivery, handle);
     }
 
+    /**
+     * Takes a manager over.
+     * @param other  the manager; moved from afterwards
+     */
     Manager(Manager&& other) noexcept
         : m_handle(std::exchange(other.m_handle, nullptr)), m_shared(std::move(other.m_shared))
     {
     }
+    /**
+     * Destroys this manager and takes another one over.
+     * @param other  the manager; moved from afterwards
+     * @returns this manager
+     */
     Manager& operator=(Manager&& other) noexcept
     {
         if (this != &other) {
@@ -237,20 +273,22 @@ public:
         }
         return *this;
     }
+    /** Not copyable. */
     Manager(const Manager&) = delete;
+    /** Not copyable. */
     Manager& operator=(const Manager&) = delete;
+    /** Stops watching and drops what is pending. Outside of callbacks it waits for a running callback. */
     ~Manager() { hrm_manager_destroy(m_handle); }  // accepts null
 
     /**
-     * Starts watching @p file_path under the name @p plugin_id; a relative path is resolved now. The present version
-     * counts as known unless @p options say otherwise. What options.safe names replaces the manager's; the rest of the
-     * manager's holds for the plugin too.
-     *
-     * Errors: FileNotFound, InvalidPath (also a NUL byte in the path), AlreadyExists, PermissionDenied,
-     * InvalidParameters (a bad id, an option out of range, named but empty, or with a NUL byte), SystemError,
-     * ResourceUnavailable, InvalidState. May be called on any thread.
-     *
-     * @since 1.0
+     * Starts watching a file as a plugin. The version that the file has now becomes the baseline, unless options say
+     * otherwise.
+     * @param plugin_id  the plugin's name
+     * @param file_path  the plugin's file; a relative path is resolved now
+     * @param options    options of this plugin; what options.safe names replaces the manager's
+     * @returns success, or an error: FileNotFound, InvalidPath (also a NUL byte in the path), AlreadyExists,
+     * PermissionDenied, InvalidParameters (a malformed id; an option that is out of range, named but empty, or has a NUL
+     * byte), SystemError, ResourceUnavailable, InvalidState
      */
     expected<void> enable_hot_reload(const std::string& plugin_id, const std::filesystem::path& file_path,
                                      const EnableOptions& options = {})
@@ -276,18 +314,27 @@ public:
         return {};
     }
 
-    /** Whether it was enabled. */
+    /**
+     * Stops watching a plugin and drops what is pending for it. Outside of callbacks it waits for a running callback about it.
+     * @param plugin_id  the plugin
+     * @returns whether it was enabled
+     */
     bool disable_hot_reload(const std::string& plugin_id)
     {
         return !detail::has_nul(plugin_id) && hrm_disable_hot_reload(m_handle, plugin_id.c_str()) == 1;
     }
 
+    /**
+     * Answers whether a plugin is enabled.
+     * @param plugin_id  the plugin
+     * @returns true if it is enabled
+     */
     bool is_hot_reload_enabled(const std::string& plugin_id) const
     {
         return !detail::has_nul(plugin_id) && hrm_is_hot_reload_enabled(m_handle, plugin_id.c_str()) == 1;
     }
 
-    /** The enabled ids, in the order of enabling. */
+    /** The enabled plugins. @returns their ids, in the order of enabling */
     std::vector<std::string> get_hot_reload_plugins() const
     {
         std::string buffer;
@@ -309,17 +356,26 @@ public:
         return ids;
     }
 
-    /** Disables every plugin; returns how many there were. */
+    /** Disables every plugin. @returns how many were enabled */
     std::size_t clear()
     {
         const std::int32_t count = hrm_clear(m_handle);
         return count > 0 ? static_cast<std::size_t>(count) : 0;
     }
 
+    /**
+     * Pauses or resumes the delivery of changes. After resuming, each plugin that changed meanwhile is delivered once.
+     * @param enabled  false pauses, true resumes
+     */
     void set_global_hot_reload_enabled(bool enabled) { hrm_set_global_hot_reload_enabled(m_handle, enabled ? 1 : 0); }
+    /** Answers whether changes are delivered. @returns true if delivery is not paused */
     bool is_global_hot_reload_enabled() const { return hrm_is_global_hot_reload_enabled(m_handle) == 1; }
 
-    /** An empty function removes it; as for the two below. */
+    /**
+     * Sets the function that receives the id of a plugin that has a new version.
+     * @param callback  the function; an empty one removes it
+     * @returns success, or an error: InvalidState
+     */
     expected<void> set_reload_callback(ReloadCallback callback)
     {
         return set(hrm_set_reload_callback, std::move(callback), [](const char* plugin_id, void* slot) {
@@ -327,6 +383,11 @@ public:
                 plugin_id, [plugin_id](const ReloadCallback& reload) { reload(plugin_id); });
         });
     }
+    /**
+     * Sets the function that receives every event.
+     * @param callback  the function; an empty one removes it
+     * @returns success, or an error: InvalidState
+     */
     expected<void> set_event_callback(EventCallback callback)
     {
         return set(hrm_set_event_callback, std::move(callback), [](const hrm_event* event, void* slot) {
@@ -334,7 +395,12 @@ public:
                 event->plugin_id, [event](const EventCallback& happened) { happened(detail::event_of(*event)); });
         });
     }
-    /** Called on a library thread when there is something to dispatch(); may only signal the host's loop. */
+    /**
+     * Delivery::manual: sets the function that is called on a thread of the library when dispatch() has something to
+     * deliver. It should only signal the host's event loop.
+     * @param callback  the function; an empty one removes it
+     * @returns success, or an error: NotSupported (Delivery::thread), InvalidState
+     */
     expected<void> set_wakeup_callback(WakeupCallback callback)
     {
         return set(hrm_set_wakeup_callback, std::move(callback),
@@ -345,10 +411,10 @@ public:
     }
 
     /**
-     * Safe reload: sets the function that validates every version before it is delivered, on a thread of the library
-     * that is there for this alone, so that it may take long. An empty function removes it.
-     *
-     * Errors: InvalidState. May be called on any thread. @since 1.0
+     * Safe reload: sets the function that decides on every version before it is delivered. It runs on a thread of the
+     * library that does nothing else, so that it may take long.
+     * @param validator  the function; an empty one removes it
+     * @returns success, or an error: InvalidState
      */
     expected<void> set_validator(Validator validator)
     {
@@ -360,13 +426,13 @@ public:
     }
 
     /**
-     * Safe reload: reports how the loading of a delivered generation went. @p message becomes part of the event of a
-     * rollback. After a failure EventKind::rollback follows.
-     *
-     * Errors: InvalidParameters (a plugin that is not enabled, a generation that was never delivered or is gone, a NUL
-     * byte in the id or the message), NotSupported (no safe reload), InvalidState. May be called on any thread.
-     *
-     * @since 1.0
+     * Safe reload: reports how the loading of a delivered generation went. After a failure EventKind::rollback follows.
+     * @param plugin_id   the plugin
+     * @param generation  Event::generation of the change
+     * @param outcome     how it went
+     * @param message     why, for the event of a rollback
+     * @returns success, or an error: InvalidParameters (a plugin that is not enabled, a generation that was never delivered
+     * or does not exist any more, a NUL byte in the id or the message), NotSupported (no safe reload), InvalidState
      */
     expected<void> report_reload(const std::string& plugin_id, std::uint64_t generation, Outcome outcome,
                                  const std::string& message = {})
@@ -383,7 +449,10 @@ public:
         return {};
     }
 
-    /** For exceptions that leave callbacks; runs where the callback ran. An empty function removes it. */
+    /**
+     * Sets the function that receives exceptions that leave callbacks. It runs where the callback ran.
+     * @param handler  the function; an empty one removes it
+     */
     void set_exception_handler(ExceptionHandler handler)
     {
         if (m_shared == nullptr)
@@ -394,8 +463,11 @@ public:
     }
 
     /**
-     * Delivery::manual: runs the callbacks of up to @p max pending events (0: of all), waiting up to @p timeout for
-     * the first (negative: for ever). Returns how many events there were.
+     * Delivery::manual: runs the callbacks of pending events on this thread.
+     * @param max      how many events at most; 0 = all that are pending
+     * @param timeout  how long to wait for the first event; 0 = do not wait, negative = for ever
+     * @returns how many events were delivered, or an error: NotSupported (Delivery::thread), InvalidState
+     * @throws whatever left a callback, if there is no exception handler
      */
     expected<std::size_t> dispatch(std::size_t max = 0, std::chrono::milliseconds timeout = {})
     {
@@ -420,7 +492,10 @@ public:
         return delivered;
     }
 
-    /** Delivery::manual, POSIX: polls readable while dispatch() has something to deliver. Only poll it. */
+    /**
+     * Delivery::manual, POSIX: a descriptor that polls readable while dispatch() has something to deliver. Only poll it.
+     * @returns the descriptor, or an error: NotSupported (Delivery::thread, or Windows), InvalidState
+     */
     expected<int> event_fd() const
     {
         const std::int32_t fd = hrm_event_fd(m_handle);
@@ -429,10 +504,10 @@ public:
         return static_cast<int>(fd);
     }
 
+    /** Figures of the manager. @returns the figures of this moment; zeros for a manager that was moved from */
     Stats stats() const
     {
-        hrm_stats_t s = {};
-        s.struct_size = sizeof(s);
+        hrm_statistics s = HRM_STATS_INIT;
         hrm_stats(m_handle, &s);
         Stats out;
         out.failed = s.failed != 0;
@@ -465,7 +540,7 @@ public:
         return out;
     }
 
-    /** For functions of the C header that are not wrapped. Null in a moved-from manager. */
+    /** The handle, for functions of the C header. @returns the handle; null in a manager that was moved from */
     hrm_manager* native_handle() const noexcept { return m_handle; }
 
 private:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command as a process, and a terminal for it: for the tests of the command line."""
 
 from __future__ import annotations

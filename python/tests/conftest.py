@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Fixtures. The suite runs against the installed package."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A program that uses the package, for the type checkers (and, run, for the tests)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A PluginHost as its tests use it: plugins from text, and one outcome after another."""
 
 from __future__ import annotations

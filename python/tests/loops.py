@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The event loops that a host may have."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The ctypes mirror against what a C compiler makes of the header."""
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ STRUCTS: dict[str, Any] = {
     "hrm_enable_options": _abi.EnableOptions,
     "hrm_event": _abi.EventStruct,
     "hrm_candidate": _abi.CandidateStruct,
-    "hrm_stats_t": _abi.StatsStruct,
+    "hrm_statistics": _abi.StatsStruct,
 }
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """async for change in manager.changes(), await manager.wait(): asyncio, uvloop, trio, anyio."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command, as a shell, a pipe, a program and a person at a terminal have it."""
 
 from __future__ import annotations

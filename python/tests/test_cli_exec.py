@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """``--exec``: what the command gets, and that nothing of it outlives the program."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command in a person's terminal: the live table at every size, jobs, and terminals that cannot show a table."""
 
 from __future__ import annotations

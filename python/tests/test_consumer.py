@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The program that the type checkers look at also runs."""
 
 from __future__ import annotations

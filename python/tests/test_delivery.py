@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """On which thread, and what callbacks may do."""
 
 from __future__ import annotations

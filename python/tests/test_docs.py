@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every Python snippet and every command of the Python package in the documentation does what its reader expects."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A manager whose loop has ended says so; it never falls silent."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The example host, to its end: two good versions, and a broken one that it survives."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The larger examples, as their users run them: a web service under load, a window, a notebook."""
 
 from __future__ import annotations

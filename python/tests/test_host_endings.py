@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How a host ends that nobody closes, and what open() says when it is closed meanwhile."""
 
 from __future__ import annotations

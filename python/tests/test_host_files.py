@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The files of versions in use, and what stays on the disk."""
 
 from __future__ import annotations

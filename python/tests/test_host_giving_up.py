@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """open() and close() return at their time while an import is running, and what comes late is undone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """PluginHost on event loops: where versions are loaded, and what open() and close() wait for."""
 
 from __future__ import annotations

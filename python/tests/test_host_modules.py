@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The modules of a plugin: their names, what they import, and old and new versions side by side."""
 
 from __future__ import annotations

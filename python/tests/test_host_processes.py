@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Plugins and multiprocessing: what a worker process imports by the name of a plugin's module."""
 
 from __future__ import annotations

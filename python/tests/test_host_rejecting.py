@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Versions that are not taken: what was begun is ended, and who is at fault is said."""
 
 from __future__ import annotations

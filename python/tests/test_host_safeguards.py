@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is asked of a host is asked of each of its plugins, on open() and on reload."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bad input: the documented code, and a message that names the value."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """for change in manager.changes()."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What pip builds: from the sdist, without its tools, editable; and the version, which is written once."""
 
 from __future__ import annotations
@@ -176,6 +177,9 @@ def test_the_wheel_has_all_and_nothing_else(sdist: Path, tmp_path: Path) -> None
     out = tmp_path / "out"
     with zipfile.ZipFile(out / build("wheel", sdist, out, **PREBUILT)) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        licenses = wheel.read("qtforge/monitoring/_lib/LICENSES.txt").decode()
+    for work in ("The libhotreload authors", "The Go Authors", "fsnotify", "go-pointer", "golang.org/x/sys"):
+        assert work in licenses
     package = ROOT / "python" / "src"
     modules = {str(p.relative_to(package)) for p in package.rglob("*") if p.suffix == ".py" or p.name == "py.typed"}
     assert names == modules | {f"qtforge/monitoring/_lib/{name}" for name in ("libhotreload.so", "LICENSES.txt")}

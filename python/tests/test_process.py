@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A polite guest in the host's process."""
 
 from __future__ import annotations

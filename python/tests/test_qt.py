@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Delivery on the Qt main loop, whatever the binding."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """QtForge's own Python module has the name of our package; both are used in one program."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Safe reload: snapshots, validators, reports; and the host for modules on top of it."""
 
 from __future__ import annotations

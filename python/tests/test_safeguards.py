@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A safeguard of the manager's holds for every plugin that does not name the very field; an empty one is an error."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every method from many threads at once; free-threaded builds run them truly in parallel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whatever goes wrong around a validator is a rejection."""
 
 from __future__ import annotations
@@ -139,7 +140,15 @@ HOSTILE: dict[str, tuple[Callable[[Candidate], object], str]] = {
 
 
 def raw_candidate() -> Any:
-    return _abi.CandidateStruct(ctypes.sizeof(_abi.CandidateStruct), b"p", b"/p", b"/s/p", 1, b"0" * 64, 1)
+    return _abi.CandidateStruct(
+        struct_size=ctypes.sizeof(_abi.CandidateStruct),
+        generation=1,
+        snapshot_size=1,
+        plugin_id=b"p",
+        path=b"/p",
+        snapshot_path=b"/s/p",
+        snapshot_sha256=b"0" * 64,
+    )
 
 
 class Caller:

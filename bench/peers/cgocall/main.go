@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Command cgocall is a C library in Go that does nothing: what a call into Go
 // costs on this machine, and what a map lookup by string costs there.
 package main

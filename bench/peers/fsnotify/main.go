@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //go:build linux
 
 // Command fsnotify is bare fsnotify on each directory: FSNOTIFY=tell tells what

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Conan recipe; build it with `conan create capi/packaging/conan` from a checkout."""
 
 import os
@@ -8,13 +9,13 @@ from conan.errors import ConanInvalidConfiguration
 from conan.tools.cmake import CMake, CMakeToolchain, cmake_layout
 from conan.tools.files import copy, load
 
-PARTS = ("go.mod", "go.sum", "LICENSE", "CHANGELOG.md", "CMakeLists.txt", "core/*", "capi/*", "include/*")
+PARTS = ("go.mod", "go.sum", "LICENSE", "THIRD_PARTY_LICENSES", "CHANGELOG.md", "CMakeLists.txt", "core/*", "capi/*", "include/*")
 
 
 class HotReloadConan(ConanFile):
     name = "hotreload"
     description = "Plugin hot reload: told once per completed change, never about a half-written file"
-    license = "MIT"
+    license = "MIT AND BSD-3-Clause"  # ours, and what is in the library
     topics = ("plugin", "hot-reload", "file-watcher", "qt")
     package_type = "library"
     settings = "os", "arch", "compiler", "build_type"
@@ -54,7 +55,8 @@ class HotReloadConan(ConanFile):
         cmake.build()
 
     def package(self):
-        copy(self, "LICENSE", self.source_folder, os.path.join(self.package_folder, "licenses"))
+        for licence in ("LICENSE", "THIRD_PARTY_LICENSES"):
+            copy(self, licence, self.source_folder, os.path.join(self.package_folder, "licenses"))
         CMake(self).install()
 
     def package_info(self):

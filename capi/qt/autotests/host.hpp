@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A host with one plugin, as the tests use it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A host of Qt plugins, and the file that holds the present build of one.
 #pragma once
 

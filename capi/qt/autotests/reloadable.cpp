@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The plugin of tst_host. VERSION and the BAD_* macros come from the build.
 // clazy:excludeall=qproperty-without-notify
 #include <QObject>

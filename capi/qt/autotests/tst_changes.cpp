@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How plugin files change, and what a host hears of it.
 #include "host.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // On which thread, and what slots and callbacks may do.
 // What the tests capture outlives their connections. clazy:excludeall=lambda-in-connect
 #include "host.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // PluginHost: Qt plugins exchanged while they are in use. Arguments after the test's own: none; the plugins are in
 // PLUGIN_DIR.
 #include <QtTest>

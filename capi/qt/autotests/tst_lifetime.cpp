@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // When the object may be made, moved, connected and destroyed.
 // What the tests capture outlives their connections. clazy:excludeall=lambda-in-connect
 #include "host.hpp"

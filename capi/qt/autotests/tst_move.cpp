@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // PluginHost on another thread: all that it owns goes along.
 // What the tests capture outlives their connections. clazy:excludeall=lambda-in-connect
 #include "plugins.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // In which order signals come when other threads enable and disable.
 // What the tests capture outlives their connections. clazy:excludeall=lambda-in-connect
 #include "plugins.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The Quick Start of the reference, unchanged between the marks.
 #include <QCoreApplication>
 #include <QDebug>

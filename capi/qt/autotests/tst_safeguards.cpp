@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // PluginHost and PluginHotReloadManager: no safeguard that was asked for is lost, and nothing that goes wrong around a
 // validator lets a version through.
 #include "plugins.hpp"

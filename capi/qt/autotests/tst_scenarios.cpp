@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What hosts of QtForge and users of KDirWatch rely on, from the file to the callback.
 #include "host.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Every signal of both classes, whichever thread causes it: what its slots throw harms nobody.
 // What the tests capture outlives their connections. clazy:excludeall=lambda-in-connect
 #include "plugins.hpp"

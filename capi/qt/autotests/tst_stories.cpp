@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tells the stories of core/testdata/stories, whose README explains the commands; the tests of the core, of C and of
 // Python tell the same. Several are told at a time, each with a manager of its own in a thread of its own.
 #include "host.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // expected, PluginError, and deriving from the class and the interface.
 #include "host.hpp"
 

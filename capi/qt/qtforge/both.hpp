@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A program in which QtForge and libhotreload meet: each part says what is wrong, or nothing.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // QtForge and libhotreload in one program, in the order of linking that CMakeLists.txt gives it.
 #include <cstdio>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The part of a program that uses libhotreload's Qt class and hotreload.hpp.
 #include <qtplugin/hotreload.hpp>
 #include <qtplugin/monitoring/plugin_host.hpp>

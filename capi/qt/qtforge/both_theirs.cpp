@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The part of a program that uses QtForge, for which the stand-in stands.
 #include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The adapter, compiled against the QtForge that HOTRELOAD_QTFORGE_DIR names.
 #include <qtplugin/hotreload/qtforge.hpp>
 

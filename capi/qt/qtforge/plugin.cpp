@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A plugin of the stand-in's, in the version that the build gives it.
 #include <QtCore/QObject>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The adapter for QtForge, with the stand-in: QtForge's interface over this library, and its loader of private copies.
 #include <QtTest/QtTest>
 

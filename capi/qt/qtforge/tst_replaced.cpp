@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // QtForge's class made of this library, in QtForge's own build, for which the stand-in stands.
 #include <QtTest/QtTest>
 

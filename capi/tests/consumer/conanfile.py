@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Conan's test package for capi/packaging/conan."""
 
 import os

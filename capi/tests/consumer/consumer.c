@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program outside the tree: is told of one change, and ends. */
 #include <hot_reload_manager.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The same in C++ without Qt.
 #include <qtplugin/hotreload.hpp>
 

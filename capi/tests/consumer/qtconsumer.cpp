@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The same with the Qt class.
 #include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
 

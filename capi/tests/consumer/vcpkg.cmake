@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Runs a vcpkg port's portfile with plain CMake in the place of vcpkg's helpers:
 #   cmake -DPORT=... -DCURRENT_PACKAGES_DIR=... -P vcpkg.cmake
 set(VCPKG_LIBRARY_LINKAGE dynamic)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Command secondgo is another library written in Go, for a host that has two.
 package main
 

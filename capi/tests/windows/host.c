@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A host on Windows: what its users rely on, on a real file system. */
 #include "../check.h"
 

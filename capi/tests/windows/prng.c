@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bcryptprimitives.dll: Go's runtime takes its random numbers from there, and
  * Wine before version 9 has no such library. */
 #include <windows.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A host that loads the library at run time and unloads it again and again. */
 #include "../check.h"
 

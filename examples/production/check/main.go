@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Command check runs a production example while its plugin is replaced by
 // versions that work and by versions that are broken in every way, and compares
 // what the host says: the one in C, whose plugin it compiles,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The plugin of service.py. Change it while the service runs."""
 
 VERSION = 1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A web service that exchanges its plugin under load: no request is dropped, and none sees two versions.
 
     pip install ./python fastapi uvicorn    # in a clone of the project: the package is not on an index yet

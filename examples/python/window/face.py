@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The plugin of window.py. Change it while the window is open; the number of clicks goes on."""
 
 from __future__ import annotations

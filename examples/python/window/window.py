@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A window whose content is a plugin's: save the plugin, and the window shows the new version.
 
     pip install ./python PySide6    # in a clone of the project: the package is not on an index yet

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A plugin that paints one layer of the picture, and what there is to say of it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the demo and its plugins agree on: a plugin paints one layer of the picture.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The desktop demo: a window whose picture is painted by two plugins, which are rebuilt in front of the user.
 //
 //     demo_gui [--tour] [--screenshot FILE] [--quit]

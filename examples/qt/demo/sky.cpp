@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The background. Edit it while the demo runs, or let the demo do so.
 #include "look.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What happened to each version of a plugin's file, the newest first: from the first notification to the reload.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The window: the picture that the plugins paint, how they are doing, what happened to each version, and a log.
 #pragma once
 

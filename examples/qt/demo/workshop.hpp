@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Where the plugins are rebuilt: edits a source and runs the build tool, as somebody at an editor would.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // DevelopmentEnvironment as the reference has it, to the letter. It presupposes `using namespace qtplugin`.
 #pragma once
 

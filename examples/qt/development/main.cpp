@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The development example of the reference: reloads a plugin whenever it is rebuilt.
 //
 //     development PLUGIN

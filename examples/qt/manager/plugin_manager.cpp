@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <qtplugin/core/plugin_manager.hpp>
 
 #include <QCoreApplication>

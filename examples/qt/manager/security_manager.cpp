@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <qtplugin/security/security_manager.hpp>
 
 #include <QCoreApplication>

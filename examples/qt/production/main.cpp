@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The production example of the reference: a plugin is exchanged while other threads use it, and no version that is
 // unsigned, broken, crashing or failing can stop it.
 //

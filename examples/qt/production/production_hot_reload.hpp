@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ProductionHotReload of the reference, with what it leaves to a comment: a plugin is replaced only by a version that
 // was validated and starts, and what does not hold is rolled back.
 //

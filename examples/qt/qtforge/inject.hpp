@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Makes a PluginManager of QtForge's with this library's parts in it.
 #pragma once
 

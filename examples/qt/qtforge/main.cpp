@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A host that uses an unmodified QtForge and exchanges a plugin whenever its file has a new, complete version.
 //
 //     qtforge PLUGIN

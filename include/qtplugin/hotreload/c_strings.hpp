@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file c_strings.hpp
  * @brief Strings on their way to and from the C library. For the headers beside; programs need not include it.

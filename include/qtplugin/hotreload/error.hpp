@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file error.hpp
  * @brief Error codes and the error object of the C++ interfaces.
@@ -15,11 +16,14 @@
 namespace hotreload {
 
 /**
- * Why an operation failed. The numbers are fixed. A code that QtForge 3.2 has, too, has QtForge's number; codes that
+ * Why an operation failed. The numbers never change. A code that QtForge 3.2 has, too, has QtForge's number; codes that
  * QtForge does not have are numbered from 10001.
+ *
+ * @since 1.0.0
+ * @sa Error, error_code_of()
  */
 enum class ErrorCode : int {
-    Success = 0,
+    Success = 0,               ///< no error
     FileNotFound = 100,        ///< the plugin file does not exist
     InvalidParameters = 302,   ///< an id or option is malformed or out of range
     ResourceUnavailable = 306, ///< memory or file descriptors ran out
@@ -31,7 +35,15 @@ enum class ErrorCode : int {
     InvalidPath = 10001,       ///< the path is empty, too long, or names no regular file; QtForge has no such code
 };
 
-/** The code for an HRM_ERR_* code of hot_reload_manager.h; Success for 0 and above. */
+/**
+ * The code for an HRM_ERR_* code of hot_reload_manager.h.
+ *
+ * @param hrm_code  what a function of the C interface returned
+ * @returns the code; Success for 0 and above, SystemError for a code that this header does not know
+ * @threadsafety Any thread.
+ * @since 1.0.0
+ * @sa ErrorCode
+ */
 constexpr ErrorCode error_code_of(std::int32_t hrm_code) noexcept
 {
     switch (hrm_code) {
@@ -85,9 +97,20 @@ public:
  *
  * Both can be written as functions, `error.code()` and `error.message()`, and as the fields that QtForge 3.2's errors
  * have, `error.code` and `error.message`.
+ *
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa ErrorCode, expected
  */
 class Error {
 public:
+    /**
+     * Makes an error.
+     * @param code_      why
+     * @param message_   one sentence in English that names the offending value
+     * @param plugin_id  the plugin concerned; empty if none
+     * @param os_error   errno or GetLastError(); 0 if none
+     */
     Error(ErrorCode code_, std::string message_, std::string plugin_id = {}, int os_error = 0)
         : code(code_), message(std::move(message_)), m_os_error(os_error), m_plugin_id(std::move(plugin_id))
     {
@@ -100,17 +123,33 @@ public:
      * long as this object. message() can be streamed to qDebug() and its like with every version of Qt.
      *
      * It is mutable only for `ok ? std::string() : error.message`, which C++ does not take from a const error otherwise.
-     *
-     * @since 1.0
      */
     mutable detail::TextField message;
 
-    /** The plugin concerned; empty if none. */
+    /**
+     * The plugin concerned.
+     * @returns its id; empty if none. Valid as long as this object.
+     */
     const std::string& plugin_id() const noexcept { return m_plugin_id; }
-    /** errno (POSIX) or GetLastError() (Windows) of the failed system call; 0 if none. */
+    /**
+     * The error of the system call that failed.
+     * @returns errno (POSIX) or GetLastError() (Windows); 0 if none
+     */
     int os_error() const noexcept { return m_os_error; }
 
+    /**
+     * Compares the code.
+     * @param e       the error
+     * @param wanted  a code
+     * @returns whether the error has this code
+     */
     friend bool operator==(const Error& e, ErrorCode wanted) noexcept { return e.code() == wanted; }
+    /**
+     * Compares the code.
+     * @param e       the error
+     * @param wanted  a code
+     * @returns whether the error has another code
+     */
     friend bool operator!=(const Error& e, ErrorCode wanted) noexcept { return e.code() != wanted; }
 
 private:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file private_copies.hpp
  * @brief Copies of plugin files, each under a name that was never loaded before.
@@ -23,16 +24,21 @@
 namespace hotreload {
 
 /**
- * @brief Makes private copies in a directory of its own, which goes with the object.
+ * Makes private copies in a directory of its own, which it removes when it is destroyed.
  *
- * A copy has the file's own name, in a directory with a number. All functions may be called on any thread.
+ * A copy has the file's own name, in a directory with a number.
  *
- * @since 1.0
+ * @threadsafety Any thread.
+ * @since 1.0.0
+ * @sa qtforge::CopyingLoader
  */
 class PrivateCopies {
 public:
+    /** Makes no directory yet: the first copy does. */
     PrivateCopies() = default;
+    /** Not copyable. */
     PrivateCopies(const PrivateCopies&) = delete;
+    /** Not copyable. */
     PrivateCopies& operator=(const PrivateCopies&) = delete;
     /** Removes every copy. On Windows those that are still loaded stay. */
     ~PrivateCopies()
@@ -45,7 +51,9 @@ public:
     /**
      * Copies a file. Of each file the two newest copies are kept: what was loaded from the former one may still run.
      *
-     * Errors: FileNotFound, PermissionDenied, SystemError, InvalidState (the file changed while it was copied).
+     * @param file  the file
+     * @returns the path of the copy, or an error: FileNotFound, PermissionDenied, SystemError, InvalidState (the file
+     * changed while it was copied)
      */
     expected<std::filesystem::path> make(const std::filesystem::path& file)
     {

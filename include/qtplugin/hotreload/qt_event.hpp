@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file qt_event.hpp
  * @brief hotreload::Event as a type of Qt's. For the headers beside; programs need not include it.

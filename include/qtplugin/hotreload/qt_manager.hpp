@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file qt_manager.hpp
  * @brief hotreload::QtManager: hotreload::Manager on the thread of a QObject, with signals.
@@ -29,43 +30,114 @@
 namespace hotreload {
 
 /**
- * @brief A manager that delivers on its thread(), from its event loop.
+ * A manager that delivers on its thread(), from its event loop.
  *
- * Delivery, signals, threads and errors are those of qtplugin::PluginHotReloadManager, whose functions are called the same.
+ * Delivery, signals, threads and errors are those of qtplugin::PluginHotReloadManager, whose functions have these names.
  *
- * @since 1.0
+ * @threadsafety Any thread. Signals and the reload callback arrive on this object's thread().
+ * @since 1.0.0
+ * @sa qtplugin::PluginHotReloadManager, qtforge::HotReloadManager
  */
 class HOTRELOAD_QT_EXPORT QtManager : public QObject {
     Q_OBJECT
     Q_DISABLE_COPY(QtManager)
 
 public:
-    /** Does not fail: why the manager could not be made is the error of every enable_hot_reload(). */
+    /**
+     * Makes a manager with defaults. It does not fail: why the manager could not be made is the error of every
+     * enable_hot_reload().
+     * @param parent  the QObject that owns it; may be null
+     */
     explicit QtManager(QObject* parent = nullptr);
+    /**
+     * Makes a manager with options. It does not fail: why the manager could not be made, bad options included, is the error
+     * of every enable_hot_reload().
+     * @param options  options
+     * @param parent   the QObject that owns it; may be null
+     */
     explicit QtManager(const Options& options, QObject* parent = nullptr);
+    /** Stops watching, and drops what is pending. */
     ~QtManager() override;
 
-    /** Whether the manager could be made. */
+    /** Whether the manager could be made. @returns true if it could */
     bool is_valid() const noexcept;
+    /** Figures of the manager. @returns the figures of this moment */
     Stats stats() const;
 
+    /**
+     * Starts watching a file as a plugin. The version that the file has now becomes the baseline.
+     * @param plugin_id  the plugin's name
+     * @param file_path  the plugin's file; a relative path is resolved now
+     * @param options    options of this plugin
+     * @returns success, or an error as qtplugin::PluginHotReloadManager::enable_hot_reload_ex() has them
+     */
     expected<void> enable_hot_reload(const std::string& plugin_id, const std::filesystem::path& file_path,
                                      const EnableOptions& options = {});
+    /**
+     * Safe reload: sets the function that decides on every version before it is delivered.
+     * @param validator  returns why it rejects, std::nullopt to accept. An exception rejects. An empty function removes it.
+     * @returns success, or an error: InvalidState, and why the manager could not be made
+     */
     expected<void> set_validator(std::function<std::optional<std::string>(const Candidate&)> validator);
+    /**
+     * Safe reload: reports how the loading of a delivered generation went.
+     * @param plugin_id   the plugin
+     * @param generation  Event::generation of the change
+     * @param outcome     how it went
+     * @param message     why, for the event of a rollback
+     * @returns success, or an error as qtplugin::PluginHotReloadManager::report_reload() has them
+     */
     expected<void> report_reload(const std::string& plugin_id, std::uint64_t generation, Outcome outcome,
                                  const std::string& message = {});
+    /**
+     * Stops watching a plugin and drops what is pending for it.
+     * @param plugin_id  the plugin; an unknown id is ignored
+     */
     void disable_hot_reload(const std::string& plugin_id);
+    /**
+     * Answers whether a plugin is enabled.
+     * @param plugin_id  the plugin
+     * @returns true if it is enabled
+     */
     bool is_hot_reload_enabled(const std::string& plugin_id) const;
+    /**
+     * Sets the function that receives the id of a plugin that has a new version.
+     * @param callback  the function; an empty one removes it
+     */
     void set_reload_callback(std::function<void(const std::string&)> callback);
+    /** The enabled plugins. @returns their ids, in the order of enabling */
     std::vector<std::string> get_hot_reload_plugins() const;
+    /** Disables every plugin. */
     void clear();
+    /**
+     * Pauses or resumes the delivery of changes.
+     * @param enabled  false pauses, true resumes
+     */
     void set_global_hot_reload_enabled(bool enabled);
+    /** Answers whether changes are delivered. @returns true if delivery is not paused */
     bool is_global_hot_reload_enabled() const;
 
 Q_SIGNALS:
+    /**
+     * A plugin's file has a new, complete version.
+     * @param plugin_id  the plugin
+     * @param file_path  its path as it was registered
+     */
     void plugin_file_changed(const QString& plugin_id, const QString& file_path);
+    /**
+     * A plugin was enabled.
+     * @param plugin_id  the plugin
+     */
     void hot_reload_enabled(const QString& plugin_id);
+    /**
+     * A plugin was disabled.
+     * @param plugin_id  the plugin
+     */
     void hot_reload_disabled(const QString& plugin_id);
+    /**
+     * A change, just before plugin_file_changed(); a removal; or news of the library's health.
+     * @param event  the event
+     */
     void hot_reload_event(const hotreload::Event& event);
 
 private:

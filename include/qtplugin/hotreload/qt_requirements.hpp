@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file qt_requirements.hpp
  * @brief What the Qt headers need of the compiler and of Qt. Included by each of them; programs need not include it.
@@ -34,6 +35,13 @@
 #define HOTRELOAD_QT_EXPORT Q_DECL_EXPORT
 #else
 #define HOTRELOAD_QT_EXPORT Q_DECL_IMPORT
+#endif
+// For an interface that plugins implement without linking with this library: one type for all of the process, compiled into
+// each of them.
+#if defined(Q_OS_WIN)
+#define HOTRELOAD_QT_INTERFACE
+#else
+#define HOTRELOAD_QT_INTERFACE Q_DECL_EXPORT
 #endif
 
 #endif  // HOTRELOAD_REQUIREMENTS_MET

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file qtforge_errors.hpp
  * @brief This library's errors as QtForge's. For qtforge.hpp; programs need not include it.
@@ -23,7 +24,15 @@
 namespace hotreload {
 namespace qtforge {
 
-/** QtForge's code by the name of ours. InvalidPath, which QtForge does not have, becomes InvalidParameters. */
+/**
+ * QtForge's code of this name. InvalidPath, which QtForge does not have, becomes InvalidParameters.
+ *
+ * @param code  this library's code
+ * @returns QtForge's code
+ * @threadsafety Any thread.
+ * @since 1.0.0
+ * @sa result_of()
+ */
 inline ::qtplugin::PluginErrorCode code_of(ErrorCode code) noexcept
 {
     using Theirs = ::qtplugin::PluginErrorCode;
@@ -42,14 +51,31 @@ inline ::qtplugin::PluginErrorCode code_of(ErrorCode code) noexcept
     return Theirs::SystemError;
 }
 
-/** A QtForge expected<T, PluginError> that is the error. */
+/**
+ * An error as QtForge's.
+ *
+ * @tparam T     the type of the value that there is not
+ * @param error  this library's error
+ * @returns QtForge's expected<T, PluginError> with the error
+ * @threadsafety Any thread.
+ * @since 1.0.0
+ * @sa code_of(), result_of()
+ */
 template <class T>
 auto failure_of(const Error& error)
 {
     return ::qtplugin::make_error<T>(code_of(error.code()), error.message());
 }
 
-/** A result as QtForge's. */
+/**
+ * A result as QtForge's.
+ *
+ * @param result  this library's result
+ * @returns QtForge's expected<void, PluginError>
+ * @threadsafety Any thread.
+ * @since 1.0.0
+ * @sa failure_of()
+ */
 inline ::qtplugin::expected<void, ::qtplugin::PluginError> result_of(const expected<void>& result)
 {
     if (!result)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file requirements.hpp
  * @brief What the C++ headers need of the compiler. Included by each of them; programs need not include it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file safe_arguments.hpp
  * @brief Safe reload as the C library takes it. For hotreload.hpp; programs need not include it.

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file types.hpp
  * @brief What the C++ interfaces, with and without Qt, share beside errors: options, events, statistics.
  *
- * The meaning of every value is that of its namesake in hot_reload_manager.h.
+ * Each value means the same as the value of this name in hot_reload_manager.h.
  */
 #pragma once
 
@@ -18,152 +19,206 @@
 
 namespace hotreload {
 
-/** For the quiet periods: deliver as soon as the file is whole. */
+/**
+ * For quiet periods: deliver as soon as the file is complete.
+ *
+ * @since 1.0.0
+ * @sa Options, EnableOptions
+ */
 inline constexpr std::chrono::milliseconds no_quiet{-1};
 
 /**
- * Safe reload: what is delivered are snapshots that were validated; see docs/safe-reload.md.
+ * Options of safe reload: validated snapshots are delivered. docs/safe-reload.md is the manual.
  *
- * The rule: a safeguard in Options::safe holds for every plugin unless EnableOptions::safe of that plugin names the very
- * field. A field is named by giving it a value. A named field replaces the manager's; false exempts the plugin, and zero
- * stands for none where that is said below. A value that is named but empty (an empty path, list or entry of a list) is
+ * A safeguard in Options::safe holds for every plugin whose EnableOptions::safe does not name the same field. A field is
+ * named by giving it a value. A named field replaces the manager's; false exempts the plugin, and zero stands for none
+ * where that is said below. A value that is named but empty (an empty path, list or entry of a list) is
  * ErrorCode::InvalidParameters, never "no safeguard"; only the list files may be empty. Strings must not contain a NUL.
- * symbols, allow_list and public_keys of a manager can be replaced for a plugin, not switched off.
+ * A plugin's options can replace symbols, allow_list and public_keys of its manager, but cannot remove them.
  *
- * @since 1.0
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa Options, EnableOptions, Candidate
  */
 struct SafeOptions {
-    /** What else belongs to this plugin, absolute or relative to its directory. For one plugin, not for a manager. */
+    /** Companion files of this plugin, absolute or relative to its directory. For one plugin, not for a manager. */
     std::optional<std::vector<std::filesystem::path>> files;
     std::optional<bool> image;         ///< reject files that are not complete ELF, PE or Mach-O images for this machine
-    std::optional<bool> strict_modes;  ///< reject a file that others could exchange
-    std::optional<std::vector<std::string>> symbols;      ///< that the image must export
+    std::optional<bool> strict_modes;  ///< reject a file that other users could replace
+    std::optional<std::vector<std::string>> symbols;      ///< what the image must export
     std::optional<std::filesystem::path> allow_list;      ///< a file of SHA-256 sums, as sha256sum writes it
     std::optional<std::vector<std::string>> public_keys;  ///< minisign's; one of them must have signed the file
-    /** Of this plugin's file; default: its path with .minisig appended. For one plugin, not for a manager. */
+    /** The file of the signature; default: the plugin's path with .minisig appended. For one plugin, not for a manager. */
     std::optional<std::filesystem::path> signature;
-    /** For a call of the validator, 1 to 86400000 ms; zero: none, which is the default. */
+    /** For one call of the validator, 1 to 86400000 ms; zero: none, which is the default. */
     std::optional<std::chrono::milliseconds> validator_timeout;
-    std::optional<bool> accept_on_timeout;  ///< what a validator's timeout means; otherwise the version is rejected
+    std::optional<bool> accept_on_timeout;  ///< accept a version whose validator did not return in time
     /** When a missing report is noted, 1 to 86400000 ms; zero: never, which is the default. */
     std::optional<std::chrono::milliseconds> report_timeout;
     std::optional<int> retries;  ///< how often a version that failed is delivered again, 1 to 1000; zero: never, the default
     /** Before the first retry, then doubling, 1 to 86400000 ms; default: HRM_DEFAULT_RETRY_DELAY_MS. */
     std::optional<std::chrono::milliseconds> retry_delay;
-    std::optional<int> keep_generations;  ///< good ones kept beside the present one, 1 to 1000; zero: none; default: one
+    /** Good generations kept beside the present one, 1 to 1000; zero: none; default: one. */
+    std::optional<int> keep_generations;
     /** Bytes of all files of a plugin together; a larger version is rejected unread; zero: no limit; default: 1 GiB. */
     std::optional<std::int64_t> max_size;
 };
 
-/** How the loading of a generation went. */
+/**
+ * How the loading of a generation went.
+ *
+ * @since 1.0.0
+ * @sa Manager::report_reload()
+ */
 enum class Outcome : std::int32_t {
-    ok = 1,        ///< it is the good one now
-    failed = 2,    ///< it does not work (any more): go back, and do not tell these bytes again
-    released = 3,  ///< its snapshot is needed no more
+    ok = 1,        ///< it is the good generation now
+    failed = 2,    ///< it does not work, or works no more: go back, and do not deliver these bytes again
+    released = 3,  ///< the host does not need its snapshot any more
 };
 
-/** What a validator is asked about. */
+/**
+ * A version that a validator decides on.
+ *
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa Manager::set_validator()
+ */
 struct Candidate {
-    std::string plugin_id;
-    std::filesystem::path path;           ///< as registered; by now it may hold another version
-    std::filesystem::path snapshot_path;  ///< what will be loaded
-    std::uint64_t snapshot_size = 0;
-    std::string snapshot_sha256;  ///< in hexadecimal
-    std::uint64_t generation = 0;
+    std::string plugin_id;                ///< the plugin
+    std::filesystem::path path;           ///< as registered. Do not read this file: it may have another version by now.
+    std::filesystem::path snapshot_path;  ///< the copy that will be loaded
+    std::uint64_t snapshot_size = 0;      ///< in bytes
+    std::string snapshot_sha256;          ///< in hexadecimal
+    std::uint64_t generation = 0;         ///< the generation that it will have if no other version is delivered before it
 };
 
-/** How a manager works. Zero is the default. */
+/**
+ * How a manager works. Zero is the default.
+ *
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa Manager, EnableOptions
+ */
 struct Options {
-    std::chrono::milliseconds quiet{0};      ///< how long a file must be left alone before it is told
-    std::chrono::milliseconds max_delay{0};  ///< a file that is rewritten without pause is told after this long
-    std::chrono::milliseconds poll_interval{0};
-    bool check_image = false;               ///< wait until an ELF, PE or Mach-O image is whole and for this machine
-    bool ignore_unchanged_content = false;  ///< a touch or a byte-identical rewrite is no change
-    bool force_polling = false;             ///< compare files instead of relying on notifications
-    std::optional<SafeOptions> safe;        ///< safe reload for every plugin; what it names holds for each of them
-    /** Absolute; not named: a directory of the user's own. Named but empty it is an error. */
+    std::chrono::milliseconds quiet{0};  ///< how long a file must be without activity; no_quiet, 0, or 1 to 3600000 ms
+    std::chrono::milliseconds max_delay{0};  ///< a file that is rewritten without pause is delivered after this; to 86400000 ms
+    std::chrono::milliseconds poll_interval{0};  ///< how often files are compared that must be polled; to 86400000 ms
+    bool check_image = false;               ///< wait until the file is a complete ELF, PE or Mach-O image for this machine
+    bool ignore_unchanged_content = false;  ///< do not deliver a touch or an identical rewrite
+    bool force_polling = false;             ///< compare files instead of using notifications
+    std::optional<SafeOptions> safe;        ///< safe reload for every plugin
+    /** Where snapshots are kept, absolute; not named: a directory of the user's own. Named but empty it is an error. */
     std::optional<std::filesystem::path> snapshot_dir;
 };
 
-/** How one plugin is watched. */
+/**
+ * How one plugin is watched.
+ *
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa Options, Manager::enable_hot_reload()
+ */
 struct EnableOptions {
     bool allow_missing = false;          ///< accept a path that does not exist yet; its creation is the first change
-    std::chrono::milliseconds quiet{0};  ///< zero: the manager's
-    bool deliver_present = false;        ///< the present version is told too, as the first change
+    std::chrono::milliseconds quiet{0};  ///< the quiet period; zero: the manager's
+    bool deliver_present = false;        ///< deliver the present version too, as the first change
     std::optional<SafeOptions> safe;     ///< safe reload for this plugin: its named fields replace the manager's
 };
 
+/**
+ * What an event is about.
+ *
+ * @since 1.0.0
+ * @sa Event
+ */
 enum class EventKind : std::int32_t {
     file_changed = 1,  ///< the file has a new, complete version
-    enabled = 2,
-    disabled = 3,
-    file_removed = 4,  ///< the file is gone, and has been for the quiet period
+    enabled = 2,       ///< the plugin was enabled
+    disabled = 3,      ///< the plugin was disabled; its last event
+    file_removed = 4,  ///< the file was removed, and stayed so for the quiet period
     health = 5,        ///< the library degraded or recovered
-    rejected = 6,      ///< safe reload: a version was refused
-    rollback = 7,      ///< safe reload: a version failed; generation (0: none) is what to go back to
+    rejected = 6,      ///< safe reload: a version was rejected
+    rollback = 7,      ///< safe reload: a version failed; Event::generation (0: none) is what to go back to
 };
 
-/** What an event of kind EventKind::health is about. */
+/**
+ * What an event of kind EventKind::health is about.
+ *
+ * @since 1.0.0
+ * @sa Event
+ */
 enum class Health : std::int32_t {
-    none = 0,
-    overflow = 1,          ///< the system dropped notifications; everything was compared again
+    none = 0,              ///< the event is of another kind
+    overflow = 1,          ///< the system dropped notifications; every file was compared again
     polling = 2,           ///< a directory cannot be watched and is polled
-    watching = 3,          ///< a polled directory is watched again
-    image_incomplete = 4,  ///< a version was refused by Options::check_image; it is waited for
+    watching = 3,          ///< a directory that was polled is watched again
+    image_incomplete = 4,  ///< a file is not a complete image (Options::check_image); it is waited for
     panic = 5,             ///< a fault was contained; destroy the manager
     unreadable = 6,        ///< a plugin's file cannot be read at the moment; it is waited for
-    readable = 7,          ///< it can be read again
+    readable = 7,          ///< a plugin's file can be read again
     snapshot_failed = 8,   ///< safe reload: no snapshot could be made; it is tried again
     no_report = 9,         ///< safe reload: the host did not report in time
 };
 
-/** Something that happened. Later versions of the library may send kinds that are not listed above. */
+/**
+ * An event. Later versions of the library may send kinds that EventKind does not list.
+ *
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa EventKind, Health, Manager::set_event_callback()
+ */
 struct Event {
-    using Time = std::chrono::system_clock::time_point;
+    using Time = std::chrono::system_clock::time_point;  ///< a moment
 
-    EventKind kind{};
-    Health health = Health::none;
+    EventKind kind{};              ///< what the event is about
+    Health health = Health::none;  ///< for EventKind::health
     std::string plugin_id;       ///< empty for EventKind::health about the whole manager
     std::filesystem::path path;  ///< as registered, or the directory of a health event
-    std::uint64_t sequence = 0;  ///< 1, 2, … per manager, in the order of delivery
-    std::uint64_t generation = 0;  ///< for a change: how many versions of this plugin have been told, from 1
-    Time first_seen;               ///< for a change: when its first sign was noticed
-    Time decided;                  ///< when this was decided; for a change: when the file was whole
+    std::uint64_t sequence = 0;  ///< 1, 2, … for each manager, in the order of delivery
+    std::uint64_t generation = 0;  ///< for a change: how many versions of this plugin were delivered, from 1
+    Time first_seen;               ///< for a change: when its first notification came
+    Time decided;                  ///< when the library decided on this event; for a change: when the file was complete
     std::string message;           ///< for people; empty if there is nothing to say
     std::filesystem::path snapshot_path;  ///< safe reload: what to load instead of path, or to go back to
-    std::uint64_t snapshot_size = 0;
-    std::string snapshot_sha256;  ///< in hexadecimal; also of what was rejected
+    std::uint64_t snapshot_size = 0;      ///< in bytes
+    std::string snapshot_sha256;          ///< in hexadecimal, also of a version that was rejected
 };
 
-/** How a manager is doing. */
+/**
+ * Figures of a manager at one moment.
+ *
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa Manager::stats()
+ */
 struct Stats {
     bool failed = false;                    ///< a fault was contained; destroy the manager
-    std::uint64_t plugins = 0;              ///< enabled ids
-    std::uint64_t watched_directories = 0;  ///< with a notification watch
-    std::uint64_t polled_directories = 0;   ///< compared every poll interval instead
-    std::uint64_t pending = 0;              ///< events waiting to be delivered
-    std::uint64_t settling = 0;             ///< plugins whose file changed and is not yet quiet and whole
-    std::uint64_t being_written = 0;        ///< of these, held open for writing by somebody
-    std::uint64_t incomplete_images = 0;    ///< of these, refused by Options::check_image so far
-    std::uint64_t notifications = 0;        ///< read from the system
-    std::uint64_t overflows = 0;            ///< times the system dropped notifications
-    std::uint64_t deliveries = 0;           ///< changes told
-    std::uint64_t removals = 0;             ///< removals told
-    std::uint64_t unchanged = 0;            ///< settled without anything to tell
-    std::uint64_t superseded = 0;           ///< versions replaced by a newer one before they were told
+    std::uint64_t plugins = 0;              ///< enabled plugins
+    std::uint64_t watched_directories = 0;  ///< directories with a watch of the system
+    std::uint64_t polled_directories = 0;   ///< directories that are compared every poll interval instead
+    std::uint64_t pending = 0;              ///< events that wait for delivery
+    std::uint64_t settling = 0;             ///< plugins whose file changed and is not yet quiet and complete
+    std::uint64_t being_written = 0;        ///< of these, held open by a writer
+    std::uint64_t incomplete_images = 0;    ///< of these, not complete images (Options::check_image)
+    std::uint64_t notifications = 0;        ///< notifications of the system so far
+    std::uint64_t overflows = 0;            ///< how often the system dropped notifications
+    std::uint64_t deliveries = 0;           ///< changes delivered
+    std::uint64_t removals = 0;             ///< removals delivered
+    std::uint64_t unchanged = 0;            ///< settled without anything to deliver
+    std::uint64_t superseded = 0;           ///< complete versions that a newer one replaced before they were delivered
     Event::Time last_delivery;              ///< the epoch if there was none
     std::uint64_t unreadable = 0;           ///< plugins whose file changed and cannot be read at the moment
-    std::uint64_t snapshots = 0;            ///< of safe reload: generations on the disk
-    std::uint64_t snapshot_bytes = 0;       ///< their size
-    std::uint64_t validating = 0;           ///< versions being copied or validated
-    std::uint64_t rejected = 0;             ///< versions that validation refused
-    std::uint64_t reloads_ok = 0;           ///< reported
-    std::uint64_t reloads_failed = 0;       ///< reported
-    std::uint64_t rollbacks = 0;            ///< of these, those with a good generation to go back to
-    std::uint64_t suppressed = 0;           ///< versions not told because their content is known to fail
-    std::uint64_t retries = 0;              ///< failed versions told again
-    std::uint64_t unreported = 0;           ///< generations not reported on in time
-    std::uint64_t snapshot_failures = 0;    ///< attempts
+    std::uint64_t snapshots = 0;            ///< safe reload: generations on the disk
+    std::uint64_t snapshot_bytes = 0;       ///< safe reload: their size
+    std::uint64_t validating = 0;           ///< safe reload: versions that are being copied or validated
+    std::uint64_t rejected = 0;             ///< safe reload: versions that were rejected
+    std::uint64_t reloads_ok = 0;           ///< safe reload: reports of Outcome::ok
+    std::uint64_t reloads_failed = 0;       ///< safe reload: reports of Outcome::failed
+    std::uint64_t rollbacks = 0;            ///< safe reload: of these, those with a good generation to go back to
+    std::uint64_t suppressed = 0;           ///< safe reload: versions not delivered because their content is known to fail
+    std::uint64_t retries = 0;              ///< safe reload: failed versions that were delivered again
+    std::uint64_t unreported = 0;           ///< safe reload: generations that were not reported in time
+    std::uint64_t snapshot_failures = 0;    ///< safe reload: attempts that failed
 };
 
 }  // namespace hotreload

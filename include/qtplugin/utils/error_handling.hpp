@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file error_handling.hpp
  * @brief The errors of the C++ interfaces under the names of the reference.
@@ -19,17 +20,44 @@
 namespace qtplugin {
 inline namespace hotreload_1 {
 
+/**
+ * The reference's name of hotreload::ErrorCode.
+ * @since 1.0.0
+ * @sa hotreload::ErrorCode
+ */
 using PluginErrorCode = hotreload::ErrorCode;
+/**
+ * The reference's name of hotreload::Error.
+ * @since 1.0.0
+ * @sa hotreload::Error
+ */
 using PluginError = hotreload::Error;
 
-/** An expected<T, PluginError> that is an error, as QtForge's users make it. @since 1.0 */
+/**
+ * Makes an error, as QtForge's users make it.
+ *
+ * @tparam T       the type of the value that there is not
+ * @param code     why
+ * @param message  one sentence that names the offending value
+ * @returns an expected that has the error
+ * @threadsafety Any thread.
+ * @since 1.0.0
+ * @sa make_success()
+ */
 template <class T>
 expected<T, PluginError> make_error(PluginErrorCode code, std::string message)
 {
     return make_unexpected(PluginError(code, std::move(message)));
 }
 
-/** An expected<void, PluginError> that is a success, as QtForge's users make it. @since 1.0 */
+/**
+ * Makes a success, as QtForge's users make it.
+ *
+ * @returns an expected without an error
+ * @threadsafety Any thread.
+ * @since 1.0.0
+ * @sa make_error()
+ */
 inline expected<void, PluginError> make_success() { return {}; }
 
 }  // namespace hotreload_1

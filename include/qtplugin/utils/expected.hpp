@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file expected.hpp
  * @brief hotreload::expected under the names of the reference.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The package ``qtforge``, of which this distribution brings ``qtforge.monitoring``.
 
 QtForge's own Python module has the same name. It may lie in the same directory as this package (an extension module

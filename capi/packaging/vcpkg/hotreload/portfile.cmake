@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # An overlay port that builds the checkout it lies in; Go must be installed:
 #   vcpkg install hotreload --overlay-ports=capi/packaging/vcpkg
 get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../.." ABSOLUTE)
@@ -15,4 +16,4 @@ vcpkg_cmake_install()
 vcpkg_cmake_config_fixup(PACKAGE_NAME HotReload CONFIG_PATH lib/cmake/HotReload)
 vcpkg_fixup_pkgconfig()
 file(REMOVE_RECURSE "${CURRENT_PACKAGES_DIR}/debug/include" "${CURRENT_PACKAGES_DIR}/debug/share")
-vcpkg_install_copyright(FILE_LIST "${SOURCE_PATH}/LICENSE")
+vcpkg_install_copyright(FILE_LIST "${SOURCE_PATH}/LICENSE" "${SOURCE_PATH}/THIRD_PARTY_LICENSES")

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
 
 #include <qtplugin/hotreload/qtforge_errors.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stands for QtForge's file of this name in the tests.
 #include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stands for QtForge's files of its core in the tests.
 #include <qtplugin/core/plugin_manager.hpp>
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Plugin hot reload: one call per completed change of a plugin's file, never about a half-written file.
 
 The native library is loaded when the first manager is created.

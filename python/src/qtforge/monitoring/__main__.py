@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """``python -m qtforge.monitoring``: see :mod:`qtforge.monitoring._cli`."""
 
 import sys

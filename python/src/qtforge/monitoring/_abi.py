@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The C interface as ctypes sees it. The only place that names the library's symbols."""
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ SAFE_ACCEPT_ON_TIMEOUT = 4
 SAFE_NO_IMAGE = 8
 SAFE_NO_STRICT_MODES = 16
 SAFE_REJECT_ON_TIMEOUT = 32
-ACCEPT = 0
-REJECT = 1
+REJECT = 0
+ACCEPT = 1
 VERSION_MAJOR = 1
 
 
@@ -65,11 +66,13 @@ class SafeOptions(Structure):
         ("allow_list", c_char_p),
         ("public_keys", POINTER(c_char_p)),
         ("signature", c_char_p),
+        ("reserved_pointer", c_void_p),
         ("validator_timeout_ms", c_int32),
         ("report_timeout_ms", c_int32),
         ("retries", c_int32),
         ("retry_delay_ms", c_int32),
         ("keep_generations", c_int32),
+        ("reserved", c_int32),
         ("max_size", c_int64),
     ]
 
@@ -92,6 +95,7 @@ class EnableOptions(Structure):
         ("struct_size", c_uint32),
         ("flags", c_uint32),
         ("quiet_ms", c_int32),
+        ("reserved", c_int32),
         ("safe", POINTER(SafeOptions)),
     ]
 
@@ -100,29 +104,32 @@ class EventStruct(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
         ("kind", c_int32),
+        ("health", c_int32),
+        ("reserved", c_uint32),
         ("sequence", c_uint64),
         ("timestamp_ns", c_int64),
         ("first_seen_ns", c_int64),
+        ("generation", c_uint64),
+        ("snapshot_size", c_uint64),
         ("plugin_id", c_char_p),
         ("path", c_char_p),
-        ("generation", c_uint64),
-        ("health", c_int32),
         ("message", c_char_p),
         ("snapshot_path", c_char_p),
-        ("snapshot_size", c_uint64),
         ("snapshot_sha256", c_char_p),
+        ("reserved_pointer", c_void_p),
     ]
 
 
 class CandidateStruct(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("generation", c_uint64),
+        ("snapshot_size", c_uint64),
         ("plugin_id", c_char_p),
         ("path", c_char_p),
         ("snapshot_path", c_char_p),
-        ("snapshot_size", c_uint64),
         ("snapshot_sha256", c_char_p),
-        ("generation", c_uint64),
     ]
 
 
@@ -177,11 +184,11 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
         [Handle, c_char_p, c_char_p, POINTER(EnableOptions), POINTER(Error)],
     ),
     "hrm_disable_hot_reload": (c_int32, [Handle, c_char_p]),
-    "hrm_is_hot_reload_enabled": (c_int32, [Handle, c_char_p]),
+    "hrm_is_hot_reload_enabled_ex": (c_int32, [Handle, c_char_p, POINTER(c_int32), POINTER(Error)]),
     "hrm_get_hot_reload_plugins": (c_int32, [Handle, c_void_p, POINTER(c_size_t)]),
     "hrm_clear": (c_int32, [Handle]),
     "hrm_set_global_hot_reload_enabled": (c_int32, [Handle, c_int32]),
-    "hrm_is_global_hot_reload_enabled": (c_int32, [Handle]),
+    "hrm_is_global_hot_reload_enabled_ex": (c_int32, [Handle, POINTER(c_int32), POINTER(Error)]),
     "hrm_set_reload_callback": (c_int32, [Handle, ReloadFn, c_void_p, PlainFn]),
     "hrm_set_event_callback": (c_int32, [Handle, EventFn, c_void_p, PlainFn]),
     "hrm_set_wakeup_callback": (c_int32, [Handle, PlainFn, c_void_p, PlainFn]),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What callers pass in, checked: errors name the value and what is wrong with it."""
 
 from __future__ import annotations

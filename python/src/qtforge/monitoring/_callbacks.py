@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The functions that the native library calls.
 
 They are made once and live for ever: a collected ctypes callback crashes its caller. What they concern is found

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What PluginHotReloadManager.changes() returns."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command: ``qtforge-hotreload``, or ``python -m qtforge.monitoring``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command of ``--exec``: a process group of its own, of which nothing outlives this program."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where callbacks run: an asyncio or trio loop, the Qt main loop, a thread of Python's, or whoever asks."""
 
 from __future__ import annotations

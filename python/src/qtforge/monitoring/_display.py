@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the command shows: a live table, lines for people and pipes, or JSON lines for programs."""
 
 from __future__ import annotations

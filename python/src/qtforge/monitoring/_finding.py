@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finds the modules of plugins by their names: for importlib, and in processes that multiprocessing starts.
 
 A process that is started by "spawn" or "forkserver" gets the places of the present versions with the Process object, in

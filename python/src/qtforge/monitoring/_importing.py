@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A thread of the host's own that imports versions, so that whoever waits for an import can stop waiting for it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finds, loads and checks the native library, once, when it is first needed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The managers that are open: closed at the end of the interpreter, abandoned in the child of a fork."""
 
 from __future__ import annotations

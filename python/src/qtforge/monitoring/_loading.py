@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The modules of one version of a plugin: what they import of one another is of the same version.
 
 Versions live side by side under the same module names. sys.modules holds those of the present version; each version has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """PluginHotReloadManager."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the names of plugins' modules stand for in sys.modules.
 
 A name stands for the present version's module. While another version executes its modules they must find themselves in

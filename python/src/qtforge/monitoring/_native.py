@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One native manager: the C functions with Python values, exceptions instead of codes."""
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class NativeManager:
         filename: str | bytes | None = None,
     ) -> None:
         """filename is the path as the caller gave it, for errors."""
-        options = _abi.EnableOptions(ctypes.sizeof(_abi.EnableOptions), flags, quiet_ms, arguments(safe))
+        options = _abi.EnableOptions(ctypes.sizeof(_abi.EnableOptions), flags, quiet_ms, 0, arguments(safe))
         error = _abi.Error()
         code = self._library.hrm_enable_hot_reload_ex(
             self._handle, plugin_id, path, ctypes.byref(options), ctypes.byref(error)
@@ -82,7 +83,12 @@ class NativeManager:
         return self._check(self._library.hrm_disable_hot_reload(self._handle, plugin_id)) == 1
 
     def is_enabled(self, plugin_id: bytes) -> bool:
-        return self._check(self._library.hrm_is_hot_reload_enabled(self._handle, plugin_id)) == 1
+        return self._ask(self._library.hrm_is_hot_reload_enabled_ex, plugin_id)
+
+    def _ask(self, question: Callable[..., int], *about: bytes) -> bool:
+        yes = ctypes.c_int32(0)
+        self._check(question(self._handle, *about, ctypes.byref(yes), None))
+        return yes.value == 1
 
     def plugins(self) -> list[str]:
         size = ctypes.c_size_t(0)
@@ -102,7 +108,7 @@ class NativeManager:
         self._check(self._library.hrm_set_global_hot_reload_enabled(self._handle, int(enabled)))
 
     def is_global(self) -> bool:
-        return self._check(self._library.hrm_is_global_hot_reload_enabled(self._handle)) == 1
+        return self._ask(self._library.hrm_is_global_hot_reload_enabled_ex)
 
     def set_reload_callback(self, target: Callable[[bytes], None] | None) -> None:
         """target receives the plugin's id; None removes it."""

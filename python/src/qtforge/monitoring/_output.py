@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Standard output and standard error, also where they are closed, full or left; foreign text made printable."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Signals that end or stop the command: it cleans up first, then obeys as every other program does."""
 
 from __future__ import annotations

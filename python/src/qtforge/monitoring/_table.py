@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The live table of the command: one row per file, in the size of the terminal."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The files of loaded versions: links of the snapshots, in a directory of the host's own.
 
 The library removes a snapshot when newer ones have taken its place, when its version fails, and when its plugin or the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Exceptions that nobody can catch."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The callback for a validator: it rejects unless Python explicitly wrote "accept".
 
 ctypes leaves the result of a callback uninitialised when its function raises, and the library would take whatever is on
@@ -23,7 +24,7 @@ class _Verdict(ctypes.c_int32):
 
     # A new verdict is a rejection.
     __new__ = staticmethod(operator.methodcaller("from_buffer_copy", bytes(ctypes.c_int32(_abi.REJECT))))  # type: ignore[assignment]
-    # What ctypes returns for it: True is _abi.REJECT, False is _abi.ACCEPT.
+    # What ctypes returns for it: True is _abi.ACCEPT, False is _abi.REJECT.
     __ctypes_from_outparam__ = ctypes.c_int32.__bool__  # type: ignore[attr-defined]
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One loaded version of a plugin: from its snapshot to its modules, its hooks, and their end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Waiting for deliveries: threads by a condition, coroutines by their loop; and for a descriptor."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """watch() and awatch(): iterate over the changes of some files; the manager behind them is hidden."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What can go wrong, as codes, exceptions and results."""
 
 from __future__ import annotations

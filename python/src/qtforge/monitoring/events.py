@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a manager tells: events and figures."""
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Figures of a manager at one moment; see ``hrm_stats_t`` in the C header."""
+    """Figures of a manager at one moment; see ``hrm_statistics`` in the C header."""
 
     failed: bool
     plugins: int

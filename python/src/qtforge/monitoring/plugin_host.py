@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A host for plugins written in Python, or for it: modules exchanged while they are in use, with a way back."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Safe reload: private, validated snapshots are delivered, and the host reports how their loading went."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a plugin of the two examples of the reference is to its host.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A small plugin manager, as the development example of the reference presupposes it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A small security manager, as the production example of the reference presupposes it.
 //
 // It says what only the host can know of its plugins. Whose file it is, who signed it and whether it is whole is the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The names of plugins' modules: what PluginHost has loaded can be imported from here, and so be pickled.
 
 The module of a plugin with the id ``greeter`` and the file ``greet.py`` is ``qtforge.monitoring.plugins.greeter.greet``

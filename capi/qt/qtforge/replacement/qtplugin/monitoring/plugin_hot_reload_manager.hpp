@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /**
  * @file plugin_hot_reload_manager.hpp
  * @brief QtForge's hot reload manager, made of libhotreload. For QtForge's own build, in the place of its file of this name.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stands for QtForge's header of this name in the tests.
 #pragma once
 

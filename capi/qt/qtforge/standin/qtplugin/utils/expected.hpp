@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stands for QtForge's header of this name in the tests: the interface that its users write, made anew for this purpose,
 // with layouts that differ from those of libhotreload.
 #pragma once
