@@ -1,0 +1,88 @@
+package reload
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestAFaultInTheMachineLeavesTheHostAlive(t *testing.T) {
+	e := New(Config{})
+	if err := e.Add([]Plugin{{ID: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	e.m.plugins = append(e.m.plugins, nil)
+	err := e.Offer("b", 1, nil)
+	if !errors.Is(err, ErrBroken) || !strings.HasPrefix(err.Error(), "the engine is unusable: panic: ") {
+		t.Errorf("got %v", err)
+	}
+	if err := e.Offer("a", 1, nil); !errors.Is(err, ErrBroken) {
+		t.Errorf("got %v", err)
+	}
+	e.Close()
+	if err := e.Wait(context.Background()); !errors.Is(err, ErrBroken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The engine forgets what was offered when nothing can load it any more.
+func TestSourcesAreKeptOnlyWhileTheyCanBeLoaded(t *testing.T) {
+	e := New(Config{Steps: ignorant{}})
+	if err := e.Add([]Plugin{{ID: "a"}, {ID: "b", Needs: []string{"a"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for generation := range uint64(5) {
+		if err := e.Offer("b", generation+1, generation); err != nil { // waits for a
+			t.Fatal(err)
+		}
+	}
+	if err := e.Offer("c", 1, 1); !errors.Is(err, ErrUnknown) {
+		t.Errorf("got %v", err)
+	}
+	e.mu.Lock()
+	n := len(e.sources)
+	e.mu.Unlock()
+	if n != 1 {
+		t.Errorf("%d sources are kept, want 1", n)
+	}
+	if err := e.Remove("a", "b"); err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	<-e.Done()
+	if len(e.sources) != 0 || len(e.cancels) != 0 || len(e.counted) != 0 {
+		t.Errorf("left: %v %v %v", e.sources, e.cancels, e.counted)
+	}
+}
+
+// ignorant is a language that is never asked to do anything but to shut plugins.
+type ignorant struct{ Steps }
+
+func (ignorant) Shut(string, string) {}
+
+// A quiesce that was given up before it began must hold nobody: its plugin may be
+// open again.
+func TestAQuiesceThatWasGivenUpHoldsNobody(t *testing.T) {
+	var g Gate
+	v := Version{Plugin: "a", Generation: 1, Instance: 1}
+	g.Activate(v)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := g.Quiesce(ctx, v); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	_, release, err := g.Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	g.held = true
+	if _, _, err := g.Acquire(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that is not patient: %v", err)
+	}
+	g.Shut("it was removed")
+	if _, _, err := g.Acquire(ctx); !errors.Is(err, ErrUnknown) || err.Error() != "no version answers: it was removed" {
+		t.Errorf("got %v", err)
+	}
+}
