@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAFaultInTheMachineLeavesTheHostAlive(t *testing.T) {
@@ -84,5 +85,41 @@ func TestAQuiesceThatWasGivenUpHoldsNobody(t *testing.T) {
 	g.Shut("it was removed")
 	if _, _, err := g.Acquire(ctx); !errors.Is(err, ErrUnknown) || err.Error() != "no version answers: it was removed" {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestLimitsHaveDefaultsAndCanBeNone(t *testing.T) {
+	const s = time.Second
+	for _, c := range []struct {
+		l    Limits
+		step Step
+		want time.Duration
+	}{
+		{Limits{}, Load, 10 * s}, {Limits{}, Unload, 10 * s}, {Limits{Init: 3 * s}, Init, 3 * s}, {Limits{Save: 4 * s}, Save, 4 * s},
+		{Limits{Exit: -1}, Exit, 0}, {Limits{}, Activate, 0}, {Limits{Restore: 5 * s}, Restore, 5 * s}, {Limits{}, AwaitIdle, 0},
+	} {
+		if got := c.l.limit(c.step); got != c.want {
+			t.Errorf("%+v, %s: %s, want %s", c.l, c.step, got, c.want)
+		}
+	}
+	for _, c := range []struct{ got, want time.Duration }{
+		{Limits{}.quiesce(), s}, {Limits{Quiesce: -1}.quiesce(), s}, {Limits{Quiesce: 2 * s}.quiesce(), 2 * s},
+		{Limits{}.inUse(), 10 * s}, {Limits{InUse: -1}.inUse(), 0}, {Limits{InUse: 2 * s}.inUse(), 2 * s},
+		{Set{}.wait(), 30 * s}, {Set{Wait: 2 * s}.wait(), 2 * s},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %s, want %s", c.got, c.want)
+		}
+	}
+}
+
+func TestNamesOfUnknownValuesSayTheirNumber(t *testing.T) {
+	for got, want := range map[string]string{
+		Mode(9).String(): "unknown 9", Verdict(99).String(): "unknown 99", Done.String(): "done", Noted.String(): "noted",
+		ExitFirst.String(): "exit first", AwaitIdle.String(): "await idle",
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
