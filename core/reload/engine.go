@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -489,7 +491,7 @@ func (m *machine) remaining() (left []string) {
 			left = append(left, fmt.Sprintf("%s is used by other versions", v.Version))
 		}
 	}
-	for _, p := range m.plugins {
+	for _, p := range sorted(slices.Collect(maps.Values(m.plugins))) {
 		what := "is open"
 		if p.plan != nil {
 			what = "is being exchanged"

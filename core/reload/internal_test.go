@@ -13,8 +13,8 @@ func TestAFaultInTheMachineLeavesTheHostAlive(t *testing.T) {
 	if err := e.Add([]Plugin{{ID: "a"}}); err != nil {
 		t.Fatal(err)
 	}
-	e.m.plugins = append(e.m.plugins, nil)
-	err := e.Offer("b", 1, nil)
+	e.m.open = append(e.m.open, nil)
+	err := e.Offer("a", 1, nil)
 	if !errors.Is(err, ErrBroken) || !strings.HasPrefix(err.Error(), "the engine is unusable: panic: ") {
 		t.Errorf("got %v", err)
 	}

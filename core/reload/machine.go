@@ -1,7 +1,9 @@
 package reload
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -153,11 +155,13 @@ type candidate struct {
 // plugin is the state of one plugin.
 type plugin struct {
 	Plugin
-	set     *set
-	active  *version // that answers; a plan may be holding its callers
-	pending *candidate
-	plan    *plan
-	leaving bool
+	order      uint64 // of its addition
+	dependents []*plugin
+	set        *set
+	active     *version // that answers; a plan may be holding its callers
+	pending    *candidate
+	plan       *plan
+	leaving    bool
 
 	// When nothing answers that should:
 	down      string
@@ -185,7 +189,8 @@ type set struct {
 // machine decides what is done with all plugins of an engine. It is pure: all that
 // it knows comes by step.
 type machine struct {
-	plugins  []*plugin
+	plugins  map[string]*plugin
+	open     []*plugin // those with a candidate or stopped, and perhaps others
 	sets     []*set
 	plans    []*plan
 	retiring []*version
@@ -198,7 +203,7 @@ type machine struct {
 	out      []effect
 }
 
-func newMachine() *machine { return &machine{tasks: map[uint64]*task{}} }
+func newMachine() *machine { return &machine{plugins: map[string]*plugin{}, tasks: map[uint64]*task{}} }
 
 // step takes an input at a time and returns what is to be done. An input that is
 // not possible changes nothing and returns an error.
@@ -265,12 +270,12 @@ func (m *machine) take(input any, now time.Time) error {
 
 // ---------------------------------------------------------------- plugins
 
-func (m *machine) find(id string) *plugin {
-	i := slices.IndexFunc(m.plugins, func(p *plugin) bool { return p.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return m.plugins[i]
+func (m *machine) find(id string) *plugin { return m.plugins[id] }
+
+// sorted returns plugins in the order of their addition, each once.
+func sorted(plugins []*plugin) []*plugin {
+	slices.SortFunc(plugins, func(a, b *plugin) int { return cmp.Compare(a.order, b.order) })
+	return slices.Compact(plugins)
 }
 
 func (m *machine) findSet(id string) *set {
@@ -326,11 +331,16 @@ func (m *machine) add(in addPlugins) error {
 	}
 	for _, spec := range in.Plugins {
 		spec.Needs = slices.Compact(slices.Sorted(slices.Values(spec.Needs)))
-		p := &plugin{Plugin: spec, set: m.findSet(spec.Together)}
+		p := &plugin{Plugin: spec, order: m.number(), set: m.findSet(spec.Together)}
 		if p.set != nil {
 			p.set.members = append(p.set.members, p)
 		}
-		m.plugins = append(m.plugins, p)
+		m.plugins[p.ID] = p
+	}
+	for _, id := range ids {
+		for _, need := range m.plugins[id].Needs {
+			m.plugins[need].dependents = append(m.plugins[need].dependents, m.plugins[id])
+		}
 	}
 	return nil
 }
@@ -347,16 +357,6 @@ func (m *machine) known(id string) (*plugin, error) {
 	return p, nil
 }
 
-// dependents returns the plugins that need p directly.
-func (m *machine) dependents(p *plugin) (out []*plugin) {
-	for _, d := range m.plugins {
-		if slices.Contains(d.Needs, p.ID) {
-			out = append(out, d)
-		}
-	}
-	return out
-}
-
 func (m *machine) remove(ids []string, now time.Time) error {
 	var leaving []*plugin
 	for _, id := range ids {
@@ -364,7 +364,7 @@ func (m *machine) remove(ids []string, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		for _, d := range m.dependents(p) {
+		for _, d := range p.dependents {
 			if !d.leaving && !slices.Contains(ids, d.ID) {
 				return errorOf(ErrNeeded, "plugin %q is needed by %q; remove that first or with it", id, d.ID)
 			}
@@ -397,7 +397,12 @@ func (m *machine) left(p *plugin, why string) {
 		}
 	}
 	p.active, p.last, p.down, p.saved = nil, nil, "", nil
-	m.plugins = without(m.plugins, p)
+	delete(m.plugins, p.ID)
+	for _, id := range p.Needs {
+		if need := m.find(id); need != nil {
+			need.dependents = without(need.dependents, p)
+		}
+	}
 	if p.set != nil {
 		p.set.members = without(p.set.members, p)
 		if len(p.set.members) == 0 {
@@ -416,7 +421,7 @@ func (m *machine) close(now time.Time) {
 		return
 	}
 	m.closing = true
-	for _, p := range slices.Clone(m.plugins) {
+	for _, p := range sorted(slices.Collect(maps.Values(m.plugins))) {
 		if !p.leaving {
 			m.leave(p, "the engine was closed", now)
 		}
@@ -439,13 +444,19 @@ func (m *machine) offer(in offer, now time.Time) error {
 		return errorOf(ErrExists, "plugin %q: generation %d has stopped, and is being activated again", in.Plugin, in.Generation)
 	}
 	m.withdraw(p, fmt.Sprintf("superseded by generation %d", in.Generation))
-	p.pending = &candidate{generation: in.Generation, back: in.Back}
-	for _, other := range m.plugins {
+	m.wait(p, &candidate{generation: in.Generation, back: in.Back})
+	for _, other := range m.open {
 		if c := other.pending; c != nil && c.blocked != "" && slices.Contains(c.until, p) {
 			c.blocked, c.until = "", nil
 		}
 	}
 	return nil
+}
+
+// wait has a candidate of a plugin wait until it can be exchanged.
+func (m *machine) wait(p *plugin, c *candidate) {
+	p.pending = c
+	m.open = append(m.open, p)
 }
 
 // withdraw drops the version that waits.
@@ -672,7 +683,7 @@ func (m *machine) due() time.Time {
 			add(pl.quiesceEnd)
 		}
 	}
-	for _, p := range m.plugins {
+	for _, p := range m.open {
 		if p.plan != nil {
 			continue
 		}

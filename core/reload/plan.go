@@ -574,6 +574,7 @@ func (m *machine) undone(pl *plan, now time.Time) {
 func (m *machine) stopped(p *plugin, mem *member, v *version, now time.Time) {
 	changed := p.down != mem.down
 	p.active, p.last, p.down = nil, v, mem.down
+	m.open = append(m.open, p)
 	p.pause = nextPause(p.pause)
 	p.recoverAt = now.Add(p.pause)
 	if changed {
@@ -609,17 +610,17 @@ func (m *machine) sayUndone(pl *plan, mem *member, now time.Time) {
 		o.Reason = fmt.Sprintf("superseded by generation %d", p.pending.generation)
 	case f.verdict == Failed && mem == f.m:
 	case f.verdict == Withdrawn: // another plugin was removed
-		p.pending = c
+		m.wait(p, c)
 		return
 	case f.verdict == Postponed:
 		c.attempt++
 		c.pause = nextPause(c.pause)
 		c.notBefore = now.Add(c.pause)
 		o.Attempt, o.Retry = c.attempt, c.pause
-		p.pending = c
+		m.wait(p, c)
 	default:
 		o.Verdict = Waiting
-		p.pending = c
+		m.wait(p, c)
 		if f.verdict == Waiting || (p.set != nil && p.set == f.m.p.set) {
 			c.blocked = f.reason
 			for _, other := range pl.members {

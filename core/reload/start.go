@@ -15,7 +15,8 @@ func (m *machine) startPlans(now time.Time) {
 	for _, s := range m.sets {
 		m.gather(s, now)
 	}
-	for _, p := range slices.Clone(m.plugins) {
+	m.open = slices.DeleteFunc(sorted(m.open), func(p *plugin) bool { return p.pending == nil && p.down == "" })
+	for _, p := range slices.Clone(m.open) {
 		switch {
 		case p.plan != nil || p.leaving:
 		case m.ready(p, now) && m.exchange(p, now):
@@ -140,7 +141,7 @@ func (m *machine) exchange(first *plugin, now time.Time) bool {
 				join(need)
 			}
 		}
-		for _, d := range m.dependents(p) {
+		for _, d := range p.dependents {
 			if d.active != nil || d.plan != nil { // in a plan, it is to be waited for
 				join(d)
 			}
@@ -197,10 +198,8 @@ func (v *version) canReturn(part []*plugin) bool {
 // membersOf makes the members of a plan, each after those that it needs.
 func (m *machine) membersOf(part []*plugin, now time.Time) (members []*member) {
 	var ids []string
-	for _, p := range m.plugins {
-		if slices.Contains(part, p) {
-			ids = append(ids, p.ID)
-		}
+	for _, p := range sorted(part) {
+		ids = append(ids, p.ID)
 	}
 	ids, _ = sortByNeeds(ids, func(id string) []string { return m.find(id).Needs })
 	for _, id := range ids {

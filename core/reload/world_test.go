@@ -251,7 +251,9 @@ func (w *world) mustBePossible(t *task, f *fakeVersion) {
 		want(f.state == initialised, "it is not initialised")
 		want(f.calls == 0 && (g.held || !answers), "calls are under way or can begin")
 		for _, other := range w.loaded {
-			want(!slices.Contains(other.needs, f), "generation "+fmt.Sprint(other.Generation)+" of "+other.Plugin+" uses it")
+			if slices.Contains(other.needs, f) {
+				want(false, other.String()+" uses it")
+			}
 		}
 	case Unload:
 		want(f.state == loaded, "it is not loaded, or initialised")
