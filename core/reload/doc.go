@@ -9,7 +9,7 @@
 //	                                              ▲  │
 //	                                    answers   │  ▼  effects
 //	                        Steps of the language: Load, Init, Save, Restore,
-//	                        Activate, Exit, Unload, Quiesce, AwaitIdle, Shut, Forget
+//	                        Prepare, Activate, Exit, Unload, Quiesce, AwaitIdle, Shut, Forget
 //
 // A host offers a version when the manager (package core) has delivered it. The
 // machine decides which steps follow. It is a pure state machine: it reads no clock

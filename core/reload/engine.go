@@ -28,7 +28,11 @@ type Steps interface {
 	Save(ctx context.Context, v Version) (state any, err error)
 	// Restore gives a version the state that another one has saved, or itself.
 	Restore(ctx context.Context, v Version, state any) error
-	// Exit ends what Init began. After an error the version counts as exited, too.
+	// Prepare makes what the host needs of a version before it answers, an instance of
+	// an audio plugin for example. No caller has to wait for that. It comes after Init
+	// and Restore, only if [Hooks].Prepare is set.
+	Prepare(ctx context.Context, v Version) error
+	// Exit ends what Init and Prepare began. After an error the version counts as exited, too.
 	Exit(ctx context.Context, v Version) error
 	// Unload unloads a version that is not initialised. kept says why it stays in
 	// memory, if it does.
@@ -402,6 +406,8 @@ func (e *Engine) perform(ctx context.Context, t *task, source any) (r Result) {
 		r.State, err = s.Save(ctx, v)
 	case Restore:
 		err = s.Restore(ctx, v, t.state)
+	case Prepare:
+		err = s.Prepare(ctx, v)
 	case Exit:
 		err = s.Exit(ctx, v)
 	case Unload:

@@ -95,7 +95,7 @@ func (l *language) Load(_ context.Context, v reload.Version, source any) (reload
 	if b.bare {
 		return reload.Hooks{}, nil
 	}
-	return reload.Hooks{Init: true, Exit: true, Save: !b.stateless, Restore: !b.stateless}, nil
+	return reload.Hooks{Init: true, Exit: true, Save: !b.stateless, Restore: !b.stateless, Prepare: true}, nil
 }
 
 func (l *language) Init(_ context.Context, v reload.Version, needs []reload.Version) error {
@@ -121,6 +121,10 @@ func (l *language) Restore(_ context.Context, v reload.Version, state any) error
 	o := l.object(v)
 	o.state.Store(state.(int64))
 	return l.misbehave(o.behaviour, reload.Restore, v)
+}
+
+func (l *language) Prepare(_ context.Context, v reload.Version) error {
+	return l.misbehave(l.object(v).behaviour, reload.Prepare, v)
 }
 
 func (l *language) Exit(_ context.Context, v reload.Version) error {

@@ -19,12 +19,13 @@ func (g *greetings) Load(_ context.Context, v reload.Version, source any) (reloa
 		return reload.Hooks{}, fmt.Errorf("the file is empty")
 	}
 	g.texts[v.Instance] = text
-	return reload.Hooks{}, nil // no hooks: Init, Exit, Save and Restore are not called
+	return reload.Hooks{}, nil // no hooks: Init, Exit, Save, Restore and Prepare are not called
 }
 
 func (g *greetings) Init(context.Context, reload.Version, []reload.Version) error { return nil }
 func (g *greetings) Save(context.Context, reload.Version) (any, error)            { return nil, nil }
 func (g *greetings) Restore(context.Context, reload.Version, any) error           { return nil }
+func (g *greetings) Prepare(context.Context, reload.Version) error                { return nil }
 func (g *greetings) Exit(context.Context, reload.Version) error                   { return nil }
 func (g *greetings) Unload(context.Context, reload.Version) (string, error)       { return "", nil }
 

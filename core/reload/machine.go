@@ -135,6 +135,7 @@ type version struct {
 	needs     []*version
 	users     int // versions that were initialised with it
 	activated bool
+	prepared  bool
 	retiring  bool
 	retryAt   time.Time // of its end
 	pause     time.Duration
@@ -171,7 +172,11 @@ type plugin struct {
 	pause     time.Duration
 }
 
-type savedState struct{ state any }
+// savedState is the state of a version that has stopped.
+type savedState struct {
+	state any
+	lost  bool // the version has exited since: it needs its state again
+}
 
 // set is the state of one set.
 type set struct {
@@ -569,8 +574,12 @@ func (m *machine) returned(in returned, now time.Time) {
 		m.planStepEnded(pl, t, in.Result, now)
 	case v.p.last == v && v.p.down != "":
 		v.p.recoverAt, v.p.pause = now, 0
-		if t.step == Restore && in.Result.Failure == "" {
-			v.p.saved = nil
+		switch saved := v.p.saved; {
+		case saved == nil:
+		case t.step == Restore && in.Result.Failure == "":
+			saved.lost = false
+		case t.step == Exit:
+			saved.lost = v.state != initialised
 		}
 	case v.retiring:
 		m.retireStepEnded(t, in.Result, now)
@@ -603,9 +612,11 @@ func (m *machine) apply(t *task, r Result) {
 		}
 	case Exit: // a version whose exit failed has nothing else to call
 		if !r.notDone() {
-			v.state = loaded
+			v.state, v.prepared = loaded, false
 			v.release()
 		}
+	case Prepare:
+		v.prepared = r.Failure == ""
 	case Unload:
 		if !r.notDone() {
 			v.state = absent

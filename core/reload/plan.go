@@ -66,8 +66,11 @@ func (pl *plan) forward() (ops []op) {
 		if !mem.restarts() && mem.mode != UnloadFirst {
 			ops = append(ops, op{Load, mem, mem.new})
 		}
-		if last := mem.p.last; last != nil && mem.mode != SideBySide { // it has stopped, and is in nobody's way
-			ops = append(ops, op{AwaitIdle, mem, last}, op{Exit, mem, last})
+		if last := mem.p.last; last != nil { // it has stopped, and is in nobody's way
+			ops = append(ops, op{AwaitIdle, mem, last}, op{Save, mem, last})
+			if mem.mode != SideBySide {
+				ops = append(ops, op{Exit, mem, last})
+			}
 			if mem.mode == UnloadFirst {
 				ops = append(ops, op{Unload, mem, last})
 			}
@@ -106,7 +109,7 @@ func (pl *plan) forward() (ops []op) {
 		if mem.mode != SideBySide {
 			ops = append(ops, op{Init, mem, mem.new})
 		}
-		ops = append(ops, op{Restore, mem, mem.new})
+		ops = append(ops, op{Restore, mem, mem.new}, op{Prepare, mem, mem.new})
 	}
 	return append(ops, op{step: Activate, m: pl.members[0], v: pl.members[0].new})
 }
@@ -126,8 +129,11 @@ func (pl *plan) backward() (ops []op) {
 			ops = append(ops, op{Load, mem, mem.old})
 		case o.step == Exit:
 			ops = append(ops, op{Init, mem, mem.old})
+			if !mem.hasState {
+				ops = append(ops, op{Prepare, mem, mem.old})
+			}
 		case o.step == Save:
-			ops = append(ops, op{Restore, mem, mem.old})
+			ops = append(ops, op{Restore, mem, mem.old}, op{Prepare, mem, mem.old})
 		}
 	}
 	return append(ops, op{step: Activate, m: pl.members[0], v: pl.members[0].new})
@@ -151,7 +157,7 @@ func (m *machine) needed(pl *plan, o op) bool {
 	if pl.back {
 		return m.neededBack(pl, o)
 	}
-	if v == mem.p.last && !pl.recovery && (v.task != nil || v.users > 0) {
+	if v == mem.p.last && !pl.recovery && (v.task != nil || (v.users > 0 && (o.step == Exit || o.step == Unload))) {
 		return false
 	}
 	switch o.step {
@@ -164,9 +170,12 @@ func (m *machine) needed(pl *plan, o op) bool {
 	case Quiesce:
 		return mem.mode != SideBySide || mem.handsOver()
 	case AwaitIdle: // one that stopped or retires may still be in use
-		exits := v == mem.p.last && m.needed(pl, op{Exit, mem, v})
-		return v.activated && !v.isIdle && (exits || mem.handsOver())
+		ends := v == mem.p.last && (mem.mode != SideBySide || pl.recovery) && v.state == initialised
+		return v.activated && !v.isIdle && (ends || mem.handsOver() || m.needed(pl, op{Save, mem, v}))
 	case Save:
+		if v == mem.p.last {
+			return v.state == initialised && v.hooks.Save && mem.p.saved == nil && (mem.c == nil || !mem.c.withoutState)
+		}
 		return mem.handsOver()
 	case Exit:
 		return v.state == initialised
@@ -174,6 +183,8 @@ func (m *machine) needed(pl *plan, o op) bool {
 		return v.state == loaded
 	case Restore:
 		return mem.hasState && v.hooks.Restore && (mem.c == nil || !mem.c.withoutState)
+	case Prepare:
+		return v.hooks.Prepare && !v.prepared
 	}
 	return true
 }
@@ -184,7 +195,7 @@ func (m *machine) neededBack(pl *plan, o op) bool {
 	if o.step == Activate {
 		return len(m.goOn(pl)) > 0
 	}
-	isOld := v == mem.old && (o.step == Load || o.step == Init || o.step == Restore)
+	isOld := v == mem.old && o.step != Exit && o.step != Unload
 	if isOld && (mem.down != "" || m.closing || mem.p.leaving) {
 		return false
 	}
@@ -208,6 +219,8 @@ func (m *machine) neededBack(pl *plan, o op) bool {
 		return v.state == loaded
 	case Restore:
 		return v.state == initialised && mem.exited && mem.hasState && v.hooks.Restore
+	case Prepare:
+		return v.state == initialised && v.hooks.Prepare && !v.prepared
 	case Exit:
 		if v.users > 0 { // a step that was given up runs in a version that uses it
 			why := fmt.Sprintf("generation %d has not exited: another plugin still uses it", v.Generation)
@@ -356,6 +369,9 @@ func (m *machine) planStepEnded(pl *plan, t *task, r Result, now time.Time) {
 		}
 	} else if o.step == Save {
 		mem.state, mem.hasState = r.State, true
+		if o.v == mem.p.last {
+			mem.p.saved = &savedState{state: r.State}
+		}
 	}
 	if o.step == Unload && r.Kept != "" {
 		mem.notes = append(mem.notes, fmt.Sprintf("generation %d stays in memory: %s", o.v.Generation, r.Kept))
@@ -363,8 +379,8 @@ func (m *machine) planStepEnded(pl *plan, t *task, r Result, now time.Time) {
 	if o.step == Exit && o.v == mem.old {
 		mem.exited = true
 	}
-	if o.step == Restore && pl.recovery {
-		mem.p.saved = nil
+	if saved := mem.p.saved; saved != nil && o.v == mem.p.last {
+		saved.lost = (saved.lost || o.step == Exit) && o.step != Restore
 	}
 	pl.journal = append(pl.journal, o)
 	pl.at++
@@ -384,6 +400,7 @@ func (m *machine) tolerates(pl *plan, t *task, r Result, mem *member) bool {
 	case r.Fault == OfNobody || m.gone(mem):
 		return false
 	case t.step == Save && (goesBack || mem.p.StateOptional) && (!t.overdue || mem.mode == SideBySide),
+		t.step == Save && pl.recovery && !t.overdue,
 		t.step == Restore && (goesBack || pl.recovery) && !t.overdue:
 		mem.notes = append(mem.notes, "without the saved state: "+what)
 	case (t.step == Exit || t.step == Unload) && !t.overdue:
@@ -411,7 +428,7 @@ func (m *machine) failed(pl *plan, t *task, r Result, mem *member, now time.Time
 		f = failure{reason: pl.given, verdict: Withdrawn}
 	case r.Fault == OfNobody || t.step == Activate:
 		f.verdict = Postponed
-	case mem.c != nil && t.version == mem.new && (t.step == Load || t.step == Init || t.step == Restore):
+	case mem.c != nil && t.version == mem.new && t.step != Activate:
 		f.verdict = Failed
 	}
 	if t.overdue && t.version == mem.old && (t.step == Exit || t.step == Unload) {
@@ -467,7 +484,7 @@ func (m *machine) backStepEnded(pl *plan, t *task, r Result) {
 				other.down = "activate: " + r.Failure
 			}
 		}
-	case t.step == Load || t.step == Init || (t.step == Restore && t.overdue):
+	case t.step == Load || t.step == Init || t.step == Prepare || (t.step == Restore && t.overdue):
 		mem.down = what
 	case t.step == Restore:
 		mem.notes = append(mem.notes, "without its state: "+what)
@@ -548,8 +565,8 @@ func (m *machine) undone(pl *plan, now time.Time) {
 			}
 			m.stopped(p, mem, mem.new, now)
 		case mem.held && !m.gone(mem) && mem.down != "":
-			if mem.hasState && !mem.restored {
-				p.saved = &savedState{mem.state}
+			if mem.hasState {
+				p.saved = &savedState{mem.state, mem.exited && !mem.restored}
 			}
 			m.stopped(p, mem, mem.old, now)
 		case mem.held && !m.gone(mem):

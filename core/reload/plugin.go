@@ -57,7 +57,7 @@ type Set struct {
 
 // Limits says how long steps may take. 0 is the default, less than 0 is no limit.
 type Limits struct {
-	Load, Init, Save, Restore, Exit, Unload time.Duration // default 10 s each
+	Load, Init, Save, Restore, Prepare, Exit, Unload time.Duration // default 10 s each
 	// Quiesce is how long new calls are held until those under way have ended,
 	// for all plugins of a plan together; default 1 s. It is never without limit.
 	Quiesce time.Duration
@@ -76,7 +76,7 @@ const (
 
 // limit returns how long a step may take; 0 means no limit.
 func (l Limits) limit(k Step) time.Duration {
-	d := map[Step]time.Duration{Load: l.Load, Init: l.Init, Save: l.Save, Restore: l.Restore, Exit: l.Exit, Unload: l.Unload}[k]
+	d := map[Step]time.Duration{Load: l.Load, Init: l.Init, Save: l.Save, Restore: l.Restore, Prepare: l.Prepare, Exit: l.Exit, Unload: l.Unload}[k]
 	switch {
 	case d < 0 || k == Activate || k == AwaitIdle:
 		return 0
@@ -121,7 +121,7 @@ func (v Version) String() string { return fmt.Sprintf("generation %d of %s", v.G
 
 // Hooks says which hooks a loaded version has.
 type Hooks struct {
-	Init, Exit, Save, Restore bool
+	Init, Exit, Save, Restore, Prepare bool
 }
 
 // Step is a kind of step.
@@ -136,6 +136,7 @@ const (
 	Exit
 	Unload
 	Restore
+	Prepare
 	Activate
 	AwaitIdle
 	// alone waits until no old version uses the one that is to exit. It is no step
@@ -143,7 +144,7 @@ const (
 	alone
 )
 
-var stepNames = [...]string{"", "load", "init", "quiesce", "save", "exit", "unload", "restore", "activate", "await idle", "alone"}
+var stepNames = [...]string{"", "load", "init", "quiesce", "save", "exit", "unload", "restore", "prepare", "activate", "await idle", "alone"}
 
 // String returns the step in words.
 func (s Step) String() string { return nameOf(stepNames[:], int(s)) }

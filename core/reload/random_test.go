@@ -21,14 +21,15 @@ type model struct {
 	r       *rand.Rand
 	specs   []Plugin
 	newest  map[string]uint64
-	offered map[offer]int // how often
+	first   map[string]string // state of the first version that answered
+	offered map[offer]int     // how often
 	added   map[string]bool
 }
 
 // newModel makes up to n plugins that need each other at random, and offers a first
 // version of each.
 func newModel(seed uint64, n int) *model {
-	m := &model{world: newWorld(), r: rand.New(rand.NewPCG(seed, 7)), newest: map[string]uint64{}, offered: map[offer]int{}, added: map[string]bool{}}
+	m := &model{world: newWorld(), r: rand.New(rand.NewPCG(seed, 7)), newest: map[string]uint64{}, first: map[string]string{}, offered: map[offer]int{}, added: map[string]bool{}}
 	var in addPlugins
 	for i := range 1 + m.r.IntN(n) {
 		p := Plugin{ID: string(rune('a' + i)), Mode: Mode(m.r.IntN(3)), StateOptional: m.r.IntN(3) == 0}
@@ -37,7 +38,7 @@ func newModel(seed uint64, n int) *model {
 				p.Needs = append(p.Needs, other.ID)
 			}
 		}
-		m.hooks[p.ID] = Hooks{Init: true, Exit: true, Save: m.r.IntN(2) == 0, Restore: m.r.IntN(3) > 0}
+		m.hooks[p.ID] = Hooks{Init: true, Exit: true, Save: m.r.IntN(2) == 0, Restore: m.r.IntN(3) > 0, Prepare: m.r.IntN(3) == 0}
 		in.Plugins = append(in.Plugins, p)
 	}
 	if len(in.Plugins) > 1 && m.r.IntN(2) == 0 {
@@ -113,6 +114,9 @@ func (m *model) mustBeConsistent() {
 		if g.version == nil {
 			continue
 		}
+		if m.first[p.ID] == "" {
+			m.first[p.ID] = g.version.data
+		}
 		if !g.held && g.version.state != initialised {
 			m.faultf("%s answers, but is not initialised", g.version.Version)
 		}
@@ -169,6 +173,7 @@ func (m *model) mustEndWell(hangs bool) {
 			m.faultf("%d old versions of %s are not unloaded", st.Old, p.ID)
 		}
 		m.mustHaveOneEnd(p.ID, st)
+		m.mustHaveItsState(p.ID, g.version)
 	}
 	if hangs {
 		return
@@ -251,6 +256,20 @@ func (m *model) mustHaveOneEnd(id string, st Status) {
 			m.faultf("%s generation %d was offered %d times, has %d ends and was dropped %d times", id, generation, offers, ends, dropped)
 		}
 	}
+}
+
+// mustHaveItsState finds the state of the first version in the one that answers, or an
+// outcome that says that it was lost.
+func (m *model) mustHaveItsState(id string, v *fakeVersion) {
+	if h := m.hooks[id]; !h.Save || !h.Restore || v == nil || v.data == m.first[id] {
+		return
+	}
+	for _, o := range m.outcomes {
+		if o.Plugin == id && strings.Contains(strings.Join(o.Notes, " "), "without") {
+			return
+		}
+	}
+	m.faultf("%s has lost its state: it is %q, not %q, and no outcome says so", id, v.data, m.first[id])
 }
 
 // failures are the ways in which a step goes wrong.
@@ -408,7 +427,9 @@ func (m *model) randomStep() {
 		}
 	case 10:
 		m.printf("* without state %s", p.ID)
-		m.input(withoutState{p.ID})
+		if m.input(withoutState{p.ID}) == nil {
+			m.hooks[p.ID] = Hooks{Init: true, Exit: true} // of later versions; the state is lost
+		}
 	case 11, 12:
 		if n := m.newest[p.ID]; n > 1 {
 			m.offer(p.ID, n-1)

@@ -216,8 +216,10 @@ func (m *machine) membersOf(part []*plugin, now time.Time) (members []*member) {
 				mem.mode = max(mem.mode, ExitFirst)
 			}
 		}
-		if mem.old == nil && p.saved != nil {
+		if p.saved != nil {
 			mem.state, mem.hasState = p.saved.state, true
+		} else if last := p.last; last != nil && last.hooks.Save && last.state == initialised && last.task != nil {
+			mem.notes = append(mem.notes, fmt.Sprintf("without the state of generation %d, whose %s has not returned", last.Generation, last.task.step))
 		}
 		members = append(members, mem)
 	}
@@ -248,12 +250,12 @@ func (m *machine) recover(p *plugin) {
 		return
 	}
 	mem := &member{p: p, new: last, mode: p.Mode}
-	if p.saved != nil {
+	if p.saved != nil && p.saved.lost {
 		mem.state, mem.hasState = p.saved.state, true
 	}
 	if last.isStale() {
 		if last.users == 0 {
-			m.start(&plan{members: []*member{mem}, recovery: true, ops: []op{{AwaitIdle, mem, last}, {Exit, mem, last}}})
+			m.start(&plan{members: []*member{mem}, recovery: true, ops: []op{{AwaitIdle, mem, last}, {Save, mem, last}, {Exit, mem, last}}})
 		}
 		return
 	}
@@ -263,7 +265,7 @@ func (m *machine) recover(p *plugin) {
 		}
 	}
 	m.start(&plan{members: []*member{mem}, recovery: true,
-		ops: []op{{Load, mem, last}, {Init, mem, last}, {Restore, mem, last}, {Activate, mem, last}}})
+		ops: []op{{Load, mem, last}, {Init, mem, last}, {Restore, mem, last}, {Prepare, mem, last}, {Activate, mem, last}}})
 }
 
 // isStale reports whether a version was initialised with versions that do not answer

@@ -195,6 +195,8 @@ func (s *story) add(t *testing.T, d *datadriven.TestData) error {
 				p.Together = value
 			case "state":
 				hooks.Save, hooks.Restore = true, true
+			case "prepare":
+				hooks.Prepare = true
 			case "state-optional":
 				p.StateOptional = true
 			case "check":

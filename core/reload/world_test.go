@@ -56,6 +56,7 @@ type fakeVersion struct {
 	calls  int
 	needs  []*fakeVersion
 	data   string // its state
+	ready  bool   // prepared
 	kept   bool
 	forgot bool
 }
@@ -244,6 +245,9 @@ func (w *world) mustBePossible(t *task, f *fakeVersion) {
 	case Save:
 		want(f.state == initialised, "it is not initialised")
 		want(f.calls == 0 && (g.held || !answers), "calls are under way or can begin")
+	case Prepare:
+		want(f.state == initialised && !f.ready, "it is not initialised, or prepared already")
+		want(!answers || g.held, "it answers")
 	case Restore:
 		want(f.state == initialised, "it is not initialised")
 		want(f.calls == 0 && (g.held || !answers), "calls are under way or can begin")
@@ -263,6 +267,7 @@ func (w *world) mustBePossible(t *task, f *fakeVersion) {
 	case Activate:
 		for _, v := range t.all {
 			want(w.fake(v).state == initialised, v.String()+" is not initialised")
+			want(w.fake(v).ready || !w.hooks[v.Plugin].Prepare, v.String()+" is not prepared")
 			busy := w.fake(v).busy
 			want(busy == nil || busy.step == Save, v.String()+" has a step that runs")
 			for _, n := range w.fake(v).needs {
@@ -318,7 +323,7 @@ func (w *world) ret(r *run) {
 		return
 	}
 	if t.step == Exit {
-		f.state = loaded
+		f.state, f.ready = loaded, false
 	}
 	if t.step == Unload {
 		f.state, f.kept = absent, r.result.Kept != ""
@@ -330,6 +335,8 @@ func (w *world) ret(r *run) {
 			r.result.Hooks = w.hooks[f.Plugin]
 		case Init:
 			f.state, f.data = initialised, fmt.Sprintf("new %d", f.Generation)
+		case Prepare:
+			f.ready = true
 		case Save:
 			r.result.State = f.data
 		case Restore:
