@@ -168,6 +168,7 @@ type plugin struct {
 	down      string
 	last      *version // that is to answer again
 	saved     *savedState
+	notes     []string // for when a version answers again
 	recoverAt time.Time
 	pause     time.Duration
 }
@@ -401,7 +402,7 @@ func (m *machine) left(p *plugin, why string) {
 			m.retire(v)
 		}
 	}
-	p.active, p.last, p.down, p.saved = nil, nil, "", nil
+	p.active, p.last, p.down, p.saved, p.notes = nil, nil, "", nil, nil
 	delete(m.plugins, p.ID)
 	for _, id := range p.Needs {
 		if need := m.find(id); need != nil {

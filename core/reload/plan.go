@@ -291,6 +291,7 @@ func (m *machine) advance(pl *plan, now time.Time) {
 				m.undone(pl, now)
 			} else { // a stale version has exited
 				m.end(pl)
+				pl.members[0].p.notes = pl.members[0].notes
 				m.free(pl)
 			}
 			return
@@ -399,7 +400,7 @@ func (m *machine) tolerates(pl *plan, t *task, r Result, mem *member) bool {
 	switch {
 	case r.Fault == OfNobody || m.gone(mem):
 		return false
-	case t.step == Save && (goesBack || mem.p.StateOptional) && (!t.overdue || mem.mode == SideBySide),
+	case t.step == Save && (goesBack || mem.p.StateOptional) && (!t.overdue || (mem.mode == SideBySide && !pl.recovery)),
 		t.step == Save && pl.recovery && !t.overdue,
 		t.step == Restore && (goesBack || pl.recovery) && !t.overdue:
 		mem.notes = append(mem.notes, "without the saved state: "+what)
@@ -506,7 +507,7 @@ func (m *machine) exchanged(pl *plan, now time.Time) {
 			}
 		}
 		p.active, p.last, p.down, p.saved = mem.new, nil, "", nil
-		p.recoverAt, p.pause = time.Time{}, 0
+		p.recoverAt, p.pause, p.notes = time.Time{}, 0, nil
 		mem.new.activated, mem.new.isIdle = true, false
 	}
 	for _, mem := range pl.members {

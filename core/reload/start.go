@@ -170,7 +170,9 @@ func (m *machine) canJoin(p *plugin, part []*plugin, now time.Time) bool {
 	}
 	isReady := m.ready(p, now)
 	if v := p.active; v != nil && v.task != nil {
-		if !isReady || !p.pending.withoutState || p.Mode != SideBySide {
+		// Its save hangs. Only if it need not exit in the plan, it can be left alone.
+		changes := func(id string) bool { return slices.Contains(part, m.find(id)) }
+		if !isReady || !p.pending.withoutState || p.Mode != SideBySide || slices.ContainsFunc(p.Needs, changes) {
 			return false
 		}
 	}
@@ -204,7 +206,7 @@ func (m *machine) membersOf(part []*plugin, now time.Time) (members []*member) {
 	ids, _ = sortByNeeds(ids, func(id string) []string { return m.find(id).Needs })
 	for _, id := range ids {
 		p := m.find(id)
-		mem := &member{p: p, old: p.active, new: p.active, mode: p.Mode}
+		mem := &member{p: p, old: p.active, new: p.active, mode: p.Mode, notes: slices.Clone(p.notes)}
 		if m.ready(p, now) {
 			mem.c, p.pending = p.pending, nil
 			mem.new = m.versionFor(p, mem.c, part)
@@ -249,7 +251,7 @@ func (m *machine) recover(p *plugin) {
 	if last.task != nil {
 		return
 	}
-	mem := &member{p: p, new: last, mode: p.Mode}
+	mem := &member{p: p, new: last, mode: p.Mode, notes: slices.Clone(p.notes)}
 	if p.saved != nil && p.saved.lost {
 		mem.state, mem.hasState = p.saved.state, true
 	}
