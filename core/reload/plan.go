@@ -34,10 +34,18 @@ type member struct {
 	held     bool // callers wait
 	state    any
 	hasState bool
-	restored bool // to the old version, on the way back
-	exited   bool // the old version
+	restored bool   // to the old version, on the way back
+	exited   bool   // the old version
+	lost     string // why the state could not be saved or restored
 	down     string
 	notes    []string
+}
+
+// noteLoss notes that a version answers without the state that it should have.
+func (mem *member) noteLoss() {
+	if mem.lost != "" {
+		mem.notes = append(mem.notes, "without the saved state: "+mem.lost)
+	}
 }
 
 // op is a step of a plan. Whether it is needed is decided when its turn comes.
@@ -196,7 +204,7 @@ func (m *machine) neededBack(pl *plan, o op) bool {
 		return len(m.goOn(pl)) > 0
 	}
 	isOld := v == mem.old && o.step != Exit && o.step != Unload
-	if isOld && (mem.down != "" || m.closing || mem.p.leaving) {
+	if isOld && (!mem.exited || mem.down != "" || m.gone(mem)) {
 		return false
 	}
 	if v.task != nil {
@@ -216,9 +224,12 @@ func (m *machine) neededBack(pl *plan, o op) bool {
 				return false
 			}
 		}
+		if v.state == initialised { // with the new versions: it has to exit again
+			mem.down = fmt.Sprintf("the init of generation %d returned late", v.Generation)
+		}
 		return v.state == loaded
 	case Restore:
-		return v.state == initialised && mem.exited && mem.hasState && v.hooks.Restore
+		return v.state == initialised && mem.hasState && v.hooks.Restore
 	case Prepare:
 		return v.state == initialised && v.hooks.Prepare && !v.prepared
 	case Exit:
@@ -275,7 +286,7 @@ func (m *machine) needsOf(pl *plan, mem *member) (needs []*version) {
 // goOn returns the old versions that answer again after the way back.
 func (m *machine) goOn(pl *plan) (all []*version) {
 	for _, mem := range pl.members {
-		if mem.held && mem.down == "" && !m.closing && !mem.p.leaving {
+		if mem.held && mem.down == "" && !m.gone(mem) {
 			all = append(all, mem.old)
 		}
 	}
@@ -291,6 +302,7 @@ func (m *machine) advance(pl *plan, now time.Time) {
 				m.undone(pl, now)
 			} else { // a stale version has exited
 				m.end(pl)
+				pl.members[0].noteLoss()
 				pl.members[0].p.notes = pl.members[0].notes
 				m.free(pl)
 			}
@@ -403,7 +415,7 @@ func (m *machine) tolerates(pl *plan, t *task, r Result, mem *member) bool {
 	case t.step == Save && (goesBack || mem.p.StateOptional) && (!t.overdue || (mem.mode == SideBySide && !pl.recovery)),
 		t.step == Save && pl.recovery && !t.overdue,
 		t.step == Restore && (goesBack || pl.recovery) && !t.overdue:
-		mem.notes = append(mem.notes, "without the saved state: "+what)
+		mem.lost = what
 	case (t.step == Exit || t.step == Unload) && !t.overdue:
 		mem.notes = append(mem.notes, what)
 	default:
@@ -427,9 +439,9 @@ func (m *machine) failed(pl *plan, t *task, r Result, mem *member, now time.Time
 	switch {
 	case pl.given != "":
 		f = failure{reason: pl.given, verdict: Withdrawn}
-	case r.Fault == OfNobody || t.step == Activate:
+	case r.Fault == OfNobody || t.step == Quiesce || t.step == AwaitIdle || t.step == Activate:
 		f.verdict = Postponed
-	case mem.c != nil && t.version == mem.new && t.step != Activate:
+	case mem.c != nil && t.version == mem.new:
 		f.verdict = Failed
 	}
 	if t.overdue && t.version == mem.old && (t.step == Exit || t.step == Unload) {
@@ -511,6 +523,7 @@ func (m *machine) exchanged(pl *plan, now time.Time) {
 		mem.new.activated, mem.new.isIdle = true, false
 	}
 	for _, mem := range pl.members {
+		mem.noteLoss()
 		o := Outcome{Verdict: Done, Generation: mem.new.Generation, Notes: mem.notes, With: pl.others(mem)}
 		switch {
 		case pl.recovery:
@@ -568,11 +581,17 @@ func (m *machine) undone(pl *plan, now time.Time) {
 		case mem.held && !m.gone(mem) && mem.down != "":
 			if mem.hasState {
 				p.saved = &savedState{mem.state, mem.exited && !mem.restored}
+			} else if mem.old.hooks.Restore && (mem.exited || mem.lost != "") {
+				p.notes = []string{"without its state"}
+				if mem.lost != "" {
+					p.notes[0] += ": " + mem.lost
+				}
 			}
 			m.stopped(p, mem, mem.old, now)
 		case mem.held && !m.gone(mem):
 			mem.old.isIdle = false
 			if mem.exited && !mem.hasState && mem.old.hooks.Restore {
+				mem.noteLoss()
 				mem.notes = append(mem.notes, fmt.Sprintf("generation %d goes on without its state", mem.old.Generation))
 			}
 		}
@@ -623,10 +642,10 @@ func (m *machine) sayUndone(pl *plan, mem *member, now time.Time) {
 	switch {
 	case m.gone(mem):
 		o.Verdict = Withdrawn
+	case f.verdict == Failed && mem == f.m:
 	case p.pending != nil:
 		o.Verdict, o.Step, o.At = Withdrawn, 0, Version{}
 		o.Reason = fmt.Sprintf("superseded by generation %d", p.pending.generation)
-	case f.verdict == Failed && mem == f.m:
 	case f.verdict == Withdrawn: // another plugin was removed
 		m.wait(p, c)
 		return

@@ -24,6 +24,8 @@ type model struct {
 	first   map[string]string // state of the first version that answered
 	offered map[offer]int     // how often
 	added   map[string]bool
+
+	shutForGood bool // closed, or an activation failed: plugins may stop answering
 }
 
 // newModel makes up to n plugins that need each other at random, and offers a first
@@ -112,6 +114,9 @@ func (m *model) mustBeConsistent() {
 	for _, p := range m.specs {
 		g := m.gate(p.ID)
 		if g.version == nil {
+			if m.first[p.ID] != "" && p.Mode == SideBySide && len(p.Needs) == 0 && m.added[p.ID] && !m.shutForGood {
+				m.faultf("%s does not answer, although its old version needs not exit for the new one", p.ID)
+			}
 			continue
 		}
 		if m.first[p.ID] == "" {
@@ -197,6 +202,7 @@ func (m *model) endTroubles(hangs bool) {
 // mustClose closes the machine, whatever it does, and finds nothing left.
 func (m *model) mustClose() {
 	m.printf("* close")
+	m.shutForGood = true
 	m.input(closeMachine{})
 	m.rest()
 	m.pass(time.Minute)
@@ -324,7 +330,7 @@ func exchangeWithFailures(t *testing.T, seed uint64, fail map[int]int) bool {
 		}
 		f := failures[kind]
 		if tk.step == Activate { // must not wait
-			f = failures[kind%2]
+			f, m.shutForGood = failures[kind%2], true
 		}
 		hangs = hangs || f.hang
 		m.printf("! %s goes wrong: %+v", tk.step, f)
@@ -362,7 +368,10 @@ func TestRandomPluginsCallsAndFailures(t *testing.T) {
 			}
 			f := failures[m.r.IntN(len(failures))]
 			if tk.step == Activate {
-				f = failures[m.r.IntN(2)]
+				if seed%2 == 0 {
+					return nil
+				}
+				f, m.shutForGood = failures[m.r.IntN(2)], true
 			}
 			m.printf("! %s goes wrong: %+v", tk.step, f)
 			return &f
