@@ -11,7 +11,8 @@
 //	                        Steps of the language: Load, Init, Save, Restore,
 //	                        Prepare, Activate, Exit, Unload, Quiesce, AwaitIdle, Shut, Forget
 //
-// A host offers a version when the manager (package core) has delivered it. The
+// A host offers a version when the manager (package core) has delivered it; [Host]
+// connects the two, opens plugins and closes them. The
 // machine decides which steps follow. It is a pure state machine: it reads no clock
 // and no disk, holds no lock and starts no goroutine. [Engine] owns it behind one
 // mutex, runs the steps that it asks for, and gives it their answers, the time, and

@@ -84,6 +84,7 @@ type Candidate struct {
 // Engine exchanges versions of plugins. Its methods may be called from any goroutine.
 type Engine struct {
 	config Config
+	heard  func(Outcome) // receives each outcome before the host does; must not wait
 	done   chan struct{}
 	fault  chan struct{} // closed when the machine panics
 
@@ -131,9 +132,10 @@ func (e *Engine) Add(plugins []Plugin, sets ...Set) error {
 	return e.input(addPlugins{Sets: sets, Plugins: plugins})
 }
 
-// Remove ends plugins: callers get no version any more, and the active versions exit
-// and are unloaded after their last call. Plugins that others need are removed with
-// them or after them.
+// Remove ends plugins: an exchange of them is given up, callers get no version any
+// more, and the active versions exit and are unloaded after their last call. It does
+// not wait for any of that. Plugins that others need are removed with them or after
+// them.
 func (e *Engine) Remove(ids ...string) error { return e.input(removePlugins{ids}) }
 
 // Offer gives the engine a version that was delivered. source is given to
@@ -304,6 +306,9 @@ func (e *Engine) do(f effect) {
 	case check:
 		go e.check(f)
 	case say:
+		if e.heard != nil {
+			e.heard(f.outcome)
+		}
 		e.tell(f.outcome)
 	case closed:
 		e.mu.Lock()

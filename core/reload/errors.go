@@ -13,6 +13,7 @@ var (
 	ErrCycle   = errors.New("plugins need each other")
 	ErrNeeded  = errors.New("other plugins need it")
 	ErrClosed  = errors.New("the engine is closed")
+	ErrFailed  = errors.New("the first version cannot be used")
 	ErrBroken  = errors.New("a fault inside the engine was contained")
 )
 
