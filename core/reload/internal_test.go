@@ -123,3 +123,35 @@ func TestNamesOfUnknownValuesSayTheirNumber(t *testing.T) {
 		}
 	}
 }
+
+// A host reloads for months: nothing grows.
+func TestAThousandExchangesLeaveNothingBehind(t *testing.T) {
+	w := newWorld()
+	w.hooks["page"] = Hooks{Init: true, Exit: true, Save: true, Restore: true, Prepare: true}
+	w.hooks["server"] = w.hooks["page"]
+	err := w.input(addPlugins{Plugins: []Plugin{{ID: "page", Needs: []string{"server"}}, {ID: "server", Mode: ExitFirst}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for generation := range uint64(1000) {
+		for _, id := range []string{"server", "page"} {
+			if generation%3 == 1 {
+				w.scripts = append(w.scripts, &script{plugin: id, step: Init, fail: "no"})
+			}
+			if err := w.input(offer{Plugin: id, Generation: generation + 1}); err != nil {
+				t.Fatal(err)
+			}
+			w.settle()
+			w.out.Reset()
+		}
+	}
+	m := w.m
+	if len(w.faults) > 0 || len(w.loaded) != 2 || len(m.tasks)+len(m.plans)+len(m.retiring) != 0 || len(m.open) > 2 {
+		t.Errorf("faults %v; left: %d versions, %d tasks, %d plans, %d that end, %d open", w.faults, len(w.loaded), len(m.tasks), len(m.plans), len(m.retiring), len(m.open))
+	}
+	for _, f := range w.live() {
+		if f.data != "new 1" {
+			t.Errorf("%s has the state %q", f.Version, f.data)
+		}
+	}
+}
