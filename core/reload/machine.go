@@ -164,6 +164,9 @@ type plugin struct {
 	plan       *plan
 	leaving    bool
 
+	outcome     Outcome // the last one that was no note
+	outcomeTime time.Time
+
 	// When nothing answers that should:
 	down      string
 	last      *version // that is to answer again
@@ -513,6 +516,9 @@ func (m *machine) say(p *plugin, o Outcome) {
 		o.Active = p.active.Generation
 	} else if o.Down == "" {
 		o.Down = p.down
+	}
+	if o.Verdict != Noted {
+		p.outcome, p.outcomeTime = o, m.now
 	}
 	m.emit(say{o})
 }

@@ -296,6 +296,10 @@ type Status struct {
 	Exchanging uint64 // generation that is being exchanged; 0 if none is
 	Step       Step   // that runs for it
 	Old        int    // older versions that are not unloaded yet
+	// Last is the last outcome that was no note, and LastTime when it was; zero if
+	// there was none.
+	Last     Outcome
+	LastTime time.Time
 }
 
 // status describes a plugin.
@@ -304,7 +308,7 @@ func (m *machine) status(id string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Down: p.down}
+	s := Status{Down: p.down, Last: p.outcome, LastTime: p.outcomeTime}
 	if p.active != nil {
 		s.Active = p.active.Generation
 	}
@@ -328,11 +332,13 @@ func (m *machine) status(id string) (Status, error) {
 func (m *machine) waitsFor(p *plugin, c *candidate) string {
 	switch {
 	case c.blocked != "":
-		return c.blocked
+		return fmt.Sprintf("another version (%s)", c.blocked)
 	case p.plan != nil:
 		return "an exchange that is under way"
 	case c.notBefore.After(m.now):
 		return "the next attempt"
+	case p.active != nil && p.active.task != nil:
+		return fmt.Sprintf("the %s of generation %d to return", p.active.task.step, p.active.Generation)
 	case p.set != nil && !p.set.agreed:
 		return "the other versions of the set " + p.set.ID
 	}

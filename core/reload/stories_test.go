@@ -149,13 +149,30 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) error {
 		if err != nil {
 			return err
 		}
-		s.printf("%+v", st)
+		s.printf("%s", strings.Join(describe(st), ", "))
+		if !st.LastTime.IsZero() {
+			s.printf("last, %s ago: %s", s.now.Sub(st.LastTime), st.Last)
+		}
 	case "close":
 		return s.input(closeMachine{})
 	default:
 		d.Fatalf(t, "unknown command %q", d.Cmd)
 	}
 	return nil
+}
+
+func describe(st Status) (words []string) {
+	add := func(is bool, format string, args ...any) {
+		if is {
+			words = append(words, fmt.Sprintf(format, args...))
+		}
+	}
+	add(st.Active != 0, "generation %d answers", st.Active)
+	add(st.Down != "", "nothing answers: %s", st.Down)
+	add(st.Exchanging != 0, "generation %d is being exchanged (%s)", st.Exchanging, st.Step)
+	add(st.Pending != 0, "generation %d waits for %s", st.Pending, st.WaitsFor)
+	add(st.Old != 0, "%d older versions", st.Old)
+	return words
 }
 
 func duration(t *testing.T, d *datadriven.TestData, text string) time.Duration {
