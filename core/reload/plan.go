@@ -577,6 +577,9 @@ func (m *machine) undone(pl *plan, now time.Time) {
 			if pl.failure.verdict != Withdrawn {
 				mem.down = fmt.Sprintf("generation %d, %s: %s", mem.new.Generation, pl.failure.step, pl.failure.reason)
 			}
+			if mem.lost != "" {
+				p.notes = append(p.notes, "without the saved state: "+mem.lost)
+			}
 			m.stopped(p, mem, mem.new, now)
 		case mem.held && !m.gone(mem) && mem.down != "":
 			if mem.hasState {
