@@ -226,6 +226,7 @@ soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on
 	$(GO) test -count=1 ./core/internal/settle -args -settle.pairs
 	$(GO) test -count=5 -parallel 16 -run Stories ./core/internal/engine -args -stories.disturbed
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run 'TestModel' ./core/internal/engine -args -model.runs=20000
+	$(GO) test -count=1 -timeout 0 -run 'TestWhatever|TestRandom' ./core/reload -args -effort=100
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core/internal/engine -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS)
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core/internal/engine -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS) \
 	    -oracle.host="$(HERE)/oracle_host"
