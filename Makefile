@@ -156,7 +156,7 @@ test-qt5: lib
 .PHONY: wheel test-python-all lint-python
 # The Python package: what its wheel is made of.
 WHEEL      := $(BUILD)/dist/.made
-WHEEL_OF   := $(SOURCES) $(shell find python/src -name '*.py') $(wildcard python/*.py python/*.toml python/*.md python/tools/wheel)
+WHEEL_OF   := $(SOURCES) $(shell find python/src -name '*.py' -o -name '*.pth') $(wildcard python/*.py python/*.toml python/*.md python/tools/wheel)
 
 wheel: $(WHEEL) ## the Python package's sdist and manylinux wheel, in build/dist
 

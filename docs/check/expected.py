@@ -98,6 +98,7 @@ PYTHON: dict[str, Script] = {
     "docs/python.md python 10": Script(
         [Step("greeter is on the list"), Step("rejected: plugin 'stranger': .*allow-list.*")]
     ),
+    "docs/qtforge.md python 1": Script([Step("<class 'qtforge.monitoring._manager.PluginHotReloadManager'>")]),
     "docs/safe-reload.md python 1": Script(
         [
             Step(r"version 0\n"),

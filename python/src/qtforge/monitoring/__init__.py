@@ -7,6 +7,9 @@ The native library is loaded when the first manager is created.
 from . import _abi as _abi  # first: it rejects interpreters without ctypes, before asyncio harms those of Python 3.12.1
 
 # isort: on
+import sys as _sys
+
+from . import _joining as _joining
 from ._changes import Changes
 from ._manager import PluginHotReloadManager, create_hot_reload_manager
 from ._waiting import Delivered
@@ -64,3 +67,5 @@ __all__ = [
     "create_hot_reload_manager",
     "watch",
 ]
+
+_joining.attach(_sys.modules[_joining.TOP])  # if that is QtForge's own package
