@@ -98,6 +98,9 @@ PYTHON: dict[str, Script] = {
     "docs/python.md python 10": Script(
         [Step("greeter is on the list"), Step("rejected: plugin 'stranger': .*allow-list.*")]
     ),
+    "docs/python-programs.md python 1": Script(
+        [Step("p needs a reload, says gevent", rewrite("plugin.py"))], "interrupt"
+    ),
     "docs/qtforge.md python 1": Script([Step("<class 'qtforge.monitoring._manager.PluginHotReloadManager'>")]),
     "docs/safe-reload.md python 1": Script(
         [

@@ -2,7 +2,7 @@
 
 QtForge's own Python module has the same name. It may lie beside this package (an extension module ``qtforge.*.so``), in
 another directory or archive of ``sys.path``, or where a finder of an editable installation finds it. It is imported
-together with this package, and everything in it is reachable as usual: ``qtforge.PluginManager``, ``import qtforge.core``.
+together with this package, and everything in it is reachable: ``qtforge.PluginManager``, ``import qtforge.core``.
 
 Where both define ``qtforge.monitoring``, the one of this distribution is ``qtforge.monitoring``. Names and modules that
 it does not have are looked up in QtForge's, so ``qtforge.monitoring.PluginMetricsCollector`` is found, too.

@@ -58,9 +58,10 @@ class PluginHotReloadManager:
         ignore_unchanged_content: tell neither a touch nor a byte-identical rewrite.
         force_polling: compare files instead of relying on notifications.
         dispatch: where callbacks run. "asyncio", "trio": on the event loop running in this thread. "qt": on the main
-            loop of the Qt application (PySide6, PyQt6, PySide2, PyQt5). "thread": on one thread owned by Python.
+            loop of the Qt application (PySide6, PyQt6, PySide2, PyQt5). "gevent", "eventlet": in a greenlet of this
+            thread's hub. "thread": on one thread owned by Python; after ``monkey.patch_all()`` that is a greenlet, too.
             "manual": inside run(), wait(), changes() and process_events(), for whoever calls them. "auto": the first
-            of asyncio, trio, qt and thread that fits.
+            that applies: gevent or eventlet after ``monkey.patch_all()``, asyncio, trio, qt, thread.
         on_error: receives exceptions that leave a callback; without it they go to ``sys.unraisablehook``. Also receives
             the error if delivery ends although nobody closed the manager: LoopClosedError at the first change after the
             event loop was closed or the Qt application has gone. Without it there is one RuntimeWarning. From then on,
@@ -124,6 +125,7 @@ class PluginHotReloadManager:
         self._interrupt: BaseException | None = None
         self._inside: int | None = None  # the thread that runs a callback
         self._validating: set[int] = set()  # threads that run the validator
+        self._jobs: list[tuple[str, Callable[[], None]]] = []  # of one event, where greenlets deliver
         self._waiter: Waiter | None = None
         weak: weakref.ref[PluginHotReloadManager] = weakref.ref(self)
 
@@ -141,6 +143,8 @@ class PluginHotReloadManager:
             self._dispatcher = _dispatch.make(dispatch, self._native, turn, failed)
             if self.dispatch == "manual":
                 self._waiter = self._new_waiter()
+            self._green = self._bell.green = self._dispatcher.green
+            self._turns = contextlib.nullcontext() if self._green is None else self._green.lock()
         except BaseException:
             self._native.destroy()
             raise
@@ -192,6 +196,7 @@ class PluginHotReloadManager:
         """
         self._usable()
         was_enabled = self._native.disable(id_bytes(plugin_id))
+        self._settle(plugin_id)
         if self._mailbox is not None:
             self._mailbox.drop(plugin_id)
         return was_enabled
@@ -222,6 +227,7 @@ class PluginHotReloadManager:
         """Disables every plugin and returns how many there were."""
         self._usable()
         count = self._native.clear()
+        self._settle()
         if self._mailbox is not None:
             self._mailbox.drop()
         return count
@@ -309,7 +315,7 @@ class PluginHotReloadManager:
 
     @property
     def dispatch(self) -> str:
-        """Where callbacks run: "asyncio", "trio", "qt", "thread" or "manual"."""
+        """Where callbacks run: "asyncio", "trio", "qt", "gevent", "eventlet", "thread" or "manual"."""
         return self._dispatcher.name
 
     @property
@@ -412,6 +418,7 @@ class PluginHotReloadManager:
             return
         try:
             self._native.destroy()
+            self._jobs.clear()
             self._dispatcher.stop()
         finally:
             _living.remove(self)
@@ -479,7 +486,20 @@ class PluginHotReloadManager:
             raise ClosedError("the manager was closed")
 
     def _is_inside(self) -> bool:
-        return self._inside == threading.get_ident() or threading.get_ident() in self._validating
+        return self._inside == self._ident() or threading.get_ident() in self._validating
+
+    def _ident(self) -> int:
+        """Of the thread, or greenlet, that is running."""
+        return threading.get_ident() if self._green is None else self._green.ident()
+
+    def _settle(self, plugin_id: str | None = None) -> None:
+        """Where greenlets deliver: drops what is left of an event, and waits for a callback that is running."""
+        if self._green is None:
+            return
+        self._jobs[:] = [job for job in self._jobs if plugin_id not in (None, job[0])]
+        if not self._is_inside():
+            with self._turns:
+                pass
 
     def _delivers(self) -> None:
         """Raises LoopClosedError if nothing is delivered any more."""
@@ -509,8 +529,9 @@ class PluginHotReloadManager:
             self._native.set_reload_callback(self._weakly(PluginHotReloadManager._on_reload) if reloads else None)
             with self._lock:
                 if serial == self._audience:
-                    return
+                    break
                 serial = self._audience  # another thread's change; its calls may have come before ours
+        self._settle("")
 
     def _weakly(self, method: Callable[[PluginHotReloadManager, Any], None]) -> Callable[[Any], None]:
         """The method for the library to call, without keeping the manager alive."""
@@ -526,8 +547,21 @@ class PluginHotReloadManager:
     # The library calls these two, on the thread that dispatches; for a change the first and then the second.
 
     def _on_event(self, raw: Any) -> None:
-        with _Delivery(self) as delivery:
+        if self._green is None:
+            self._handle_event(raw)
+        else:
             event = event_of(raw)
+            self._jobs.append((event.plugin_id, functools.partial(self._handle_event, event)))
+
+    def _on_reload(self, plugin_id: bytes) -> None:
+        if self._green is None:
+            self._handle_reload(plugin_id)
+        else:
+            self._jobs.append((plugin_id.decode(), functools.partial(self._handle_reload, plugin_id)))
+
+    def _handle_event(self, raw: Any) -> None:
+        with _Delivery(self) as delivery:
+            event = raw if isinstance(raw, Event) else event_of(raw)
             changed = event.kind is EventKind.FILE_CHANGED
             delivery.last = not changed or self._reload is None
             delivery.counts = changed or self._event is not None
@@ -535,7 +569,7 @@ class PluginHotReloadManager:
                 self._mailbox.put(event)
             self._call(self._event, event)
 
-    def _on_reload(self, plugin_id: bytes) -> None:
+    def _handle_reload(self, plugin_id: bytes) -> None:
         with _Delivery(self):
             self._call(self._reload, plugin_id.decode())
 
@@ -578,10 +612,22 @@ class PluginHotReloadManager:
             self._interrupt = error
 
     def _deliver_here(self, limit: int = 0) -> int:
-        delivered = self._native.dispatch(limit, 0)
+        delivered = self._native.dispatch(limit, 0) if self._green is None else self._deliver_by_turns(limit)
         interrupt, self._interrupt = self._interrupt, None
         if interrupt is not None:
             raise interrupt
+        return delivered
+
+    def _deliver_by_turns(self, limit: int) -> int:
+        """Where greenlets deliver: one event after another, its callbacks when the library is not on the stack."""
+        delivered = 0
+        while not self._is_inside() and not self._interrupt and (not limit or delivered < limit):
+            with self._turns:
+                if self._native.dispatch(1, 0) == 0:
+                    break
+                delivered += 1
+                while self._jobs:
+                    self._jobs.pop(0)[1]()
         return delivered
 
     def _turn(self) -> None:
@@ -680,7 +726,7 @@ class _Delivery:
         """Whether it is a delivery, and not an event that no callback of the program receives."""
 
     def __enter__(self) -> Self:
-        self._manager._inside = threading.get_ident()
+        self._manager._inside = self._manager._ident()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
