@@ -175,6 +175,8 @@ PART_OF = {
 
 # Run by another test, which is named.
 ELSEWHERE = {
+    "docs/python-programs.md python 2": "python/tests/test_servers.py",
+    "docs/python-programs.md python 3": "python/tests/test_servers.py",
     "docs/qtforge.md cmake 1": "capi/qt/qtforge/installed",
     "docs/qtforge.md cmake 2": "capi/qt/qtforge/installed",
     "docs/qtforge.md cpp 1": "capi/qt/qtforge/installed",

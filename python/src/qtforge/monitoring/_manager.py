@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import sys
 import threading
@@ -11,7 +12,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypedDict, cast
 
 from . import _abi, _dispatch, _living
 from ._arguments import StrPath, check_callable, check_int, directory_bytes, id_bytes, int32, path_bytes, seconds
@@ -19,7 +20,15 @@ from ._changes import Changes
 from ._native import NativeManager, event_of
 from ._unraisable import unraisable
 from ._waiting import SLICE, Bell, Deadline, Delivered, Mailbox, Sleeper, Waiter, async_library
-from .errors import ClosedError, Failure, ForkedProcessError, HotReloadError, InvalidArgumentError, Success
+from .errors import (
+    ClosedError,
+    Failure,
+    ForkedProcessError,
+    ForkedProcessWarning,
+    HotReloadError,
+    InvalidArgumentError,
+    Success,
+)
 from .events import Event, EventKind, Stats
 from .safe import ReloadOutcome, SafeOptions, Validator, verdict_of
 
@@ -29,6 +38,9 @@ if TYPE_CHECKING:
 ReloadCallback = Callable[[str], object]
 EventCallback = Callable[[Event], object]
 ErrorHandler = Callable[[Exception], object]
+ON_FORK = ("warn", "reopen", "ignore")
+
+_log = logging.getLogger("qtforge.monitoring")
 
 
 class Options(TypedDict, total=False):
@@ -45,6 +57,18 @@ class Options(TypedDict, total=False):
     raise_on_error: bool
     safe: SafeOptions | None
     snapshot_dir: StrPath | None
+    on_fork: str
+
+
+class _Enabled(NamedTuple):
+    """What enable_hot_reload() was called with."""
+
+    path: bytes
+    absolute: bytes
+    quiet_ms: int
+    flags: int
+    safe: SafeOptions | None
+    filename: str | bytes
 
 
 class PluginHotReloadManager:
@@ -70,6 +94,9 @@ class PluginHotReloadManager:
         raise_on_error: enable_hot_reload() raises instead of returning a false result.
         safe: safe reload for every plugin: what is told are private, validated snapshots (``Event.snapshot_path``).
         snapshot_dir: where these are kept; by default in a directory of the user's own.
+        on_fork: what happens in the child of a fork, where nothing is delivered. "warn": a ForkedProcessWarning and a
+            line in the log "qtforge.monitoring", if anybody listens to this manager. "reopen": reopen() is called in
+            the child. "ignore": nothing.
 
     All methods are thread-safe, and may be called inside callbacks, close() included. Callbacks never overlap and
     never nest. Closing is the owner's duty: use ``with`` or ``async with``, or call close(); what is left open is
@@ -92,8 +119,11 @@ class PluginHotReloadManager:
         raise_on_error: bool = False,
         safe: SafeOptions | None = None,
         snapshot_dir: StrPath | None = None,
+        on_fork: str = "warn",
     ) -> None:
         self._closed = True  # until there is something to close
+        if on_fork not in ON_FORK:
+            raise ValueError(f"on_fork={on_fork!r} is none of {', '.join(map(repr, ON_FORK))}")
         if dispatch not in _dispatch.CHOICES:
             raise ValueError(f"dispatch={dispatch!r} is none of {', '.join(map(repr, _dispatch.CHOICES))}")
         check_callable("on_error", on_error)
@@ -102,7 +132,8 @@ class PluginHotReloadManager:
             | (_abi.IGNORE_UNCHANGED_CONTENT if ignore_unchanged_content else 0)
             | (_abi.FORCE_POLLING if force_polling else 0)
         )
-        self._native = NativeManager(
+        self._make_native = functools.partial(
+            NativeManager,
             quiet_ms=int32("quiet_ms", quiet_ms),
             max_delay_ms=int32("max_delay_ms", max_delay_ms),
             poll_interval_ms=int32("poll_interval_ms", poll_interval_ms),
@@ -110,23 +141,25 @@ class PluginHotReloadManager:
             safe=safe,
             snapshot_dir=None if snapshot_dir is None else directory_bytes("snapshot_dir", snapshot_dir),
         )
-        self._pid = os.getpid()
+        self._choice = dispatch
+        self._on_fork = on_fork
         self._on_error = on_error
         self._raise_on_error = raise_on_error
         self._reload: ReloadCallback | None = None
         self._event: EventCallback | None = None
+        self._validator: Validator | None = None
         self._mailbox: Mailbox | None = None  # once somebody iterates
-        self._audience = 0  # counts the changes of these three
+        self._enabled: dict[str, _Enabled] = {}
+        self._global = True
+        self._audience = 0  # counts the changes of callbacks and mailbox
         self._lock = threading.RLock()  # a signal handler may close while this very thread holds it
-        self._bell = Bell()
-        self._silence: HotReloadError | None = None
-        self._gone = threading.Event()  # set once close() is done
-        self._closer: int | None = None  # the thread that is at it
-        self._interrupt: BaseException | None = None
-        self._inside: int | None = None  # the thread that runs a callback
-        self._validating: set[int] = set()  # threads that run the validator
-        self._jobs: list[tuple[str, Callable[[], None]]] = []  # of one event, where greenlets deliver
-        self._waiter: Waiter | None = None
+        self._begin()
+        _living.add(self)
+
+    def _begin(self) -> None:
+        """Makes the native manager of this process, and what delivers."""
+        native = self._make_native()
+        bell = Bell()
         weak: weakref.ref[PluginHotReloadManager] = weakref.ref(self)
 
         def turn() -> None:
@@ -139,17 +172,28 @@ class PluginHotReloadManager:
             if manager is not None:
                 manager._silenced(error)
 
+        waiter: Waiter | None = None
         try:
-            self._dispatcher = _dispatch.make(dispatch, self._native, turn, failed)
-            if self.dispatch == "manual":
-                self._waiter = self._new_waiter()
-            self._green = self._bell.green = self._dispatcher.green
-            self._turns = contextlib.nullcontext() if self._green is None else self._green.lock()
+            dispatcher = _dispatch.make(self._choice, native, turn, failed)
+            fd = native.event_fd_copy() if dispatcher.name == "manual" else None
+            waiter = None if fd is None else Waiter(fd)
+            green = dispatcher.green
+            self._turns = contextlib.nullcontext() if green is None else green.lock()
         except BaseException:
-            self._native.destroy()
+            native.destroy()
             raise
+        self._native, self._dispatcher, self._waiter = native, dispatcher, waiter
+        self._green = bell.green = green
+        self._bell = bell
+        self._silence: HotReloadError | None = None
+        self._gone = threading.Event()  # set once close() is done
+        self._closer: int | None = None  # the thread that is at it
+        self._interrupt: BaseException | None = None
+        self._inside: int | None = None  # the thread that runs a callback
+        self._validating: set[int] = set()  # threads that run the validator
+        self._jobs: list[tuple[str, Callable[[], None]]] = []  # of one event, where greenlets deliver
+        self._pid = os.getpid()
         self._closed = False
-        _living.add(self)
 
     # ------------------------------------------------------------------ the documented methods
 
@@ -174,15 +218,18 @@ class PluginHotReloadManager:
         try:
             self._usable()
             self._delivers()
-            self._native.enable(
-                id_bytes(plugin_id),
-                path_bytes(plugin_id, file_path),
-                quiet_ms=int32("quiet_ms", quiet_ms),
-                flags=(_abi.ENABLE_ALLOW_MISSING if allow_missing else 0)
+            native_id, path = id_bytes(plugin_id), path_bytes(plugin_id, file_path)
+            enabled = _Enabled(
+                path,
+                os.path.abspath(path),
+                int32("quiet_ms", quiet_ms),
+                (_abi.ENABLE_ALLOW_MISSING if allow_missing else 0)
                 | (_abi.ENABLE_DELIVER_PRESENT if deliver_present else 0),
-                safe=safe,
-                filename=os.fspath(file_path),
+                safe,
+                os.fspath(file_path),
             )
+            self._enable(native_id, enabled)
+            self._enabled[plugin_id] = enabled
         except HotReloadError as error:
             if self._raise_on_error:
                 raise
@@ -196,6 +243,7 @@ class PluginHotReloadManager:
         """
         self._usable()
         was_enabled = self._native.disable(id_bytes(plugin_id))
+        self._enabled.pop(plugin_id, None)
         self._settle(plugin_id)
         if self._mailbox is not None:
             self._mailbox.drop(plugin_id)
@@ -227,6 +275,7 @@ class PluginHotReloadManager:
         """Disables every plugin and returns how many there were."""
         self._usable()
         count = self._native.clear()
+        self._enabled.clear()
         self._settle()
         if self._mailbox is not None:
             self._mailbox.drop()
@@ -236,6 +285,7 @@ class PluginHotReloadManager:
         """Pauses or resumes the delivery of changes. Each plugin that changed meanwhile is told once afterwards."""
         self._usable()
         self._native.set_global(bool(enabled))
+        self._global = bool(enabled)
         if self._mailbox is not None:
             self._mailbox.held = not enabled
             self._bell.ring()
@@ -284,9 +334,8 @@ class PluginHotReloadManager:
         """
         check_callable("validator", validator, "give a plain function, which may block")
         self._usable()
-        self._native.set_validator(
-            None if validator is None else functools.partial(verdict_of, validator, self._validating)
-        )
+        self._set_validator(validator)
+        self._validator = validator
 
     def report_reload(
         self, plugin_id: str, generation: int, outcome: ReloadOutcome = ReloadOutcome.OK, message: str = ""
@@ -322,6 +371,42 @@ class PluginHotReloadManager:
     def closed(self) -> bool:
         """Whether close() was called."""
         return self._closed
+
+    @property
+    def forked(self) -> bool:
+        """Whether this process is the child of a fork, and the manager is its parent's. See reopen()."""
+        return os.getpid() != self._pid
+
+    def reopen(self) -> None:
+        """In the child of a fork: makes the manager anew, with its options, callbacks and enabled plugins.
+
+        The versions that are there now count as known. A file that is missing is waited for. ``dispatch="auto"`` is
+        decided anew. The parent's manager is not affected. In the process that has made it, it does nothing.
+
+        Raises ClosedError, and what making a manager and enable_hot_reload() raise: all other plugins are enabled then.
+        """
+        with self._lock:
+            if self._closed:
+                raise ClosedError("the manager was closed")
+            if not self.forked:
+                return
+            self._mailbox = None
+            self._begin()
+        if not self._global:
+            self._native.set_global(False)
+        self._set_validator(self._validator)
+        self._audience_changed()
+        failure: HotReloadError | None = None
+        for plugin_id, enabled in list(self._enabled.items()):
+            path = enabled.path if os.path.abspath(enabled.path) == enabled.absolute else enabled.absolute
+            flags = (enabled.flags | _abi.ENABLE_ALLOW_MISSING) & ~_abi.ENABLE_DELIVER_PRESENT
+            try:
+                self._enable(id_bytes(plugin_id), enabled._replace(path=path, flags=flags))
+            except HotReloadError as error:
+                del self._enabled[plugin_id]
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def fileno(self) -> int:
         """A descriptor that polls readable while process_events() has something to deliver. Only poll it."""
@@ -462,7 +547,7 @@ class PluginHotReloadManager:
             self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else self.dispatch
+        state = "closed" if self._closed else "forked" if self.forked else self.dispatch
         return f"<{type(self).__name__} {state} at {id(self):#x}>"
 
     def __reduce__(self) -> NoReturn:
@@ -472,15 +557,51 @@ class PluginHotReloadManager:
 
     def _abandon(self) -> None:
         """In the child of a fork: gives back descriptors, without a lock that a thread of the parent may have held."""
+        self._lock = threading.RLock()
         self._dispatcher.abandon()
         if self._waiter is not None:
             self._waiter.abandon()
 
+    def _after_fork(self) -> None:
+        """In the child of a fork, called by the fork."""
+        if self._closed:
+            return
+        if self._on_fork == "reopen":
+            try:
+                self.reopen()
+            except Exception as error:
+                _log.exception("%r cannot be reopened in the child of a fork", self)
+                unraisable(error, self)
+        elif self._on_fork == "warn" and (self._reload or self._event or self._mailbox is not None):
+            text = (
+                f"{self!r} was made before a fork, and delivers nothing in this process, the child. Call its reopen() "
+                'here, or make it after the fork; make it with on_fork="ignore" if this process needs no changes'
+            )
+            _log.warning("%s", text)
+            try:
+                warnings.warn(text, ForkedProcessWarning, stacklevel=4)
+            except ForkedProcessWarning as warning:  # made an error by a filter
+                unraisable(warning, self)
+
+    def _enable(self, plugin_id: bytes, enabled: _Enabled) -> None:
+        self._native.enable(
+            plugin_id,
+            enabled.path,
+            quiet_ms=enabled.quiet_ms,
+            flags=enabled.flags,
+            safe=enabled.safe,
+            filename=enabled.filename,
+        )
+
+    def _set_validator(self, validator: Validator | None) -> None:
+        self._native.set_validator(
+            None if validator is None else functools.partial(verdict_of, validator, self._validating)
+        )
+
     def _usable(self) -> None:
         if os.getpid() != self._pid:
             raise ForkedProcessError(
-                "the manager was made before a fork, and this is the child; make one here, "
-                'or use the "spawn" or "forkserver" start method'
+                "the manager was made before a fork, and this is the child: call reopen(), or make another one here"
             )
         if self._closed:
             raise ClosedError("the manager was closed")

@@ -220,6 +220,12 @@ class _HostManager(PluginHotReloadManager):
     def __del__(self) -> None:
         pass  # its host closes it
 
+    def reopen(self) -> None:
+        """A host's plugins are loaded, from files of the parent's."""
+        if self.forked:
+            raise RuntimeError("a PluginHost cannot be reopened in the child of a fork: make one here")
+        super().reopen()
+
     def _is_inside(self) -> bool:
         return super()._is_inside() or self._importer.inside()
 
@@ -294,6 +300,8 @@ class PluginHost:
         if options.get("safe") is None:
             options["safe"] = SafeOptions()  # what plugins are loaded from are snapshots
         options["raise_on_error"] = True
+        if options.get("on_fork") == "reopen":
+            raise ValueError('on_fork="reopen" is for managers: make a PluginHost in the process that needs it')
         self.manager: PluginHotReloadManager = _HostManager(self._importer, options)
         """For set_validator(), stats(), process_events() and pausing. Its event callback is the host's."""
         _hosts.add(self)
