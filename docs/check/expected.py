@@ -124,6 +124,10 @@ PYTHON: dict[str, Script] = {
     "python/README.md python 3": Script(
         [Step("Hello you"), Step("Good day you", greeter("Good day")), Step(OUTCOME)], "interrupt"
     ),
+    "python/src/qtforge/monitoring/_reloading.py python 1": Script(
+        [Step("Good day you", publish("greeter.py", "def greet(name):\n    return 'Good day ' + name\n# {}\n"))],
+        "interrupt",
+    ),
     "python/src/qtforge/monitoring/_watch.py python 1": Script([Step("plugin.so", rewrite("plugin.so"))], "interrupt"),
     "python/src/qtforge/monitoring/_watch.py python 2": Script([Step("plugin.so", rewrite("plugin.so"))]),
 }

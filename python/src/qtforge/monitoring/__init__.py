@@ -12,6 +12,7 @@ import sys as _sys
 from . import _joining as _joining
 from ._changes import Changes
 from ._manager import PluginHotReloadManager, create_hot_reload_manager
+from ._reloading import reload
 from ._waiting import Delivered
 from ._watch import awatch, watch
 from .errors import (
@@ -67,6 +68,7 @@ __all__ = [
     "Success",
     "awatch",
     "create_hot_reload_manager",
+    "reload",
     "watch",
 ]
 
