@@ -153,7 +153,7 @@ test-qt5: lib
 	@.ci/need cmake g++ qt5
 	$(call QT_TEST,5,)
 
-.PHONY: wheel test-python-all lint-python
+.PHONY: wheel test-python-all test-python-frozen lint-python
 # The Python package: what its wheel is made of.
 WHEEL      := $(BUILD)/dist/.made
 WHEEL_OF   := $(SOURCES) $(shell find python/src -name '*.py' -o -name '*.pth') $(wildcard python/*.py python/*.toml python/*.md python/tools/wheel)
@@ -172,6 +172,10 @@ test-python: $(WHEEL) lint-python ## the installed Python wheel, its types and i
 test-python-all: $(WHEEL) ## the Python tests in full on every Python from 3.10 on that is found
 	@.ci/need cc go python-venv qt-gui tmux
 	python/tools/test $(BUILD) all
+
+test-python-frozen: $(WHEEL) ## the Python package in programs made by PyInstaller and pex
+	@.ci/need cc go python-venv
+	python/tools/frozen $(BUILD)
 
 lint-python: $(WHEEL) ## ruff, mypy --strict and pyright
 	python/tools/lint $(BUILD)

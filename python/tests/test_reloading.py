@@ -43,7 +43,8 @@ def test_two_versions_of_one_size_and_second(folder: Path) -> None:
     for value in range(2, 9):
         write(folder / "plain.py", f"VALUE = {value}\n")
         assert importlib.reload(module).VALUE == value - 1, "importlib is not fooled any more"
-        assert reload(module) is module and module.VALUE == value
+        assert reload(module) is module
+        assert value == module.VALUE
         importlib.reload(module)  # writes a .pyc that is right now
 
 
@@ -71,7 +72,7 @@ def test_a_version_that_fails_changes_nothing(folder: Path, text: str) -> None:
 def test_what_is_no_imported_module_is_named(folder: Path) -> None:
     with pytest.raises(TypeError, match="module='plain': expected a module, got str"):
         reload("plain")  # type: ignore[arg-type]
-    with pytest.raises(ImportError, match="'stray' is not the one in sys.modules"):
+    with pytest.raises(ImportError, match=r"'stray' is not the one in sys\.modules"):
         reload(ModuleType("stray"))
     write(folder / "plain.py", "VALUE = 1\n")
     module = imported("plain")

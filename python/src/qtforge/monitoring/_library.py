@@ -53,10 +53,22 @@ def _candidates() -> Iterator[str]:
 
 def _open(path: str) -> ctypes.CDLL:
     """Loads a library, which releases the GIL during calls (PyDLL would deadlock)."""
+    archived = _in_archive(path)
+    if archived is not None:
+        return _open_copy(archived)
     if not _needs_copy:
         return ctypes.CDLL(path)
     file = _parents if _parents is not None and _parents.is_file() else Path(path)
     return _open_copy(file.read_bytes())
+
+
+def _in_archive(path: str) -> bytes | None:
+    """What an archive that the package is in has at a path; None if it is in none."""
+    get_data = getattr(globals().get("__loader__"), "get_data", None)
+    if get_data is None or os.path.isdir(os.path.dirname(__file__)) or not path.startswith(os.path.dirname(__file__)):
+        return None
+    content: bytes = get_data(path)
+    return content
 
 
 def _open_copy(content: bytes) -> ctypes.CDLL:
@@ -144,5 +156,52 @@ def load() -> ctypes.CDLL:
         raise ImportError(
             "libhotreload could not be loaded. Tried:\n  "
             + "\n  ".join(tried)
-            + f"\nReinstall qtforge-monitoring, or name the library in {VARIABLE}."
+            + f"\n{_advice(next(_candidates()))} {VARIABLE} can name another library."
         )
+
+
+def _advice(path: str) -> str:
+    """What to do in this kind of program, about the library at a path."""
+    needs, here = _machine(path), _machine("/proc/self/exe")
+    if needs and here and needs != here:
+        return f"The library is for {needs} and this Python for {here}: install the wheel for {here}."
+    if "/ld-musl-" in _loaded_files():
+        return (
+            "This Python uses the C library musl, on which Go's runtime cannot be loaded by dlopen(): "
+            "use a Python on glibc, such as the image python:3-slim instead of python:3-alpine."
+        )
+    if "__compiled__" in globals():
+        return (
+            "This program was compiled by Nuitka without the library: give --include-package-data=qtforge.monitoring."
+        )
+    if getattr(sys, "frozen", False):
+        return (
+            "This program was frozen without the library: give PyInstaller --collect-binaries=qtforge.monitoring, "
+            'or cx_Freeze packages=["qtforge"].'
+        )
+    if not os.path.isdir(os.path.dirname(__file__)):
+        return "The archive that qtforge.monitoring is in lacks the library: put all of the wheel into it."
+    return "Reinstall qtforge-monitoring."
+
+
+_MACHINES = {3: "x86", 40: "ARM", 62: "x86-64", 183: "ARM64", 243: "RISC-V", 22: "S390", 21: "POWER"}
+
+
+def _machine(path: str) -> str:
+    """Which processors an ELF file is for; empty if that cannot be told."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(20)
+    except OSError:
+        return ""
+    if len(head) < 20 or head[:4] != b"\x7fELF":
+        return ""
+    number = int.from_bytes(head[18:20], "big" if head[5] == 2 else "little")
+    return f"{_MACHINES.get(number, f'machine {number}')} with {64 if head[4] == 2 else 32} bits"
+
+
+def _loaded_files() -> str:
+    try:
+        return Path("/proc/self/maps").read_text(errors="replace")
+    except OSError:
+        return ""

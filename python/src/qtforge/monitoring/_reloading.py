@@ -81,7 +81,9 @@ def reload(module: ModuleType, *, deep: bool = False) -> ModuleType:
         gone: list[str] = []
         names = [name]
         if deep:
-            parts = [n for n in list(sys.modules) if n.startswith(f"{name}.")]
+            parts = [
+                n for n in list(sys.modules) if n.startswith(f"{name}.") and isinstance(sys.modules[n], ModuleType)
+            ]
             gone = [n for n in parts if _is_gone(sys.modules[n])]
             names = _in_order([name, *(n for n in parts if n not in gone)])
         with _finding(frozenset(names)), _kept([sys.modules[n] for n in names]):
