@@ -14,7 +14,8 @@ PACKAGE = Path(qtforge.__path__[0])
 
 # Reloads a plugin and hears of a change; its argument is a folder of its own.
 PROGRAM = """
-import sys
+import ctypes.util, sys
+ctypes.util.find_library = lambda name: None  # one that is installed on the system is another one
 from pathlib import Path
 from qtforge.monitoring import PluginHost, PluginHotReloadManager
 

@@ -42,7 +42,7 @@ def test_two_versions_of_one_size_and_second(folder: Path) -> None:
     module = imported("plain")
     for value in range(2, 9):
         write(folder / "plain.py", f"VALUE = {value}\n")
-        assert importlib.reload(module).VALUE == value - 1, "importlib is not fooled any more"
+        assert value - 1 == importlib.reload(module).VALUE, "importlib is not fooled any more"
         assert reload(module) is module
         assert value == module.VALUE
         importlib.reload(module)  # writes a .pyc that is right now

@@ -1,6 +1,16 @@
 """Plugin hot reload: one call per completed change of a plugin's file, never about a half-written file.
 
-The native library is loaded when the first manager is created.
+======================================  ==========================================================================
+watch(), awatch()                       iterate over the changes of some files
+PluginHotReloadManager                  callbacks for plugins' files; the interface of QtForge's manager
+PluginHost                              loads Python modules and exchanges them while they are in use
+reload()                                importlib.reload() that always executes the file as it is now
+SafeOptions                             safeguards: allow-list, signatures, symbols, companion files, retries
+Event, EventKind, Health, Stats         what managers deliver and count
+HotReloadError and the other errors     all with ``code``, ``message``, ``plugin_id``
+======================================  ==========================================================================
+
+The native library is loaded when the first manager is created. ``__version__`` is the version of both.
 """
 
 # isort: off
@@ -34,6 +44,8 @@ from .errors import (
 from .events import Event, EventKind, Health, Stats
 from .plugin_host import Plugin, PluginHost, PluginLoadError, PluginOutcome
 from .safe import KEEP_NONE, SAFE_NONE, Candidate, ReloadOutcome, SafeOptions
+
+__version__: str
 
 __all__ = [
     "KEEP_NONE",
@@ -71,5 +83,10 @@ __all__ = [
     "reload",
     "watch",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
 
 _joining.attach(_sys.modules[_joining.TOP])  # if that is QtForge's own package

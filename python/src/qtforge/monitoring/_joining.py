@@ -169,8 +169,24 @@ def _all_of_theirs() -> list[ModuleType]:
     return _theirs
 
 
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("qtforge-monitoring")
+    except PackageNotFoundError:  # in a frozen program or an archive
+        from . import _library
+
+        text: str = _library.load().hrm_version_string().decode()
+        return text
+
+
 def _look_up(name: str) -> object:
     """``__getattr__`` of ``qtforge.monitoring``."""
+    if name == "__version__":
+        version = _version()
+        sys.modules[OURS].__dict__[name] = version
+        return version
     for module in () if name.startswith("__") else _all_of_theirs():
         if hasattr(module, name):
             return getattr(module, name)

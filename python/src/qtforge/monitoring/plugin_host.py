@@ -23,7 +23,7 @@ from ._importing import Importer
 from ._manager import Options, PluginHotReloadManager
 from ._trees import Store
 from ._versions import HookError, Layout, Version, is_ctrl_c, text_of
-from ._waiting import Deadline
+from ._waiting import Deadline, Delivered
 from .errors import ClosedError, HotReloadError
 from .events import Event, EventKind
 from .safe import ReloadOutcome, SafeOptions
@@ -384,6 +384,27 @@ class PluginHost:
             plugin._end(why)
             raise
         plugin._opener = None
+
+    @property
+    def plugins(self) -> list[Plugin]:
+        """The plugins that are open, in the order of opening."""
+        return [plugin for plugin in list(self._plugins.values()) if plugin._present is not None]
+
+    def get(self, plugin_id: str) -> Plugin | None:
+        """The plugin that is open under that id; None if none is."""
+        plugin = self._plugins.get(plugin_id)
+        return None if plugin is None or plugin._present is None else plugin
+
+    def run(self) -> None:
+        """Waits and exchanges versions until close() is called or Ctrl-C is pressed, as the manager's run()."""
+        self.manager.run()
+
+    def wait(self, timeout: float | None = None) -> Delivered:
+        """Waits up to timeout seconds (None: for ever) for a delivery, as the manager's wait().
+
+        A delivery is a version, taken or not, or another event of the manager's. on_outcome has been called then.
+        """
+        return self.manager.wait(timeout)
 
     def close(self) -> None:
         """Closes every plugin and the manager.
