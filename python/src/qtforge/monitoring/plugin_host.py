@@ -22,7 +22,7 @@ from ._arguments import StrPath, check_callable, seconds
 from ._importing import Importer
 from ._manager import Options, PluginHotReloadManager
 from ._trees import Store
-from ._versions import HookError, Layout, Version, is_ctrl_c, text_of
+from ._versions import HookError, Layout, Version, is_ctrl_c, is_debugged, text_of
 from ._waiting import Deadline, Delivered
 from .errors import ClosedError, HotReloadError
 from .events import Event, EventKind
@@ -271,6 +271,9 @@ class PluginHost:
         on_save_error: what happens when plugin_save_state() of the present version raises. "reject": the present
             version stays, and the new one waits for Plugin.take_without_state(); "without_state": the new one is taken
             without the state.
+        debug: whether code has the names of the original files, so that breakpoints in them bind, and not those of the
+            snapshot. None: if a debugger traces the program when a version is loaded. ``__file__`` is the snapshot's in
+            any case. A traceback through a version that was replaced then shows the lines of the present one.
         options: further keyword arguments of PluginHotReloadManager. dispatch says where versions are imported and
             exchanged: on the event loop, which that holds up, or with "thread" on a thread of the host's own. A service
             may prefer "thread", a plugin that makes widgets needs "qt". safe holds for every plugin, unless its own
@@ -287,6 +290,7 @@ class PluginHost:
         *,
         on_outcome: Callable[[PluginOutcome], object] | None = None,
         on_save_error: str = "reject",
+        debug: bool | None = None,
         **options: Unpack[Options],
     ) -> None:
         check_callable("on_outcome", on_outcome)
@@ -294,6 +298,7 @@ class PluginHost:
             raise ValueError(f"on_save_error={on_save_error!r} is neither 'reject' nor 'without_state'")
         self._on_outcome = on_outcome
         self._on_save_error = on_save_error
+        self._debug = debug
         self._plugins: dict[str, Plugin] = {}
         self._importer = Importer()
         self._store = Store()
@@ -528,7 +533,8 @@ class PluginHost:
 
     def _load(self, plugin: Plugin, event: Event) -> Version:
         assert plugin._layout is not None  # or it could not have been enabled
-        version = Version(event.generation, event.snapshot_path, plugin._package, plugin._layout, self._store)
+        debug = is_debugged() if self._debug is None else self._debug
+        version = Version(event.generation, event.snapshot_path, plugin._package, plugin._layout, self._store, debug)
         with plugin._lock:
             plugin._loading = version
         version.load()
