@@ -99,7 +99,9 @@ PYTHON: dict[str, Script] = {
         [Step("greeter is on the list"), Step("rejected: plugin 'stranger': .*allow-list.*")]
     ),
     "docs/python-programs.md python 1": Script(
-        [Step("p needs a reload, says gevent", rewrite("plugin.py"))], "interrupt"
+        [Step("p needs a reload, says gevent", rewrite("plugin.py"))],
+        "interrupt",
+        also=r"KeyboardInterrupt\n[-\d]+T[:\d]+Z",  # the hub says so
     ),
     "docs/qtforge.md python 1": Script([Step("<class 'qtforge.monitoring._manager.PluginHotReloadManager'>")]),
     "docs/safe-reload.md python 1": Script(

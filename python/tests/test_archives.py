@@ -70,7 +70,7 @@ def test_a_python_on_musl_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(_library.VARIABLE, "/no/such/library.so")
     monkeypatch.setattr(_library, "_loaded", None)
     monkeypatch.setattr(_library, "_loaded_files", lambda: "7f00-7f01 r--p 0 08:01 1 /lib/ld-musl-x86_64.so.1\n")
-    with pytest.raises(ImportError, match="uses the C library musl.*python:3-slim"):
+    with pytest.raises(ImportError, match=r"uses the C library musl.*python:3-slim"):
         _library.load()
 
 

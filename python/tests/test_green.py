@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("gevent")
-pytest.importorskip("eventlet")
+# Not imported: eventlet changes what a fork does.
+pytestmark = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("gevent", "eventlet"))), reason="needs gevent, eventlet"
+)
 
 PATCHED = {
     "gevent": "from gevent import monkey; monkey.patch_all(); from gevent import sleep, spawn, Timeout, getcurrent",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.util
 import os
 import signal
 import socket
@@ -22,9 +23,10 @@ sys.path.insert(0, str(ROOT / "docs" / "check"))
 
 from expected import TEXTS  # noqa: E402
 
-pytest.importorskip("gunicorn")
-pytest.importorskip("gevent")
-pytest.importorskip("uvicorn")
+# Not imported: eventlet changes what a fork does.
+pytestmark = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("gunicorn", "gevent", "uvicorn"))), reason="needs gunicorn, gevent, uvicorn"
+)
 
 # A WSGI application: answers with its process, where it delivers, and how many changes it knows of; and its hook.
 APPLICATION, HOOK = (TEXTS[f"docs/python-programs.md python {number}"] for number in (2, 3))

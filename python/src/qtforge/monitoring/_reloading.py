@@ -59,9 +59,9 @@ def reload(module: ModuleType, *, deep: bool = False) -> ModuleType:
     ``importlib.reload()`` takes the cached ``.pyc`` if the size of the file and the second of its last change are the
     same. Two versions that are written within a second look equal to it, and it executes the old one.
 
-    If the new version does not compile or raises, the module keeps the names and values that it had. Objects that
-    other modules have taken from it (``from greeter import greet``, instances, registered functions) stay the old ones, as
-    with ``importlib.reload()``; PluginHost exchanges whole versions.
+    If the new version does not compile or raises, the module keeps the names and values that it had. What other modules
+    have taken from it (``from greeter import greet``, instances, registered functions) stays as it was, as with
+    ``importlib.reload()``; PluginHost exchanges whole versions.
 
     Args:
         module: what was imported. Its name must be the one in ``sys.modules``.

@@ -220,6 +220,11 @@ class _HostManager(PluginHotReloadManager):
     def __del__(self) -> None:
         pass  # its host closes it
 
+    _fork_advice = "Make a PluginHost"
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace(type(self).__name__, "PluginHost's manager")
+
     def reopen(self) -> None:
         """A host's plugins are loaded, from files of the parent's."""
         if self.forked:
