@@ -175,10 +175,10 @@ reference: ## the reference of the C and C++ interfaces, in build/reference/html
 	    doxygen docs/Doxyfile
 	@$(PYTHON) docs/check/reference.py $(BUILD)/reference/xml
 
-.PHONY: wheel test-python-all lint-python
+.PHONY: wheel test-python-all test-python-frozen lint-python
 # The Python package: what its wheel is made of.
 WHEEL      := $(BUILD)/dist/.made
-WHEEL_OF   := $(SOURCES) $(shell find python/src -name '*.py') $(wildcard python/*.py python/*.toml python/*.md python/tools/wheel)
+WHEEL_OF   := $(SOURCES) $(shell find python/src -name '*.py' -o -name '*.pth') $(wildcard python/*.py python/*.toml python/*.md python/tools/wheel)
 
 wheel: $(WHEEL) ## the Python package's sdist and manylinux wheel, in build/dist
 
@@ -194,6 +194,10 @@ test-python: $(WHEEL) lint-python ## the installed Python wheel, its types and i
 test-python-all: $(WHEEL) ## the Python tests in full on every Python from 3.10 on that is found
 	@.ci/need cc go python-venv qt-gui tmux
 	python/tools/test $(BUILD) all
+
+test-python-frozen: $(WHEEL) ## the Python package in programs made by PyInstaller and pex
+	@.ci/need cc go python-venv
+	python/tools/frozen $(BUILD)
 
 lint-python: $(WHEEL) ## ruff, mypy --strict and pyright
 	python/tools/lint $(BUILD)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The keys of managers, each a byte that go-pointer got from malloc. Otherwise only
  * Go's heap has them, which LeakSanitizer and valgrind do not search. */
 #include "bridge.h"

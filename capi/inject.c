@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 //go:build panics
 
 /* Faults inside the library, for the tests' build alone. */

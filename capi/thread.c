@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The host's threads. Go's runtime gives a thread that calls it a signal stack and
  * opens it to a few signals, and leaves both until the thread ends. Here they are

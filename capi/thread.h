@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A host's thread inside the library, and in a callback. Included by C files alone,
  * behind bridge.h. */
 #ifndef HRM_THREAD_H

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package core watches plugin files and calls its host exactly once about every
 // completed change of each, never about a half-written one, losing nothing. It is
 // pure Go; the C library in capi/ only converts to and from it.

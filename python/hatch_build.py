@@ -24,6 +24,7 @@ from version import source_root
 PREBUILT = "QTFORGE_MONITORING_PREBUILT"
 LIBRARY = {"darwin": "libhotreload.dylib", "win32": "hotreload.dll"}.get(sys.platform, "libhotreload.so")
 IN_PACKAGE = "qtforge/monitoring/_lib"
+STARTUP = "qtforge_monitoring.pth"  # what the interpreter reads when it starts; see src/qtforge_monitoring.py
 LOOK_S = 300  # how long Go may take to say which version it is, and to fetch the right one before
 
 
@@ -109,7 +110,9 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
             partial = target / f"{LIBRARY}.part"
             shutil.copy2(library, partial)
             os.replace(partial, target / LIBRARY)  # a running program keeps the one it has
+            build_data["force_include_editable"][str(Path(self.root) / "src" / STARTUP)] = STARTUP
         else:
+            build_data["force_include"][str(Path(self.root) / "src" / STARTUP)] = STARTUP
             build_data["force_include"][str(library)] = f"{IN_PACKAGE}/{LIBRARY}"
             build_data["force_include"][str(self._licenses(root))] = f"{IN_PACKAGE}/LICENSES.txt"
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")

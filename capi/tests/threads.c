@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The threads of a host: each finds itself after a call as it was before, and in a
  * callback too. Signal handlers that call the library are refused where that is seen. */
 #include "loaded.h"

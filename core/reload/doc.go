@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package reload exchanges versions of plugins: in order, several at once, and
 // always with a way back. It is the engine of every host; what differs between
 // languages (loading a library, importing a module, finding a hook) is behind

@@ -99,6 +99,12 @@ PYTHON: dict[str, Script] = {
     "docs/python.md python 10": Script(
         [Step("greeter is on the list"), Step("rejected: plugin 'stranger': .*allow-list.*")]
     ),
+    "docs/python-programs.md python 1": Script(
+        [Step("p needs a reload, says gevent", rewrite("plugin.py"))],
+        "interrupt",
+        also=r"KeyboardInterrupt\n[-\d]+T[:\d]+Z",  # the hub says so
+    ),
+    "docs/qtforge.md python 1": Script([Step("<class 'qtforge.monitoring._manager.PluginHotReloadManager'>")]),
     "docs/safe-reload.md python 1": Script(
         [
             Step(r"version 0\n"),
@@ -120,6 +126,10 @@ PYTHON: dict[str, Script] = {
     "python/README.md python 1": Script([PLUGIN_PY], "interrupt"),
     "python/README.md python 3": Script(
         [Step("Hello you"), Step("Good day you", greeter("Good day")), Step(OUTCOME)], "interrupt"
+    ),
+    "python/src/qtforge/monitoring/_reloading.py python 1": Script(
+        [Step("Good day you", publish("greeter.py", "def greet(name):\n    return 'Good day ' + name\n# {}\n"))],
+        "interrupt",
     ),
     "python/src/qtforge/monitoring/_watch.py python 1": Script([Step("plugin.so", rewrite("plugin.so"))], "interrupt"),
     "python/src/qtforge/monitoring/_watch.py python 2": Script([Step("plugin.so", rewrite("plugin.so"))]),
@@ -172,6 +182,8 @@ PART_OF = {
 
 # Run by another test, which is named.
 ELSEWHERE = {
+    "docs/python-programs.md python 2": "python/tests/test_servers.py",
+    "docs/python-programs.md python 3": "python/tests/test_servers.py",
     "docs/qtforge.md cmake 1": "capi/qt/qtforge/installed",
     "docs/qtforge.md cmake 2": "capi/qt/qtforge/installed",
     "docs/qtforge.md cpp 1": "capi/qt/qtforge/installed",

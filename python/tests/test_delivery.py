@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from conftest import BOUND, Host, wait_until
 from qtforge.monitoring import Event, PluginHotReloadManager, create_hot_reload_manager
+from qtforge.monitoring._delivering import Delivering
 
 
 def test_thread(host: Host) -> None:
@@ -258,7 +259,7 @@ def test_ctrl_c_between_the_library_and_a_callback_reaches_whoever_dispatches(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(PluginHotReloadManager, "_on_reload", interrupted)
+    monkeypatch.setattr(Delivering, "_on_reload", interrupted)
     host = Host(tmp_path, dispatch="manual")
     with host.manager:
         host.replace("v1")

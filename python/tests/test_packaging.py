@@ -182,12 +182,14 @@ def test_the_wheel_has_all_and_nothing_else(sdist: Path, tmp_path: Path) -> None
         assert work in licenses
     package = ROOT / "python" / "src"
     modules = {str(p.relative_to(package)) for p in package.rglob("*") if p.suffix == ".py" or p.name == "py.typed"}
-    assert names == modules | {f"qtforge/monitoring/_lib/{name}" for name in ("libhotreload.so", "LICENSES.txt")}
+    library = {f"qtforge/monitoring/_lib/{name}" for name in ("libhotreload.so", "LICENSES.txt")}
+    assert names == modules | library | {"qtforge_monitoring.pth"}
 
 
 USER = """
 import sys
 from pathlib import Path
+assert "qtforge_monitoring" in sys.modules, "the interpreter has not imported it when it started"
 import qtforge
 assert Path(qtforge.monitoring.__file__).is_relative_to(sys.argv[1]), qtforge.monitoring.__file__
 with qtforge.monitoring.PluginHotReloadManager(dispatch="manual") as manager:

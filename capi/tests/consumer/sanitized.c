@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A host as people write it: what one thread prepares, the callbacks use without a
  * lock, and the other way round. Under ThreadSanitizer and LeakSanitizer nothing is
  * reported, unless the host makes the fault that is named.

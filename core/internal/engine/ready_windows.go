@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 package engine
 
 // readiness has no descriptor here: Windows hosts use the wakeup callback.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 package engine
 
 // Signatures that minisign 0.11 made of "plugin v1\n".

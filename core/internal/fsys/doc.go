@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package fsys says what the disk holds: what stands at a path ([Info]), whether a
 // process holds a file open for writing ([Writer]), and whether a file system sends
 // notifications at all.

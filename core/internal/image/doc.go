@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package image answers two questions about a plugin's file: is it a complete
 // ELF, PE or Mach-O image for this machine, and which names does it export?
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // What an ELF image exports is found as the system's loader finds it, by the
 // dynamic segment. debug/elf needs section headers for it, which an image need not
 // have, and copies the rest of the table of names for each symbol.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // This reader is ours because debug/macho copies the rest of the table of names for
 // each symbol, and reads images in a universal one that lie over each other again
 // and again: 1.6 MB can cost minutes. A limit that prevents it rejects what is not

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // This reader is ours because debug/pe copies the rest of the table of names for
 // each symbol and each section with a long name: 20 MB can cost hours. A limit that
 // prevents it rejects what mingw and Go build with symbols, too.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package printable makes text fit for terminals and logs.
 //
 // Messages name what the library found: paths, names of sections and symbols, what

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package settle decides when a change of one plugin's file is complete. It is a
 // pure state machine: it reads no clock and no disk, and starts nothing.
 //

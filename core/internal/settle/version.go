@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 package settle
 
 // Version identifies one version of a file. What the host knows, what was rejected

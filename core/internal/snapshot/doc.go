@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package snapshot keeps private copies of plugins' files.
 //
 // A [Store] is a directory of this process inside a base directory of the user's.

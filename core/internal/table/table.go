@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package table is what must be compact for 100,000 plugins: a hash table of
 // pointers that holds no keys.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package verify decides whether a version of a plugin may be loaded.
 //
 // A [Policy] names the safeguards: allow-list, signature, complete image, exported

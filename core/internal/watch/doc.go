@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 // Package watch is where notifications come from: fsnotify behind [Source], the
 // operation that fsnotify keeps to itself ([CloseWrite]), and the kernel's signal
 // that a file system was mounted or unmounted.

@@ -1,15 +1,29 @@
 # SPDX-License-Identifier: MIT
 """Plugin hot reload: one call per completed change of a plugin's file, never about a half-written file.
 
-The native library is loaded when the first manager is created.
+======================================  ==========================================================================
+watch(), awatch()                       iterate over the changes of some files
+PluginHotReloadManager                  callbacks for plugins' files; the interface of QtForge's manager
+PluginHost                              loads Python modules and exchanges them while they are in use
+reload()                                importlib.reload() that always executes the file as it is now
+SafeOptions                             safeguards: allow-list, signatures, symbols, companion files, retries
+Event, EventKind, Health, Stats         what managers deliver and count
+HotReloadError and the other errors     all with ``code``, ``message``, ``plugin_id``
+======================================  ==========================================================================
+
+The native library is loaded when the first manager is created. ``__version__`` is the version of both.
 """
 
 # isort: off
 from . import _abi as _abi  # first: it rejects interpreters without ctypes, before asyncio harms those of Python 3.12.1
 
 # isort: on
+import sys as _sys
+
+from . import _joining as _joining
 from ._changes import Changes
 from ._manager import PluginHotReloadManager, create_hot_reload_manager
+from ._reloading import reload
 from ._waiting import Delivered
 from ._watch import awatch, watch
 from .errors import (
@@ -17,6 +31,7 @@ from .errors import (
     ClosedError,
     Failure,
     ForkedProcessError,
+    ForkedProcessWarning,
     HotReloadError,
     InvalidArgumentError,
     InvalidPathError,
@@ -31,6 +46,8 @@ from .events import Event, EventKind, Health, Stats
 from .plugin_host import Plugin, PluginHost, PluginLoadError, PluginOutcome
 from .safe import KEEP_NONE, SAFE_NONE, Candidate, ReloadOutcome, SafeOptions
 
+__version__: str
+
 __all__ = [
     "KEEP_NONE",
     "SAFE_NONE",
@@ -43,6 +60,7 @@ __all__ = [
     "EventKind",
     "Failure",
     "ForkedProcessError",
+    "ForkedProcessWarning",
     "Health",
     "HotReloadError",
     "InvalidArgumentError",
@@ -63,5 +81,13 @@ __all__ = [
     "Success",
     "awatch",
     "create_hot_reload_manager",
+    "reload",
     "watch",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+_joining.attach(_sys.modules[_joining.TOP])  # if that is QtForge's own package

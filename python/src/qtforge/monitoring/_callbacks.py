@@ -22,6 +22,12 @@ _tokens = itertools.count(1)
 _counting = threading.Lock()  # free-threaded builds need it; _destroy does not take it
 
 
+def forked() -> None:
+    """In the child of a fork: no thread holds the lock."""
+    global _counting
+    _counting = threading.Lock()
+
+
 def register(target: Callable[..., Any]) -> int:
     """A token for target, valid until the library calls :data:`on_destroy` with it."""
     with _counting:

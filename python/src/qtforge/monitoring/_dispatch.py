@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where callbacks run: an asyncio or trio loop, the Qt main loop, a thread of Python's, or whoever asks."""
+"""Where callbacks run: an asyncio or trio loop, the Qt main loop, a greenlet, a thread of Python's, or whoever asks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from . import _green
 from ._native import NativeManager
 from ._waiting import async_library
 from .errors import ClosedError, HotReloadError, LoopClosedError
 
-CHOICES = ("auto", "asyncio", "trio", "qt", "thread", "manual")
+CHOICES = ("auto", "asyncio", "trio", "qt", "gevent", "eventlet", "thread", "manual")
 
 Turn = Callable[..., None]
 """Delivers what is pending, on the thread that calls it. Raises HotReloadError if that is over for good."""
@@ -42,11 +43,17 @@ class Dispatcher:
     def abandon(self) -> None:
         """In the child of a fork: closes descriptors, and touches nothing that is shared with the parent."""
 
+    green: _green.Green | None = None
+    """Whose greenlets deliver and call."""
+
 
 class ManualDispatcher(Dispatcher):
     """Nothing happens until run(), wait(), changes() or process_events() is called."""
 
     name = "manual"
+
+    def __init__(self) -> None:
+        self.green = _green.active()
 
     def stop(self) -> None:
         pass
@@ -94,6 +101,76 @@ class _FdDispatcher(Dispatcher):
 
     def abandon(self) -> None:
         self._close_fd()
+
+
+class GreenDispatcher(_FdDispatcher):
+    """A greenlet that the hub wakes when the library's descriptor is readable."""
+
+    def __init__(self, native: NativeManager, turn: Turn, failed: Failed, green: _green.Green) -> None:
+        super().__init__(native)
+        if self._fd is None:
+            raise RuntimeError(
+                f'dispatch="{green.name}" needs a descriptor to wait for, which this system does not have'
+            )
+        self.name, self.green = green.name, green
+        self._turn, self._failed = turn, failed
+        self._stop, self._over = _green.Pipe(), _green.Pipe()
+        self._stopped = self._ended = self._unheard = False
+        self._ident = 0
+        self._greenlet = green.spawn(self._run)
+
+    def _run(self) -> None:
+        green = self.green
+        assert green is not None
+        self._ident = green.ident()
+        try:
+            while not self._stopped:
+                assert self._fd is not None
+                green.select([self._fd, self._stop.fileno()], None)
+                if not self._stopped:
+                    self._deliver(green)
+        except HotReloadError as error:
+            self._failed(error)
+        except green.exit:
+            if not self._stopped:
+                self._failed(HotReloadError("the greenlet that delivers was killed"))
+        finally:
+            self._ended = True
+            self._close_fd()
+            self._stop.close()
+            if self._unheard:
+                self._over.close()
+            else:
+                self._over.wake()
+
+    def _deliver(self, green: _green.Green) -> None:
+        try:
+            self._turn()
+        except (HotReloadError, green.exit):
+            raise
+        except BaseException as error:  # Ctrl-C in a callback: to the hub, which raises it in the main greenlet
+            green.interrupt(error)
+
+    def stop(self) -> None:
+        green = self.green
+        assert green is not None
+        self._stopped = True
+        self._stop.wake()
+        if green.ident() == self._ident:
+            self._unheard = True
+            return
+        while not self._ended:
+            green.select([self._over.fileno()], None)
+        self._over.close()
+
+    def abandon(self) -> None:
+        """The greenlet is in the child, too: it ends there when the hub runs."""
+        assert self.green is not None
+        self._stopped = self._unheard = True
+        if not self.green.kill(self._greenlet):
+            self._close_fd()
+            self._stop.close()
+            self._over.close()
 
 
 class AsyncioDispatcher(_FdDispatcher):
@@ -319,6 +396,9 @@ def qt_core() -> Any:
 
 def make(choice: str, native: NativeManager, turn: Turn, failed: Failed) -> Dispatcher:
     """The dispatcher for one of CHOICES."""
+    green = _green.named(choice) if choice in ("gevent", "eventlet") else _green.active()
+    if green is not None and choice in ("auto", "thread", "gevent", "eventlet"):  # a thread there is a greenlet
+        return GreenDispatcher(native, turn, failed, green)
     running = async_library()
     if running == "asyncio" and choice in ("auto", "asyncio"):
         return AsyncioDispatcher(native, turn, failed, asyncio.get_running_loop())

@@ -8,6 +8,8 @@ import os
 import weakref
 from typing import TYPE_CHECKING
 
+from . import _callbacks, _library
+
 if TYPE_CHECKING:
     from ._manager import PluginHotReloadManager
 
@@ -34,9 +36,13 @@ def close_all() -> None:
         manager.close()
 
 
-def _abandon_all() -> None:
+def _forked() -> None:
+    _library.forked()
+    _callbacks.forked()
     for manager in _managers():
         manager._abandon()
+    for manager in _managers():
+        manager._after_fork()
 
 
 def _managers() -> list[PluginHotReloadManager]:
@@ -44,4 +50,4 @@ def _managers() -> list[PluginHotReloadManager]:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_abandon_all)
+    os.register_at_fork(after_in_child=_forked)

@@ -8,6 +8,7 @@ a table of its own beside it, which the import statements of its modules use.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import importlib.util
 import linecache
@@ -51,7 +52,8 @@ class _SourceLoader(SourceFileLoader):
         return data
 
     def get_code(self, fullname: str) -> CodeType:
-        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        data = self.get_data(self.path)
+        code: CodeType = self.source_to_code(data, self._modules.shown_as(self.path, data))
         return code
 
     def exec_module(self, module: ModuleType) -> None:
@@ -111,9 +113,10 @@ class Modules:
         root: the directory of the version's files.
         file: the plugin's own file, in root.
         stem: what the plugin's module is called.
+        original: the directory that root is a copy of, if code is to bear the names of the original files.
     """
 
-    def __init__(self, package: str, root: Path, file: Path, stem: str) -> None:
+    def __init__(self, package: str, root: Path, file: Path, stem: str, original: Path | None = None) -> None:
         self.package = package
         self.name = f"{package}.{stem}"
         self.loaded: dict[str, ModuleType] = {}
@@ -121,6 +124,10 @@ class Modules:
         """Whether another version has been activated since, or none."""
         self._root = root
         self._file = file
+        self._original = original
+        self._lines: dict[
+            str, tuple[int, None, list[str], str]
+        ] = {}  # what linecache has of ours under the names of the original files
         self._is_package = is_package(file)
         directory = file.parent.parent if self._is_package else file.parent
         # Where "import helper" looks; what is beside a package is there only if it was named.
@@ -146,6 +153,24 @@ class Modules:
         for cache in (sys.path_importer_cache, linecache.cache):
             for path in [p for p in list(cache) if os.path.join(p, "").startswith(prefix)]:
                 cache.pop(path, None)
+        present = _names.version_here(self.package)
+        for path, entry in self._lines.items():
+            if linecache.cache.get(path) is entry:
+                del linecache.cache[path]
+                if present is not None and path in present._lines:  # this one was rejected
+                    linecache.cache[path] = present._lines[path]
+
+    def shown_as(self, path: str, data: bytes) -> str:
+        """The name of a file in tracebacks and for debuggers; they find these lines under it, whatever it has later."""
+        if self._original is None:
+            return path
+        name = str(self._original / os.path.relpath(path, self._root))
+        with contextlib.suppress(SyntaxError, UnicodeDecodeError):  # compiling it says so
+            text = importlib.util.decode_source(data)
+            # Without a time, linecache does not compare it with the file.
+            entry = self._lines[name] = (len(text), None, text.splitlines(keepends=True), name)
+            linecache.cache[name] = entry
+        return name
 
     def taking(self, module: ModuleType) -> _Taking:
         return _Taking(self, module)

@@ -3,33 +3,40 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import logging
 import os
 import sys
 import threading
 import warnings
-import weakref
-from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypedDict
 
 from . import _abi, _dispatch, _living
 from ._arguments import StrPath, check_callable, check_int, directory_bytes, id_bytes, int32, path_bytes, seconds
 from ._changes import Changes
-from ._native import NativeManager, event_of
+from ._delivering import Delivering, ErrorHandler, EventCallback, ReloadCallback
+from ._native import NativeManager
 from ._unraisable import unraisable
-from ._waiting import SLICE, Bell, Deadline, Delivered, Mailbox, Sleeper, Waiter, async_library
-from .errors import ClosedError, Failure, ForkedProcessError, HotReloadError, InvalidArgumentError, Success
-from .events import Event, EventKind, Stats
+from ._waiting import Deadline, Delivered, Mailbox, async_library
+from .errors import (
+    ClosedError,
+    Failure,
+    ForkedProcessWarning,
+    HotReloadError,
+    InvalidArgumentError,
+    Success,
+)
+from .events import Stats
 from .safe import ReloadOutcome, SafeOptions, Validator, verdict_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-ReloadCallback = Callable[[str], object]
-EventCallback = Callable[[Event], object]
-ErrorHandler = Callable[[Exception], object]
+ON_FORK = ("warn", "reopen", "ignore")
+
+_log = logging.getLogger("qtforge.monitoring")
+_log.addHandler(logging.NullHandler())  # a program that sets up no log is warned
 
 
 class Options(TypedDict, total=False):
@@ -46,9 +53,21 @@ class Options(TypedDict, total=False):
     raise_on_error: bool
     safe: SafeOptions | None
     snapshot_dir: StrPath | None
+    on_fork: str
 
 
-class PluginHotReloadManager:
+class _Enabled(NamedTuple):
+    """What enable_hot_reload() was called with."""
+
+    path: bytes
+    absolute: bytes
+    quiet_ms: int
+    flags: int
+    safe: SafeOptions | None
+    filename: str | bytes
+
+
+class PluginHotReloadManager(Delivering):
     """Tells the host exactly once about every completed change of a plugin's file.
 
     Args:
@@ -59,9 +78,10 @@ class PluginHotReloadManager:
         ignore_unchanged_content: tell neither a touch nor a byte-identical rewrite.
         force_polling: compare files instead of relying on notifications.
         dispatch: where callbacks run. "asyncio", "trio": on the event loop running in this thread. "qt": on the main
-            loop of the Qt application (PySide6, PyQt6, PySide2, PyQt5). "thread": on one thread owned by Python.
+            loop of the Qt application (PySide6, PyQt6, PySide2, PyQt5). "gevent", "eventlet": in a greenlet of this
+            thread's hub. "thread": on one thread owned by Python; after ``monkey.patch_all()`` that is a greenlet, too.
             "manual": inside run(), wait(), changes() and process_events(), for whoever calls them. "auto": the first
-            of asyncio, trio, qt and thread that fits.
+            that applies: gevent or eventlet after ``monkey.patch_all()``, asyncio, trio, qt, thread.
         on_error: receives exceptions that leave a callback; without it they go to ``sys.unraisablehook``. Also receives
             the error if delivery ends although nobody closed the manager: LoopClosedError at the first change after the
             event loop was closed or the Qt application has gone. Without it there is one RuntimeWarning. From then on,
@@ -70,6 +90,9 @@ class PluginHotReloadManager:
         raise_on_error: enable_hot_reload() raises instead of returning a false result.
         safe: safe reload for every plugin: what is told are private, validated snapshots (``Event.snapshot_path``).
         snapshot_dir: where these are kept; by default in a directory of the user's own.
+        on_fork: what happens in the child of a fork, where nothing is delivered. "warn": a ForkedProcessWarning and a
+            line in the log "qtforge.monitoring", if anybody listens to this manager. "reopen": reopen() is called in
+            the child. "ignore": nothing.
 
     All methods are thread-safe, and may be called inside callbacks, close() included. Callbacks never overlap and
     never nest. Closing is the owner's duty: use ``with`` or ``async with``, or call close(); what is left open is
@@ -92,8 +115,11 @@ class PluginHotReloadManager:
         raise_on_error: bool = False,
         safe: SafeOptions | None = None,
         snapshot_dir: StrPath | None = None,
+        on_fork: str = "warn",
     ) -> None:
         self._closed = True  # until there is something to close
+        if on_fork not in ON_FORK:
+            raise ValueError(f"on_fork={on_fork!r} is none of {', '.join(map(repr, ON_FORK))}")
         if dispatch not in _dispatch.CHOICES:
             raise ValueError(f"dispatch={dispatch!r} is none of {', '.join(map(repr, _dispatch.CHOICES))}")
         check_callable("on_error", on_error)
@@ -102,7 +128,8 @@ class PluginHotReloadManager:
             | (_abi.IGNORE_UNCHANGED_CONTENT if ignore_unchanged_content else 0)
             | (_abi.FORCE_POLLING if force_polling else 0)
         )
-        self._native = NativeManager(
+        self._make_native = functools.partial(
+            NativeManager,
             quiet_ms=int32("quiet_ms", quiet_ms),
             max_delay_ms=int32("max_delay_ms", max_delay_ms),
             poll_interval_ms=int32("poll_interval_ms", poll_interval_ms),
@@ -110,42 +137,19 @@ class PluginHotReloadManager:
             safe=safe,
             snapshot_dir=None if snapshot_dir is None else directory_bytes("snapshot_dir", snapshot_dir),
         )
-        self._pid = os.getpid()
+        self._choice = dispatch
+        self._on_fork = on_fork
         self._on_error = on_error
         self._raise_on_error = raise_on_error
         self._reload: ReloadCallback | None = None
         self._event: EventCallback | None = None
+        self._validator: Validator | None = None
         self._mailbox: Mailbox | None = None  # once somebody iterates
-        self._audience = 0  # counts the changes of these three
+        self._enabled: dict[str, _Enabled] = {}
+        self._global = True
+        self._audience = 0  # counts the changes of callbacks and mailbox
         self._lock = threading.RLock()  # a signal handler may close while this very thread holds it
-        self._bell = Bell()
-        self._silence: HotReloadError | None = None
-        self._gone = threading.Event()  # set once close() is done
-        self._closer: int | None = None  # the thread that is at it
-        self._interrupt: BaseException | None = None
-        self._inside: int | None = None  # the thread that runs a callback
-        self._validating: set[int] = set()  # threads that run the validator
-        self._waiter: Waiter | None = None
-        weak: weakref.ref[PluginHotReloadManager] = weakref.ref(self)
-
-        def turn() -> None:
-            manager = weak()
-            if manager is not None:
-                manager._turn()
-
-        def failed(error: HotReloadError) -> None:
-            manager = weak()
-            if manager is not None:
-                manager._silenced(error)
-
-        try:
-            self._dispatcher = _dispatch.make(dispatch, self._native, turn, failed)
-            if self.dispatch == "manual":
-                self._waiter = self._new_waiter()
-        except BaseException:
-            self._native.destroy()
-            raise
-        self._closed = False
+        self._begin()
         _living.add(self)
 
     # ------------------------------------------------------------------ the documented methods
@@ -171,15 +175,18 @@ class PluginHotReloadManager:
         try:
             self._usable()
             self._delivers()
-            self._native.enable(
-                id_bytes(plugin_id),
-                path_bytes(plugin_id, file_path),
-                quiet_ms=int32("quiet_ms", quiet_ms),
-                flags=(_abi.ENABLE_ALLOW_MISSING if allow_missing else 0)
+            native_id, path = id_bytes(plugin_id), path_bytes(plugin_id, file_path)
+            enabled = _Enabled(
+                path,
+                os.path.abspath(path),
+                int32("quiet_ms", quiet_ms),
+                (_abi.ENABLE_ALLOW_MISSING if allow_missing else 0)
                 | (_abi.ENABLE_DELIVER_PRESENT if deliver_present else 0),
-                safe=safe,
-                filename=os.fspath(file_path),
+                safe,
+                os.fspath(file_path),
             )
+            self._enable(native_id, enabled)
+            self._enabled[plugin_id] = enabled
         except HotReloadError as error:
             if self._raise_on_error:
                 raise
@@ -193,6 +200,8 @@ class PluginHotReloadManager:
         """
         self._usable()
         was_enabled = self._native.disable(id_bytes(plugin_id))
+        self._enabled.pop(plugin_id, None)
+        self._settle(plugin_id)
         if self._mailbox is not None:
             self._mailbox.drop(plugin_id)
         return was_enabled
@@ -223,6 +232,8 @@ class PluginHotReloadManager:
         """Disables every plugin and returns how many there were."""
         self._usable()
         count = self._native.clear()
+        self._enabled.clear()
+        self._settle()
         if self._mailbox is not None:
             self._mailbox.drop()
         return count
@@ -231,6 +242,7 @@ class PluginHotReloadManager:
         """Pauses or resumes the delivery of changes. Each plugin that changed meanwhile is told once afterwards."""
         self._usable()
         self._native.set_global(bool(enabled))
+        self._global = bool(enabled)
         if self._mailbox is not None:
             self._mailbox.held = not enabled
             self._bell.ring()
@@ -279,9 +291,8 @@ class PluginHotReloadManager:
         """
         check_callable("validator", validator, "give a plain function, which may block")
         self._usable()
-        self._native.set_validator(
-            None if validator is None else functools.partial(verdict_of, validator, self._validating)
-        )
+        self._set_validator(validator)
+        self._validator = validator
 
     def report_reload(
         self, plugin_id: str, generation: int, outcome: ReloadOutcome = ReloadOutcome.OK, message: str = ""
@@ -310,13 +321,51 @@ class PluginHotReloadManager:
 
     @property
     def dispatch(self) -> str:
-        """Where callbacks run: "asyncio", "trio", "qt", "thread" or "manual"."""
+        """Where callbacks run: "asyncio", "trio", "qt", "gevent", "eventlet", "thread" or "manual"."""
         return self._dispatcher.name
 
     @property
     def closed(self) -> bool:
         """Whether close() was called."""
         return self._closed
+
+    @property
+    def forked(self) -> bool:
+        """Whether this process is the child of a fork, and the manager is its parent's. See reopen()."""
+        return os.getpid() != self._pid
+
+    def reopen(self) -> None:
+        """In the child of a fork: makes the manager anew, with its options, callbacks and enabled plugins.
+
+        The versions that are there now count as known. A file that is missing is waited for. ``dispatch="auto"`` is
+        decided anew. The parent's manager is not affected. In the process that has made it, it does nothing.
+
+        Raises ClosedError, and what making a manager and enable_hot_reload() raise: all other plugins are enabled then.
+        """
+        with self._lock:
+            if self._closed:
+                raise ClosedError("the manager was closed")
+            if not self.forked:
+                return
+            iterated, self._mailbox = self._mailbox is not None, None
+            self._begin()
+        if not self._global:
+            self._native.set_global(False)
+        self._set_validator(self._validator)
+        self._audience_changed()
+        if iterated:
+            self._want_mailbox()
+        failure: HotReloadError | None = None
+        for plugin_id, enabled in list(self._enabled.items()):
+            path = enabled.path if os.path.abspath(enabled.path) == enabled.absolute else enabled.absolute
+            flags = (enabled.flags | _abi.ENABLE_ALLOW_MISSING) & ~_abi.ENABLE_DELIVER_PRESENT
+            try:
+                self._enable(id_bytes(plugin_id), enabled._replace(path=path, flags=flags))
+            except HotReloadError as error:
+                del self._enabled[plugin_id]
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     def fileno(self) -> int:
         """A descriptor that polls readable while process_events() has something to deliver. Only poll it."""
@@ -413,6 +462,7 @@ class PluginHotReloadManager:
             return
         try:
             self._native.destroy()
+            self._jobs.clear()
             self._dispatcher.stop()
         finally:
             _living.remove(self)
@@ -456,7 +506,7 @@ class PluginHotReloadManager:
             self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else self.dispatch
+        state = "closed" if self._closed else "forked" if self.forked else self.dispatch
         return f"<{type(self).__name__} {state} at {id(self):#x}>"
 
     def __reduce__(self) -> NoReturn:
@@ -464,233 +514,44 @@ class PluginHotReloadManager:
 
     # ------------------------------------------------------------------ inside
 
-    def _abandon(self) -> None:
-        """In the child of a fork: gives back descriptors, without a lock that a thread of the parent may have held."""
-        self._dispatcher.abandon()
-        if self._waiter is not None:
-            self._waiter.abandon()
+    _fork_advice = "Call its reopen()"
 
-    def _usable(self) -> None:
-        if os.getpid() != self._pid:
-            raise ForkedProcessError(
-                "the manager was made before a fork, and this is the child; make one here, "
-                'or use the "spawn" or "forkserver" start method'
-            )
+    def _after_fork(self) -> None:
+        """In the child of a fork, called by the fork."""
         if self._closed:
-            raise ClosedError("the manager was closed")
-
-    def _is_inside(self) -> bool:
-        return self._inside == threading.get_ident() or threading.get_ident() in self._validating
-
-    def _delivers(self) -> None:
-        """Raises LoopClosedError if nothing is delivered any more."""
-        error = self._dispatcher.ended()
-        if error is not None:
-            raise error
-
-    def _want_mailbox(self) -> None:
-        with self._lock:
-            if self._mailbox is not None:
-                return
-            mailbox = Mailbox()
-            mailbox.held = not self._native.is_global()
-            self._mailbox = mailbox
-        self._audience_changed()
-
-    def _audience_changed(self) -> None:
-        """Has the library call us for what somebody listens to; what nobody listens to stays pending in it."""
-        with self._lock:
-            self._audience += 1
-            serial = self._audience
-        while True:
-            # These wait for a running callback, which may set callbacks itself: no lock here.
-            events = self._event is not None or self._mailbox is not None
-            self._native.set_event_callback(self._weakly(PluginHotReloadManager._on_event) if events else None)
-            reloads = self._reload is not None
-            self._native.set_reload_callback(self._weakly(PluginHotReloadManager._on_reload) if reloads else None)
-            with self._lock:
-                if serial == self._audience:
-                    return
-                serial = self._audience  # another thread's change; its calls may have come before ours
-
-    def _weakly(self, method: Callable[[PluginHotReloadManager, Any], None]) -> Callable[[Any], None]:
-        """The method for the library to call, without keeping the manager alive."""
-        weak = weakref.ref(self)
-
-        def target(argument: Any) -> None:
-            manager = weak()
-            if manager is not None:
-                method(manager, argument)
-
-        return target
-
-    # The library calls these two, on the thread that dispatches; for a change the first and then the second.
-
-    def _on_event(self, raw: Any) -> None:
-        with _Delivery(self) as delivery:
-            event = event_of(raw)
-            changed = event.kind is EventKind.FILE_CHANGED
-            delivery.last = not changed or self._reload is None
-            delivery.counts = changed or self._event is not None
-            if self._mailbox is not None and (changed or event.kind is EventKind.FILE_REMOVED):
-                self._mailbox.put(event)
-            self._call(self._event, event)
-
-    def _on_reload(self, plugin_id: bytes) -> None:
-        with _Delivery(self):
-            self._call(self._reload, plugin_id.decode())
-
-    def _call(self, callback: Callable[[Any], object] | None, argument: object) -> None:
-        if callback is None:
             return
-        try:
-            callback(argument)
-        except Exception as error:
-            if self._on_error is None:
-                unraisable(error, callback)
-                return
+        if self._on_fork == "reopen":
             try:
-                self._on_error(error)
-            except Exception as second:
-                unraisable(second, self._on_error)
-        except BaseException as error:  # KeyboardInterrupt, SystemExit
-            self._leave(error, callback)
-
-    def _silenced(self, error: HotReloadError) -> None:
-        """Nothing is delivered any more although nobody closed the manager. Said once."""
-        with self._lock:
-            if self._closed or self._silence is not None:
-                return
-            self._silence = error
-        self._bell.end(error)
-        if self._on_error is not None:
-            self._call(self._on_error, error)
-        else:
+                self.reopen()
+            except Exception as error:
+                _log.exception("%r cannot be reopened in the child of a fork", self)
+                unraisable(error, self)
+        elif self._on_fork == "warn" and (self._reload or self._event or self._mailbox is not None):
+            text = (
+                f"{self!r} was made before a fork, and delivers nothing in this process, the child. "
+                f"{self._fork_advice} "
+                'here, or make it after the fork; make it with on_fork="ignore" if this process needs no changes'
+            )
+            _log.warning("%s", text)
             try:
-                warnings.warn(f"{self!r}: {error}", RuntimeWarning, stacklevel=1, source=self)
-            except RuntimeWarning as warning:  # made an error by a filter
+                warnings.warn(text, ForkedProcessWarning, stacklevel=4)
+            except ForkedProcessWarning as warning:  # made an error by a filter
                 unraisable(warning, self)
 
-    def _leave(self, error: BaseException, source: object) -> None:
-        """To whoever dispatches, if somebody of the program's does."""
-        if self.dispatch in ("thread", "trio"):
-            unraisable(error, source)
-        else:
-            self._interrupt = error
+    def _enable(self, plugin_id: bytes, enabled: _Enabled) -> None:
+        self._native.enable(
+            plugin_id,
+            enabled.path,
+            quiet_ms=enabled.quiet_ms,
+            flags=enabled.flags,
+            safe=enabled.safe,
+            filename=enabled.filename,
+        )
 
-    def _deliver_here(self, limit: int = 0) -> int:
-        delivered = self._native.dispatch(limit, 0)
-        interrupt, self._interrupt = self._interrupt, None
-        if interrupt is not None:
-            raise interrupt
-        return delivered
-
-    def _turn(self) -> None:
-        """One turn of an event loop."""
-        if not self._closed:
-            with contextlib.suppress(ClosedError):
-                self._deliver_here()
-
-    # Waiting. satisfied() asks for what a delivery brings about.
-
-    def _until(self, satisfied: Callable[[], bool], deadline: Deadline, *, pump: bool = False) -> None:
-        """With pump a thread whose loop would deliver does so by itself in here, instead of refusing to wait."""
-        if not satisfied():
-            self._delivers()
-        if self.dispatch == "manual":
-            self._deliver_until(satisfied, deadline, self._waiter)
-        elif satisfied() or not self._dispatcher.here():
-            self._bell.wait(satisfied, deadline)
-        elif pump:
-            with self._lock:
-                if self._waiter is None and not self._closed:
-                    self._waiter = self._new_waiter()
-            self._deliver_until(satisfied, deadline, self._waiter)
-        else:
-            raise RuntimeError(
-                f"this would block the {self.dispatch} loop that delivers; use callbacks or, in a coroutine, "
-                '"async for change in manager.changes()" and "await manager.wait()"'
-            )
-
-    def _new_waiter(self) -> Waiter | None:
-        fd = self._native.event_fd_copy()
-        return None if fd is None else Waiter(fd)
-
-    def _deliver_until(self, satisfied: Callable[[], bool], deadline: Deadline, waiter: Waiter | None) -> None:
-        while not self._deliver_and_ask(satisfied) and not deadline.passed():
-            left = deadline.left()
-            if waiter is not None:
-                waiter.wait(left)
-            else:
-                threading.Event().wait(SLICE if left is None else min(SLICE, left))
-
-    async def _until_async(self, satisfied: Callable[[], bool], deadline: Deadline) -> None:
-        if self.dispatch != "manual":
-            if not satisfied():
-                self._delivers()
-            await self._bell.wait_async(satisfied, deadline)
-            return
-        while not self._deliver_and_ask(satisfied) and not deadline.passed():
-            sleeper = Sleeper()
-            fd = None if self._waiter is None else self._waiter.copy()
-            self._bell.add(sleeper.wake)
-            try:
-                if not self._closed:
-                    left = deadline.left()
-                    if fd is None:
-                        left = SLICE if left is None else min(SLICE, left)
-                    await sleeper.sleep(left, fd)
-            finally:
-                self._bell.remove(sleeper.wake)
-                if fd is not None:
-                    os.close(fd)
-
-    @staticmethod
-    def _to_await(coroutine: Coroutine[Any, Any, int]) -> Delivered:
-        """As wait() returns it. It is no Delivered but has all that a Delivered offers on a loop."""
-        cast(Any, coroutine).__qualname__ = "PluginHotReloadManager.wait"  # for "… was never awaited"
-        return cast(Delivered, coroutine)
-
-    async def _nothing(self) -> int:
-        return 0
-
-    async def _count_async(self, before: int, told: Callable[[], bool], deadline: Deadline) -> int:
-        await self._until_async(told, deadline)
-        return self._bell.count - before
-
-    def _deliver_and_ask(self, satisfied: Callable[[], bool]) -> bool:
-        """Manual delivery; whether there is nothing to wait for any more."""
-        if self._closed:
-            return True
-        try:
-            if not satisfied():
-                self._deliver_here()
-        except ClosedError:
-            return True
-        return satisfied() or self._closed
-
-
-class _Delivery:
-    """One call of the library. Nothing may be raised into it."""
-
-    def __init__(self, manager: PluginHotReloadManager) -> None:
-        self._manager = manager
-        self.last = True
-        """Whether no other call follows for the same event."""
-        self.counts = True
-        """Whether it is a delivery, and not an event that no callback of the program receives."""
-
-    def __enter__(self) -> Self:
-        self._manager._inside = threading.get_ident()
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        self._manager._inside = None
-        if error is not None:  # Ctrl-C outside of the callbacks
-            self._manager._leave(error, self._manager)
-        if self.last:
-            self._manager._bell.ring(1 if self.counts else 0)
-        return True
+    def _set_validator(self, validator: Validator | None) -> None:
+        self._native.set_validator(
+            None if validator is None else functools.partial(verdict_of, validator, self._validating)
+        )
 
 
 def create_hot_reload_manager(**options: Unpack[Options]) -> PluginHotReloadManager:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,15 @@ def text_of(error: BaseException) -> str:
             "until then a new version of this module needs a new process"
         )
     return text
+
+
+def is_debugged() -> bool:
+    """Whether a debugger traces this program."""
+    tracers = [tracer for tracer in (sys.gettrace(), threading.gettrace()) if tracer is not None]
+    if any("coverage" not in type(tracer).__module__ for tracer in tracers) or "pydevd" in sys.modules:
+        return True
+    events = getattr(sys, "monitoring", None)  # since Python 3.12
+    return events is not None and events.get_tool(events.DEBUGGER_ID) is not None
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,9 @@ class Layout:
 class Version:
     """One loaded generation."""
 
-    def __init__(self, generation: int, snapshot_path: str, package: str, layout: Layout, store: Store) -> None:
+    def __init__(
+        self, generation: int, snapshot_path: str, package: str, layout: Layout, store: Store, debug: bool
+    ) -> None:
         snapshot = Path(snapshot_path)
         root = snapshot.parents[layout.depth]
         self.generation = generation
@@ -113,7 +125,8 @@ class Version:
         self._tree: Tree = store.keep(root)
         self._inner = snapshot.relative_to(root)
         self._stem = layout.stem
-        self._modules = Modules(package, self._tree.root, self._tree.root / self._inner, layout.stem)
+        original = Path(layout.directory, *[os.pardir] * layout.depth).resolve() if debug else None
+        self._modules = Modules(package, self._tree.root, self._tree.root / self._inner, layout.stem, original)
         self._initialised = False
 
     @property

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
+from . import _green
 from .errors import HotReloadError
 from .events import Event, EventKind
 
@@ -83,6 +84,8 @@ class Bell:
         """Deliveries so far. The library delivers one at a time."""
         self.ended = False
         self.failure: HotReloadError | None = None
+        self.green: _green.Green | None = None
+        """Whose greenlets wait, though the program is not patched."""
 
     def ring(self, deliveries: int = 0) -> None:
         if deliveries:
@@ -105,6 +108,10 @@ class Bell:
 
     def wait(self, satisfied: Callable[[], bool], deadline: Deadline) -> None:
         """Until satisfied() holds, the deadline passes, or the end. Ctrl-C interrupts it."""
+        green = self.green or _green.active()
+        if green is not None:
+            self._wait_green(satisfied, deadline, green)
+            return
         rings: queue.SimpleQueue[None] = queue.SimpleQueue()
 
         def wake() -> None:
@@ -118,6 +125,17 @@ class Bell:
                     rings.get(timeout=None if left is None else min(left, threading.TIMEOUT_MAX))
         finally:
             self.remove(wake)
+
+    def _wait_green(self, satisfied: Callable[[], bool], deadline: Deadline, green: _green.Green) -> None:
+        pipe = _green.Pipe()
+        self.add(pipe.wake)
+        try:
+            while not satisfied() and not self._over() and not deadline.passed():
+                green.select([pipe.fileno()], deadline.left())
+                pipe.clear()
+        finally:
+            self.remove(pipe.wake)
+            pipe.close()
 
     async def wait_async(self, satisfied: Callable[[], bool], deadline: Deadline) -> None:
         """The same for a coroutine of asyncio or trio."""
@@ -250,8 +268,12 @@ class Waiter:
         with self._lock:
             self._users += 1  # from now on a close() leaves the descriptors to us
         try:
+            green, fds = _green.active(), (self._fds or ())[:2]
+            if green is not None and fds:
+                green.select(fds, timeout)
+                return
             poller = select.poll()
-            for fd in (self._fds or ())[:2]:
+            for fd in fds:
                 poller.register(fd, select.POLLIN)
             if self._fds is None:
                 return

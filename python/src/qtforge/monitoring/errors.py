@@ -131,6 +131,10 @@ class ForkedProcessError(HotReloadError, RuntimeError):
     code = PluginErrorCode.InvalidState
 
 
+class ForkedProcessWarning(RuntimeWarning):
+    """This process is the child of a fork, and a manager of its parent's delivers nothing here."""
+
+
 # HRM_ERR_* of hot_reload_manager.h.
 _BY_NATIVE_CODE: dict[int, tuple[type[HotReloadError], PluginErrorCode]] = {
     -1: (PluginFileNotFoundError, PluginErrorCode.FileNotFound),

@@ -43,15 +43,25 @@ class Health(_OpenEnum):
     """What an event of kind HEALTH is about."""
 
     NONE = 0
+    """The event is of another kind."""
     OVERFLOW = 1
+    """The system dropped notifications; every plugin was compared again."""
     POLLING = 2
+    """A directory cannot be watched, and is polled."""
     WATCHING = 3
+    """A polled directory is watched again."""
     IMAGE_INCOMPLETE = 4
+    """check_image rejected a version; its completion is waited for."""
     PANIC = 5
+    """The library contained a fault of its own: close the manager."""
     UNREADABLE = 6
+    """A plugin's file cannot be read at the moment; it is waited for."""
     READABLE = 7
+    """The file can be read again."""
     SNAPSHOT_FAILED = 8
+    """Safe reload: no snapshot could be made; it is tried again."""
     NO_REPORT = 9
+    """Safe reload: report_reload() was not called within report_timeout_ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,32 +91,62 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Figures of a manager at one moment; see ``hrm_statistics`` in the C header."""
+    """Figures of a manager at one moment: how many there are now, or were since the manager was made.
+
+    See ``hrm_statistics`` in the C header.
+    """
 
     failed: bool
+    """Whether the library contained a fault of its own."""
     plugins: int
+    """Enabled ids."""
     watched_directories: int
+    """Directories that the system notifies of."""
     polled_directories: int
+    """Directories that are compared every poll_interval_ms instead."""
     pending: int
+    """Events that wait to be delivered."""
     settling: int
+    """Plugins whose file has changed and is not yet quiet and complete."""
     being_written: int
+    """Of these: held open for writing by a process."""
     incomplete_images: int
+    """Of these: rejected by check_image so far."""
     notifications: int
+    """Notifications read from the system."""
     overflows: int
+    """Times that the system dropped notifications."""
     deliveries: int
+    """Changes that were delivered."""
     removals: int
+    """Removals that were delivered."""
     unchanged: int
+    """Times that a file settled with nothing to deliver: chmod, noise, identical content."""
     superseded: int
+    """Complete versions that a newer one replaced before they were delivered."""
     last_delivery_ns: int
+    """Time of the last delivery, nanoseconds since 1970 UTC; 0 if there was none."""
     unreadable: int
+    """Plugins whose file has changed and cannot be read at the moment."""
     snapshots: int
+    """Safe reload: generations on the disk."""
     snapshot_bytes: int
+    """Their size in bytes."""
     validating: int
+    """Versions that are being copied or validated."""
     rejected: int
+    """Versions that the validation rejected."""
     reloads_ok: int
+    """Generations reported as ReloadOutcome.OK."""
     reloads_failed: int
+    """Generations reported as ReloadOutcome.FAILED."""
     rollbacks: int
+    """Of these: with a good generation to go back to."""
     suppressed: int
+    """Versions not delivered because their content is known to fail."""
     retries: int
+    """Failed versions that were delivered again."""
     unreported: int
+    """Generations that were not reported on in time."""
     snapshot_failures: int
+    """Attempts to make a snapshot that failed."""

@@ -23,8 +23,8 @@ from ._arguments import StrPath, check_callable, seconds
 from ._importing import Importer
 from ._manager import Options, PluginHotReloadManager
 from ._trees import Store
-from ._versions import HookError, Layout, Version, is_ctrl_c, text_of
-from ._waiting import Deadline
+from ._versions import HookError, Layout, Version, is_ctrl_c, is_debugged, text_of
+from ._waiting import Deadline, Delivered
 from .errors import ClosedError, HotReloadError
 from .events import Event, EventKind
 from .safe import ReloadOutcome, SafeOptions
@@ -221,6 +221,17 @@ class _HostManager(PluginHotReloadManager):
     def __del__(self) -> None:
         pass  # its host closes it
 
+    _fork_advice = "Make a PluginHost"
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace(type(self).__name__, "PluginHost's manager")
+
+    def reopen(self) -> None:
+        """A host's plugins are loaded, from files of the parent's."""
+        if self.forked:
+            raise RuntimeError("a PluginHost cannot be reopened in the child of a fork: make one here")
+        super().reopen()
+
     def _is_inside(self) -> bool:
         return super()._is_inside() or self._importer.inside()
 
@@ -266,6 +277,9 @@ class PluginHost:
         on_save_error: what happens when plugin_save_state() of the present version raises. "reject": the present
             version stays, and the new one waits for Plugin.take_without_state(); "without_state": the new one is taken
             without the state.
+        debug: whether code has the names of the original files, so that breakpoints in them bind, and not those of the
+            snapshot. None: if a debugger traces the program when a version is loaded. ``__file__`` is the snapshot's in
+            any case. A traceback through a version that was replaced then shows the lines of the present one.
         options: further keyword arguments of PluginHotReloadManager. dispatch says where versions are imported and
             exchanged: on the event loop, which that holds up, or with "thread" on a thread of the host's own. A service
             may prefer "thread", a plugin that makes widgets needs "qt". safe holds for every plugin, unless its own
@@ -282,6 +296,7 @@ class PluginHost:
         *,
         on_outcome: Callable[[PluginOutcome], object] | None = None,
         on_save_error: str = "reject",
+        debug: bool | None = None,
         **options: Unpack[Options],
     ) -> None:
         check_callable("on_outcome", on_outcome)
@@ -289,12 +304,15 @@ class PluginHost:
             raise ValueError(f"on_save_error={on_save_error!r} is neither 'reject' nor 'without_state'")
         self._on_outcome = on_outcome
         self._on_save_error = on_save_error
+        self._debug = debug
         self._plugins: dict[str, Plugin] = {}
         self._importer = Importer()
         self._store = Store()
         if options.get("safe") is None:
             options["safe"] = SafeOptions()  # what plugins are loaded from are snapshots
         options["raise_on_error"] = True
+        if options.get("on_fork") == "reopen":
+            raise ValueError('on_fork="reopen" is for managers: make a PluginHost in the process that needs it')
         self.manager: PluginHotReloadManager = _HostManager(self._importer, options)
         """For set_validator(), stats(), process_events() and pausing. Its event callback is the host's."""
         _hosts.add(self)
@@ -377,6 +395,27 @@ class PluginHost:
             plugin._end(why)
             raise
         plugin._opener = None
+
+    @property
+    def plugins(self) -> list[Plugin]:
+        """The plugins that are open, in the order of opening."""
+        return [plugin for plugin in list(self._plugins.values()) if plugin._present is not None]
+
+    def get(self, plugin_id: str) -> Plugin | None:
+        """The plugin that is open under that id; None if none is."""
+        plugin = self._plugins.get(plugin_id)
+        return None if plugin is None or plugin._present is None else plugin
+
+    def run(self) -> None:
+        """Waits and exchanges versions until close() is called or Ctrl-C is pressed, as the manager's run()."""
+        self.manager.run()
+
+    def wait(self, timeout: float | None = None) -> Delivered:
+        """Waits up to timeout seconds (None: for ever) for a delivery, as the manager's wait().
+
+        A delivery is a version, taken or not, or another event of the manager's. on_outcome has been called then.
+        """
+        return self.manager.wait(timeout)
 
     def close(self) -> None:
         """Closes every plugin and the manager.
@@ -500,7 +539,8 @@ class PluginHost:
 
     def _load(self, plugin: Plugin, event: Event) -> Version:
         assert plugin._layout is not None  # or it could not have been enabled
-        version = Version(event.generation, event.snapshot_path, plugin._package, plugin._layout, self._store)
+        debug = is_debugged() if self._debug is None else self._debug
+        version = Version(event.generation, event.snapshot_path, plugin._package, plugin._layout, self._store, debug)
         with plugin._lock:
             plugin._loading = version
         version.load()
