@@ -21,6 +21,7 @@ extern char dir[64], file[128];      /* a scratch directory, and the plugin in i
     F(hrm_enable_hot_reload_ex)                                                                                       \
     F(hrm_disable_hot_reload)                                                                                         \
     F(hrm_is_hot_reload_enabled)                                                                                      \
+    F(hrm_is_hot_reload_enabled_ex)                                                                                   \
     F(hrm_get_hot_reload_plugins)                                                                                     \
     F(hrm_clear)                                                                                                      \
     F(hrm_set_global_hot_reload_enabled)                                                                              \

@@ -98,18 +98,18 @@ static void in_a_call(int mode)
 static void in_a_call_thread(void) { in_a_call(HRM_DISPATCH_THREAD); }
 static void in_a_call_manual(void) { in_a_call(HRM_DISPATCH_MANUAL); }
 
-static void in_the_loop(int mode)
+static void on_a_worker(int mode)
 {
     const char *f;
     hrm_manager *m = begin(mode, &f);
     CHECK_INT(hrm_enable_hot_reload(m, "p", f, NULL), HRM_OK);
     watch_sentinel(m, scratch());
-    hrm_test_panic("core.(*loop)");
+    hrm_test_panic("Engine).check");
     replace_version(f, 2);
     contained(m, mode, f);
 }
-static void in_the_loop_thread(void) { in_the_loop(HRM_DISPATCH_THREAD); }
-static void in_the_loop_manual(void) { in_the_loop(HRM_DISPATCH_MANUAL); }
+static void on_a_worker_thread(void) { on_a_worker(HRM_DISPATCH_THREAD); }
+static void on_a_worker_manual(void) { on_a_worker(HRM_DISPATCH_MANUAL); }
 
 static int is_pending(void *m)
 {
@@ -132,7 +132,7 @@ static void in_delivery(int mode)
     replace_version(f, 2);
     CHECK(wait_until(is_pending, m, PATIENCE));
     let_pass(30);
-    hrm_test_panic("confirmLocked");
+    hrm_test_panic("Engine).confirm");
     CHECK_INT(hrm_set_event_callback(m, on_event, &r, NULL), HRM_OK);
     if (mode == HRM_DISPATCH_MANUAL)
         CHECK_INT(hrm_dispatch(m, 0, PATIENCE, &err), HRM_ERR_PANIC);
@@ -199,8 +199,8 @@ int main(void)
     RUN(a_fault_in_go_is_contained_on_every_thread);
     RUN(in_a_call_thread);
     RUN(in_a_call_manual);
-    RUN(in_the_loop_thread);
-    RUN(in_the_loop_manual);
+    RUN(on_a_worker_thread);
+    RUN(on_a_worker_manual);
     RUN(in_delivery_thread);
     RUN(in_delivery_manual);
     DONE();

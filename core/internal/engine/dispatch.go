@@ -61,6 +61,9 @@ func (m *Engine) Dispatch(limit int, timeout time.Duration) (n int, err error) {
 	}
 	m.afterChange()
 	m.wakeLocked()
+	if n == 0 && m.failed != "" && !m.deliverable() {
+		return 0, m.usable() // while it confirmed a change
+	}
 	return n, nil
 }
 
@@ -127,7 +130,7 @@ func (m *Engine) deliverable() bool {
 }
 
 func (m *Engine) gates() (notes, changes bool) {
-	return m.event != nil, !m.paused && (m.event != nil || m.reload != nil)
+	return m.event != nil, !m.paused && m.failed == "" && (m.event != nil || m.reload != nil)
 }
 
 // afterChange tells waiters, the descriptor and the host what is ready now.
@@ -285,10 +288,10 @@ func (m *Engine) confirm(c *pendingChange) bool {
 			answer(err == nil && sameVersion(&in, &c.info) && !m.hasWriter(&files, at))
 		}
 	}})
-	for !answered && !m.closed && !c.gone() {
+	for !answered && !m.closed && !c.gone() && m.failed == "" {
 		m.changed.Wait()
 	}
-	if m.closed || c.gone() {
+	if m.closed || c.gone() || m.failed != "" {
 		return false
 	}
 	if good {

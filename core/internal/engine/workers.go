@@ -88,6 +88,7 @@ func (w *workers) employLocked() {
 
 // work does tasks until there are none.
 func (w *workers) work(k *worker) {
+	defer w.leave(k) // also after a panic
 	at := func(path string) {
 		k.at.Store(&path)
 		k.accesses.Add(1)
@@ -125,9 +126,20 @@ func (w *workers) next(k *worker) (t task, ok bool) {
 		k.accesses.Add(1)
 		return t, true
 	}
+	w.leaveLocked(k)
+	return task{}, false
+}
+
+// leave notes that a worker ends.
+func (w *workers) leave(k *worker) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.leaveLocked(k)
+}
+
+func (w *workers) leaveLocked(k *worker) {
 	delete(w.active, k)
 	w.endLocked()
-	return task{}, false
 }
 
 // hangingMount is the mount that hangs and that path lies on, "" if there is none.
