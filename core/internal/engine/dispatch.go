@@ -61,7 +61,7 @@ func (m *Engine) Dispatch(limit int, timeout time.Duration) (n int, err error) {
 	}
 	m.afterChange()
 	m.wakeLocked()
-	if n == 0 && m.failed != "" && !m.deliverable() {
+	if n == 0 && m.failed != "" {
 		return 0, m.usable() // while it confirmed a change
 	}
 	return n, nil
