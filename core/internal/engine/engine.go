@@ -139,7 +139,7 @@ func (m *Engine) Enable(id, path string, o EnableOptions) error {
 // goes unnoticed. It does not wait for a file system that hangs.
 func (m *Engine) awaitWatch(p *plugin) {
 	f := p.Folder()
-	for !f.IsWalked() && !m.intake.hanging[f] && !p.disabled() && !m.closed && m.failed == "" {
+	for !f.WasWatched() && !m.intake.hanging[f] && !p.disabled() && !m.closed && m.failed == "" {
 		m.changed.Wait()
 	}
 }

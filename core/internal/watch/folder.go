@@ -78,6 +78,10 @@ func (f *Folder) As() string { return f.text[len(f.text)-int(f.asLen):] }
 // Is reports whether the folder has this text, of which the user wrote so much.
 func (f *Folder) Is(text string, as int) bool { return f.text == text && int(f.asLen) == as }
 
+// WasWatched reports whether the folder was watched where it is at least once. What
+// happens since then does not go unnoticed.
+func (f *Folder) WasWatched() bool { return f.watched }
+
 // IsWalked reports whether it is known where the folder is, or that it is missing.
 func (f *Folder) IsWalked() bool { return !f.stale && !f.walking }
 

@@ -203,7 +203,7 @@ func (s *Set) releaseFolder(f *Folder) {
 		delete(s.linked, f.Dir())
 	}
 	s.leave(f)()
-	f.stale, f.walking = false, false
+	f.stale, f.walking, f.watched, f.news = false, false, false, Known
 }
 
 func (s *Set) markStale(f *Folder) {
