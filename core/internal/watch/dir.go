@@ -104,6 +104,11 @@ func (s *Set) acquire(path string, id fsys.ID, fileSystem string, files bool) (d
 		d = s.newDir(path)
 	}
 	d.refs++
+	if d.state == silent && fileSystem != "" && d.id != id && s.followers[d.id] == nil && s.watchOf(id) == nil {
+		s.byID.Remove(d, idHash) // FUSE and network file systems give a directory other numbers now and then
+		d.id = id
+		s.byID.Add(d, idHash)
+	}
 	if d.state != unwatched && d.id != id {
 		s.suspectDir(d) // another directory stands there, unheard of
 		s.unwatch(d)

@@ -499,7 +499,7 @@ func (s *Set) Compare(f *Folder, w *Walk) {
 	if f.walking || f.refs == 0 {
 		return
 	}
-	if f.leadsElsewhere(w) || f.reached && f.dir.id != w.ID {
+	if f.leadsElsewhere(w) || f.reached && f.dir.id != w.ID && w.Silent == "" {
 		s.markStale(f)
 	}
 }

@@ -296,3 +296,47 @@ func TestFullSourceHasTheDirectoryPolledUntilThereIsRoom(t *testing.T) {
 	}
 	f.mustBeEmpty()
 }
+
+// Some FUSE file systems give a directory another inode number at each look.
+func TestDirectoryWhoseInodeNumberDriftsIsPolledOnce(t *testing.T) {
+	f := newForest(t)
+	reports := 0
+	f.set.report = func(bool, string, string) { reports++ }
+	folder := NewFolder("/fuse/", len("/fuse"), 0)
+	l := NewLeaf(1, folder, "p.so")
+	f.leaves = append(f.leaves, &l)
+	f.set.Add(&l)
+	walk := func(inode uint64) *Walk {
+		root := Step{Dir: "/", ID: fsys.ID{Dev: 1, Inode: 1}, Name: "fuse", Passed: true}
+		return &Walk{Steps: []Step{root}, Dir: "/fuse", ID: fsys.ID{Dev: 2, Inode: inode}, Silent: "FUSE"}
+	}
+	inode := uint64(10)
+	for range 10 {
+		for _, e := range f.set.ToWalk() {
+			inode++
+			f.set.Apply(e, walk(inode))
+		}
+	}
+	if !folder.IsWalked() || !folder.WasWatched() {
+		t.Fatal("the folder is walked to for ever")
+	}
+	walks := inode
+	for range 10 {
+		inode++
+		f.set.Compare(folder, walk(inode))
+	}
+	for _, e := range f.set.ToWalk() {
+		done, news := f.set.Apply(e, walk(inode))
+		t.Errorf("a walk after number %d: done %v, news %v", walks, done, news)
+	}
+	f.set.Renew()
+	for _, e := range f.set.ToWalk() {
+		inode++
+		if done, news := f.set.Apply(e, walk(inode)); done && news != Renewed {
+			t.Errorf("news %v, want Renewed", news)
+		}
+	}
+	if reports != 1 && reports != 2 { // once more after Renew
+		t.Errorf("%d reports that the directory is polled", reports)
+	}
+}
