@@ -3,60 +3,124 @@
 package core
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/engine"
 )
 
 // Kind says what an [Event] is about. The values are those of the C header.
+//
+// Since 1.0.0. See also [HealthCode].
 type Kind int32
 
-// The kinds of events.
+// The kinds of events. The list may grow: ignore kinds that you do not know.
+//
+// Since 1.0.0. See also [Manager.SetEventCallback].
 const (
-	FileChanged Kind = 1 // the file has a new, complete version
-	Enabled     Kind = 2 // Enable succeeded
-	Disabled    Kind = 3 // Disable or Clear; the last event of its id, dropped with Enabled if both waited too long
-	FileRemoved Kind = 4 // the file is gone
-	Health      Kind = 5 // the library degraded or recovered
-	Rejected    Kind = 6 // validation rejected a version
-	Rollback    Kind = 7 // a version failed in the host; this is what to go back to
+	// FileChanged: the file has a new, complete version. Load [Event].Snapshot with safe
+	// reload, otherwise Path.
+	FileChanged Kind = 1
+	// Enabled: Enable succeeded. It comes before every change of its id.
+	Enabled Kind = 2
+	// Disabled: Disable or Clear ended the watching. It is the last event of its id. If
+	// Enabled and Disabled of a plugin both wait, both are dropped when the plugin is
+	// enabled again, or when more than 256 other such plugins wait.
+	Disabled Kind = 3
+	// FileRemoved: the file was removed, and stayed away for the quiet period. If it
+	// comes back, that is a FileChanged.
+	FileRemoved Kind = 4
+	// Health: the library degraded or recovered. Event.Health says how; nothing is lost.
+	Health Kind = 5
+	// Rejected: safe reload rejected a version. Event.Message says why. The host keeps
+	// the version that it has.
+	Rejected Kind = 6
+	// Rollback: ReportReload said that a version failed. Event.Generation and
+	// Event.Snapshot are the last good version, 0 and "" if there is none.
+	Rollback Kind = 7
 )
 
-// HealthCode says what a [Health] event is about.
+// String returns the kind's name, "Kind(12)" for one that is not known.
+func (k Kind) String() string { return nameOf(kindNames, k, "Kind") }
+
+var kindNames = map[Kind]string{FileChanged: "FileChanged", Enabled: "Enabled", Disabled: "Disabled", FileRemoved: "FileRemoved",
+	Health: "Health", Rejected: "Rejected", Rollback: "Rollback"}
+
+// HealthCode says what a [Health] event is about. The values are those of the C header.
+//
+// Since 1.0.0. See also [Stats], whose figures say the same.
 type HealthCode int32
 
-// The subjects of health events.
+// The subjects of health events. The list may grow: log codes that you do not know.
+//
+// Since 1.0.0. See also [Event], whose Message says more.
 const (
-	HealthOverflow        HealthCode = 1  // the system dropped notifications; everything is compared
-	HealthPolling         HealthCode = 2  // a directory cannot be watched and is polled
-	HealthWatching        HealthCode = 3  // a polled directory is watched again
-	HealthImageIncomplete HealthCode = 4  // CheckImage rejected a version
-	HealthPanic           HealthCode = 5  // a fault was contained; destroy the manager
-	HealthUnreadable      HealthCode = 6  // a plugin's file cannot be read, and is waited for
-	HealthReadable        HealthCode = 7  // it can be read again
-	HealthSnapshotFailed  HealthCode = 8  // no snapshot could be made; it is tried again
-	HealthNoReport        HealthCode = 9  // the host did not report in time
-	HealthHanging         HealthCode = 10 // a file system does not answer; its plugins wait
-	HealthAnswering       HealthCode = 11 // it answers again
+	// HealthOverflow: the system dropped notifications. Everything is compared with the
+	// disk, so that no change is lost.
+	HealthOverflow HealthCode = 1
+	// HealthPolling: the directory Event.Path cannot be watched (no watches left, a file
+	// system without notifications). It is compared every [Options].PollInterval.
+	HealthPolling HealthCode = 2
+	// HealthWatching: the directory Event.Path was polled and is watched again.
+	HealthWatching HealthCode = 3
+	// HealthImageIncomplete: [Options].CheckImage rejected a version of a plugin. The next
+	// one is waited for.
+	HealthImageIncomplete HealthCode = 4
+	// HealthPanic: a fault, or a panic of a callback, was contained. Close the manager
+	// and make a new one.
+	HealthPanic HealthCode = 5
+	// HealthUnreadable: a plugin's file cannot be read. It is waited for.
+	HealthUnreadable HealthCode = 6
+	// HealthReadable: that file can be read again.
+	HealthReadable HealthCode = 7
+	// HealthSnapshotFailed: no snapshot could be made (disk full, directory gone). It is
+	// tried again after 1 s, doubling to 1 minute, and at each change.
+	HealthSnapshotFailed HealthCode = 8
+	// HealthNoReport: the host did not report on a generation within [Safe].ReportTimeout.
+	HealthNoReport HealthCode = 9
+	// HealthHanging: the file system at Event.Path does not answer (a dead server). Its
+	// plugins wait; all others go on.
+	HealthHanging HealthCode = 10
+	// HealthAnswering: that file system answers again.
+	HealthAnswering HealthCode = 11
 )
 
-// Event is what an event callback receives.
-type Event struct {
-	Kind       Kind
-	Sequence   uint64    // 1, 2, … per manager, in the order of delivery
-	Time       time.Time // when this was decided; of a change, when it was found complete
-	FirstSeen  time.Time // of a change: when it was first noticed
-	ID         string    // the plugin, "" for the manager as a whole
-	Path       string    // as registered, or the directory of a health event
-	Generation uint64    // of a change: how many versions were delivered, from 1
-	Health     HealthCode
-	Message    string
+// String returns the code's name without "Health", "None" for 0, "HealthCode(99)" for one
+// that is not known.
+func (c HealthCode) String() string { return nameOf(healthNames, c, "HealthCode") }
 
-	// With safe reload, of a change: the snapshot; of a Rollback: the last good one
-	// (Generation is 0 if there is none).
+var healthNames = map[HealthCode]string{0: "None", HealthOverflow: "Overflow", HealthPolling: "Polling", HealthWatching: "Watching",
+	HealthImageIncomplete: "ImageIncomplete", HealthPanic: "Panic", HealthUnreadable: "Unreadable", HealthReadable: "Readable",
+	HealthSnapshotFailed: "SnapshotFailed", HealthNoReport: "NoReport", HealthHanging: "Hanging", HealthAnswering: "Answering"}
+
+// Event is what an event callback receives. It is a copy that the callback may keep.
+//
+// Since 1.0.0. See also [Manager.SetEventCallback].
+type Event struct {
+	Kind     Kind
+	Sequence uint64 // 1, 2, … for each manager, in the order of delivery
+	// Time is when this was decided: of a change without safe reload, when the file was
+	// found complete; with safe reload, when it was validated.
+	Time      time.Time
+	FirstSeen time.Time // of a change: when its first notification came; otherwise as Time
+	ID        string    // the plugin; "" for a Health event about the whole manager
+	Path      string    // as it was given to Enable; of some Health events a directory; or ""
+	// Generation counts the versions of this plugin that were delivered: 1, 2, … Of a
+	// FileChanged it is that of the new version, of a FileRemoved that of the latest, of a
+	// Rollback that of the last good one. Otherwise 0.
+	Generation uint64
+	Health     HealthCode // of a Health event; otherwise 0
+	Message    string     // for people: one printable line of at most 1000 bytes, or ""
+
+	// Snapshot is the private, read-only copy to load, with safe reload: of a FileChanged
+	// the new version, of a Rollback the last good one; otherwise "". Its name was never
+	// used before. It stays until the generation is superseded by [Safe].Keep good ones,
+	// or has failed, or is released, or the plugin is disabled, or the manager is closed.
 	Snapshot     string
-	SnapshotSize int64
-	SnapshotHash string // SHA-256 in hexadecimal; also of what was Rejected
+	SnapshotSize int64 // in bytes; also of the version that was Rejected, if it was copied
+	// SnapshotHash is the SHA-256 of Snapshot, 64 hexadecimal digits; also of the version
+	// that was Rejected, if it was copied.
+	SnapshotHash string
 }
 
 func eventOf(e *engine.Event) Event {
@@ -66,26 +130,55 @@ func eventOf(e *engine.Event) Event {
 }
 
 // Candidate is a version that a [Validator] is asked about.
+//
+// Since 1.0.0. See also [Manager.SetValidator].
 type Candidate struct {
 	ID           string
-	Path         string // as registered
-	Snapshot     string // of the plugin's own file
-	SnapshotSize int64
-	SnapshotHash string // SHA-256 in hexadecimal
-	Generation   uint64 // the one that it will be if nothing comes in between
+	Path         string // as it was given to Enable; do not read it: it may have another version by now
+	Snapshot     string // the private copy of the plugin's own file, which the host will load; read this
+	SnapshotSize int64  // in bytes
+	SnapshotHash string // SHA-256, 64 hexadecimal digits
+	Generation   uint64 // what Event.Generation will be, if no other version is delivered before
 }
 
-// Validator accepts a version (nil) or rejects it. It runs on a goroutine of the
-// manager that is locked to its thread, one call at a time.
+// Validator accepts a version (nil) or rejects it: the text of the error is the message
+// of the [Rejected] event. It runs on a goroutine of the manager that is locked to its
+// thread, one call at a time for each manager, and may take long: other plugins are
+// delivered meanwhile. [Safe].ValidatorTimeout limits one call. It may call every method
+// of the manager.
+//
+// Since 1.0.0. See also [Candidate] and [Manager.SetValidator].
 type Validator func(Candidate) error
 
-// Outcome is what a host reports of a generation. The values are those of the C
-// header.
+// Outcome is what a host reports of a generation. The values are those of the C header.
+//
+// Since 1.0.0. See also [Manager.ReportReload].
 type Outcome int32
 
 // The outcomes.
+//
+// Since 1.0.0. See also [Manager.ReportReload].
 const (
-	ReloadOK       Outcome = 1 // loaded; it is the good one now
-	ReloadFailed   Outcome = 2 // it does not work
-	ReloadReleased Outcome = 3 // its snapshot is needed no more
+	// ReloadOK: the generation is loaded. It is the good one now; snapshots of earlier
+	// ones are removed, but for [Safe].Keep good ones.
+	ReloadOK Outcome = 1
+	// ReloadFailed: the generation does not work, or no longer works. A [Rollback] event
+	// names the last good one, and the content is not delivered again once
+	// [Safe].Retries are used up.
+	ReloadFailed Outcome = 2
+	// ReloadReleased: the host needs the generation's snapshot no longer. It is removed.
+	ReloadReleased Outcome = 3
 )
+
+// String returns the outcome's name without "Reload", "Outcome(9)" for one that is not
+// known.
+func (o Outcome) String() string { return nameOf(outcomeNames, o, "Outcome") }
+
+var outcomeNames = map[Outcome]string{ReloadOK: "OK", ReloadFailed: "Failed", ReloadReleased: "Released"}
+
+func nameOf[T ~int32](names map[T]string, value T, what string) string {
+	if name, known := names[value]; known {
+		return name
+	}
+	return fmt.Sprintf("%s(%d)", what, int32(value))
+}

@@ -8,91 +8,178 @@ import (
 	"github.com/qtforge/hotreload/core/internal/engine"
 )
 
-// DispatchMode says where callbacks run.
+// DispatchMode says where callbacks run. The values are those of the C header.
+//
+// Since 1.0.0. See also [Options].
 type DispatchMode int32
 
 // The dispatch modes.
+//
+// Since 1.0.0. See also [Manager.Dispatch].
 const (
-	DispatchThread DispatchMode = 0 // on one goroutine locked to its own thread
-	DispatchManual DispatchMode = 1 // inside Manager.Dispatch only
+	// DispatchThread: on one goroutine of the manager, which is locked to a thread of its
+	// own and lives until Close. It is the default.
+	DispatchThread DispatchMode = 0
+	// DispatchManual: only inside [Manager.Dispatch], on the goroutine that calls it.
+	// [Manager.EventFD] and [Manager.SetWakeup] say when to call it.
+	DispatchManual DispatchMode = 1
 )
 
-// Defaults of the options.
+// String returns the mode's name without "Dispatch", "DispatchMode(2)" for one that is not
+// known.
+func (d DispatchMode) String() string { return nameOf(modeNames, d, "DispatchMode") }
+
+var modeNames = map[DispatchMode]string{DispatchThread: "Thread", DispatchManual: "Manual"}
+
+// Defaults and special values of [Options] and [EnableOptions].
+//
+// Since 1.0.0.
 const (
-	DefaultQuiet        = engine.DefaultQuiet
-	DefaultMaxDelay     = engine.DefaultMaxDelay
-	DefaultPollInterval = engine.DefaultPollInterval
-	// NoQuiet, as a quiet period: deliver as soon as the file is complete.
+	DefaultQuiet        = engine.DefaultQuiet        // 100 ms
+	DefaultMaxDelay     = engine.DefaultMaxDelay     // 2 s
+	DefaultPollInterval = engine.DefaultPollInterval // 1 s
+	// NoQuiet, as a quiet period: deliver as soon as the file is complete. It is right for
+	// files that are replaced in one step (rename), and for writers of one pass where the
+	// system reports open writers.
 	NoQuiet time.Duration = engine.NoQuiet
 )
 
-// Options configure a manager. The zero value means all defaults.
+// Options configure a manager. The zero value means all defaults. [New] copies them; it
+// keeps what their pointers and slices lead to, which must not be changed afterwards.
+//
+// Since 1.0.0. See also [EnableOptions], whose fields hold for one plugin.
 type Options struct {
-	Dispatch     DispatchMode
-	Quiet        time.Duration // the quiet period: 0 = DefaultQuiet, NoQuiet, or up to one hour
-	MaxDelay     time.Duration // when a file that is rewritten without pause is delivered: 0 = DefaultMaxDelay, or up to 24 hours
-	PollInterval time.Duration // for what must be polled: 0 = DefaultPollInterval, or up to 24 hours
+	Dispatch DispatchMode // where callbacks run
+	// Quiet is the quiet period: how long a file must be without activity before it is
+	// delivered. 0: DefaultQuiet; NoQuiet: none; else up to 1 hour, in steps of 1 µs.
+	Quiet time.Duration
+	// MaxDelay is when a file that is rewritten without pause is delivered all the same,
+	// at a moment when it is complete. It counts from the first notification. A file that
+	// a process holds open for writing is waited for without limit. 0: DefaultMaxDelay;
+	// else up to 24 hours.
+	MaxDelay time.Duration
+	// PollInterval is how often directories are compared that cannot be watched. 0:
+	// DefaultPollInterval; else up to 24 hours.
+	PollInterval time.Duration
 
-	CheckImage             bool // deliver only complete ELF, PE and Mach-O images for this machine
-	IgnoreUnchangedContent bool // deliver neither a touch nor a byte-identical rewrite
-	ForcePolling           bool // compare files every PollInterval, use no notifications
+	// CheckImage delivers only files that are complete ELF, PE or Mach-O images for this
+	// machine. Others are waited for, with HealthImageIncomplete. With safe reload it is
+	// Safe.Image.
+	CheckImage bool
+	// IgnoreUnchangedContent delivers neither a touch nor a byte-identical rewrite. Each
+	// changed file is read and hashed.
+	IgnoreUnchangedContent bool
+	// ForcePolling uses no notifications of the system: files are compared every
+	// PollInterval.
+	ForcePolling bool
 
-	Safe        *Safe   // safe reload for every plugin; nil = none
-	SnapshotDir *string // absolute; nil = a directory of the user's own
+	// Safe asks for safe reload of every plugin; nil: only of those whose EnableOptions
+	// ask for it.
+	Safe *Safe
+	// SnapshotDir is where the snapshots of safe reload are kept: an absolute path. The
+	// directory is made if it is missing; one that exists must belong to the user and be
+	// closed to others. It is used when the first plugin with safe reload is enabled. nil:
+	// /run/user/UID/hotreload or /tmp/hotreload-UID; on Windows the temporary directory.
+	SnapshotDir *string
 
-	// ThreadStart, if set, runs first on the thread of DispatchThread.
+	// ThreadStart, if it is not nil, runs once on the thread of DispatchThread, before any
+	// callback. With DispatchManual it is not called.
 	ThreadStart func()
 
-	// Bulk, if set, is called when thousands of plugins are being enabled or disabled,
-	// and again when the manager has come to rest after that: a moment to give memory
-	// back to the system. It must neither wait nor call the manager.
+	// Bulk, if it is not nil, is called with true when thousands of plugins are being
+	// enabled or disabled, and with false when the manager has come to rest after that: a
+	// moment to give memory back to the system. It must neither wait nor call the manager.
 	Bulk func(under bool)
 }
 
 // EnableOptions configure one plugin. The zero value means all defaults.
+//
+// Since 1.0.0. See also [Manager.Enable].
 type EnableOptions struct {
-	Quiet          time.Duration // the quiet period: 0 = the manager's, NoQuiet, or up to one hour
-	AllowMissing   bool          // a file that does not exist yet is not an error
-	DeliverPresent bool          // the present version is delivered too, as the first change
-	Safe           *Safe         // its named fields replace the manager's
+	// Quiet is the plugin's quiet period. 0: the manager's; NoQuiet: none; else up to 1
+	// hour.
+	Quiet time.Duration
+	// AllowMissing permits that the file, or a directory of its path, does not exist yet.
+	// Its first version is then delivered as a change.
+	AllowMissing bool
+	// DeliverPresent delivers the version that is there now as well, as generation 1.
+	// Without it that version counts as known.
+	DeliverPresent bool
+	// Safe asks for safe reload of this plugin; the fields that it names replace those of
+	// Options.Safe. nil: all of the manager's.
+	Safe *Safe
 }
 
-// Safe asks for safe reload: the host is told of snapshots that were validated,
-// and reports how their loading went.
+// Safe asks for safe reload: the host is given private copies (snapshots) that were
+// validated, and reports with [Manager.ReportReload] how their loading went. &Safe{}
+// asks for snapshots alone.
 //
 // A manager has one (Options.Safe), a plugin may have another
 // (EnableOptions.Safe). A safeguard of the manager's holds for every plugin
 // unless the plugin's own Safe names the same field. A field is named when it is
 // not nil and not 0. A safeguard that is named but empty (an empty string, a list
-// without entries or with an empty one) is ErrInvalidArgument.
+// without entries or with an empty one) is ErrInvalidArgument. AllowList, PublicKeys
+// and Symbols of the manager can be replaced for a plugin, not switched off.
 //
-// AllowList, PublicKeys and Symbols of the manager can be replaced for a plugin,
-// not switched off.
+// A version is validated in this order, and the first rejection counts: StrictModes,
+// MaxSize, the copy, AllowList, PublicKeys, Image, Symbols, the [Validator]. Nothing parses
+// a file before AllowList and PublicKeys have accepted it. A rejected version is a
+// [Rejected] event.
+//
+// Since 1.0.0. See also [Manager.SetValidator] and docs/safe-reload.md.
 type Safe struct {
-	Files       []string // what else belongs to the plugin, relative to its directory; may be empty
-	Image       *bool    // reject files that are not complete images for this machine
-	Symbols     []string // that the image must export
-	AllowList   *string  // a file of SHA-256 sums
-	PublicKeys  []string // minisign's; one of them must have signed
-	Signature   *string  // not named: the plugin's path + ".minisig"
-	StrictModes *bool    // nobody else may be able to exchange the file
-	MaxSize     int64    // bytes of all files of the plugin, a larger version is rejected; SafeNone: no limit; by default DefaultMaxSize
+	// Files are the companion files of a plugin: absolute paths, or paths relative to its
+	// directory. They are copied with it, keep their places relative to it, and a change of
+	// one of them is a change of the plugin. The list may be empty. Not for Options.Safe.
+	Files []string
+	// Image, if true, rejects files that are not complete images for this machine.
+	Image *bool
+	// Symbols are names that the image must export.
+	Symbols []string
+	// AllowList is a file of SHA-256 sums as sha256sum writes it, at most 16 MiB. A
+	// relative path is resolved when it is given.
+	AllowList *string
+	// PublicKeys are keys of minisign, in base64. One of them must have signed each file.
+	PublicKeys []string
+	// Signature is the file of the plugin's signature; nil: its path + ".minisig". It needs
+	// PublicKeys. Not for Options.Safe.
+	Signature *string
+	// StrictModes, if true, rejects a version if another user than this one or root owns,
+	// or may write to, the file, the allow-list, or a directory or link on the way to one
+	// of them.
+	StrictModes *bool
+	// MaxSize limits all files of the plugin together, in bytes. A larger version is
+	// rejected before it is read. 0: DefaultMaxSize; SafeNone: no limit; else 1 or more.
+	MaxSize int64
 
-	ValidatorTimeout time.Duration // SafeNone: none, the default
-	AcceptOnTimeout  *bool         // what a timeout means; otherwise the version is rejected
-	ReportTimeout    time.Duration // when a missing report is noted; SafeNone: never, the default
-	Retries          int           // how often a failed version is offered again; SafeNone: never, the default
-	RetryDelay       time.Duration // before the first retry, then doubling; by default DefaultRetryDelay
-	Keep             int           // good generations kept beside the present one; by default 1; KeepNone
+	// ValidatorTimeout limits one call of the Validator. 0 or SafeNone: no limit; else up
+	// to 24 hours. A call that takes longer rejects the version, unless AcceptOnTimeout is
+	// true; its later answer is ignored.
+	ValidatorTimeout time.Duration
+	AcceptOnTimeout  *bool
+	// ReportTimeout is after which time a missing ReportReload is said, with
+	// HealthNoReport. 0 or SafeNone: never; else up to 24 hours.
+	ReportTimeout time.Duration
+	// Retries is how often a version that failed is delivered again, as a new generation. 0
+	// or SafeNone: never; else up to 1000.
+	Retries int
+	// RetryDelay is the time before the first retry; it doubles for each further one. 0:
+	// DefaultRetryDelay; else up to 24 hours.
+	RetryDelay time.Duration
+	// Keep is how many good generations are kept beside the latest good one. 0: one;
+	// KeepNone: none; else up to 1000.
+	Keep int
 }
 
-// Defaults and special values of [Safe].
+// Defaults and special values of [Safe]. In EnableOptions.Safe the special values switch
+// off what the manager's Safe has.
+//
+// Since 1.0.0.
 const (
-	DefaultRetryDelay = engine.DefaultRetryDelay
-	DefaultMaxSize    = engine.DefaultMaxSize
-	KeepNone          = engine.KeepNone
-	// SafeNone, as a timeout, a number of retries or a size: none, whatever the manager has.
-	SafeNone = engine.SafeNone
+	DefaultRetryDelay = engine.DefaultRetryDelay // 1 s
+	DefaultMaxSize    = engine.DefaultMaxSize    // 1 GiB, in bytes
+	KeepNone          = engine.KeepNone          // as Keep: no good generation but the latest
+	SafeNone          = engine.SafeNone          // as a timeout, Retries or MaxSize: none
 )
 
 func (o *Options) engine() engine.Options {

@@ -4,35 +4,38 @@ package core
 
 import "time"
 
-// Stats are a manager's figures at one moment. The counters only grow.
+// Stats are a manager's figures at one moment, all read at the same time. The uint64
+// counters count from New and only grow; the int figures are of now.
+//
+// Since 1.0.0. See also [Manager.Stats].
 type Stats struct {
-	Failed             bool      // after a contained fault
+	Failed             bool      // a fault was contained: see ErrPanic
 	Plugins            int       // enabled ids
-	WatchedDirectories int       // with a notification watch
-	PolledDirectories  int       // compared every PollInterval instead
-	Pending            int       // events waiting to be delivered
-	Settling           int       // changed, not yet quiet and whole
-	BeingWritten       int       // of these, held open for writing
-	IncompleteImages   int       // of these, refused by CheckImage so far
-	Notifications      uint64    // read from the source
-	Overflows          uint64    // times the system dropped notifications
-	Deliveries         uint64    // changes told
-	Removals           uint64    // removals told
-	Unchanged          uint64    // settled without anything to tell
-	Superseded         uint64    // complete versions replaced by a newer one before they were delivered
-	LastDelivery       time.Time // zero if none
-	Unreadable         int       // plugins whose file changed and cannot be read
+	WatchedDirectories int       // directories with a watch of the system
+	PolledDirectories  int       // directories that are compared every PollInterval instead
+	Pending            int       // events that wait to be delivered
+	Settling           int       // plugins whose file changed and is not yet quiet and complete
+	BeingWritten       int       // of these, those that a process holds open for writing
+	IncompleteImages   int       // plugins whose latest version CheckImage rejected
+	Notifications      uint64    // notifications of the system
+	Overflows          uint64    // times that the system dropped notifications
+	Deliveries         uint64    // changes delivered
+	Removals           uint64    // removals delivered
+	Unchanged          uint64    // settled without anything to deliver: chmod, noise, identical content
+	Superseded         uint64    // complete versions that a newer one replaced before they were delivered
+	LastDelivery       time.Time // of the latest change; zero if there was none
+	Unreadable         int       // plugins whose file changed and cannot be read at the moment
 
 	// Of safe reload.
-	Snapshots        int    // on the disk
-	SnapshotBytes    int64  // of these
-	Validating       int    // versions being copied or validated
-	Rejected         uint64 // versions that validation refused
-	ReloadsOK        uint64 // reported
-	ReloadsFailed    uint64 // reported
-	Rollbacks        uint64 // failures after which there was a good version
-	Suppressed       uint64 // versions not told because their content is known to fail
-	Retries          uint64 // failed versions offered again
-	Unreported       uint64 // generations not reported in time
-	SnapshotFailures uint64 // attempts
+	Snapshots        int    // copies on the disk
+	SnapshotBytes    int64  // their size together
+	Validating       int    // versions that are being copied or validated
+	Rejected         uint64 // versions that validation rejected
+	ReloadsOK        uint64 // generations reported as ReloadOK
+	ReloadsFailed    uint64 // reports of ReloadFailed
+	Rollbacks        uint64 // of these, those with a good version to go back to
+	Suppressed       uint64 // versions not delivered because their content is known to fail
+	Retries          uint64 // failed versions that were scheduled to be delivered again
+	Unreported       uint64 // generations that were not reported in time
+	SnapshotFailures uint64 // attempts to make a snapshot that failed
 }
