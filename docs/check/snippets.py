@@ -75,7 +75,7 @@ Block = tuple[str, str, dict[str, str]]
 
 
 def _fenced(text: str) -> Iterator[Block]:
-    """Of Markdown. Indented code outside of lists counts as shell commands."""
+    """Of Markdown. Indented code outside of lists counts as shell commands. A block of text is a picture: lines, arrows."""
     markers: dict[str, str] = {}
     lines = [*enumerate(text.splitlines(), 1)]
     blank, in_list = True, False
@@ -85,7 +85,7 @@ def _fenced(text: str) -> Iterator[Block]:
         fence = re.fullmatch(r"( *)(`{3,}|~{3,})\s*(.*?)\s*", line)
         if fence:
             indent, ticks, language = fence.groups()
-            if language not in LANGUAGES:
+            if language not in (*LANGUAGES, "text"):
                 raise ValueError(f"line {number}: a block of {language or 'no language'}; use one of {LANGUAGES}")
             block: list[str] = []
             while lines and lines[0][1].strip() != ticks:
@@ -93,7 +93,10 @@ def _fenced(text: str) -> Iterator[Block]:
             if not lines:
                 raise ValueError(f"line {number}: the block has no end")
             lines.pop(0)
-            yield language, "".join(f"{each}\n" for each in block), markers
+            if language != "text":
+                yield language, "".join(f"{each}\n" for each in block), markers
+            elif not re.search(r"[\u2500-\u257f\u25b2-\u25c4]", "".join(block)):
+                raise ValueError(f"line {number}: a block of text that is no picture; use one of {LANGUAGES}")
         elif re.match(r"( {4}|\t)\s*\S", line) and blank and not in_list:
             block = [line[4:]]
             while lines and re.match(r"( {4}|\t)|$", lines[0][1]):

@@ -84,6 +84,7 @@ def test_the_command_that_installs_the_package_does(command: str, folder: Path) 
     [
         ("a.md", "```rust\nfn\n```\n", "rust"),
         ("a.md", "```\ntext\n```\n", "no language"),
+        ("a.md", "```text\nmake lib\n```\n", "no picture"),
         ("a.md", "```c\nint x;\n", "has no end"),
         ("a.h", "/*\n *   hrm_manager_destroy(m);\n */\n", "outside of"),
         ("a.h", "/*\n *   \\code\n *   int x;\n */\n", "without"),
@@ -100,7 +101,7 @@ def test_code_that_no_test_could_find_is_an_error(name: str, text: str, what: st
 def test_each_kind_of_block_is_found(tmp_path: Path) -> None:
     documents = {
         "a.md": "<!-- file: x.c -->\n```c\nint x;\n```\n<!-- adds to: x.c -->\n```c\nint y;\n```\n"
-        "- item\n\n      not code\n\nText:\n\n    make lib\n",
+        "- item\n\n      not code\n\nText:\n\n    make lib\n```text\na ──► b\n```\n",
         "a.h": "/* A.\n *   \\code\n *   int x;\n *\n *   int y;\n *   \\endcode\n */\n",
         "a.py": 'class A:\n    """Does::\n\n        f()\n\n        g()\n\n    Then:\n\n        a/b  text\n    """\n',
         "a.ipynb": '{"cells": [{"cell_type": "code", "source": ["x = 1\\n", "x"]}]}',

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
 
-// Package watch is where notifications come from: fsnotify behind [Source], the
-// operation that fsnotify keeps to itself ([CloseWrite]), and the kernel's signal
-// that a file system was mounted or unmounted.
+// Package watch says which plugin a notification concerns. Watched is the path as a
+// path: every directory and link on the way to a file, the path chain. So a link that is
+// retargeted, a directory that is exchanged or made anew, and a mount are noticed.
+//
+//	source*.go, closewrite_*.go  fsnotify behind [Source]: the notifications of the system
+//	mounts_*.go                  the kernel's signal that a file system was mounted
+//	walk.go                      where a path leads on the disk, through links; a worker asks
+//	set.go                       [Set]: notifications in, files ([Leaf]) that may have changed out
+//	folder.go, dir.go            a directory as it is spelled, and the real one; what is polled
 //
 // A notification is a hint. The package does not say what has become of a file; its
-// user looks at the disk. It promises only that a directory that was added is
+// user looks at the disk. A [Source] promises only that a directory that was added is
 // reported about until it is removed, goes away, or events are lost, and the last of
-// these is reported as fsnotify.ErrEventOverflow. Then its user adds the directory
-// again: an inode number does not prove that a watch still lives.
+// these is reported as fsnotify.ErrEventOverflow. Then every directory is added again
+// ([Set.Renew]): an inode number does not prove that a watch still lives.
 package watch

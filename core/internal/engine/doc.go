@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+
+// Package engine owns the state of all plugins and puts the other packages together. It
+// decides nothing that they decide: watch says which plugin a notification concerns,
+// settle when its file is complete, verify whether the version may be loaded.
+//
+// All state is behind one lock, Engine.mu. Nothing that may block is done with it held:
+// the workers ask the disk, and the host's callbacks run without it. Whoever has
+// something new (a notification, an answer of a worker, a timer, a call from outside)
+// takes the lock, notes it and calls [Engine.turn], which goes on with everything that can
+// go on.
+//
+// One change goes through these files:
+//
+//	intake.go    notification → plugin → settle.Machine; the timer of what is due; hard links
+//	check.go     a check of one file, on a worker, and what is made of the answer; polling
+//	vet.go       safe reload: snapshot, safeguards, the validator function
+//	note.go      what goes into the queue, or is taken back from it; health events
+//	queue.go     what waits: one change for each plugin, the newest note of a kind
+//	dispatch.go  the delivery: Dispatch, the thread, the event descriptor (ready_*.go), the
+//	             last check before a delivery, the check after it
+//	callback.go  the host's functions, their release, the wakeup
+//	outcome.go   safe reload after the delivery: reports, rollback, retries, what is kept
+//
+// Beside them:
+//
+//	engine.go      Enable, Disable, Clear, pause, Close
+//	workers.go     the goroutines that ask the disk; file systems that hang
+//	plugin.go      what is kept of a plugin, and how a plugin is found
+//	policy.go      Safe, of a manager and of a plugin, merged
+//	safe.go        what a plugin with safe reload has beside the others
+//	comparison.go  when everything is compared with the disk, and the back-off
+//	bulk.go        many plugins that come or go at once
+//	options.go, event.go, stats.go, errors.go: as core has them; safego.go contains panics
+package engine
