@@ -51,7 +51,7 @@ func (s *life) done(m *Engine) {
 	m.mu.Unlock()
 }
 
-// SetReloadCallback sets the function that is told that a plugin needs
+// SetReloadCallback sets the function that is called when a plugin needs
 // reloading; nil removes it. While neither this nor an event callback is set,
 // changes stay pending. release, if not nil, runs exactly once: after the last
 // call of fn, also if this fails. The former function is not running any more
@@ -68,8 +68,7 @@ func (m *Engine) SetEventCallback(fn func(Event), release func()) error {
 
 // SetWakeup sets a function that is called when Dispatch has something to
 // deliver: once, until Dispatch has been called. It runs on a goroutine of the
-// manager, which meanwhile notices nothing, and should only signal; Dispatch
-// returns 0 inside it. Otherwise as SetReloadCallback.
+// manager and should only signal; Dispatch returns 0 inside it. Otherwise as SetReloadCallback.
 func (m *Engine) SetWakeup(fn func(), release func()) error {
 	var err error
 	if m.opts.Dispatch != DispatchManual {

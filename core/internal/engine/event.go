@@ -14,7 +14,7 @@ const (
 	Disabled    Kind = 3 // Disable or Clear; the last event of its id, dropped with Enabled if both waited too long
 	FileRemoved Kind = 4 // the file is gone
 	Health      Kind = 5 // the library degraded or recovered
-	Rejected    Kind = 6 // validation refused a version
+	Rejected    Kind = 6 // validation rejected a version
 	Rollback    Kind = 7 // a version failed in the host; this is what to go back to
 )
 
@@ -26,7 +26,7 @@ const (
 	HealthOverflow        HealthCode = 1  // the system dropped notifications
 	HealthPolling         HealthCode = 2  // a directory cannot be watched and is polled
 	HealthWatching        HealthCode = 3  // a polled directory is watched again
-	HealthImageIncomplete HealthCode = 4  // CheckImage refused a version
+	HealthImageIncomplete HealthCode = 4  // CheckImage rejected a version
 	HealthPanic           HealthCode = 5  // a fault was contained
 	HealthUnreadable      HealthCode = 6  // a plugin's file cannot be read, and is waited for
 	HealthReadable        HealthCode = 7  // it can be read again
@@ -40,11 +40,11 @@ const (
 type Event struct {
 	Kind       Kind
 	Sequence   uint64    // 1, 2, … per manager, in the order of delivery
-	Time       time.Time // when this was decided; for a change, when it was whole
-	FirstSeen  time.Time // for a change: when its first sign was noticed
+	Time       time.Time // when this was decided; for a change, when it was found complete
+	FirstSeen  time.Time // for a change: when its first notification came
 	ID         string    // the plugin, "" for the manager as a whole
 	Path       string    // as registered, or the directory of a health event
-	Generation uint64    // for a change: how many versions were told, from 1
+	Generation uint64    // for a change: how many versions were delivered, from 1
 	Health     HealthCode
 	Message    string
 

@@ -27,7 +27,7 @@ const (
 	DefaultQuiet        = 100 * time.Millisecond
 	DefaultMaxDelay     = 2 * time.Second
 	DefaultPollInterval = time.Second
-	// NoQuiet, as a quiet period: deliver as soon as the file is whole.
+	// NoQuiet, as a quiet period: deliver as soon as the file is complete.
 	NoQuiet time.Duration = -1
 
 	maxQuiet    = time.Hour
@@ -38,12 +38,12 @@ const (
 // Options configure a manager. The zero value means all defaults.
 type Options struct {
 	Dispatch     DispatchMode
-	Quiet        time.Duration // how long a file must be left alone; 0 = DefaultQuiet, or NoQuiet
-	MaxDelay     time.Duration // when a file rewritten without pause is told all the same
+	Quiet        time.Duration // the quiet period; 0 = DefaultQuiet, or NoQuiet
+	MaxDelay     time.Duration // when a file that is rewritten without pause is delivered
 	PollInterval time.Duration // for what must be polled
 
-	CheckImage             bool // tell only whole ELF, PE and Mach-O images for this machine
-	IgnoreUnchangedContent bool // tell neither a touch nor a byte-identical rewrite
+	CheckImage             bool // deliver only complete ELF, PE and Mach-O images for this machine
+	IgnoreUnchangedContent bool // deliver neither a touch nor a byte-identical rewrite
 	ForcePolling           bool // compare files every PollInterval, use no notifications
 
 	Safe        *Safe   // safe reload for every plugin; nil = none
@@ -52,10 +52,9 @@ type Options struct {
 	// ThreadStart, if set, runs first on the thread of DispatchThread.
 	ThreadStart func()
 
-	// Bulk, if set, is told when thousands of plugins are being enabled or have
-	// been disabled, and again when the manager has come to rest after that: a
-	// moment to give memory back to the system. It runs on the manager's own
-	// goroutine and must not wait.
+	// Bulk, if set, is called with Engine.mu held when thousands of plugins are being
+	// enabled or disabled, and again when the manager has come to rest after that: a
+	// moment to give memory back to the system. It must neither wait nor call the Engine.
 	Bulk func(under bool)
 
 	// Seams for tests: where hints come from, and the disk.
@@ -71,7 +70,7 @@ type Options struct {
 type EnableOptions struct {
 	Quiet          time.Duration // 0 = the manager's, or NoQuiet
 	AllowMissing   bool          // a file that does not exist yet is not an error
-	DeliverPresent bool          // the present version is told too, as the first change
+	DeliverPresent bool          // the present version is delivered too, as the first change
 	Safe           *Safe         // its named fields replace the manager's
 }
 

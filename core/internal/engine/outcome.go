@@ -15,7 +15,7 @@ import (
 // This file is what follows a delivery with safe reload: the host's report, what
 // is kept to go back to, what is not offered again.
 
-// ReportReload says how the host's loading of a told generation went.
+// ReportReload says how the host's loading of a delivered generation went.
 func (m *Engine) ReportReload(id string, generation uint64, outcome Outcome, message string) error {
 	if outcome < ReloadOK || outcome > ReloadReleased {
 		return fail(ErrInvalidArgument, "the result %d is neither 1 (ok), 2 (failed) nor 3 (released)", outcome)

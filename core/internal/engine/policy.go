@@ -9,7 +9,7 @@ import (
 	"github.com/qtforge/hotreload/core/internal/verify"
 )
 
-// Safe asks for safe reload: the host is told of snapshots that were validated,
+// Safe asks for safe reload: the host is given snapshots that were validated,
 // and reports how their loading went.
 //
 // A manager has one (Options.Safe), a plugin may have another

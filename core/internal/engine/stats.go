@@ -11,14 +11,14 @@ type Stats struct {
 	WatchedDirectories int       // with a notification watch
 	PolledDirectories  int       // compared every PollInterval instead
 	Pending            int       // events waiting to be delivered
-	Settling           int       // changed, not yet quiet and whole
+	Settling           int       // changed, not yet quiet and complete
 	BeingWritten       int       // of these, held open for writing
-	IncompleteImages   int       // of these, refused by CheckImage so far
+	IncompleteImages   int       // plugins whose latest version CheckImage rejected
 	Notifications      uint64    // read from the source
 	Overflows          uint64    // times the system dropped notifications
-	Deliveries         uint64    // changes told
-	Removals           uint64    // removals told
-	Unchanged          uint64    // settled without anything to tell
+	Deliveries         uint64    // changes delivered
+	Removals           uint64    // removals delivered
+	Unchanged          uint64    // settled without anything to deliver
 	Superseded         uint64    // complete versions replaced by a newer one before they were delivered
 	LastDelivery       time.Time // zero if none
 	Unreadable         int       // plugins whose file changed and cannot be read
@@ -27,11 +27,11 @@ type Stats struct {
 	Snapshots        int    // on the disk
 	SnapshotBytes    int64  // of these
 	Validating       int    // versions being copied or validated
-	Rejected         uint64 // versions that validation refused
+	Rejected         uint64 // versions that validation rejected
 	ReloadsOK        uint64 // reported
 	ReloadsFailed    uint64 // reported
 	Rollbacks        uint64 // failures after which there was a good version
-	Suppressed       uint64 // versions not told because their content is known to fail
+	Suppressed       uint64 // versions not delivered because their content is known to fail
 	Retries          uint64 // failed versions offered again
 	Unreported       uint64 // generations not reported in time
 	SnapshotFailures uint64 // attempts

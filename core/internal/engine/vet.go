@@ -56,7 +56,7 @@ type Candidate struct {
 	Generation   uint64 // the one it will be if nothing comes in between
 }
 
-// Validator accepts (nil) or refuses a version. It runs on a goroutine of the
+// Validator accepts (nil) or rejects a version. It runs on a goroutine of the
 // manager that is locked to its thread.
 type Validator func(Candidate) error
 

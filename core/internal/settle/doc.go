@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package settle decides when a change of one plugin's file is complete. It is a
-// pure state machine: it reads no clock and no disk, and starts nothing.
+// Package settle decides when a change of one plugin's file is complete, and whether it
+// is new: quiet period, maximum delay, writers, what the host knows, what was rejected. It
+// is a pure state machine: it reads no clock and no disk, and starts nothing.
 //
 // A [Machine] is idle until a [Notification]. Then it settles: it says when the
 // file is to be checked ([Machine.Due]). A check is an [Observation], which is what
@@ -13,7 +14,7 @@
 // has three answers: where the system does not say, notifications of writes and closes
 // decide, and two checks that agree.
 //
-// version.go compares versions. The rules are written as stories in testdata, one or
+// machine.go is the machine, version.go compares versions. The rules are written as stories in testdata, one or
 // more for each sentence of testdata/sentences. schedule_test.go lets something else
 // happen at each point of each story.
 package settle

@@ -50,7 +50,7 @@ func Open() (Source, error) {
 }
 
 // drain always takes errors at once: fsnotify 1.10 sends some of them with its
-// lock held, and Add or Remove in the loop would wait for that lock for ever.
+// lock held, and Add or Remove would wait for that lock for ever.
 // Only the overflow matters, and one is as good as many.
 func (s *fsnotifySource) drain() {
 	for err := range s.w.Errors {
