@@ -138,6 +138,42 @@ func ExampleManager_SetWakeup() {
 	// Output: greeting needs a reload
 }
 
+// A callback that panics ends its manager, not the program.
+func ExampleManager_Fault() {
+	dir, remove := directory()
+	defer remove()
+	plugin := filepath.Join(dir, "greeting.txt")
+	install(plugin, "hello")
+	m, err := core.New(core.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	health := make(chan core.Event, 1)
+	m.SetEventCallback(func(ev core.Event) {
+		if ev.Kind == core.Health {
+			health <- ev
+		}
+	}, nil)
+	m.SetReloadCallback(func(string) { panic("a mistake") }, nil)
+	if err := m.Enable("greeting", plugin, core.EnableOptions{}); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	install(plugin, "good day")
+	fmt.Println(await(health).Health)
+	_, err = m.Disable("greeting")
+	fmt.Println(errors.Is(err, core.ErrPanic))
+	s, err := m.Stats()
+	fmt.Println(s.Failed, err)
+	// Output:
+	// Panic
+	// true
+	// true <nil>
+}
+
 // Files that are replaced in one step need no quiet period.
 func ExampleOptions() {
 	dir, remove := directory()

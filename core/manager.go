@@ -58,9 +58,9 @@ func (m *Manager) Enable(id, path string, o EnableOptions) error {
 }
 
 // Disable ends the watching of id and drops what is pending for it, its snapshots
-// included. It reports whether id was enabled. When it returns, no change of id is being
-// delivered or validated, and none will be; inside a callback, a change that is just
-// being delivered ends later.
+// included. It reports whether id was enabled. When it returns, no callback about a change
+// of id, and no call of the validator about id, is running or will run. Inside a callback
+// Disable does not wait for that callback.
 //
 // Errors: ErrClosed, ErrPanic.
 //
@@ -151,8 +151,9 @@ func (m *Manager) SetReloadCallback(fn func(id string), release func()) error {
 // the reload callback does; nil removes it. fn and release are as for SetReloadCallback.
 //
 // Set it before the first Enable. Only changes wait for a callback; other events that occur
-// while no event callback is set are dropped. Of those that wait to be delivered, a newer
-// one of the same kind and plugin supersedes the older one.
+// while no event callback is set are dropped, and so are those that wait when it is removed.
+// Of those that wait to be delivered, a newer one of the same kind and plugin supersedes
+// the older one.
 //
 // Errors: ErrClosed, ErrPanic.
 //
