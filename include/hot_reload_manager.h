@@ -458,6 +458,13 @@ typedef struct hrm_enable_options {
 #define HRM_HEALTH_SNAPSHOT_FAILED 8
 /** hrm_event.health: safe reload: the host did not report within report_timeout_ms. */
 #define HRM_HEALTH_NO_REPORT 9
+/**
+ * hrm_event.health: the file system at hrm_event.path (a mount point) does not answer; its plugins wait until it does, and
+ * nothing of them is lost. Comes 0.5 to 1 s after the library asked. Plugins on other file systems do not wait.
+ */
+#define HRM_HEALTH_HANGING 10
+/** hrm_event.health: the file system at hrm_event.path answers again; what changed there meanwhile is delivered. */
+#define HRM_HEALTH_ANSWERING 11
 
 /**
  * An event. Strings are never NULL and are valid until the callback returns.

@@ -158,6 +158,8 @@ enum class Health : std::int32_t {
     readable = 7,          ///< a plugin's file can be read again
     snapshot_failed = 8,   ///< safe reload: no snapshot could be made; it is tried again
     no_report = 9,         ///< safe reload: the host did not report in time
+    hanging = 10,          ///< the file system at Event::path does not answer; its plugins wait until it does
+    answering = 11,        ///< the file system at Event::path answers again
 };
 
 /**

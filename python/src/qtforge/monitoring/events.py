@@ -62,6 +62,10 @@ class Health(_OpenEnum):
     """Safe reload: no snapshot could be made; it is tried again."""
     NO_REPORT = 9
     """Safe reload: report_reload() was not called within report_timeout_ms."""
+    HANGING = 10
+    """The file system at Event.path does not answer; its plugins wait until it does. Plugins elsewhere do not wait."""
+    ANSWERING = 11
+    """The file system at Event.path answers again; what changed there meanwhile is delivered."""
 
 
 @dataclass(frozen=True, slots=True)
