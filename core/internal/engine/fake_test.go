@@ -62,6 +62,8 @@ func (d *fakeDisk) put(path string, kind fsys.Kind, content string) *fakeNode {
 	n.info = fsys.Info{Kind: kind, Fingerprint: fsys.Fingerprint{Exists: true, Dev: 1, Inode: d.ino}}
 	if strings.HasPrefix(path, "/net") {
 		n.info.Fingerprint.Dev = 2
+	} else if isBelow(path, "/hung") {
+		n.info.Fingerprint.Dev = 3
 	}
 	d.nodes[path] = n
 	n.touch()
