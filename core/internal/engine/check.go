@@ -6,6 +6,7 @@ import (
 	"container/heap"
 	"errors"
 	"io/fs"
+	"slices"
 	"syscall"
 	"time"
 
@@ -45,16 +46,34 @@ type pluginFiles struct {
 	companions []string
 	remote     bool // on a file system that answers stat from a cache
 	contents   bool // options ask for reading the file
+
+	// Where these are, through no links as far as is known: which file system is
+	// asked. "" and nil if nobody wants to know.
+	nameAt, fileAt string
+	companionsAt   []string
 }
 
 func (m *Engine) filesOf(p *plugin) pluginFiles {
 	f := pluginFiles{path: p.Path(), dir: p.Folder().Dir(), name: p.Name(), remote: m.intake.set.IsRemote(&p.Leaf)}
+	f.nameAt, f.fileAt = m.intake.set.Whereabouts(&p.Leaf)
 	if p.safe != nil {
 		f.companions = p.safe.companionPaths // the content is examined in a snapshot
+		for _, l := range p.safe.companions {
+			_, at := m.intake.set.Whereabouts(l)
+			f.companionsAt = append(f.companionsAt, at)
+		}
 	} else {
 		f.contents = m.opts.CheckImage || m.opts.IgnoreUnchangedContent
 	}
 	return f
+}
+
+// companionAt is where a companion file is.
+func (f *pluginFiles) companionAt(i int) string {
+	if i < len(f.companionsAt) {
+		return f.companionsAt[i]
+	}
+	return f.companions[i]
 }
 
 // startCheck has a file checked, unless its folder is being walked to: then it is
@@ -80,14 +99,23 @@ func (m *Engine) startCheck(w *work) {
 
 // whereabouts is a path that lies on the file system of a plugin's file, as far as
 // is known.
-func (m *Engine) whereabouts(p *plugin) string { return m.intake.set.Whereabouts(&p.Leaf) }
+func (m *Engine) whereabouts(p *plugin) string {
+	_, file := m.intake.set.Whereabouts(&p.Leaf)
+	return file
+}
 
 // check looks at the file. It runs on a worker.
 func (m *Engine) check(c *check, at func(string)) {
 	c.begun = time.Now()
 	var end fsys.Info
 	if c.follow {
-		c.places, end = watch.Follow(m.opts.disk, c.files.dir, c.files.name, at)
+		where := c.files.nameAt
+		c.places, end = watch.Follow(m.opts.disk, c.files.dir, c.files.name, func(path string) {
+			if where != "" {
+				path, where = where, "" // the first is the name itself
+			}
+			at(path)
+		})
 	}
 	if end.Kind == fsys.Regular && len(c.places) == 0 && !c.files.remote && len(c.files.companions) == 0 {
 		c.info = end // what stat would say
@@ -99,7 +127,7 @@ func (m *Engine) check(c *check, at func(string)) {
 		return
 	}
 	c.opened = time.Now()
-	at(c.files.path)
+	at(c.files.fileAt)
 	f, in, err := m.opts.openFile(c.files.path)
 	if errors.Is(err, fs.ErrPermission) {
 		c.err = err
@@ -109,8 +137,9 @@ func (m *Engine) check(c *check, at func(string)) {
 	}
 	defer f.Close()
 	c.writer, c.after = f.Writer(), in
-	for _, path := range c.files.companions {
-		if w := m.writerAt(path, at); w == fsys.HasWriter || w == fsys.WriterUnknown && c.writer == fsys.NoWriter {
+	for i, path := range c.files.companions {
+		at(c.files.companionAt(i))
+		if w := m.writerAt(path); w == fsys.HasWriter || w == fsys.WriterUnknown && c.writer == fsys.NoWriter {
 			c.writer = w
 		}
 	}
@@ -136,7 +165,7 @@ func (c *check) observation() settle.Observation {
 
 // readContents reads the file's content, as far as options ask for it.
 func (m *Engine) readContents(c *check, f fsys.File, size int64, isNew bool, at func(string)) {
-	f = &reportingFile{f, func() { at(c.files.path) }}
+	f = &reportingFile{f, func() { at(c.files.fileAt) }}
 	if m.opts.CheckImage && isNew {
 		if c.image = m.opts.checkImage(f, size); c.image != nil {
 			return
@@ -178,7 +207,7 @@ func (m *Engine) isClosing() bool {
 // network file system stat may answer from a cache for up to a minute, but opening
 // asks the server (nfs(5), close-to-open), whose clock says nothing here.
 func (m *Engine) statFiles(f *pluginFiles, at func(string)) (fsys.Info, error) {
-	at(f.path)
+	at(f.fileAt)
 	in, err := m.opts.disk.Stat(f.path)
 	if err != nil {
 		return fsys.Info{}, err
@@ -191,8 +220,8 @@ func (m *Engine) statFiles(f *pluginFiles, at func(string)) (fsys.Info, error) {
 		in.Remote = true
 	}
 	if in.Kind == fsys.Regular {
-		for _, path := range f.companions {
-			at(path)
+		for i, path := range f.companions {
+			at(f.companionAt(i))
 			in.Fold(m.statFile(path))
 		}
 	}
@@ -208,8 +237,7 @@ func (m *Engine) statFile(path string) fsys.Info {
 }
 
 // writerAt says whether a process holds the file at a path open for writing.
-func (m *Engine) writerAt(path string, at func(string)) fsys.Writer {
-	at(path)
+func (m *Engine) writerAt(path string) fsys.Writer {
 	f, _, err := m.opts.openFile(path)
 	if err != nil {
 		return fsys.WriterUnknown
@@ -221,8 +249,13 @@ func (m *Engine) writerAt(path string, at func(string)) fsys.Writer {
 // hasWriter reports whether a process is known to hold one of the files open for
 // writing.
 func (m *Engine) hasWriter(f *pluginFiles, at func(string)) bool {
-	for _, path := range append([]string{f.path}, f.companions...) {
-		if m.writerAt(path, at) == fsys.HasWriter {
+	at(f.fileAt)
+	if m.writerAt(f.path) == fsys.HasWriter {
+		return true
+	}
+	for i, path := range f.companions {
+		at(f.companionAt(i))
+		if m.writerAt(path) == fsys.HasWriter {
 			return true
 		}
 	}
@@ -324,8 +357,8 @@ func (m *Engine) canRead(w *work) {
 }
 
 // compareFolder finds out without notifications what of a folder's plugins has
-// changed, and notes signs for them. walk, if it is not nil, looks first whether the folder is another one; it
-// runs on the worker.
+// changed, and notes signs for them. walk, if it is not nil, looks first whether the
+// folder is another one; it runs on the worker.
 func (m *Engine) compareFolder(f *watch.Folder, signs watch.Signs, walk func(at func(string))) {
 	type compared struct {
 		p     *plugin
@@ -333,16 +366,26 @@ func (m *Engine) compareFolder(f *watch.Folder, signs watch.Signs, walk func(at 
 		info  fsys.Info
 	}
 	var all []compared
+	var latest *plugin
 	f.Leaves(func(l *watch.Leaf) {
 		p := m.plugins.of(l)
-		if w := m.intake.settling[p]; p != nil && (w == nil || !w.machine.Settling()) {
-			all = append(all, compared{p: p, files: m.filesOf(p)})
+		if p == nil || p == latest || l != &p.Leaf && p.Folder() == f { // one comparison is for all files of a plugin
+			return
+		}
+		latest = p
+		if w := m.intake.settling[p]; w != nil && w.machine.Settling() {
+			return
+		}
+		if files := m.filesOf(p); files.areTogether() {
+			all = append(all, compared{p: p, files: files})
+		} else {
+			m.compareApart(p, signs)
 		}
 	})
 	if len(all) == 0 && walk == nil {
 		return
 	}
-	m.workers.do(f.Dir(), func(at func(string)) {
+	m.workers.do(m.intake.set.WhereaboutsOf(f), func(at func(string)) {
 		if walk != nil {
 			walk(at)
 		}
@@ -351,12 +394,50 @@ func (m *Engine) compareFolder(f *watch.Folder, signs watch.Signs, walk func(at 
 		}
 		m.step(func() {
 			for i := range all {
-				if c := &all[i]; !c.p.disabled() && m.differs(c.p, &c.info) {
-					m.intake.set.Touch(&c.p.Leaf, signs)
-				}
+				m.compared(all[i].p, &all[i].info, signs)
 			}
 		})
 	})
+}
+
+// areTogether reports whether all files are in the folder, as far as is known. If not,
+// they may be on another file system than the others there, and hang alone.
+func (f *pluginFiles) areTogether() bool {
+	dir, _ := fsys.SplitPath(f.nameAt)
+	isHere := func(path string) bool {
+		d, _ := fsys.SplitPath(path)
+		return d == dir
+	}
+	return isHere(f.fileAt) && !slices.ContainsFunc(f.companionsAt, func(path string) bool { return !isHere(path) })
+}
+
+// compareApart is compareFolder for one plugin. There is one comparison of it at a
+// time, and one that is asked for meanwhile follows.
+func (m *Engine) compareApart(p *plugin, signs watch.Signs) {
+	if again, underWay := m.intake.apart[p]; underWay {
+		m.intake.apart[p] = again | signs
+		return
+	}
+	m.intake.apart[p] = 0
+	files := m.filesOf(p)
+	m.workers.do(files.fileAt, func(at func(string)) {
+		in, _ := m.statFiles(&files, at)
+		m.step(func() {
+			again := m.intake.apart[p]
+			delete(m.intake.apart, p)
+			m.compared(p, &in, signs)
+			if again != 0 && !p.disabled() {
+				m.compareApart(p, again)
+			}
+		})
+	})
+}
+
+// compared notes signs for a plugin if a comparison has found another file.
+func (m *Engine) compared(p *plugin, in *fsys.Info, signs watch.Signs) {
+	if !p.disabled() && m.differs(p, in) {
+		m.intake.set.Touch(&p.Leaf, signs)
+	}
 }
 
 // differs reports whether a file has changed since the last check of it.

@@ -105,7 +105,7 @@ func (m *Engine) Enable(id, path string, o EnableOptions) error {
 	if s != nil {
 		files := pluginFiles{path: abs, companions: s.companionPaths}
 		in, _ = m.statFiles(&files, func(string) {})
-		s.payload = m.payloadOf(s, false)
+		s.payload = m.payloadOf(s, &files, false, func(string) {})
 	}
 	present := o.DeliverPresent && in.Kind == fsys.Regular
 	var h *fsys.Hash

@@ -212,7 +212,6 @@ func TestFileSystemThatHangsAtAnyAccessHoldsUpNothingElse(t *testing.T) {
 				for n <= mostHungAccesses && hang(t, s, ending, n) {
 					n++
 				}
-				t.Log(n-1, "accesses")
 				if !t.Failed() && n < 5 {
 					t.Errorf("only %d accesses", n-1)
 				}

@@ -29,9 +29,10 @@ type intake struct {
 	due      deadlines         // of these, by the time of the next check
 	writing  int               // of these, held open for writing at the last check
 	linked   map[fsys.ID][]*plugin
-	links    map[*plugin]fsys.ID    // files with several names
-	polls    map[*watch.Folder]bool // under way
-	hanging  map[*watch.Folder]bool // a walk there does not come back
+	links    map[*plugin]fsys.ID     // files with several names
+	polls    map[*watch.Folder]bool  // under way
+	apart    map[*plugin]watch.Signs // comparisons under way, and what to look for after them
+	hanging  map[*watch.Folder]bool  // a walk there does not come back
 
 	timer    *time.Timer // for what is due next; idle, it does not run
 	poll     *time.Timer // runs only while something is polled
@@ -62,6 +63,7 @@ func (m *Engine) startEngine(src watch.Source) {
 	e.set = watch.NewSet(src, m.opts.ForcePolling, m.reportDirectory)
 	e.settling = map[*plugin]*work{}
 	e.linked, e.links = map[fsys.ID][]*plugin{}, map[*plugin]fsys.ID{}
+	e.apart = map[*plugin]watch.Signs{}
 	e.polls, e.hanging = map[*watch.Folder]bool{}, map[*watch.Folder]bool{}
 	m.workers.start, m.workers.mountOf = m.contained, m.opts.mountOf
 	m.workers.hangs = m.mountHangs
@@ -172,7 +174,7 @@ func (m *Engine) turn() {
 func (m *Engine) startWalks() {
 	for _, errand := range m.intake.set.ToWalk() {
 		dir := errand.Folder.Dir()
-		m.workers.add(task{where: dir, do: func(at func(string)) {
+		m.workers.add(task{where: m.intake.set.WhereaboutsOf(errand.Folder), do: func(at func(string)) {
 			w := watch.WalkTo(m.opts.disk, dir, at)
 			m.step(func() { m.walked(errand, &w) })
 		}, stuck: func() {

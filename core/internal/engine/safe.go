@@ -187,8 +187,9 @@ func resolve(path string) (string, error) {
 	return fsys.JoinPath(wd, path), nil
 }
 
-// payloadOf is the same without signatures and the like.
-func (m *Engine) payloadOf(s *safeState, remote bool) fsys.Info {
+// payloadOf is the fingerprint of a plugin's files without signatures and the like.
+func (m *Engine) payloadOf(s *safeState, files *pluginFiles, remote bool, at func(string)) fsys.Info {
+	at(files.fileAt)
 	path := s.files[0].Path
 	in := m.statFile(path)
 	if remote && in.Kind == fsys.Regular {
@@ -197,7 +198,8 @@ func (m *Engine) payloadOf(s *safeState, remote bool) fsys.Info {
 			_ = f.Close()
 		}
 	}
-	for _, f := range s.files[1:] {
+	for i, f := range s.files[1:] {
+		at(files.companionAt(i))
 		in.Fold(m.statFile(f.Path))
 	}
 	return in
@@ -205,8 +207,9 @@ func (m *Engine) payloadOf(s *safeState, remote bool) fsys.Info {
 
 // isPayload reports whether payload is that of the version seen: a path may have
 // led elsewhere for a moment.
-func (m *Engine) isPayload(s *safeState, payload fsys.Info, seen *fsys.Info) bool {
-	for _, path := range s.evidence {
+func (m *Engine) isPayload(s *safeState, files *pluginFiles, payload fsys.Info, seen *fsys.Info, at func(string)) bool {
+	for i, path := range s.evidence {
+		at(files.companionAt(len(s.files) - 1 + i))
 		payload.Fold(m.statFile(path))
 	}
 	return payload.Fingerprint == seen.Fingerprint

@@ -117,11 +117,13 @@ type vetter struct {
 	late   chan struct{} // closed when the latest call, timed out, has returned
 }
 
-// openStore opens the store of snapshots when the first plugin needs it.
+// openStore opens the store of snapshots when the first plugin needs it. Its file
+// system may hang, and then only the caller.
 func (m *Engine) openStore() error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.usable(); err != nil || m.vet.store != nil {
+	err, isOpen := m.usable(), m.vet.store != nil
+	m.mu.Unlock()
+	if err != nil || isOpen {
 		return err
 	}
 	open := snapshots.OpenStandard
@@ -132,9 +134,14 @@ func (m *Engine) openStore() error {
 	if err != nil {
 		return storeError(err)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(); err != nil || m.vet.store != nil {
+		return err // another call was faster; a store that has made nothing needs no Close
+	}
 	store.Step = m.opts.step
 	m.vet.store = store
-	m.workers.do(store.Base(), func(func(string)) { store.Sweep() })
+	m.workers.do(store.Base(), store.Sweep)
 	return nil
 }
 
@@ -175,12 +182,13 @@ func (m *Engine) discardLocked(s *snapshot) {
 	}
 	trash := append(m.vet.trash, s)
 	m.vet.trash = nil
-	m.workers.do(s.Root, func(func(string)) { m.remove(trash) })
+	m.workers.do(s.Root, func(at func(string)) { m.remove(trash, at) })
 }
 
 // remove removes snapshots. It runs on a worker.
-func (m *Engine) remove(trash []*snapshot) {
+func (m *Engine) remove(trash []*snapshot, at func(string)) {
 	for _, s := range trash {
+		at(s.Root)
 		err := s.Remove()
 		m.mu.Lock()
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && runtime.GOOS == "windows" {
@@ -201,7 +209,6 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 		step = func(string) {}
 	}
 	stopped := func() bool {
-		at(c.files.path)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		return c.superseded || m.closed
@@ -210,8 +217,13 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 	if stopped() {
 		return nil, fsys.ErrStopped
 	}
-	c.payload = m.payloadOf(s, c.info.Remote)
+	c.payload = m.payloadOf(s, &c.files, c.info.Remote, at)
+	where := map[string]string{s.files[0].Path: c.files.fileAt} // of what is copied
 	for i, f := range s.files {
+		if i > 0 {
+			where[f.Path] = c.files.companionAt(i - 1)
+		}
+		at(where[f.Path])
 		var open string
 		if s.o.strictModes {
 			open = m.opts.strict(f.Path)
@@ -228,6 +240,7 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 		}
 	}
 	if s.o.strictModes && s.checks.AllowList != "" {
+		at(s.checks.AllowList)
 		if _, err := m.opts.disk.Stat(s.checks.AllowList); err != nil { // which others could be about to make
 			return nil, verify.RejectForNow("the allow-list: %v", err)
 		}
@@ -235,7 +248,7 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 			return nil, verify.RejectForNow("others could exchange the allow-list: %s", why)
 		}
 	}
-	if !m.isPayload(s, c.payload, &c.info) {
+	if !m.isPayload(s, &c.files, c.payload, &c.info, at) {
 		return nil, snapshots.ErrChanged
 	}
 	m.mu.Lock()
@@ -245,7 +258,13 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 	if same {
 		return nil, errSame // only a signature or the like has changed
 	}
-	taken, err := m.vet.store.Take(s.files, snapshots.Limits{MaxBytes: s.o.maxSize, Opened: s.opened}, stopped)
+	limits := snapshots.Limits{MaxBytes: s.o.maxSize, Opened: s.opened, At: func(path string) {
+		if w, known := where[path]; known {
+			path = w
+		}
+		at(path)
+	}}
+	taken, err := m.vet.store.Take(s.files, limits, stopped)
 	if err != nil {
 		if in, _ := m.statFiles(&c.files, at); in.Fingerprint != c.info.Fingerprint {
 			err = snapshots.ErrChanged // whatever it was, the file is another one by now
@@ -263,11 +282,11 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 	bad := s.bad(snap.Sum)
 	m.mu.Unlock()
 	in, _ := m.statFiles(&c.files, at)
-	if in.Fingerprint != c.info.Fingerprint || !m.isPayload(s, snap.Source, &c.info) || m.hasWriter(&c.files, at) {
+	if in.Fingerprint != c.info.Fingerprint || !m.isPayload(s, &c.files, snap.Source, &c.info, at) || m.hasWriter(&c.files, at) {
 		return snap, snapshots.ErrChanged
 	}
 	if in.Changed != c.info.Changed { // chmod, or rewritten with its size and time during the copy
-		if sum, err := snapshots.SumOf(s.files, snapshots.Limits{MaxBytes: s.o.maxSize}, stopped); err != nil || sum != snap.Sum {
+		if sum, err := snapshots.SumOf(s.files, snapshots.Limits{MaxBytes: s.o.maxSize, At: limits.At}, stopped); err != nil || sum != snap.Sum {
 			return snap, snapshots.ErrChanged
 		}
 	}
@@ -278,7 +297,11 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 	if bad {
 		return snap, errSuppressed
 	}
-	if err := s.checks.Check(s.copies(snap), stopped); err != nil {
+	at(snap.Root)
+	if err := s.checks.Check(s.copies(snap), func() bool {
+		at(snap.Root)
+		return stopped()
+	}); err != nil {
 		return snap, err
 	}
 	step("validated")
@@ -396,7 +419,7 @@ func (m *Engine) validate(w *work, in fsys.Info, first time.Time) {
 	m.workers.do(m.whereabouts(p), func(at func(string)) {
 		snap, err := m.inspect(c, at)
 		if err != nil && snap != nil {
-			m.remove([]*snapshot{snap})
+			m.remove([]*snapshot{snap}, at)
 		}
 		m.step(func() {
 			c.snap, c.err = snap, err

@@ -24,10 +24,17 @@ type workers struct {
 	tasks   []task
 	active  map[*worker]struct{} // those that do not hang
 	hanging map[string][]task    // the mounts that hang, and what waits for each
+	reports []report             // of hangs, that were not made yet
 	round   *time.Timer          // runs while a worker is active
 	closed  bool
 	ended   chan struct{} // of close
 	over    bool          // ended is closed
+}
+
+// report is that a mount hangs, or no longer does.
+type report struct {
+	mount string
+	hangs bool
 }
 
 // task is something to ask the disk. where is the path that it concerns; do calls at
@@ -66,8 +73,10 @@ func (w *workers) do(where string, do func(at func(path string))) {
 func (w *workers) add(t task) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tasks = append(w.tasks, t)
-	w.employLocked()
+	if !w.closed {
+		w.tasks = append(w.tasks, t)
+		w.employLocked()
+	}
 }
 
 // employLocked starts a worker if there is work for one more.
@@ -163,7 +172,7 @@ func (w *workers) tellStuck(t task) {
 // superviseLocked looks after the active workers once they have had time.
 func (w *workers) superviseLocked() {
 	if w.round == nil {
-		w.round = time.AfterFunc(hangsAfter, w.supervise)
+		w.round = time.AfterFunc(hangsAfter, func() { w.start(w.supervise) })
 	} else {
 		w.round.Reset(hangsAfter)
 	}
@@ -171,8 +180,8 @@ func (w *workers) superviseLocked() {
 
 // supervise finds the workers whose task hangs, and has others take over.
 func (w *workers) supervise() {
-	var begun []string
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	for k := range w.active {
 		n := k.accesses.Load()
 		if !k.observed || k.seen != n {
@@ -187,7 +196,7 @@ func (w *workers) supervise() {
 		}
 		if _, known := w.hanging[k.mount]; !known {
 			w.hanging[k.mount] = nil
-			begun = append(begun, k.mount)
+			w.reportLocked(k.mount, true)
 		}
 	}
 	w.employLocked()
@@ -195,10 +204,25 @@ func (w *workers) supervise() {
 		w.superviseLocked()
 	}
 	w.endLocked()
-	w.mu.Unlock()
-	for _, mount := range begun {
-		w.hangs(mount, true)
+}
+
+// reportLocked has hangs called. The calls are in order: the last one says how it is.
+func (w *workers) reportLocked(mount string, hangs bool) {
+	w.reports = append(w.reports, report{mount, hangs})
+	if len(w.reports) > 1 {
+		return // it is being done
 	}
+	w.start(func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for len(w.reports) > 0 {
+			r := w.reports[0]
+			w.mu.Unlock()
+			w.hangs(r.mount, r.hangs)
+			w.mu.Lock()
+			w.reports = w.reports[1:]
+		}
+	})
 }
 
 // answersLocked takes a worker back whose task has returned at last, and with it what
@@ -216,7 +240,7 @@ func (w *workers) answersLocked(k *worker) {
 	}
 	delete(w.hanging, mount)
 	w.tasks = append(w.tasks, waiting...)
-	w.start(func() { w.hangs(mount, false) })
+	w.reportLocked(mount, false)
 }
 
 // close has no further task begun. ended is closed when no task is under way any

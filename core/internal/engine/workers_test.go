@@ -86,6 +86,46 @@ func TestMountThatHangsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
+func TestHangIsReportedBeforeItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		report := p.hangs
+		p.hangs = func(mount string, hangs bool) {
+			if hangs {
+				time.Sleep(time.Minute) // the engine is busy
+			}
+			report(mount, hangs)
+		}
+		release := make(chan struct{})
+		p.ask("/a/hangs", release)
+		time.Sleep(10 * hangsAfter)
+		close(release)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := p.took(&p.events); got != "/a hangs /a answers" {
+			t.Errorf("events: %q", got)
+		}
+	})
+}
+
+func TestTaskThatPanicsDoesNotPassForHanging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		p.start = func(f func()) {
+			go func() {
+				defer func() { _ = recover() }()
+				f()
+			}()
+		}
+		p.do("/a/panics", func(func(string)) { panic("for the test") })
+		time.Sleep(10 * hangsAfter)
+		synctest.Wait()
+		if got := p.took(&p.events); got != "" || !p.idle() {
+			t.Errorf("events: %q, idle: %v", got, p.idle())
+		}
+	})
+}
+
 func TestLongTaskThatGoesOnDoesNotHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool()

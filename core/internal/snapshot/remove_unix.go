@@ -65,8 +65,9 @@ func hasMark(d *os.File) bool {
 	return err == nil && string(text) == markText
 }
 
-// removeStore removes a store whose lock the caller has, and gives that up.
-func removeStore(dir string, lock *os.File) {
+// removeStore removes a store whose lock the caller has, and gives that up. It calls
+// step before each snapshot.
+func removeStore(dir string, lock *os.File, step func()) {
 	defer lock.Close()
 	base, err := openDirectory(unix.AT_FDCWD, filepath.Dir(dir))
 	if err != nil {
@@ -88,6 +89,7 @@ func removeStore(dir string, lock *os.File) {
 	}
 	for _, name := range names {
 		if isNumber(name) {
+			step()
 			removeDirectory(d, name, 0)
 		}
 	}

@@ -38,7 +38,7 @@ func sweptBy(t *testing.T, base string) {
 	decoy := leftover(t, base, "99999-ffffffff") // the last in the order in which they are looked at
 	s, err := Open(base)
 	must(t, err)
-	s.Sweep()
+	s.Sweep(func(string) {})
 	if !noFile(decoy) {
 		t.Fatal("what a dead process left is there still")
 	}
@@ -212,7 +212,7 @@ func TestForeignFilesInTheBaseDirectoryStay(t *testing.T) {
 	s, err := Open(base)
 	must(t, err)
 	take(t, s, "v1")
-	s.Sweep()
+	s.Sweep(func(string) {})
 	s.Close()
 	if !noFile(left) {
 		t.Error("what a dead process left is there still")

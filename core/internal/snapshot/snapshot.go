@@ -40,11 +40,21 @@ type Limits struct {
 	// Opened, if set, is asked about each file once it is open and before it is
 	// read. Its error ends the copy, and Take returns it.
 	Opened func(*os.File) error
+	// At, if set, is called before each access with the path that is accessed: so
+	// that it is known which file system does not answer.
+	At func(path string)
+}
+
+func (l *Limits) at(path string) {
+	if l.At != nil {
+		l.At(path)
+	}
 }
 
 // Take copies the files, the plugin's own first. On failure nothing is left. It
 // returns fsys.ErrStopped soon after stopped says so, and once the store is closed.
 func (s *Store) Take(members []Member, limits Limits, stopped func() bool) (*Snapshot, error) {
+	limits.at(s.Base())
 	path, err := s.begin()
 	if err != nil {
 		return nil, err
@@ -56,6 +66,7 @@ func (s *Store) Take(members []Member, limits Limits, stopped func() bool) (*Sna
 		err = fsys.ErrStopped
 	}
 	if err != nil {
+		limits.at(path)
 		_ = snap.Remove()
 		return nil, err
 	}
@@ -69,7 +80,7 @@ func (s *Store) fill(snap *Snapshot, members []Member, limits Limits, stopped fu
 		return err
 	}
 	defer root.Close()
-	c := &copying{store: s, root: root, limits: limits, stopped: stopped}
+	c := &copying{store: s, root: root, path: snap.Root, limits: limits, stopped: stopped}
 	for i, m := range members {
 		of, err := c.file(m)
 		if err != nil {
@@ -83,7 +94,10 @@ func (s *Store) fill(snap *Snapshot, members []Member, limits Limits, stopped fu
 		snap.Files = append(snap.Files, File{Path: filepath.Join(snap.Root, m.Name), Name: m.Name})
 	}
 	s.step("copied")
-	if err := snap.seal(stopped); err != nil {
+	if err := snap.seal(func() bool {
+		limits.at(snap.Root)
+		return stopped()
+	}); err != nil {
 		return err
 	}
 	s.step("sealed")
@@ -164,6 +178,7 @@ func SumOf(members []Member, limits Limits, stopped func() bool) (sum fsys.Hash,
 // hashOf hashes no more than the file had when it was opened, of which left bytes
 // are allowed.
 func hashOf(m Member, limits Limits, left int64, stopped func() bool) (h fsys.Hash, size int64, err error) {
+	limits.at(m.Path)
 	f, in, err := fsys.OpenRegular(m.Path)
 	if err != nil {
 		return h, 0, err
@@ -178,7 +193,10 @@ func hashOf(m Member, limits Limits, left int64, stopped func() bool) (h fsys.Ha
 			return h, 0, err
 		}
 	}
-	n, h, err := fsys.HashOf(io.LimitReader(f, size), stopped)
+	n, h, err := fsys.HashOf(io.LimitReader(f, size), func() bool {
+		limits.at(m.Path)
+		return stopped()
+	})
 	if err == nil && n != size {
 		err = ErrChanged
 	}

@@ -323,25 +323,28 @@ func (s *Store) remove() {
 	s.dir, s.lock = "", nil
 	s.mu.Unlock()
 	if dir != "" {
-		removeStore(dir, lock)
+		removeStore(dir, lock, func() {})
 	}
 }
 
 // Sweep removes what dead processes have left: directories with a name as create
-// gives them, with the mark, and that nobody has locked.
-func (s *Store) Sweep() {
+// gives them, with the mark, and that nobody has locked. It calls at before each
+// access with the path that is accessed.
+func (s *Store) Sweep(at func(path string)) {
 	base := s.Base()
+	at(base)
 	list, err := os.ReadDir(base)
 	if err != nil {
 		return
 	}
 	for _, d := range list {
 		dir := filepath.Join(base, d.Name())
+		at(dir)
 		if !d.IsDir() || !ourName(d.Name()) || !marked(dir) {
 			continue
 		}
 		if lock, err := lockDir(dir); err == nil {
-			removeStore(dir, lock)
+			removeStore(dir, lock, func() { at(dir) })
 		}
 	}
 }

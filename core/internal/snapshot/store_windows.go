@@ -77,13 +77,15 @@ func marked(dir string) bool {
 	return err == nil && string(text) == markText
 }
 
-// removeStore removes a store whose lock the caller has, and gives that up.
-func removeStore(dir string, lock *os.File) {
+// removeStore removes a store whose lock the caller has, and gives that up. It calls
+// step before each snapshot.
+func removeStore(dir string, lock *os.File, step func()) {
 	list, err := os.ReadDir(dir)
 	ours := marked(dir) && err == nil
 	if ours {
 		for _, d := range list {
 			if isNumber(d.Name()) {
+				step()
 				_ = removeSnapshot(filepath.Join(dir, d.Name()))
 			}
 		}

@@ -67,7 +67,7 @@ func TestSeveralWorkersCopyAtTheSameTime(t *testing.T) {
 				if _, twice := roots.LoadOrStore(snap.Root, true); twice {
 					t.Errorf("two snapshots in %s", snap.Root)
 				}
-				store.Sweep()
+				store.Sweep(func(string) {})
 				must(t, snap.Recheck(never))
 				if i%3 > 0 {
 					must(t, snap.Remove())
@@ -112,7 +112,7 @@ func TestCloseDoesNotWaitForACopyThatHangs(t *testing.T) {
 			}
 			later, err := Open(s.Base())
 			must(t, err)
-			later.Sweep()
+			later.Sweep(func(string) {})
 			if len(entries(t, s.Base())) != 1 {
 				t.Error("another store has removed what is in use")
 			}

@@ -44,6 +44,18 @@ func (d *dir) path() string {
 	return fsys.JoinPath(d.parent.path(), d.name)
 }
 
+// isAt reports whether d's path is this one, in this spelling.
+func (d *dir) isAt(path string) bool {
+	for ; d.parent != nil; d = d.parent {
+		parent, name := fsys.SplitPath(path)
+		if name != d.name {
+			return false
+		}
+		path = parent
+	}
+	return path == d.name
+}
+
 // below reports whether d is e or in it.
 func (d *dir) below(e *dir) bool {
 	for ; d != nil; d = d.parent {

@@ -504,14 +504,23 @@ func (s *Set) Compare(f *Folder, w *Walk) {
 	}
 }
 
-// Whereabouts is a path on the file system of a leaf's file, as far as is known. It
-// leads through no links then.
-func (s *Set) Whereabouts(l *Leaf) string {
-	f := s.last(l)
-	if f.dir != nil {
-		return f.dir.path()
+// Whereabouts are the paths, through no links as far as is known, of what stands at a
+// leaf's name, and of the file at the end if that is a link.
+func (s *Set) Whereabouts(l *Leaf) (name, file string) {
+	name = fsys.JoinPath(s.WhereaboutsOf(l.folder), l.name)
+	if p := s.through[l]; p != nil {
+		last := p[len(p)-1]
+		return name, fsys.JoinPath(s.WhereaboutsOf(last.f), last.name)
 	}
-	return f.Dir()
+	return name, name
+}
+
+// WhereaboutsOf is a folder's path, through no links as far as is known.
+func (s *Set) WhereaboutsOf(f *Folder) string {
+	if f.dir == nil || !f.reached || f.dir.isAt(f.Dir()) {
+		return f.Dir()
+	}
+	return f.dir.path()
 }
 
 // Folders visits all folders.

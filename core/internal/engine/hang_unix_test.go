@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+
+//go:build unix
+
+package engine
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+)
+
+// These tests are on the real disk, which is polled, so that time is fake: a part of
+// it plays the file system that ceases to answer.
+
+// hungTree is a directory with the plugin a, and one on the file system that hangs.
+type hungTree struct {
+	t            *testing.T
+	root         string
+	app, hung, b string // b is the plugin's path as registered
+}
+
+func (h *hungTree) put(path, content string) {
+	h.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *hungTree) link(path, to string) {
+	h.t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// isHung reports whether an access asks the file system that hangs.
+func (h *hungTree) isHung(op, path string) bool {
+	dir, name := filepath.Split(path)
+	if op == "Lstat" || op == "Readlink" {
+		dir, err := filepath.EvalSymlinks(dir)
+		return err == nil && isBelow(filepath.Join(dir, name), h.hung)
+	}
+	real, err := filepath.EvalSymlinks(path)
+	return err == nil && isBelow(real, h.hung)
+}
+
+type linkedStory struct {
+	name    string
+	o       Options
+	safe    *Safe
+	prepare func(h *hungTree) // makes b
+	change  func(h *hungTree)
+	store   bool // the snapshots are on the file system that hangs
+	steps   bool // of the copy are accesses to it
+}
+
+func hungFile(h *hungTree) string { return filepath.Join(h.hung, "dir", "b.so") }
+
+func ownFile(h *hungTree) string { return filepath.Join(h.app, "b.so") }
+
+var linkedStories = []linkedStory{
+	{name: "through a link on the way",
+		prepare: func(h *hungTree) {
+			h.put(hungFile(h), "v0")
+			h.link(filepath.Join(h.app, "current"), filepath.Join(h.hung, "dir"))
+			h.b = filepath.Join(h.app, "current", "b.so")
+		},
+		change: func(h *hungTree) { h.put(hungFile(h), "v1") }},
+	{name: "through a link at its name", o: Options{CheckImage: true, Dispatch: DispatchManual},
+		prepare: func(h *hungTree) {
+			h.put(hungFile(h), "v0")
+			h.b = ownFile(h)
+			h.link(h.b, hungFile(h))
+		},
+		change: func(h *hungTree) { h.put(hungFile(h), "v1") }},
+	{name: "safe", safe: &Safe{}, steps: true,
+		prepare: func(h *hungTree) {
+			h.b = hungFile(h)
+			h.put(h.b, "v0")
+		},
+		change: func(h *hungTree) { h.put(h.b, "v1") }},
+	{name: "safe, companion file", safe: &Safe{},
+		prepare: func(h *hungTree) {
+			h.b = ownFile(h)
+			h.put(h.b, "v0")
+			h.put(filepath.Join(h.hung, "data", "c.dat"), "v0")
+			h.link(filepath.Join(h.app, "data"), filepath.Join(h.hung, "data"))
+		},
+		change: func(h *hungTree) { h.put(filepath.Join(h.hung, "data", "c.dat"), "v1") }},
+	{name: "safe, snapshots", safe: &Safe{}, store: true, steps: true,
+		prepare: func(h *hungTree) {
+			h.b = ownFile(h)
+			h.put(h.b, "v0")
+		},
+		change: func(h *hungTree) { h.put(h.b, "v1") }},
+}
+
+func TestFileSystemBehindALinkOrOfSafeReloadThatHangsHoldsUpNothingElse(t *testing.T) {
+	for _, s := range linkedStories {
+		for _, ending := range hungEndings {
+			t.Run(s.name+": "+ending, func(t *testing.T) {
+				t.Parallel()
+				n := 1
+				for n <= mostHungAccesses && hangLinked(t, s, ending, n) {
+					n++
+				}
+				if !t.Failed() && n < 4 {
+					t.Errorf("only %d accesses", n-1)
+				}
+			})
+		}
+	}
+}
+
+func hangLinked(t *testing.T, s linkedStory, ending string, n int) (reached bool) {
+	t.Helper()
+	h := &hungTree{t: t, root: realTempDir(t)}
+	h.app, h.hung = filepath.Join(h.root, "app"), filepath.Join(h.root, "hung")
+	a := filepath.Join(h.app, "a.so")
+	h.put(a, "v0")
+	s.prepare(h)
+	if s.name == "safe, companion file" {
+		s.safe = &Safe{Files: []string{"data/c.dat"}}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		mount := &hungMount{answered: make(chan struct{})}
+		defer mount.answer()
+		o := s.o
+		o.ForcePolling, o.checkImage = true, func(io.ReaderAt, int64) error { return nil }
+		o.disk = hookedDisk{fsys.OS{}, func(op, path string, access func()) {
+			if h.isHung(op, path) {
+				path = "/hung"
+			} else {
+				path = "/"
+			}
+			mount.around(op, path, access)
+		}}
+		o.mountOf = func(path string) string {
+			if isBelow(path, h.hung) {
+				return h.hung
+			}
+			return "/"
+		}
+		snapshots := filepath.Join(h.root, "snapshots")
+		if s.store {
+			snapshots = filepath.Join(h.hung, "snapshots")
+		}
+		o.SnapshotDir = &snapshots
+		if s.steps {
+			o.step = func(step string) {
+				switch step {
+				case "begun", "stable", "validated": // the engine's own
+				case "opening":
+					if !s.store {
+						mount.around("step "+step, "/hung", func() {})
+					}
+				default:
+					if s.store {
+						mount.around("step "+step, "/hung", func() {})
+					}
+				}
+			}
+		}
+		m, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		told := map[string]int{}
+		var codes []HealthCode
+		var places []string
+		m.SetEventCallback(func(e Event) { // one at a time; read when everything rests
+			switch {
+			case e.Kind == FileChanged:
+				told[e.ID]++
+			case e.Health == HealthHanging || e.Health == HealthAnswering:
+				codes, places = append(codes, e.Health), append(places, e.Path)
+			}
+		}, nil)
+		pass := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); {
+				time.Sleep(100*ms | 1)
+				if o.Dispatch == DispatchManual {
+					takesAtMost(t, 2*hangsAfter, "Dispatch", func() { m.Dispatch(0, 0) })
+				}
+			}
+			synctest.Wait()
+		}
+		if err := m.Enable("a", a, EnableOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Enable("b", h.b, EnableOptions{Safe: s.safe}); err != nil {
+			t.Fatal(err)
+		}
+		pass(5 * time.Second)
+		mount.arm(n)
+		s.change(h)
+		pass(5 * time.Second)
+		if reached = mount.isHanging(); !reached {
+			if told["b"] != 1 {
+				t.Errorf("without hanging: %d deliveries, want 1", told["b"])
+			}
+			return
+		}
+		fail := func(format string, args ...any) {
+			t.Helper()
+			t.Errorf("hanging at access %d (%s): %s", n, mount.at, fmt.Sprintf(format, args...))
+		}
+		h.put(a, "v1")
+		pass(4 * time.Second)
+		if told["a"] != 1 {
+			fail("%d deliveries of the plugin on another file system, want 1", told["a"])
+		}
+		if got := strings.Join(places, " "); got != h.hung {
+			fail("health events about %q, want %q", got, h.hung)
+		}
+		before := told["b"]
+		switch ending {
+		case "disabled":
+			takesAtMost(t, 2*hangsAfter, "Disable", func() { m.Disable("b") })
+		case "closed":
+			takesAtMost(t, 2*time.Second, "Close", m.Close)
+			mount.answer()
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if told["b"] != before {
+				fail("delivered after Close")
+			}
+			if list, _ := filepath.Glob(filepath.Join(snapshots, "*", "*")); len(list) > 0 {
+				fail("after Close snapshots are left: %q", list)
+			}
+			return
+		}
+		mount.answer()
+		pass(10 * time.Second)
+		if want := []HealthCode{HealthHanging, HealthAnswering}; !slices.Equal(codes, want) {
+			fail("health %v, want %v", codes, want)
+		}
+		if ending == "disabled" {
+			if told["b"] != before {
+				fail("delivered after Disable")
+			}
+			return
+		}
+		if told["b"] != 1 {
+			fail("%d deliveries, want 1", told["b"])
+		}
+		s.change(h)
+		pass(10 * time.Second)
+		if told["b"] != 2 && s.safe == nil { // with safe reload: the content is the same
+			fail("%d deliveries after the next change, want 2", told["b"])
+		}
+	})
+	return reached && !t.Failed()
+}
