@@ -17,7 +17,7 @@ CALLS      ?= 10000000
 # 400 sequences of 250 operations are 100,000.
 SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
-CTESTS     := api paths changes stories settle delivery manual process manners safe safeguards sizes destroys plugin reloads panics
+CTESTS     := api paths changes stories settle delivery manual hanging process manners safe safeguards sizes destroys plugin reloads panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
 comma      := ,

@@ -8,10 +8,17 @@ import "golang.org/x/sys/unix"
 // server, in another kernel, by a user-space process) send no notifications.
 func silentFilesystem(dir string) string {
 	var st unix.Statfs_t
-	if unix.Statfs(dir, &st) != nil {
-		return ""
+	for {
+		switch unix.Statfs(dir, &st) {
+		case nil:
+			return silentType(&st)
+		case unix.EINTR:
+		case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EACCES, unix.ENAMETOOLONG:
+			return "" // it is about the path
+		default:
+			return "a file system that does not say its type" // a FUSE process need not
+		}
 	}
-	return silentType(&st)
 }
 
 func silentType(st *unix.Statfs_t) string {
