@@ -180,8 +180,10 @@ func (m *Engine) startWalks() {
 		}, stuck: func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.intake.hanging[errand.Folder] = true
-			m.changed.Broadcast()
+			if !errand.Folder.IsWalked() { // it may have returned by now
+				m.intake.hanging[errand.Folder] = true
+				m.changed.Broadcast()
+			}
 		}})
 	}
 }
