@@ -22,6 +22,7 @@ type hungMount struct {
 	mu       sync.Mutex
 	left     int // accesses until it hangs
 	hangs    bool
+	waiting  int           // accesses
 	answered chan struct{} // closed when it answers again
 	at       string        // the access at which it began to hang
 }
@@ -38,6 +39,9 @@ func (m *hungMount) around(op, path string, access func()) {
 			m.hangs, m.at = true, op+" "+path
 		}
 		hangs := m.hangs
+		if hangs {
+			m.waiting++
+		}
 		m.mu.Unlock()
 		if hangs {
 			<-m.answered
@@ -139,11 +143,19 @@ func (h *hungHost) isEnabled() bool {
 // pass lets time pass, and dispatches.
 func (h *hungHost) pass(d time.Duration) {
 	h.t.Helper()
+	pass(h.t, d, h.o, h.m)
+}
+
+func pass(t *testing.T, d time.Duration, o Options, m *Engine) {
+	t.Helper()
+	if o.Dispatch != DispatchManual {
+		time.Sleep(d | 1)
+		synctest.Wait()
+		return
+	}
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		time.Sleep(100*ms | 1)
-		if h.o.Dispatch == DispatchManual {
-			takesAtMost(h.t, 2*hangsAfter, "Dispatch", func() { h.m.Dispatch(0, 0) })
-		}
+		takesAtMost(t, 2*hangsAfter, "Dispatch", func() { m.Dispatch(0, 0) })
 	}
 	synctest.Wait()
 }

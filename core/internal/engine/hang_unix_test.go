@@ -59,6 +59,33 @@ func (h *hungTree) isHung(op, path string) bool {
 	return err == nil && isBelow(real, h.hung)
 }
 
+// options are those of a manager for which the tree's file system is mount.
+func (h *hungTree) options(o Options, mount *hungMount) Options {
+	o.ForcePolling, o.checkImage = true, func(io.ReaderAt, int64) error { return nil }
+	o.disk = hookedDisk{fsys.OS{}, func(op, path string, access func()) {
+		if h.isHung(op, path) {
+			path = "/hung"
+		} else {
+			path = "/"
+		}
+		mount.around(op, path, access)
+	}}
+	o.mountOf = func(path string) string {
+		if isBelow(path, h.hung) {
+			return h.hung
+		}
+		return "/"
+	}
+	return o
+}
+
+func newHungTree(t *testing.T) *hungTree {
+	h := &hungTree{t: t, root: realTempDir(t)}
+	h.app, h.hung = filepath.Join(h.root, "app"), filepath.Join(h.root, "hung")
+	h.put(filepath.Join(h.app, "a.so"), "v0")
+	return h
+}
+
 type linkedStory struct {
 	name    string
 	o       Options
@@ -129,10 +156,8 @@ func TestFileSystemBehindALinkOrOfSafeReloadThatHangsHoldsUpNothingElse(t *testi
 
 func hangLinked(t *testing.T, s linkedStory, ending string, n int) (reached bool) {
 	t.Helper()
-	h := &hungTree{t: t, root: realTempDir(t)}
-	h.app, h.hung = filepath.Join(h.root, "app"), filepath.Join(h.root, "hung")
+	h := newHungTree(t)
 	a := filepath.Join(h.app, "a.so")
-	h.put(a, "v0")
 	s.prepare(h)
 	if s.name == "safe, companion file" {
 		s.safe = &Safe{Files: []string{"data/c.dat"}}
@@ -140,22 +165,7 @@ func hangLinked(t *testing.T, s linkedStory, ending string, n int) (reached bool
 	synctest.Test(t, func(t *testing.T) {
 		mount := &hungMount{answered: make(chan struct{})}
 		defer mount.answer()
-		o := s.o
-		o.ForcePolling, o.checkImage = true, func(io.ReaderAt, int64) error { return nil }
-		o.disk = hookedDisk{fsys.OS{}, func(op, path string, access func()) {
-			if h.isHung(op, path) {
-				path = "/hung"
-			} else {
-				path = "/"
-			}
-			mount.around(op, path, access)
-		}}
-		o.mountOf = func(path string) string {
-			if isBelow(path, h.hung) {
-				return h.hung
-			}
-			return "/"
-		}
+		o := h.options(s.o, mount)
 		snapshots := filepath.Join(h.root, "snapshots")
 		if s.store {
 			snapshots = filepath.Join(h.hung, "snapshots")
@@ -192,15 +202,7 @@ func hangLinked(t *testing.T, s linkedStory, ending string, n int) (reached bool
 				codes, places = append(codes, e.Health), append(places, e.Path)
 			}
 		}, nil)
-		pass := func(d time.Duration) {
-			for end := time.Now().Add(d); time.Now().Before(end); {
-				time.Sleep(100*ms | 1)
-				if o.Dispatch == DispatchManual {
-					takesAtMost(t, 2*hangsAfter, "Dispatch", func() { m.Dispatch(0, 0) })
-				}
-			}
-			synctest.Wait()
-		}
+		pass := func(d time.Duration) { pass(t, d, o, m) }
 		if err := m.Enable("a", a, EnableOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -267,4 +269,52 @@ func hangLinked(t *testing.T, s linkedStory, ending string, n int) (reached bool
 		}
 	})
 	return reached && !t.Failed()
+}
+
+// However many plugins there are and however often they are polled: a call that does
+// not return keeps a thread.
+func TestFileSystemThatHangsKeepsFewThreads(t *testing.T) {
+	const dirs = 30
+	for _, linked := range []bool{false, true} {
+		t.Run(fmt.Sprintf("linked: %v", linked), func(t *testing.T) {
+			h := newHungTree(t)
+			synctest.Test(t, func(t *testing.T) {
+				mount := &hungMount{answered: make(chan struct{})}
+				defer mount.answer()
+				m, err := New(h.options(Options{}, mount))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer m.Close()
+				delivered := 0
+				m.SetReloadCallback(func(string) { delivered++ }, nil)
+				for i := range dirs {
+					name := fmt.Sprint(i)
+					h.put(filepath.Join(h.hung, name, "p.so"), "v0")
+					path := filepath.Join(h.hung, name, "p.so")
+					if linked {
+						h.link(filepath.Join(h.app, name), filepath.Join(h.hung, name))
+						path = filepath.Join(h.app, name, "p.so")
+					}
+					if err := m.Enable(name, path, EnableOptions{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				pass(t, 5*time.Second, Options{}, m)
+				for i := range dirs {
+					h.put(filepath.Join(h.hung, fmt.Sprint(i), "p.so"), "v1")
+				}
+				mount.arm(1)
+				pass(t, time.Minute, Options{}, m)
+				if mount.waiting > maxWorkers {
+					t.Errorf("%d calls do not return, want at most %d", mount.waiting, maxWorkers)
+				}
+				mount.answer()
+				pass(t, 10*time.Second, Options{}, m)
+				if delivered != dirs {
+					t.Errorf("%d deliveries once it answers again, want %d", delivered, dirs)
+				}
+			})
+		})
+	}
 }
