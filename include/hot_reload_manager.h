@@ -57,8 +57,10 @@
  *
  * After hrm_disable_hot_reload(), hrm_clear() or hrm_manager_destroy() returns outside a callback, no callback for that
  * subject runs or will run. These three functions, the functions that set a callback, and pausing wait for a running
- * callback of that subject. Inside a callback they do not wait. hrm_dispatch() waits as long as its timeout says. No other
- * function blocks for longer than a call of the file system.
+ * callback of that subject. Inside a callback they do not wait. hrm_dispatch() waits as long as its timeout says.
+ *
+ * Enabling asks the file system on the calling thread, and returns when that answers. For a file system that hangs
+ * hrm_dispatch() waits at most 1 s and hrm_manager_destroy() at most 2 s. No other function waits for a file system.
  *
  * \section hrm_callbacks Callbacks
  * A callback is registered as a function, user_data and a destroy function. The library calls destroy(user_data) exactly

@@ -206,6 +206,18 @@ static void *enable_hung(void *arg)
     return NULL;
 }
 
+/* The snapshots are to lie on the file system that hangs. */
+static void *enable_safe(void *arg)
+{
+    struct call *c = arg;
+    hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
+    hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
+    o.safe = &safe;
+    c->result = hrm_enable_hot_reload_ex(m, "safe", good, &o, NULL);
+    STORE(c->returned, 1);
+    return NULL;
+}
+
 static void *destroy(void *arg)
 {
     struct call *c = arg;
@@ -235,7 +247,7 @@ static int32_t end(struct call *c)
     int32_t result;
     CHECK(wait_until(is_set, &c->returned, PATIENCE));
     if (!LOAD(c->returned))
-        abort(); /* the server is killed with this process */
+        exit(1); /* the server is killed with this process */
     pthread_join(c->thread, NULL);
     result = c->result;
     free(c);
@@ -244,7 +256,8 @@ static int32_t end(struct call *c)
 
 static int hang_here(const char *at)
 {
-    struct call *late;
+    struct call *late, *safe;
+    hrm_options o = HRM_OPTIONS_INIT;
     pid_t server;
     int changes;
     r = calloc(1, sizeof *r);
@@ -259,7 +272,11 @@ static int hang_here(const char *at)
         return 0;
     }
     write_version(good, 1);
-    m = manager(HRM_DISPATCH_THREAD, 0);
+    o.quiet_ms = QUIET;
+    o.poll_interval_ms = 30;
+    o.snapshot_dir = in(mnt, "snapshots");
+    if (hrm_manager_create(&o, &m, NULL) != HRM_OK)
+        return 1;
     record_into(m, r);
     CHECK_INT(hrm_enable_hot_reload(m, "good", good, NULL), HRM_OK);
     CHECK_INT(hrm_enable_hot_reload(m, "hung", hung, NULL), HRM_OK);
@@ -285,13 +302,16 @@ static int hang_here(const char *at)
     stop(server);
     CHECK(await_reports(2, 1));
     late = begin(enable_hung);
+    safe = begin(enable_safe);
     CHECK(change_good(4));
+    CHECK(!LOAD(safe->returned));
     CHECK_INT(end(begin(disable)), 1);
     CHECK_INT(count(r, HRM_EVENT_FILE_CHANGED, "hung"), 2);
     CHECK_INT(end(begin(destroy)), HRM_OK);
     changes = count(r, 0, NULL);
     kill(server, SIGCONT);
     CHECK(end(late) < 0);
+    CHECK(end(safe) < 0);
     CHECK_INT(count(r, 0, NULL), changes);
 
     CHECK_INT(umount2(mnt, MNT_DETACH), 0);
@@ -305,11 +325,13 @@ static int hang_here(const char *at)
 static void other_plugins_do_not_wait(void)
 {
     char self[512] = "", command[2048];
+    int status;
     CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     snprintf(command, sizeof command, "unshare %s-m true 2>/dev/null || exit 77; self='%s'; exec unshare %s-m \"$self\" --here '%s'",
              geteuid() == 0 ? "" : "-r ", self, geteuid() == 0 ? "" : "-r ", scratch());
     fflush(stdout);
-    switch (WEXITSTATUS(system(command))) {
+    status = system(command);
+    switch (WIFEXITED(status) ? WEXITSTATUS(status) : -1) {
     case 0:
         break;
     case 77:

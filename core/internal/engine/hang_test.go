@@ -56,6 +56,13 @@ func (m *hungMount) isHanging() bool {
 	return m.hangs
 }
 
+// hung is how many accesses do not return.
+func (m *hungMount) hung() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waiting
+}
+
 // arm has it hang at the n-th access from now.
 func (m *hungMount) arm(n int) {
 	m.mu.Lock()

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,13 +193,21 @@ func hangLinked(t *testing.T, s linkedStory, ending string, n int) (reached bool
 			t.Fatal(err)
 		}
 		defer m.Close()
-		told := map[string]int{}
+		var mu sync.Mutex
+		counts := map[string]int{}
+		told := func(id string) int {
+			mu.Lock()
+			defer mu.Unlock()
+			return counts[id]
+		}
 		var codes []HealthCode
 		var places []string
-		m.SetEventCallback(func(e Event) { // one at a time; read when everything rests
+		m.SetEventCallback(func(e Event) {
+			mu.Lock()
+			defer mu.Unlock()
 			switch {
 			case e.Kind == FileChanged:
-				told[e.ID]++
+				counts[e.ID]++
 			case e.Health == HealthHanging || e.Health == HealthAnswering:
 				codes, places = append(codes, e.Health), append(places, e.Path)
 			}
@@ -214,8 +224,8 @@ func hangLinked(t *testing.T, s linkedStory, ending string, n int) (reached bool
 		s.change(h)
 		pass(5 * time.Second)
 		if reached = mount.isHanging(); !reached {
-			if told["b"] != 1 {
-				t.Errorf("without hanging: %d deliveries, want 1", told["b"])
+			if told("b") != 1 {
+				t.Errorf("without hanging: %d deliveries, want 1", told("b"))
 			}
 			return
 		}
@@ -225,13 +235,16 @@ func hangLinked(t *testing.T, s linkedStory, ending string, n int) (reached bool
 		}
 		h.put(a, "v1")
 		pass(4 * time.Second)
-		if told["a"] != 1 {
-			fail("%d deliveries of the plugin on another file system, want 1", told["a"])
+		if told("a") != 1 {
+			fail("%d deliveries of the plugin on another file system, want 1", told("a"))
 		}
-		if got := strings.Join(places, " "); got != h.hung {
+		mu.Lock()
+		got := strings.Join(places, " ")
+		mu.Unlock()
+		if got != h.hung {
 			fail("health events about %q, want %q", got, h.hung)
 		}
-		before := told["b"]
+		before := told("b")
 		switch ending {
 		case "disabled":
 			takesAtMost(t, 2*hangsAfter, "Disable", func() { m.Disable("b") })
@@ -240,7 +253,7 @@ func hangLinked(t *testing.T, s linkedStory, ending string, n int) (reached bool
 			mount.answer()
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
-			if told["b"] != before {
+			if told("b") != before {
 				fail("delivered after Close")
 			}
 			if list, _ := filepath.Glob(filepath.Join(snapshots, "*", "*")); len(list) > 0 {
@@ -250,22 +263,25 @@ func hangLinked(t *testing.T, s linkedStory, ending string, n int) (reached bool
 		}
 		mount.answer()
 		pass(10 * time.Second)
-		if want := []HealthCode{HealthHanging, HealthAnswering}; !slices.Equal(codes, want) {
-			fail("health %v, want %v", codes, want)
+		mu.Lock()
+		reports := slices.Clone(codes)
+		mu.Unlock()
+		if want := []HealthCode{HealthHanging, HealthAnswering}; !slices.Equal(reports, want) {
+			fail("health %v, want %v", reports, want)
 		}
 		if ending == "disabled" {
-			if told["b"] != before {
+			if told("b") != before {
 				fail("delivered after Disable")
 			}
 			return
 		}
-		if told["b"] != 1 {
-			fail("%d deliveries, want 1", told["b"])
+		if told("b") != 1 {
+			fail("%d deliveries, want 1", told("b"))
 		}
 		s.change(h)
 		pass(10 * time.Second)
-		if told["b"] != 2 && s.safe == nil { // with safe reload: the content is the same
-			fail("%d deliveries after the next change, want 2", told["b"])
+		if told("b") != 2 && s.safe == nil { // with safe reload: the content is the same
+			fail("%d deliveries after the next change, want 2", told("b"))
 		}
 	})
 	return reached && !t.Failed()
@@ -286,8 +302,8 @@ func TestFileSystemThatHangsKeepsFewThreads(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer m.Close()
-				delivered := 0
-				m.SetReloadCallback(func(string) { delivered++ }, nil)
+				var delivered atomic.Int32
+				m.SetReloadCallback(func(string) { delivered.Add(1) }, nil)
 				for i := range dirs {
 					name := fmt.Sprint(i)
 					h.put(filepath.Join(h.hung, name, "p.so"), "v0")
@@ -306,13 +322,13 @@ func TestFileSystemThatHangsKeepsFewThreads(t *testing.T) {
 				}
 				mount.arm(1)
 				pass(t, time.Minute, Options{}, m)
-				if mount.waiting > maxWorkers {
-					t.Errorf("%d calls do not return, want at most %d", mount.waiting, maxWorkers)
+				if n := mount.hung(); n > maxWorkers {
+					t.Errorf("%d calls do not return, want at most %d", n, maxWorkers)
 				}
 				mount.answer()
 				pass(t, 10*time.Second, Options{}, m)
-				if delivered != dirs {
-					t.Errorf("%d deliveries once it answers again, want %d", delivered, dirs)
+				if n := delivered.Load(); n != dirs {
+					t.Errorf("%d deliveries once it answers again, want %d", n, dirs)
 				}
 			})
 		})
