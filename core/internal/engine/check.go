@@ -284,7 +284,7 @@ func (m *Engine) decide(c *check) settle.Decision {
 		if p.safe != nil {
 			m.validate(w, c.info, state.FirstNotified())
 		} else {
-			m.deliver(&pendingChange{p: p, info: c.info, hash: c.sum, first: state.FirstNotified(), complete: c.opened})
+			m.enqueueChange(&pendingChange{p: p, info: c.info, hash: c.sum, first: state.FirstNotified(), complete: c.opened})
 		}
 	case settle.Removed:
 		m.deliverRemoval(p)

@@ -54,7 +54,7 @@ func (m *Engine) ReportReload(id string, generation uint64, outcome Outcome, mes
 		s.forget(o)
 		m.discardLocked(o.snap)
 	}
-	m.finish()
+	m.turn()
 	return nil
 }
 
@@ -89,7 +89,7 @@ func (m *Engine) reloadFailed(p *plugin, o *offer, message string) {
 			if s.lastGood() != nil {
 				m.stats.Rollbacks++
 			}
-			m.noteLocked(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Message: what}) // see nameLastGood
+			m.enqueueEvent(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Message: what}) // see nameLastGood
 		})
 	})
 }
@@ -110,15 +110,15 @@ func (m *Engine) forgetDamaged(p *plugin, at func(string)) {
 		if err == nil || errors.Is(err, fsys.ErrStopped) || m.isClosing() {
 			return
 		}
-		m.locked(func() {
+		m.step(func() {
 			p.safe.forget(last)
 			m.discardLocked(last.snap)
 		})
 	}
 }
 
-// snapshot makes the event name an offer's snapshot.
-func (ev *Event) snapshot(o *offer) {
+// nameIn makes the event name the snapshot.
+func (o *offer) nameIn(ev *Event) {
 	ev.Generation = o.generation
 	own := o.snap.Files[0]
 	ev.Snapshot, ev.SnapshotSize, ev.SnapshotHash = own.Path, own.Size, hex.EncodeToString(own.Hash[:])
@@ -136,7 +136,7 @@ func (m *Engine) checkLater(p *plugin, delay time.Duration) {
 			defer m.mu.Unlock()
 			if !p.disabled() && !m.closed {
 				m.checkAgain(p)
-				m.finish()
+				m.turn()
 			}
 		})
 	})
@@ -194,7 +194,7 @@ func (m *Engine) offered(p *plugin, c *pendingChange, ev *Event) {
 	o := &offer{generation: uint64(p.generation), snap: c.snap}
 	s.offers = append(s.offers, o)
 	s.payload = c.payload
-	ev.snapshot(o)
+	o.nameIn(ev)
 	if d := s.o.reportTimeout; d > 0 {
 		o.watchdog = time.AfterFunc(d, func() {
 			m.guard("a timer", func() {
@@ -206,7 +206,7 @@ func (m *Engine) offered(p *plugin, c *pendingChange, ev *Event) {
 				o.watchdog = nil
 				m.stats.Unreported++
 				m.healthLocked(HealthNoReport, p.id, p.registeredPath(), fmt.Sprintf("no report on generation %d within %v; it is not taken for good", o.generation, d))
-				m.finish()
+				m.turn()
 			})
 		})
 	}

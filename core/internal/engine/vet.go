@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/qtforge/hotreload/core/internal/deliver"
 	"github.com/qtforge/hotreload/core/internal/fsys"
 	snapshots "github.com/qtforge/hotreload/core/internal/snapshot"
 	"github.com/qtforge/hotreload/core/internal/verify"
@@ -38,7 +39,7 @@ type candidate struct {
 // snapshot is a copy of a version.
 type snapshot struct {
 	snapshots.Snapshot
-	asked *slot[Validator] // of whom it was asked, nil = of nobody; behind Engine.mu once it was vetted
+	asked *deliver.Slot[Validator] // of whom it was asked, nil = of nobody; behind Engine.mu once it was vetted
 }
 
 var (
@@ -78,22 +79,22 @@ func (m *Engine) askAgain() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var outdated []*plugin
-	for _, c := range m.queue.changes.items {
-		if c != nil && !c.gone() && m.outdated(c.snap) {
+	m.gate.Changes(func(c *pendingChange) {
+		if m.outdated(c.snap) {
 			outdated = append(outdated, c.p)
 		}
-	}
+	})
 	for _, p := range outdated {
-		c := m.queue.takeBack(p)
+		c := m.withdraw(p)
 		m.validateAnew(p, &c.info, c.snap)
 	}
 	m.afterChange()
-	m.finish()
+	m.turn()
 }
 
 // validateAnew has a version checked again that was validated already.
 func (m *Engine) validateAnew(p *plugin, in *fsys.Info, snap *snapshot) {
-	p.withdraw(in)
+	p.withdrawn(in)
 	m.discardLocked(snap)
 	m.checkAgain(p)
 }
@@ -323,7 +324,7 @@ func (m *Engine) ask(c *candidate) error {
 		m.mu.Unlock()
 		return nil
 	}
-	slot := m.validator.hold()
+	slot := m.validator.Hold()
 	c.snap.asked = slot
 	v.asking = &run{p: c.p}
 	m.mu.Unlock()
@@ -335,16 +336,16 @@ func (m *Engine) ask(c *candidate) error {
 		defer runtime.UnlockOSThread()
 		defer close(returned)
 		defer func() {
-			slot.done(m) // inside the callback still: the release function may close the manager
+			slot.Done() // inside the callback still: the release function may close the manager
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			v.asking = nil
 			m.afterChange()
 		}()
 		m.mu.Lock()
-		v.asking.thread = threadID()
+		v.asking.thread = deliver.ThreadID()
 		m.mu.Unlock()
-		verdict <- slot.fn(asked)
+		verdict <- slot.Fn(asked)
 	})
 	var timeout <-chan time.Time
 	if d := c.p.safe.o.validatorTimeout; d > 0 {
@@ -439,7 +440,7 @@ func (m *Engine) askValidator() {
 func (m *Engine) supersede(w *work) (first time.Time) {
 	c := w.candidate
 	w.candidate, c.superseded = nil, true
-	c.p.withdraw(&c.info)
+	c.p.withdrawn(&c.info)
 	return c.first
 }
 
@@ -487,7 +488,7 @@ func (m *Engine) deliverValidated(c *candidate) {
 	s := c.p.safe
 	s.rejected, s.trouble, s.again = "", "", 0
 	sum := c.snap.Sum
-	m.deliver(&pendingChange{p: c.p, info: c.info, hash: &sum, first: c.first, complete: time.Now(), snap: c.snap, payload: c.payload})
+	m.enqueueChange(&pendingChange{p: c.p, info: c.info, hash: &sum, first: c.first, complete: time.Now(), snap: c.snap, payload: c.payload})
 }
 
 // nothingNew takes the present version for what the host knows.
@@ -522,7 +523,7 @@ func (m *Engine) reject(c *candidate, r *verify.Rejection) {
 	if mark := ev.SnapshotHash + " " + why; mark != s.rejected {
 		s.rejected = mark
 		m.stats.Rejected++
-		m.noteLocked(ev)
+		m.enqueueEvent(ev)
 	}
 }
 
