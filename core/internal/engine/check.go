@@ -22,7 +22,7 @@ type check struct {
 	files     pluginFiles
 	follow    bool           // links at the file's own name
 	remounted bool           // its file system may have been mounted anew since the baseline
-	machine   settle.Machine // a copy, which tells the worker whether stat is enough
+	machine   settle.Machine // a copy, by which the worker knows whether stat is enough
 	baseline  settle.Version
 	hash      *fsys.Hash // of the baseline
 
@@ -37,7 +37,7 @@ type check struct {
 	sum           *fsys.Hash // with IgnoreUnchangedContent
 }
 
-// pluginFiles is what a worker must know of a plugin to look at its files. It never
+// pluginFiles is what a worker must know of a plugin to check its files. It never
 // changes while the plugin is enabled.
 type pluginFiles struct {
 	path       string
@@ -82,7 +82,7 @@ func (m *Engine) startCheck(w *work) {
 // is known.
 func (m *Engine) whereabouts(p *plugin) string { return m.intake.set.Whereabouts(&p.Leaf) }
 
-// check looks at the file. It runs on a worker.
+// check checks the file. It runs on a worker.
 func (m *Engine) check(c *check, at func(string)) {
 	c.begun = time.Now()
 	var end fsys.Info
@@ -324,8 +324,8 @@ func (m *Engine) canRead(w *work) {
 }
 
 // compareFolder finds out without notifications what of a folder's plugins has
-// changed, and notes signs for them. walk, if it is not nil, looks first whether the folder is another one; it
-// runs on the worker.
+// changed, and notes signs for them. walk, if it is not nil, finds out first whether the folder is another one. It runs on
+// the worker.
 func (m *Engine) compareFolder(f *watch.Folder, signs watch.Signs, walk func(at func(string))) {
 	type compared struct {
 		p     *plugin
@@ -371,7 +371,7 @@ func (m *Engine) differs(p *plugin, in *fsys.Info) bool {
 	return !same || (contents && in.Changed != was.Changed)
 }
 
-// sameVersion reports whether two looks at a plugin's files have found one version. A
+// sameVersion reports whether two checks of a plugin's files have found one version. A
 // remote file system may give a file another inode number meanwhile.
 func sameVersion(a, b *fsys.Info) bool {
 	v, w := versionOf(a), versionOf(b)

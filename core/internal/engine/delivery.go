@@ -27,7 +27,7 @@ type pendingChange struct {
 	first    time.Time // first notification of the change
 	complete time.Time // when it was found complete
 	snap     *snapshot // with safe reload: what the host will load
-	payload  fsys.Info
+	loadable fsys.Info
 }
 
 // Disabled reports whether the change's plugin is not enabled any more.
@@ -119,7 +119,7 @@ func (m *Engine) nothingToDeliver(p *plugin, another bool, in *fsys.Info, h *fsy
 	}
 }
 
-// rejectImage says, once per version, that it is no whole image.
+// rejectImage reports, once for each version, that its image is not complete.
 func (m *Engine) rejectImage(p *plugin, why error) {
 	if r := p.state(); !r.incomplete {
 		r.incomplete = true

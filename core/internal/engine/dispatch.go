@@ -95,7 +95,7 @@ func (m *Engine) dispatchThread() {
 		m.opts.ThreadStart()
 	}
 	for more := true; more; {
-		m.guard("delivery", func() { // after which the host is told
+		m.guard("delivery", func() { // after a panic the fault is delivered too
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if more = m.waitLocked(-1); more {
@@ -325,7 +325,7 @@ func (m *Engine) confirm(c *pendingChange) bool {
 	return false
 }
 
-// changeEvent makes what c says the last told version.
+// changeEvent makes the version of c the baseline, or notes the removal, and returns its event.
 func (m *Engine) changeEvent(c *pendingChange) Event {
 	p := c.p
 	ev := Event{Kind: FileChanged, Time: c.complete, FirstSeen: c.first, ID: p.id, Path: p.registeredPath()}
@@ -341,7 +341,7 @@ func (m *Engine) changeEvent(c *pendingChange) Event {
 	}
 	ev.Generation = uint64(p.generation)
 	if c.snap != nil {
-		m.offered(p, c, &ev)
+		m.keepDelivered(p, c, &ev)
 	}
 	return ev
 }

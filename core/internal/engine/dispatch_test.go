@@ -44,7 +44,7 @@ func TestManualDeliversOnlyInDispatch(t *testing.T) {
 	})
 }
 
-func TestDispatchWaitsAsToldAndNoLonger(t *testing.T) {
+func TestDispatchWaitsForItsTimeoutAndNoLonger(t *testing.T) {
 	manual(t, func(h *host) {
 		h.dispatch(0, 0)
 		start := time.Now()
@@ -371,7 +371,7 @@ func TestWhatWaitsForAHostIsBounded(t *testing.T) {
 
 // A link is retargeted while the host loads through it, and at once back. What
 // the host loaded is not what is there, although that was told.
-func TestVersionPutBackWhileTheHostLoadedAnotherIsToldAgain(t *testing.T) {
+func TestVersionPutBackWhileTheHostLoadedAnotherIsDeliveredAgain(t *testing.T) {
 	for name, o := range map[string]Options{
 		"notified":           {},
 		"without quiet":      {Quiet: NoQuiet},
@@ -406,7 +406,7 @@ func TestVersionPutBackWhileTheHostLoadedAnotherIsToldAgain(t *testing.T) {
 }
 
 // What a reload does to its own file is no other version.
-func TestFileThatIsMadeExecutableWhileTheHostLoadsItIsNotToldAgain(t *testing.T) {
+func TestFileThatIsMadeExecutableWhileTheHostLoadsItIsNotDeliveredAgain(t *testing.T) {
 	inBubble(t, Options{Quiet: NoQuiet}, func(h *host) {
 		h.m.SetReloadCallback(func(id string) {
 			h.disk.chmod(pluginPath)
@@ -417,7 +417,7 @@ func TestFileThatIsMadeExecutableWhileTheHostLoadsItIsNotToldAgain(t *testing.T)
 	})
 }
 
-func TestFileThatVanishesWhileTheHostLoadsItIsToldAsRemovedOnce(t *testing.T) {
+func TestFileThatVanishesWhileTheHostLoadsItIsDeliveredAsRemovedOnce(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.m.SetReloadCallback(func(id string) {
 			h.reload(id)

@@ -34,15 +34,15 @@ type Engine struct {
 	failed  string // the contained fault, "" if none
 	intake  intake
 
-	gate      deliver.Gate[*pendingChange]
-	callbacks deliver.Owner
-	running   *run // the delivery under way
-	sequence  uint64
-	waking    *run               // the call of the wakeup callback under way
-	ready     *deliver.Readiness // DispatchManual only
-	validator *deliver.Slot[Validator]
-	vet       vetter
-	stats     Stats
+	gate       deliver.Gate[*pendingChange]
+	callbacks  deliver.Owner
+	running    *run // the delivery under way
+	sequence   uint64
+	waking     *run               // the call of the wakeup callback under way
+	ready      *deliver.Readiness // DispatchManual only
+	validator  *deliver.Slot[Validator]
+	validation validation
+	stats      Stats
 }
 
 // New returns a manager that watches nothing yet. Close it.
@@ -103,7 +103,7 @@ func (m *Engine) Enable(id, path string, o EnableOptions) error {
 	if s != nil {
 		files := pluginFiles{path: abs, companions: s.companionPaths}
 		in, _ = m.statFiles(&files, func(string) {})
-		s.payload = m.payloadOf(s, false)
+		s.loadable = m.statLoadable(s, false)
 	}
 	present := o.DeliverPresent && in.Kind == fsys.Regular
 	var h *fsys.Hash
@@ -460,11 +460,11 @@ func errClosed() error { return fail(ErrClosed, "the manager is closed") }
 // insideLocked reports whether the caller is inside a callback of this manager,
 // or in its release function.
 func (m *Engine) insideLocked() bool {
-	if m.running == nil && m.vet.asking == nil && m.waking == nil {
+	if m.running == nil && m.validation.asking == nil && m.waking == nil {
 		return false
 	}
 	id := deliver.ThreadID()
-	for _, r := range []*run{m.running, m.vet.asking, m.waking} {
+	for _, r := range []*run{m.running, m.validation.asking, m.waking} {
 		if r != nil && r.thread == id {
 			return true
 		}
@@ -474,7 +474,7 @@ func (m *Engine) insideLocked() bool {
 
 // busyWith reports whether a callback about such an entry is running.
 func (m *Engine) busyWith(about func(*plugin) bool) bool {
-	r, a := m.running, m.vet.asking
+	r, a := m.running, m.validation.asking
 	return r != nil && r.p != nil && about(r.p) || a != nil && about(a.p)
 }
 

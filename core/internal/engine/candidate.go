@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
+	snapshots "github.com/qtforge/hotreload/core/internal/snapshot"
+	"github.com/qtforge/hotreload/core/internal/verify"
+)
+
+// candidate is a version that is being validated.
+type candidate struct {
+	p          *plugin
+	files      pluginFiles
+	info       fsys.Info // of all its files, when it was found complete
+	loadable   fsys.Info
+	first      time.Time // first notification of the change
+	superseded bool      // behind Engine.mu, or its plugin is disabled
+	generation uint64    // the one that it would be
+
+	snap *snapshot
+	err  error // nil: fit to be delivered
+}
+
+var (
+	errKnown      = errors.New("the content is what was delivered last")
+	errSuppressed = errors.New("the content is known to fail")
+)
+
+// inspect makes a snapshot of a candidate and verifies it. It runs on a worker.
+func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
+	p, s := c.p, c.p.safe
+	step := m.opts.step
+	if step == nil {
+		step = func(string) {}
+	}
+	stopped := func() bool {
+		at(c.files.path)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return c.superseded || m.closed
+	}
+	step("begun")
+	if stopped() {
+		return nil, fsys.ErrStopped
+	}
+	c.loadable = m.statLoadable(s, c.info.Remote)
+	for i, f := range s.files {
+		var open string
+		if s.o.strictModes {
+			open = m.opts.strict(f.Path)
+		}
+		switch in, err := m.opts.disk.Stat(f.Path); {
+		case err != nil && i == 0:
+			return nil, snapshots.ErrChanged // it may be on its way back
+		case err != nil:
+			return nil, verify.RejectForNow("%q, which belongs to it, is missing", f.Path)
+		case in.Kind != fsys.Regular && i > 0:
+			return nil, verify.RejectForNow("%q, which belongs to it, is no regular file", f.Path)
+		case open != "":
+			return nil, verify.RejectForNow("others could exchange the file: %s", open)
+		}
+	}
+	if s.o.strictModes && s.checks.AllowList != "" {
+		if _, err := m.opts.disk.Stat(s.checks.AllowList); err != nil { // which others could be about to make
+			return nil, verify.RejectForNow("the allow-list: %v", err)
+		}
+		if why := m.opts.strict(s.checks.AllowList); why != "" {
+			return nil, verify.RejectForNow("others could exchange the allow-list: %s", why)
+		}
+	}
+	if !m.matchesVersion(s, c.loadable, &c.info) {
+		return nil, snapshots.ErrChanged
+	}
+	m.mu.Lock()
+	baseline, _ := p.hostKnows()
+	same := baseline.Exists() && s.loadable == c.loadable
+	m.mu.Unlock()
+	if same {
+		return nil, errKnown // only a signature or the like has changed
+	}
+	taken, err := m.validation.store.Take(s.files, snapshots.Limits{MaxBytes: s.o.maxSize, Opened: s.opened}, stopped)
+	if err != nil {
+		if in, _ := m.statFiles(&c.files, at); in.Fingerprint != c.info.Fingerprint {
+			err = snapshots.ErrChanged // whatever it was, the file is another one by now
+		}
+		if large, ok := errors.AsType[*snapshots.TooLargeError](err); ok {
+			err = verify.Reject("it has %d bytes (all files up to %q), more than the limit of %d (max_size)", large.Bytes, large.Name, large.Limit)
+		}
+		return nil, err
+	}
+	snap := &snapshot{Snapshot: *taken}
+	m.mu.Lock()
+	m.validation.live++
+	m.validation.bytes += snap.Bytes
+	baseline, baselineHash := p.hostKnows()
+	bad := s.bad(snap.Sum)
+	m.mu.Unlock()
+	in, _ := m.statFiles(&c.files, at)
+	if in.Fingerprint != c.info.Fingerprint || !m.matchesVersion(s, snap.Source, &c.info) || m.hasWriter(&c.files, at) {
+		return snap, snapshots.ErrChanged
+	}
+	if in.Changed != c.info.Changed { // chmod, or rewritten with its size and time during the copy
+		if sum, err := snapshots.SumOf(s.files, snapshots.Limits{MaxBytes: s.o.maxSize}, stopped); err != nil || sum != snap.Sum {
+			return snap, snapshots.ErrChanged
+		}
+	}
+	step("stable")
+	if m.opts.IgnoreUnchangedContent && baseline.Exists() && baselineHash != nil && *baselineHash == snap.Sum {
+		return snap, errKnown
+	}
+	if bad {
+		return snap, errSuppressed
+	}
+	if err := s.checks.Check(s.copies(snap), stopped); err != nil {
+		return snap, err
+	}
+	step("validated")
+	return snap, nil
+}
+
+// opened says why a file that is open must not be copied.
+func (s *safeState) opened(f *os.File) error {
+	err := s.checks.Opened(f)
+	if errors.Is(err, verify.ErrExchanged) {
+		return snapshots.ErrChanged
+	}
+	return err
+}
+
+// copies are the files of a snapshot to be checked.
+func (s *safeState) copies(snap *snapshot) []verify.File {
+	var files []verify.File
+	for i, f := range snap.Files {
+		v := verify.File{Path: f.Path, Name: f.Name, Hash: f.Hash}
+		if i < len(s.signatures) {
+			v.Signature = s.signatures[i]
+		}
+		files = append(files, v)
+	}
+	return files
+}
+
+// sumOf is what the sum of a snapshot of these files would be now.
+func sumOf(files []snapshots.Member) (fsys.Hash, error) {
+	return snapshots.SumOf(files, snapshots.Limits{}, func() bool { return false })
+}
