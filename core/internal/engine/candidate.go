@@ -49,29 +49,8 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 		return nil, fsys.ErrStopped
 	}
 	c.loadable = m.statLoadable(s, c.info.Remote)
-	for i, f := range s.files {
-		var open string
-		if s.o.strictModes {
-			open = m.opts.strict(f.Path)
-		}
-		switch in, err := m.opts.disk.Stat(f.Path); {
-		case err != nil && i == 0:
-			return nil, snapshots.ErrChanged // it may be on its way back
-		case err != nil:
-			return nil, verify.RejectForNow("%q, which belongs to it, is missing", f.Path)
-		case in.Kind != fsys.Regular && i > 0:
-			return nil, verify.RejectForNow("%q, which belongs to it, is no regular file", f.Path)
-		case open != "":
-			return nil, verify.RejectForNow("others could exchange the file: %s", open)
-		}
-	}
-	if s.o.strictModes && s.checks.AllowList != "" {
-		if _, err := m.opts.disk.Stat(s.checks.AllowList); err != nil { // which others could be about to make
-			return nil, verify.RejectForNow("the allow-list: %v", err)
-		}
-		if why := m.opts.strict(s.checks.AllowList); why != "" {
-			return nil, verify.RejectForNow("others could exchange the allow-list: %s", why)
-		}
+	if err := m.checkFiles(s); err != nil {
+		return nil, err
 	}
 	if !m.matchesVersion(s, c.loadable, &c.info) {
 		return nil, snapshots.ErrChanged
@@ -100,14 +79,8 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 	baseline, baselineHash := p.hostKnows()
 	bad := s.bad(snap.Sum)
 	m.mu.Unlock()
-	in, _ := m.statFiles(&c.files, at)
-	if in.Fingerprint != c.info.Fingerprint || !m.matchesVersion(s, snap.Source, &c.info) || m.hasWriter(&c.files, at) {
+	if !m.isStable(c, snap, stopped, at) {
 		return snap, snapshots.ErrChanged
-	}
-	if in.Changed != c.info.Changed { // chmod, or rewritten with its size and time during the copy
-		if sum, err := snapshots.SumOf(s.files, snapshots.Limits{MaxBytes: s.o.maxSize}, stopped); err != nil || sum != snap.Sum {
-			return snap, snapshots.ErrChanged
-		}
 	}
 	step("stable")
 	if m.opts.IgnoreUnchangedContent && baseline.Exists() && baselineHash != nil && *baselineHash == snap.Sum {
@@ -121,6 +94,51 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 	}
 	step("validated")
 	return snap, nil
+}
+
+// checkFiles says why the files of a version must not be copied: one is missing or no
+// file, or others could exchange it.
+func (m *Engine) checkFiles(s *safeState) error {
+	for i, f := range s.files {
+		var open string
+		if s.o.strictModes {
+			open = m.opts.strict(f.Path)
+		}
+		switch in, err := m.opts.disk.Stat(f.Path); {
+		case err != nil && i == 0:
+			return snapshots.ErrChanged // it may be on its way back
+		case err != nil:
+			return verify.RejectForNow("%q, which belongs to it, is missing", f.Path)
+		case in.Kind != fsys.Regular && i > 0:
+			return verify.RejectForNow("%q, which belongs to it, is no regular file", f.Path)
+		case open != "":
+			return verify.RejectForNow("others could exchange the file: %s", open)
+		}
+	}
+	if s.o.strictModes && s.checks.AllowList != "" {
+		if _, err := m.opts.disk.Stat(s.checks.AllowList); err != nil { // which others could be about to make
+			return verify.RejectForNow("the allow-list: %v", err)
+		}
+		if why := m.opts.strict(s.checks.AllowList); why != "" {
+			return verify.RejectForNow("others could exchange the allow-list: %s", why)
+		}
+	}
+	return nil
+}
+
+// isStable reports whether the files are still those that were copied.
+func (m *Engine) isStable(c *candidate, snap *snapshot, stopped func() bool, at func(string)) bool {
+	s := c.p.safe
+	in, _ := m.statFiles(&c.files, at)
+	if in.Fingerprint != c.info.Fingerprint || !m.matchesVersion(s, snap.Source, &c.info) || m.hasWriter(&c.files, at) {
+		return false
+	}
+	if in.Changed == c.info.Changed {
+		return true
+	}
+	// chmod, or rewritten with its size and time during the copy
+	sum, err := snapshots.SumOf(s.files, snapshots.Limits{MaxBytes: s.o.maxSize}, stopped)
+	return err == nil && sum == snap.Sum
 }
 
 // opened says why a file that is open must not be copied.
