@@ -21,12 +21,8 @@ func (m *Engine) SetEventCallback(fn func(Event), release func()) error {
 
 // SetWakeup sets a function that is called when Dispatch has something to
 // deliver: once, until Dispatch has been called. It runs on a goroutine of the
-<<<<<<< HEAD
-// manager and should only signal; Dispatch returns 0 inside it. Otherwise as SetReloadCallback.
-=======
 // manager and should only signal: calls do not overlap, and Close waits. Dispatch
 // returns 0 inside it. Otherwise as SetReloadCallback.
->>>>>>> 154b03b (A wakeup callback that takes long holds up no notification; header and test say so)
 func (m *Engine) SetWakeup(fn func(), release func()) error {
 	var err error
 	if m.opts.Dispatch != DispatchManual {
