@@ -14,11 +14,12 @@
 //
 //	intake.go    notification → plugin → settle.Machine; the timer of what is due; hard links
 //	check.go     a check of one file, on a worker, and what is made of the answer; polling
-//	validation.go, candidate.go, validator.go, snapshots.go: safe reload
-//	delivery.go      what goes into the queue, or is taken back from it; health events
-//	dispatch.go  the delivery: Dispatch, the thread, the event descriptor (ready_*.go), the
-//	             last check before a delivery, the check after it
-//	callback.go  the host's functions, their release, the wakeup
+//	validation.go  safe reload: candidate.go copies and verifies, validator.go calls the
+//	             host, snapshots.go keeps the store
+//	delivery.go  what is put into deliver.Gate, or taken back from it; health events
+//	dispatch.go  the delivery: Dispatch, the thread, the wakeup, the last
+//	             check before a delivery, the check after it
+//	callback.go  the host's functions, their registration
 //	report.go    safe reload after the delivery: reports, rollback, retries, what is kept
 //
 // Beside them:
