@@ -72,6 +72,6 @@
 // docs/core.md is the map of the source. The packages below internal have one job each, and
 // a doc.go that says which: fsys (what the disk holds), watch (which directories a path
 // depends on), settle (when a change is complete), image, verify and snapshot (safe
-// reload), table (compact lookup), printable (text for terminals), and engine, which owns
+// reload), deliver (what waits for the callbacks), table (compact lookup), printable (text for terminals), and engine, which owns
 // the state and puts them together.
 package core

@@ -22,6 +22,7 @@ import (
 
 func TestEveryConstantHasTheEnginesValue(t *testing.T) {
 	api, internal := constantsOf(t, "."), constantsOf(t, "internal/engine")
+	maps.Copy(internal, constantsOf(t, "internal/deliver"))
 	for _, kind := range []string{"Kind", "HealthCode", "Outcome", "DispatchMode"} {
 		if len(api[kind]) == 0 {
 			t.Errorf("found no constant of type %s", kind)

@@ -549,7 +549,7 @@ typedef int32_t(HRM_CALL *hrm_validator_fn)(const hrm_candidate *candidate, char
 /**
  * Signals the host's event loop that hrm_dispatch() has something to deliver.
  * \param user_data  as registered
- * \threadsafety Called on a thread of the library. It should only signal, because the library notices nothing while it runs.
+ * \threadsafety Called on a thread of the library. It should only signal: calls do not overlap, and destroying the manager waits for it.
  * \since 1.0.0
  * \sa hrm_set_wakeup_callback()
  */

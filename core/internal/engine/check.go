@@ -23,7 +23,7 @@ type check struct {
 	files     pluginFiles
 	follow    bool           // links at the file's own name
 	remounted bool           // its file system may have been mounted anew since the baseline
-	machine   settle.Machine // a copy, which tells the worker whether stat is enough
+	machine   settle.Machine // a copy, by which the worker knows whether stat is enough
 	baseline  settle.Version
 	hash      *fsys.Hash // of the baseline
 
@@ -38,7 +38,7 @@ type check struct {
 	sum           *fsys.Hash // with IgnoreUnchangedContent
 }
 
-// pluginFiles is what a worker must know of a plugin to look at its files. It never
+// pluginFiles is what a worker must know of a plugin to check its files. It never
 // changes while the plugin is enabled.
 type pluginFiles struct {
 	path       string
@@ -104,7 +104,7 @@ func (m *Engine) whereabouts(p *plugin) string {
 	return file
 }
 
-// check looks at the file. It runs on a worker.
+// check checks the file. It runs on a worker.
 func (m *Engine) check(c *check, at func(string)) {
 	c.begun = time.Now()
 	var end fsys.Info
@@ -317,7 +317,7 @@ func (m *Engine) decide(c *check) settle.Decision {
 		if p.safe != nil {
 			m.validate(w, c.info, state.FirstNotified())
 		} else {
-			m.deliver(&pendingChange{p: p, info: c.info, hash: c.sum, first: state.FirstNotified(), complete: c.opened})
+			m.enqueueChange(&pendingChange{p: p, info: c.info, hash: c.sum, first: state.FirstNotified(), complete: c.opened})
 		}
 	case settle.Removed:
 		m.deliverRemoval(p)
@@ -357,8 +357,8 @@ func (m *Engine) canRead(w *work) {
 }
 
 // compareFolder finds out without notifications what of a folder's plugins has
-// changed, and notes signs for them. walk, if it is not nil, looks first whether the
-// folder is another one; it runs on the worker.
+// changed, and notes signs for them. walk, if it is not nil, finds out first whether the
+// folder is another one. It runs on the worker.
 func (m *Engine) compareFolder(f *watch.Folder, signs watch.Signs, walk func(at func(string))) {
 	type compared struct {
 		p     *plugin
@@ -452,7 +452,7 @@ func (m *Engine) differs(p *plugin, in *fsys.Info) bool {
 	return !same || (contents && in.Changed != was.Changed)
 }
 
-// sameVersion reports whether two looks at a plugin's files have found one version. A
+// sameVersion reports whether two checks of a plugin's files have found one version. A
 // remote file system may give a file another inode number meanwhile.
 func sameVersion(a, b *fsys.Info) bool {
 	v, w := versionOf(a), versionOf(b)

@@ -3,8 +3,6 @@
 package engine
 
 import (
-	"errors"
-	"io"
 	"io/fs"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
@@ -30,19 +28,6 @@ func (o *Options) openFile(path string) (fsys.File, fsys.Info, error) {
 	return f, in, nil
 }
 
-// writerOf says whether the file at a path is held open for writing, and what it is.
-func (o *Options) writerOf(path string) (fsys.Writer, fsys.Info, error) {
-	f, in, err := o.openFile(path)
-	if err != nil {
-		if !errors.Is(err, fs.ErrPermission) {
-			err = nil // it went; the next check finds out
-		}
-		return fsys.WriterUnknown, fsys.Info{}, err
-	}
-	defer f.Close()
-	return f.Writer(), in, nil
-}
-
 // hashAt is the hash of the file at a path.
 func (o *Options) hashAt(path string) (h fsys.Hash, err error) {
 	f, _, err := o.openFile(path)
@@ -53,15 +38,3 @@ func (o *Options) hashAt(path string) (h fsys.Hash, err error) {
 	_, h, err = fsys.HashOf(f, func() bool { return false })
 	return h, err
 }
-
-// imageAt says why the file at a path is not a complete image; nil if it is one.
-func (o *Options) imageAt(path string) error {
-	f, in, err := o.openFile(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return o.checkImage(f, in.Fingerprint.Size)
-}
-
-var _ io.ReaderAt = fsys.File(nil)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/deliver"
 )
 
 // run is a call of the host's code under way: a delivery, a validator, a wakeup.
@@ -42,7 +44,7 @@ func (m *Engine) Dispatch(limit int, timeout time.Duration) (n int, err error) {
 	if m.insideLocked() {
 		return 0, nil
 	}
-	m.poked = false
+	m.gate.Asked()
 	if !m.waitLocked(timeout) {
 		if m.failed != "" {
 			return 0, m.usable()
@@ -51,7 +53,7 @@ func (m *Engine) Dispatch(limit int, timeout time.Duration) (n int, err error) {
 	}
 	// "All that are pending" is what is so now, or an event that its own
 	// callback causes anew would keep the caller here for ever.
-	for todo := m.queue.pending(); todo > 0 && (limit == 0 || n < limit) && !m.closed && m.deliverable(); todo-- {
+	for todo := m.gate.Pending(); todo > 0 && (limit == 0 || n < limit) && !m.closed && m.gate.Ready(); todo-- {
 		if m.deliverLocked() {
 			n++
 		}
@@ -75,12 +77,14 @@ func (m *Engine) EventFD() (int, error) {
 	if err := m.usable(); err != nil {
 		return -1, err
 	}
-	if m.ready == nil || m.ready.fd < 0 {
+	fd := -1
+	if m.ready != nil {
+		fd = m.ready.Descriptor()
+	}
+	if fd < 0 {
 		return -1, fail(ErrNotSupported, "no event descriptor: the manager delivers on its own thread, or the system has none")
 	}
-	m.ready.asked = true
-	m.afterChange()
-	return m.ready.fd, nil
+	return fd, nil
 }
 
 // dispatchThread delivers on one thread of its own.
@@ -91,7 +95,7 @@ func (m *Engine) dispatchThread() {
 		m.opts.ThreadStart()
 	}
 	for more := true; more; {
-		m.guard("delivery", func() { // after which the host is told
+		m.guard("delivery", func() { // after a panic the fault is delivered too
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if more = m.waitLocked(-1); more {
@@ -114,97 +118,113 @@ func (m *Engine) waitLocked(timeout time.Duration) bool {
 		})
 		defer t.Stop()
 	}
-	for !m.closed && !expired && (m.running != nil || !m.deliverable()) {
+	for !m.closed && !expired && (m.running != nil || !m.gate.Ready()) {
 		if m.failed != "" && m.running == nil {
 			return false
 		}
 		m.changed.Wait()
 	}
-	return !m.closed && m.running == nil && m.deliverable()
+	return !m.closed && m.running == nil && m.gate.Ready()
 }
 
-// deliverable reports whether an event waits that may be delivered now.
-func (m *Engine) deliverable() bool {
-	notes, changes := m.gates()
-	return (notes && m.queue.notes.live > 0) || (changes && m.queue.changes.live > 0)
+// announce says that something new may have to be delivered: to what waits for it, by
+// the descriptor, and by the wakeup callback.
+func (m *Engine) announce() {
+	m.afterChange()
+	m.wakeLocked()
 }
 
-func (m *Engine) gates() (notes, changes bool) {
-	return m.event != nil, !m.paused && m.failed == "" && (m.event != nil || m.reload != nil)
-}
-
-// afterChange tells waiters, the descriptor and the host what is ready now.
+// afterChange wakes what waits for a change of the engine's state, and sets the
+// descriptor.
 func (m *Engine) afterChange() {
 	m.changed.Broadcast()
-	if m.ready != nil && m.ready.asked { // two system calls for each change
-		m.ready.update(!m.closed && m.running == nil && m.deliverable())
+	if m.ready != nil {
+		m.ready.Set(m.running == nil && m.gate.Ready())
 	}
 }
 
-// mustWakeLocked reports whether something waits that the host does not know of.
-func (m *Engine) mustWakeLocked() bool {
-	return m.wakeup != nil && !m.poked && !m.closed && m.running == nil && m.deliverable()
-}
-
-// wakeLocked has the host woken, by a goroutine of the manager, if it must be.
+// wakeLocked has the wakeup callback called if the host must be woken.
 func (m *Engine) wakeLocked() {
-	if m.mustWakeLocked() {
-		m.contained(m.wakeHost)
+	if m.running != nil || m.closed {
+		return // Dispatch does this at its end
 	}
+	if s := m.gate.Wake(); s != nil {
+		m.spawn(func() { m.wakeHost(s) })
+	}
+}
+
+// wakeHost calls the wakeup callback, unless nothing waits any more. Calls do not
+// overlap; each is inside a callback.
+func (m *Engine) wakeHost(s *deliver.Slot[func()]) {
+	m.wakeups.Lock()
+	defer m.wakeups.Unlock()
+	// Which thread this is must not change between here and the callback.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	m.mu.Lock()
+	m.waking = &run{thread: deliver.ThreadID()}
+	wanted := m.running == nil && m.gate.Ready()
+	if !wanted {
+		m.gate.Asked()
+	}
+	m.mu.Unlock()
+	if wanted {
+		m.guard("the wakeup callback", s.Fn)
+	}
+	s.Done() // inside the callback still: the release function may close the manager
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waking = nil
 }
 
 // deliverLocked delivers the next event. It reports whether a callback ran.
 func (m *Engine) deliverLocked() bool {
-	n, c := m.queue.front(m.gates())
-	if n == nil && c == nil {
-		return false
-	}
-	m.running = &run{change: c != nil, thread: threadID()}
+	c, isChange := m.gate.Next()
+	m.running = &run{change: isChange, thread: deliver.ThreadID()}
 	defer func() {
 		m.running = nil
 		m.afterChange()
 	}()
 	var ev Event
-	var event *slot[func(Event)]
-	var reload *slot[func(string)]
-	if c != nil {
+	var reload *deliver.Slot[func(string)]
+	if isChange {
 		m.running.p = c.p
 		m.afterChange() // not ready while running: a nested event loop must not spin
 		if !m.confirm(c) {
 			return false
 		}
-		m.queue.popChange()
-		if c.removal && m.event == nil {
+		m.take(c)
+		if c.removal && m.gate.Event == nil {
 			return false
 		}
 		ev = m.changeEvent(c)
 		if !c.removal {
-			reload = m.reload.hold()
+			reload = m.gate.Reload.Hold()
 		}
 	} else {
-		ev = m.queue.popNote()
+		ev = m.gate.TakeEvent()
 		m.running.p = m.plugins.lookup(ev.ID)
 		m.afterChange()
 		if ev.Kind == Rollback && !m.nameLastGood(m.running.p, &ev) {
 			return false
 		}
 	}
-	event = m.event.hold()
+	event := m.gate.Event.Hold()
 	m.sequence++
 	ev.Sequence = m.sequence
 	m.unlocked(func() {
 		m.guard("a callback", func() {
 			if event != nil {
-				event.fn(ev)
+				event.Fn(ev)
 			}
-			if reload != nil && m.stillWanted(c.p) {
-				reload.fn(c.p.id)
+			if reload != nil && m.stillAdmits(c) {
+				reload.Fn(c.p.id)
 			}
 		})
-		event.done(m)
-		reload.done(m)
+		event.Done()
+		reload.Done()
 	})
-	if c != nil && !c.removal && c.snap == nil {
+	if isChange && !c.removal && c.snap == nil {
 		m.recheck(c)
 	}
 	return event != nil || reload != nil
@@ -223,7 +243,7 @@ func (m *Engine) nameLastGood(p *plugin, ev *Event) bool {
 		return true
 	}
 	ev.Message += fmt.Sprintf("; generation %d is the last good one", last.generation)
-	ev.snapshot(last)
+	last.nameIn(ev)
 	return true
 }
 
@@ -254,12 +274,12 @@ func (m *Engine) unlocked(f func()) {
 	f()
 }
 
-// stillWanted: the event callback may have disabled the plugin or closed the
-// manager, and then the reload callback must not run.
-func (m *Engine) stillWanted(p *plugin) bool {
+// stillAdmits reports whether the reload callback may run after the event callback,
+// which may have disabled the plugin or closed the manager.
+func (m *Engine) stillAdmits(c *pendingChange) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !p.disabled() && !m.closed
+	return m.gate.Admits(c)
 }
 
 // confirm checks the file of the change in front once more, if the change has
@@ -288,25 +308,24 @@ func (m *Engine) confirm(c *pendingChange) bool {
 			answer(err == nil && sameVersion(&in, &c.info) && !m.hasWriter(&files, at))
 		}
 	}})
-	for !answered && !m.closed && !c.gone() && m.failed == "" {
+	for !answered && !m.closed && !c.Withdrawn() && m.failed == "" {
 		m.changed.Wait()
 	}
-	if m.closed || c.gone() || m.failed != "" {
+	if m.closed || c.Withdrawn() || m.failed != "" {
 		return false
 	}
 	if good {
-		_, open := m.gates() // or it goes on waiting
-		return open
+		return m.gate.ChangesOpen() // or it goes on waiting
 	}
-	m.queue.takeBack(p)
-	p.withdraw(&c.info)
+	m.withdraw(p)
+	p.withdrawn(&c.info)
 	m.discardLocked(c.snap)
 	m.checkSoon(p)
 	m.turn()
 	return false
 }
 
-// changeEvent makes what c says the last told version.
+// changeEvent makes the version of c the baseline, or notes the removal, and returns its event.
 func (m *Engine) changeEvent(c *pendingChange) Event {
 	p := c.p
 	ev := Event{Kind: FileChanged, Time: c.complete, FirstSeen: c.first, ID: p.id, Path: p.registeredPath()}
@@ -322,7 +341,7 @@ func (m *Engine) changeEvent(c *pendingChange) Event {
 	}
 	ev.Generation = uint64(p.generation)
 	if c.snap != nil {
-		m.offered(p, c, &ev)
+		m.keepDelivered(p, c, &ev)
 	}
 	return ev
 }

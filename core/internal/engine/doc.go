@@ -14,13 +14,13 @@
 //
 //	intake.go    notification → plugin → settle.Machine; the timer of what is due; hard links
 //	check.go     a check of one file, on a worker, and what is made of the answer; polling
-//	vet.go       safe reload: snapshot, safeguards, the validator function
-//	note.go      what goes into the queue, or is taken back from it; health events
-//	queue.go     what waits: one change for each plugin, the newest note of a kind
-//	dispatch.go  the delivery: Dispatch, the thread, the event descriptor (ready_*.go), the
-//	             last check before a delivery, the check after it
-//	callback.go  the host's functions, their release, the wakeup
-//	outcome.go   safe reload after the delivery: reports, rollback, retries, what is kept
+//	validation.go  safe reload: candidate.go copies and verifies, validator.go calls the
+//	             host, snapshots.go keeps the store
+//	delivery.go  what is put into deliver.Gate, or taken back from it; health events
+//	dispatch.go  the delivery: Dispatch, the thread, the wakeup, the last
+//	             check before a delivery, the check after it
+//	callback.go  the host's functions, their registration
+//	report.go    safe reload after the delivery: reports, rollback, retries, what is kept
 //
 // Beside them:
 //
@@ -31,5 +31,5 @@
 //	safe.go        what a plugin with safe reload has beside the others
 //	comparison.go  when everything is compared with the disk, and the back-off
 //	bulk.go        many plugins that come or go at once
-//	options.go, event.go, stats.go, errors.go: as core has them; safego.go contains panics
+//	options.go, event.go, stats.go, errors.go: as core has them; fault.go contains panics
 package engine

@@ -10,9 +10,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/qtforge/hotreload/core/internal/watch"
-
+	"github.com/qtforge/hotreload/core/internal/deliver"
 	"github.com/qtforge/hotreload/core/internal/fsys"
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // Engine watches plugins. All methods may be called from any goroutine and
@@ -32,21 +32,17 @@ type Engine struct {
 	changed sync.Cond // any change of what waiters wait for
 	closed  bool
 	failed  string // the contained fault, "" if none
-	paused  bool
 	intake  intake
 
-	queue     queue
-	running   *run // the delivery under way
-	sequence  uint64
-	reload    *slot[func(string)]
-	event     *slot[func(Event)]
-	wakeup    *slot[func()]
-	waking    *run       // the call of wakeup under way
-	ready     *readiness // DispatchManual only
-	validator *slot[Validator]
-	vet       vetter
-	poked     bool // the host knows that something waits
-	stats     Stats
+	gate       deliver.Gate[*pendingChange]
+	callbacks  deliver.Owner
+	running    *run // the delivery under way
+	sequence   uint64
+	waking     *run               // the call of the wakeup callback under way
+	ready      *deliver.Readiness // DispatchManual only
+	validator  *deliver.Slot[Validator]
+	validation validation
+	stats      Stats
 }
 
 // New returns a manager that watches nothing yet. Close it.
@@ -56,8 +52,10 @@ func New(opts Options) (*Engine, error) {
 	}
 	m := &Engine{opts: opts, done: make(chan struct{})}
 	m.changed.L = &m.mu
+	m.callbacks = deliver.Owner{Lock: &m.mu, Contain: m.guard, Changed: m.changed.Broadcast}
+	m.gate.Announce = m.announce
 	if opts.Dispatch == DispatchManual {
-		r, err := newReadiness()
+		r, err := deliver.NewReadiness()
 		if err != nil {
 			return nil, &Error{Kind: ErrNoMemory, Msg: "cannot make the event descriptor: no file descriptors left", Err: err}
 		}
@@ -105,7 +103,7 @@ func (m *Engine) Enable(id, path string, o EnableOptions) error {
 	if s != nil {
 		files := pluginFiles{path: abs, companions: s.companionPaths}
 		in, _ = m.statFiles(&files, func(string) {})
-		s.payload = m.payloadOf(s, &files, false, func(string) {})
+		s.loadable = m.statLoadable(s, &files, false, func(string) {})
 	}
 	present := o.DeliverPresent && in.Kind == fsys.Regular
 	var h *fsys.Hash
@@ -126,11 +124,9 @@ func (m *Engine) Enable(id, path string, o EnableOptions) error {
 	if !present {
 		p.setBaseline(versionOf(&in), h)
 	}
-	if m.event != nil {
-		m.noteLocked(Event{Kind: Enabled, ID: p.id, Path: p.registeredPath()})
-	}
+	m.enqueueEvent(Event{Kind: Enabled, ID: p.id, Path: p.registeredPath()})
 	m.watch(p, present)
-	m.finish()
+	m.turn()
 	m.awaitWatch(p)
 	return nil
 }
@@ -180,12 +176,6 @@ func (m *Engine) unwatch(p *plugin) {
 		}
 		m.end(w)
 	}
-}
-
-// finish turns after a call from outside, and has the host woken if it must be.
-func (m *Engine) finish() {
-	m.turn()
-	m.wakeLocked()
 }
 
 func alreadyEnabled(id string) error {
@@ -296,7 +286,7 @@ func (m *Engine) Disable(id string) (bool, error) {
 	}
 	m.drop(p)
 	m.afterChange()
-	m.finish()
+	m.turn()
 	m.awaitLocked(func() bool { return !m.busyWith(func(x *plugin) bool { return x == p }) })
 	return true, nil
 }
@@ -313,7 +303,7 @@ func (m *Engine) Clear() (int, error) {
 		m.drop(p)
 	}
 	m.afterChange()
-	m.finish()
+	m.turn()
 	m.awaitLocked(func() bool { return !m.busyWith((*plugin).disabled) })
 	return len(all), nil
 }
@@ -321,7 +311,7 @@ func (m *Engine) Clear() (int, error) {
 // drop ends everything about p.
 func (m *Engine) drop(p *plugin) {
 	m.unwatch(p)
-	if c := m.queue.takeBack(p); c != nil {
+	if c := m.withdraw(p); c != nil {
 		m.discardLocked(c.snap)
 	}
 	if p.safe != nil {
@@ -331,9 +321,7 @@ func (m *Engine) drop(p *plugin) {
 	m.forgetUnreadable(p)
 	path := p.registeredPath()
 	m.plugins.remove(p)
-	if m.event != nil {
-		m.noteLocked(Event{Kind: Disabled, ID: p.id, Path: path})
-	}
+	m.enqueueEvent(Event{Kind: Disabled, ID: p.id, Path: path})
 }
 
 // IsEnabled reports whether id is enabled.
@@ -377,10 +365,9 @@ func (m *Engine) SetGlobalEnabled(on bool) error {
 	if err := m.usable(); err != nil {
 		return err
 	}
-	m.paused = !on
-	m.afterChange()
-	m.finish()
-	m.awaitLocked(func() bool { return !m.paused || m.running == nil || !m.running.change })
+	m.gate.Pause(!on)
+	m.turn()
+	m.awaitLocked(func() bool { return !m.gate.Paused() || m.running == nil || !m.running.change })
 	return nil
 }
 
@@ -388,7 +375,7 @@ func (m *Engine) SetGlobalEnabled(on bool) error {
 func (m *Engine) IsGlobalEnabled() (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !m.paused, m.usable()
+	return !m.gate.Paused(), m.usable()
 }
 
 // Close stops everything, ends a waiting Dispatch, waits for a running callback
@@ -403,10 +390,9 @@ func (m *Engine) Close() {
 	m.closed = true
 	m.unusable.Store(true)
 	close(m.done)
-	m.queue.clear()
-	m.afterChange()
-	reload, event, wakeup, validator := m.reload, m.event, m.wakeup, m.validator
-	m.reload, m.event, m.wakeup, m.validator = nil, nil, nil, nil
+	m.gate.Close()
+	reload, event, wakeup, validator := m.gate.Reload, m.gate.Event, m.gate.Wakeup, m.validator
+	m.gate.Reload, m.gate.Event, m.gate.Wakeup, m.validator = nil, nil, nil, nil
 	m.plugins.byID.All(func(p *plugin) {
 		if p.safe != nil {
 			m.dropSafe(p.safe)
@@ -424,10 +410,10 @@ func (m *Engine) Close() {
 		m.awaitLocked(func() bool { return m.running == nil })
 	}
 	m.mu.Unlock()
-	reload.done(m)
-	event.done(m)
-	wakeup.done(m)
-	validator.done(m)
+	reload.Done()
+	event.Done()
+	wakeup.Done()
+	validator.Done()
 	finish := func() {
 		m.goroutines.Wait()
 		waited := time.NewTimer(closesWithin)
@@ -444,7 +430,7 @@ func (m *Engine) Close() {
 		}
 		m.intake.src.Close()
 		if m.ready != nil {
-			m.ready.close()
+			m.ready.Close()
 			m.ready = nil
 		}
 	}
@@ -474,11 +460,11 @@ func errClosed() error { return fail(ErrClosed, "the manager is closed") }
 // insideLocked reports whether the caller is inside a callback of this manager,
 // or in its release function.
 func (m *Engine) insideLocked() bool {
-	if m.running == nil && m.vet.asking == nil && m.waking == nil {
+	if m.running == nil && m.validation.asking == nil && m.waking == nil {
 		return false
 	}
-	id := threadID()
-	for _, r := range []*run{m.running, m.vet.asking, m.waking} {
+	id := deliver.ThreadID()
+	for _, r := range []*run{m.running, m.validation.asking, m.waking} {
 		if r != nil && r.thread == id {
 			return true
 		}
@@ -488,7 +474,7 @@ func (m *Engine) insideLocked() bool {
 
 // busyWith reports whether a callback about such an entry is running.
 func (m *Engine) busyWith(about func(*plugin) bool) bool {
-	r, a := m.running, m.vet.asking
+	r, a := m.running, m.validation.asking
 	return r != nil && r.p != nil && about(r.p) || a != nil && about(a.p)
 }
 

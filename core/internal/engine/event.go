@@ -2,55 +2,34 @@
 
 package engine
 
-import "time"
+import "github.com/qtforge/hotreload/core/internal/deliver"
 
-// Kind says what an [Event] is about. The values are those of the C header.
-type Kind int32
-
-// The kinds of events.
-const (
-	FileChanged Kind = 1 // the file has a new, complete version
-	Enabled     Kind = 2 // Enable succeeded
-	Disabled    Kind = 3 // Disable or Clear; the last event of its id, dropped with Enabled if both waited too long
-	FileRemoved Kind = 4 // the file is gone
-	Health      Kind = 5 // the library degraded or recovered
-	Rejected    Kind = 6 // validation rejected a version
-	Rollback    Kind = 7 // a version failed in the host; this is what to go back to
+// Event is what an event callback receives; its kinds and codes are documented in
+// package deliver.
+type (
+	Event      = deliver.Event
+	Kind       = deliver.Kind
+	HealthCode = deliver.HealthCode
 )
 
-// HealthCode says what a [Health] event is about.
-type HealthCode int32
-
-// The subjects of health events.
 const (
-	HealthOverflow        HealthCode = 1  // the system dropped notifications
-	HealthPolling         HealthCode = 2  // a directory cannot be watched and is polled
-	HealthWatching        HealthCode = 3  // a polled directory is watched again
-	HealthImageIncomplete HealthCode = 4  // CheckImage rejected a version
-	HealthPanic           HealthCode = 5  // a fault was contained
-	HealthUnreadable      HealthCode = 6  // a plugin's file cannot be read, and is waited for
-	HealthReadable        HealthCode = 7  // it can be read again
-	HealthSnapshotFailed  HealthCode = 8  // no snapshot could be made; it is tried again
-	HealthNoReport        HealthCode = 9  // the host did not report in time
-	HealthHanging         HealthCode = 10 // a file system does not answer; its plugins wait
-	HealthAnswering       HealthCode = 11 // it answers again
+	FileChanged = deliver.FileChanged
+	Enabled     = deliver.Enabled
+	Disabled    = deliver.Disabled
+	FileRemoved = deliver.FileRemoved
+	Health      = deliver.Health
+	Rejected    = deliver.Rejected
+	Rollback    = deliver.Rollback
+
+	HealthOverflow        = deliver.HealthOverflow
+	HealthPolling         = deliver.HealthPolling
+	HealthWatching        = deliver.HealthWatching
+	HealthImageIncomplete = deliver.HealthImageIncomplete
+	HealthPanic           = deliver.HealthPanic
+	HealthUnreadable      = deliver.HealthUnreadable
+	HealthReadable        = deliver.HealthReadable
+	HealthSnapshotFailed  = deliver.HealthSnapshotFailed
+	HealthNoReport        = deliver.HealthNoReport
+	HealthHanging         = deliver.HealthHanging
+	HealthAnswering       = deliver.HealthAnswering
 )
-
-// Event is what a callback receives.
-type Event struct {
-	Kind       Kind
-	Sequence   uint64    // 1, 2, … per manager, in the order of delivery
-	Time       time.Time // when this was decided; for a change, when it was found complete
-	FirstSeen  time.Time // for a change: when its first notification came
-	ID         string    // the plugin, "" for the manager as a whole
-	Path       string    // as registered, or the directory of a health event
-	Generation uint64    // for a change: how many versions were delivered, from 1
-	Health     HealthCode
-	Message    string
-
-	// With safe reload, of a change: the snapshot, and of a Rollback: the last
-	// good one (Generation is 0 if there is none).
-	Snapshot     string
-	SnapshotSize int64
-	SnapshotHash string // SHA-256 in hexadecimal; also of what was Rejected
-}

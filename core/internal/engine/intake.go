@@ -117,15 +117,8 @@ func (m *Engine) noteOverflow() {
 	m.intake.overflow.request(time.Now())
 }
 
-// step notes something new and turns. Then it wakes the host, if it must. It runs on
-// a goroutine of the manager.
+// step notes something new and turns. It runs on a goroutine of the manager.
 func (m *Engine) step(note func()) {
-	m.locked(note)
-	m.wakeHost()
-}
-
-// locked notes something new and turns.
-func (m *Engine) locked(note func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {

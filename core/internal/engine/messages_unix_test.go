@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/qtforge/hotreload/core/internal/deliver"
 )
 
 // Whatever an event or error is about, and wherever its text comes from.
@@ -17,10 +19,10 @@ func TestNoMessageShowsHostileTextAsItIs(t *testing.T) {
 	for _, text := range hostile {
 		for kind := FileChanged; kind <= Rollback; kind++ {
 			for code := HealthCode(0); code <= HealthAnswering; code++ {
-				h := &Engine{event: &slot[func(Event)]{}}
-				h.changed.L = &h.mu
-				h.noteLocked(Event{Kind: kind, Health: code, ID: text, Path: text, Message: text})
-				ev := h.queue.popNote()
+				h := &Engine{}
+				h.gate.Event = &deliver.Slot[func(Event)]{}
+				h.enqueueEvent(Event{Kind: kind, Health: code, ID: text, Path: text, Message: text})
+				ev := h.gate.TakeEvent()
 				if why := notPrintable(ev.Message); why != "" {
 					t.Fatalf("kind %d, health %d: %q: %s", kind, code, ev.Message, why)
 				}

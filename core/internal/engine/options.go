@@ -57,7 +57,7 @@ type Options struct {
 	// moment to give memory back to the system. It must neither wait nor call the Engine.
 	Bulk func(under bool)
 
-	// Seams for tests: where hints come from, and the disk.
+	// Seams for tests: where notifications come from, and the disk.
 	newSource  func() (watch.Source, error)
 	step       func(string) // called by the worker between its steps
 	strict     func(path string) (why string)

@@ -21,6 +21,3 @@ func quoted(text string, most int) string { return printable.Quoted(text, most) 
 
 // message is fmt.Sprintf for what people read.
 func message(format string, args ...any) string { return printable.Sprintf(format, args...) }
-
-// errorf is fmt.Errorf for what people read.
-func errorf(format string, args ...any) error { return printable.Errorf(format, args...) }

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/qtforge/hotreload/core/internal/verify"
+
+	"github.com/qtforge/hotreload/core/internal/printable"
 )
 
 // notPrintable says what in a message must not be shown; "" if nothing.
@@ -50,7 +52,7 @@ func TestEveryErrorIsPrintable(t *testing.T) {
 			fail(ErrIO, "%q and %s and %v: what to do", in, in, errors.New(in)),
 			&Error{Kind: ErrIO, Msg: in, Err: &fs.PathError{Op: "open", Path: in, Err: fs.ErrNotExist}},
 			pathError(in, in, &fs.PathError{Op: "open", Path: in, Err: fs.ErrPermission}),
-			verify.Reject("%s: %v", in, errors.New(in)), errorf("%s: %w", in, errors.New(in)),
+			verify.Reject("%s: %v", in, errors.New(in)), printable.Errorf("%s: %w", in, errors.New(in)),
 		} {
 			if why := notPrintable(err.Error()); why != "" {
 				t.Errorf("%T %q: %s", err, err, why)

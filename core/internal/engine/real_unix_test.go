@@ -269,7 +269,7 @@ func TestLinkedFileRetargetedAndItsTargetRewritten(t *testing.T) {
 	})
 }
 
-func TestRefusedPaths(t *testing.T) {
+func TestRejectedPaths(t *testing.T) {
 	h := onDisk(t, Options{})
 	at := func(name string) string { return filepath.Join(h.dir, name) }
 	h.must(os.Symlink("nowhere", at("dangling")))

@@ -39,23 +39,23 @@ type safeState struct {
 	checks         verify.Policy
 	files          []snapshots.Member // the plugin's own first
 	signatures     []string           // of each of them
-	evidence       []string           // signatures and allow-list: their change is a reason to look again
+	evidence       []string           // signatures and allow-list: their change is a reason to check again
 	companionPaths []string           // companion files and evidence, in the order of files and evidence
 
 	// Behind Engine.mu.
-	companions []*watch.Leaf // of companionPaths, while the plugin is enabled
-	offers     []*offer      // told generations whose snapshots exist, oldest first
-	payload    fsys.Info     // of the version last told, without the evidence
+	companions []*watch.Leaf       // of companionPaths, while the plugin is enabled
+	delivered  []*deliveredVersion // generations whose snapshots exist, oldest first
+	loadable   fsys.Info           // stat of the files that the host loads (not the evidence), as last delivered
 	failures   []failure
-	rejected   string // the latest refusal, told already
-	trouble    string // the latest failure to make a snapshot, told already
+	rejected   string // the latest rejection, reported already
+	trouble    string // the latest failure to make a snapshot, reported already
 	again      time.Duration
-	timer      *time.Timer // when to look again
+	timer      *time.Timer // when to check again
 	discarded  bool
 }
 
-// offer is a generation that the host was told of.
-type offer struct {
+// deliveredVersion is a generation that was delivered.
+type deliveredVersion struct {
 	generation uint64
 	snap       *snapshot
 	good       bool
@@ -187,8 +187,8 @@ func resolve(path string) (string, error) {
 	return fsys.JoinPath(wd, path), nil
 }
 
-// payloadOf is the fingerprint of a plugin's files without signatures and the like.
-func (m *Engine) payloadOf(s *safeState, files *pluginFiles, remote bool, at func(string)) fsys.Info {
+// statLoadable stats the files that the host loads: all but signatures and the allow-list.
+func (m *Engine) statLoadable(s *safeState, files *pluginFiles, remote bool, at func(string)) fsys.Info {
 	at(files.fileAt)
 	path := s.files[0].Path
 	in := m.statFile(path)
@@ -205,12 +205,12 @@ func (m *Engine) payloadOf(s *safeState, files *pluginFiles, remote bool, at fun
 	return in
 }
 
-// isPayload reports whether payload is that of the version seen: a path may have
+// matchesVersion reports whether loadable belongs to the version seen: a path may have
 // led elsewhere for a moment.
-func (m *Engine) isPayload(s *safeState, files *pluginFiles, payload fsys.Info, seen *fsys.Info, at func(string)) bool {
+func (m *Engine) matchesVersion(s *safeState, files *pluginFiles, loadable fsys.Info, seen *fsys.Info, at func(string)) bool {
 	for i, path := range s.evidence {
 		at(files.companionAt(len(s.files) - 1 + i))
-		payload.Fold(m.statFile(path))
+		loadable.Fold(m.statFile(path))
 	}
-	return payload.Fingerprint == seen.Fingerprint
+	return loadable.Fingerprint == seen.Fingerprint
 }

@@ -100,7 +100,7 @@ func TestNoGapBetweenCheckAndUse(t *testing.T) {
 }
 
 // A change at any moment of the vetting makes it void; what is told is whole.
-func TestChangeDuringVetting(t *testing.T) {
+func TestChangeDuringValidationSupersedesTheCandidate(t *testing.T) {
 	for _, at := range []string{"begun", "made", "opened", "copying", "copied", "sealed", "stable", "validated"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
@@ -128,7 +128,7 @@ func TestChangeDuringVetting(t *testing.T) {
 }
 
 // A version that is moved away while it is vetted, and back, was not refused.
-func TestMovedAwayAndBackDuringVetting(t *testing.T) {
+func TestMovedAwayAndBackDuringValidation(t *testing.T) {
 	for _, at := range []string{"begun", "made", "opened", "copying", "copied", "sealed", "stable", "validated"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
@@ -158,7 +158,7 @@ func TestMovedAwayAndBackDuringVetting(t *testing.T) {
 
 // A link is retargeted while the version behind it is vetted, and back: what was
 // copied meanwhile is not what was looked at.
-func TestRetargetedThereAndBackDuringVetting(t *testing.T) {
+func TestRetargetedThereAndBackDuringValidation(t *testing.T) {
 	for _, at := range [][2]string{{"begun", "made"}, {"begun", "copied"}, {"made", "opened"}, {"made", "sealed"}, {"begun", ""}} {
 		t.Run(at[0]+" "+at[1], func(t *testing.T) {
 			t.Parallel()
@@ -193,7 +193,7 @@ func TestRetargetedThereAndBackDuringVetting(t *testing.T) {
 	}
 }
 
-func TestValidatorRefusesAcceptsAndTimesOut(t *testing.T) {
+func TestValidatorRejectsAcceptsAndTimesOut(t *testing.T) {
 	h := quietSafe(t, Options{})
 	released := make(chan struct{})
 	block := make(chan struct{})

@@ -14,7 +14,7 @@ import (
 
 const ms = time.Millisecond
 
-func TestReplacementIsToldOnceAfterTheQuietPeriod(t *testing.T) {
+func TestReplacementIsDeliveredOnceAfterTheQuietPeriod(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		for i := range 20 {
 			v := fmt.Sprint("v", i+1)
@@ -26,7 +26,7 @@ func TestReplacementIsToldOnceAfterTheQuietPeriod(t *testing.T) {
 	})
 }
 
-func TestBurstIsToldOnceWithTheLastVersion(t *testing.T) {
+func TestBurstIsDeliveredOnceWithTheLastVersion(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		for i := range 15 {
 			h.disk.write(pluginPath, fmt.Sprint("part", i))
@@ -36,7 +36,7 @@ func TestBurstIsToldOnceWithTheLastVersion(t *testing.T) {
 	})
 }
 
-func TestNoQuietTellsAtOnce(t *testing.T) {
+func TestNoQuietDeliversAtOnce(t *testing.T) {
 	inBubble(t, Options{Quiet: NoQuiet}, func(h *host) {
 		h.disk.replace(pluginPath, "v1")
 		h.expect(0, "a=v1")
@@ -76,7 +76,7 @@ func TestSlowWriterIsWaitedForHoweverLong(t *testing.T) {
 	}
 }
 
-func TestLinkerThenStripIsToldOnce(t *testing.T) {
+func TestLinkerThenStripIsDeliveredOnce(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		closeIt := h.disk.open(pluginPath)
 		h.disk.write(pluginPath, "linking")
@@ -152,7 +152,7 @@ func TestWhereWritersAndClosesAreUnknownTheQuietPeriodDecides(t *testing.T) {
 	})
 }
 
-func TestRewrittenWithoutPauseIsToldAtMaxDelay(t *testing.T) {
+func TestRewrittenWithoutPauseIsDeliveredAtMaxDelay(t *testing.T) {
 	inBubble(t, Options{MaxDelay: time.Second}, func(h *host) {
 		start := time.Now()
 		for time.Since(start) < 10*time.Second {
@@ -191,7 +191,7 @@ func TestDeleteAndRecreateIsOneChange(t *testing.T) {
 	}
 }
 
-func TestRemovalIsToldOnceAndTheReturnToo(t *testing.T) {
+func TestRemovalIsDeliveredOnceAndTheReturnToo(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.disk.remove(pluginPath)
 		h.expect(time.Minute, "-a")
@@ -200,7 +200,7 @@ func TestRemovalIsToldOnceAndTheReturnToo(t *testing.T) {
 	})
 }
 
-func TestChmodReadersAndSiblingsTellNothing(t *testing.T) {
+func TestChmodReadersAndSiblingsDeliverNothing(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.disk.chmod(pluginPath)
 		h.disk.replace("/plugins/sibling.so", "x")
@@ -224,14 +224,14 @@ func TestIgnoreUnchangedContent(t *testing.T) {
 	})
 }
 
-func TestTouchIsTold(t *testing.T) {
+func TestTouchIsDelivered(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.disk.write(pluginPath, "v0")
 		h.expect(time.Minute, "a=v0")
 	})
 }
 
-func TestIncompleteImageIsRefusedOnceAndWaitedFor(t *testing.T) {
+func TestIncompleteImageIsRejectedOnceAndWaitedFor(t *testing.T) {
 	inBubble(t, Options{CheckImage: true}, func(h *host) {
 		h.disk.setImage(pluginPath, errBadImage)
 		h.disk.write(pluginPath, "cut off")
@@ -318,7 +318,7 @@ func TestTwoIDsOnOneFileBothHear(t *testing.T) {
 	})
 }
 
-func TestPauseHoldsBackAndResumeTellsOnce(t *testing.T) {
+func TestPauseHoldsBackAndResumeDeliversOnce(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.enable("b", pluginPath)
 		if err := h.m.SetGlobalEnabled(false); err != nil {
@@ -353,7 +353,7 @@ func TestResumeInTheMiddleOfAChangeWaitsForIt(t *testing.T) {
 
 // The notification of the new writing is lost or late: the look just before the
 // callback catches it.
-func TestWhatWaitedIsLookedAtOnceMore(t *testing.T) {
+func TestChangeThatWaitedIsCheckedOnceMore(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.m.SetGlobalEnabled(false)
 		h.disk.replace(pluginPath, "v1")
@@ -369,7 +369,7 @@ func TestWhatWaitedIsLookedAtOnceMore(t *testing.T) {
 	})
 }
 
-func TestChangesDuringALongCallbackAreToldOnce(t *testing.T) {
+func TestChangesDuringALongCallbackAreDeliveredOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t, Options{})
 		defer h.m.Close()
@@ -403,7 +403,7 @@ func TestOverflowComparesEverything(t *testing.T) {
 	})
 }
 
-func TestPollingTellsToo(t *testing.T) {
+func TestPollingDeliversToo(t *testing.T) {
 	inBubble(t, Options{ForcePolling: true}, func(h *host) {
 		h.disk.mute = true
 		for i := range 3 {
@@ -534,7 +534,7 @@ func TestDisablingAnUnreadablePluginEndsItsHealthProblem(t *testing.T) {
 	})
 }
 
-func TestEnabledInTheMiddleOfWritingIsToldWhenWhole(t *testing.T) {
+func TestEnabledInTheMiddleOfWritingIsDeliveredWhenComplete(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		h.disk.replace("/plugins/b.so", "half")
 		closeIt := h.disk.open("/plugins/b.so")

@@ -54,7 +54,7 @@ func (m *Engine) Stats() (Stats, error) {
 		}
 	}
 	s.BeingWritten = m.intake.writing
-	s.Pending = m.queue.pending()
-	s.Snapshots, s.SnapshotBytes, s.Validating = m.vet.live, m.vet.bytes, m.vet.busy
+	s.Pending = m.gate.Pending()
+	s.Snapshots, s.SnapshotBytes, s.Validating = m.validation.live, m.validation.bytes, m.validation.busy
 	return s, nil
 }

@@ -58,7 +58,7 @@ func TestAllowList(t *testing.T) {
 }
 
 // Every file of a plugin needs its signature, its line in the list and to be whole.
-func TestFurtherFilesAreValidated(t *testing.T) {
+func TestCompanionFilesAreValidated(t *testing.T) {
 	h := quietSafe(t, Options{})
 	more := filepath.Join(h.dir, "more.so")
 	list := filepath.Join(h.dir, "SHA256SUMS")

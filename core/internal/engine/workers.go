@@ -126,7 +126,7 @@ func (w *workers) next(k *worker) (t task, ok bool) {
 		}
 		if mount := w.hangingMount(t.where); mount != "" {
 			w.hanging[mount] = append(w.hanging[mount], t)
-			w.tellStuck(t)
+			w.reportStuck(t)
 			continue
 		}
 		k.task = t
@@ -163,13 +163,13 @@ func (w *workers) hangingMount(path string) string {
 	return ""
 }
 
-func (w *workers) tellStuck(t task) {
+func (w *workers) reportStuck(t task) {
 	if t.stuck != nil {
 		w.start(t.stuck)
 	}
 }
 
-// superviseLocked looks after the active workers once they have had time.
+// superviseLocked has the active workers supervised once they have had time.
 func (w *workers) superviseLocked() {
 	if w.round == nil {
 		w.round = time.AfterFunc(hangsAfter, func() { w.start(w.supervise) })
@@ -190,7 +190,7 @@ func (w *workers) supervise() {
 		}
 		k.mount = w.mountOf(*k.at.Load())
 		delete(w.active, k)
-		w.tellStuck(k.task)
+		w.reportStuck(k.task)
 		if w.hanging == nil {
 			w.hanging = map[string][]task{}
 		}

@@ -56,7 +56,7 @@ const (
 type Fingerprint struct {
 	Exists     bool
 	Dev, Inode uint64
-	Born       int64 // ns since 1970; 0 where inode numbers are not given out again, or the system does not tell
+	Born       int64 // ns since 1970; 0 where inode numbers are not given out again, or the system does not say
 	Size       int64
 	ModTime    int64 // ns since 1970
 }
@@ -66,7 +66,7 @@ type Info struct {
 	Kind        Kind
 	Fingerprint Fingerprint
 	// Changed is when the inode last changed (ctime, ns since 1970), which no
-	// program can set at will; 0 where the system does not tell.
+	// program can set at will; 0 where the system does not say.
 	Changed int64
 	Linked  bool // it has several names (hard links)
 	Remote  bool // on a network file system, where stat may answer from a cache
@@ -94,7 +94,7 @@ type Writer uint8
 
 // The answers.
 const (
-	WriterUnknown Writer = iota // the system cannot tell
+	WriterUnknown Writer = iota // the system cannot say
 	NoWriter
 	HasWriter
 )

@@ -18,7 +18,7 @@ func (OS) Lstat(path string) (Info, error) {
 
 func fstat(fd int) (Info, error) { return statx(fd, "", unix.AT_EMPTY_PATH) }
 
-// statx tells when a file was born, which stat(2) does not.
+// statx says when a file was born, which stat(2) does not.
 func statx(dir int, path string, flags int) (Info, error) {
 	var st unix.Statx_t
 	for {

@@ -4,6 +4,6 @@
 
 package fsys
 
-// Writer: these systems do not tell who holds a file open for writing, so that the
+// Writer: these systems do not say who holds a file open for writing, so that the
 // quiet period alone decides.
 func (f osFile) Writer() Writer { return WriterUnknown }

@@ -63,14 +63,6 @@ func (f *file) within(what string, off, n uint64) error {
 	return nil
 }
 
-// tableWithin is within for n records of size bytes.
-func (f *file) tableWithin(what string, off, n, size uint64) error {
-	if f.holds(off, n, size) {
-		return nil
-	}
-	return f.within(what, off, min(n, f.size/size+1)*size) // so many bytes can still be counted
-}
-
 // holds reports whether n records of size bytes at off lie within the file. No
 // records lie anywhere.
 func (f *file) holds(off, n, size uint64) bool {

@@ -20,9 +20,9 @@ type Machine struct {
 	settling      bool
 	probing       bool      // Probed is to follow, and nothing was notified meanwhile
 	writing       bool      // the last check found a writer
-	unknown       bool      // the last check could not tell whether there is a writer
-	unclosed      bool      // written and not closed since, as far as notifications tell
-	wasClosed     bool      // closed and not written since, as far as notifications tell
+	unknown       bool      // the last check could not find out whether there is a writer
+	unclosed      bool      // written and not closed since, as far as notifications say
+	wasClosed     bool      // closed and not written since, as far as notifications say
 	firstCheck    bool      // not checked since enabling: is the baseline itself complete?
 	written       bool      // a notification said that the content was written, not only attributes
 	replaced      bool      // a notification said that another file was put there, or may have been lost
@@ -97,7 +97,7 @@ type Notification struct {
 	// Closed means that a writer closed it, after it was last written.
 	Closed bool
 	// Replaced means that another file was put at the path, or taken away from it, or
-	// that the path leads elsewhere. Only a notification of the system tells so.
+	// that the path leads elsewhere. Only a notification of the system says so.
 	Replaced bool
 	// AttributesOnly means that nothing but attributes changed.
 	AttributesOnly bool

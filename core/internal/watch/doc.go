@@ -10,8 +10,8 @@
 //	set.go                       [Set]: notifications in, files ([Leaf]) that may have changed out
 //	folder.go, dir.go            a directory as it is spelled, and the real one; what is polled
 //
-// A notification is a hint. The package does not say what has become of a file; its
-// user looks at the disk. A [Source] promises only that a directory that was added is
+// A notification may be late or superfluous. The package does not say what has become of a file; its
+// user checks the disk. A [Source] promises only that a directory that was added is
 // reported about until it is removed, goes away, or events are lost, and the last of
 // these is reported as fsnotify.ErrEventOverflow. Then every directory is added again
 // ([Set.Renew]): an inode number does not prove that a watch still lives.

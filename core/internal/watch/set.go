@@ -14,7 +14,7 @@ import (
 // Set knows which directories must be watched for which files. Watched is the path
 // as a path: for each directory and link on the way to a file, the directory that
 // holds its name. One goroutine at a time uses a Set. None of its methods blocks: it
-// never looks at the disk itself.
+// never asks the disk itself.
 //
 //	Leaf, a file ──► Folder, a directory as spelled ──► dir, a directory in the tree of real ones
 //

@@ -33,7 +33,7 @@ func (m *Engine) ReportReload(id string, generation uint64, outcome Outcome, mes
 		return fail(ErrNotSupported, "plugin %q is enabled without safe reload; give it safe options", id)
 	}
 	s := p.safe
-	o := s.offer(generation)
+	o := s.deliveredAs(generation)
 	if o == nil {
 		return fail(ErrInvalidArgument, "plugin %q: generation %d is not known (any more); the latest is %d", id, generation, p.generation)
 	}
@@ -54,12 +54,12 @@ func (m *Engine) ReportReload(id string, generation uint64, outcome Outcome, mes
 		s.forget(o)
 		m.discardLocked(o.snap)
 	}
-	m.finish()
+	m.turn()
 	return nil
 }
 
 // reloadFailed remembers the bytes and offers the last good version.
-func (m *Engine) reloadFailed(p *plugin, o *offer, message string) {
+func (m *Engine) reloadFailed(p *plugin, o *deliveredVersion, message string) {
 	s := p.safe
 	f := s.failed(o.snap.Sum)
 	f.times++
@@ -75,12 +75,12 @@ func (m *Engine) reloadFailed(p *plugin, o *offer, message string) {
 		if o.generation == uint64(p.generation) { // otherwise a newer one is there already
 			m.stats.Retries++
 			p.distrust()
-			s.payload = fsys.Info{}
+			s.loadable = fsys.Info{}
 			m.checkLater(p, delay)
 			what += fmt.Sprintf("; it is offered again in %v", delay)
 		}
 	}
-	m.workers.do(m.vet.store.Base(), func(at func(string)) {
+	m.workers.do(m.validation.store.Base(), func(at func(string)) {
 		m.forgetDamaged(p, at)
 		m.step(func() {
 			if p.disabled() {
@@ -89,7 +89,7 @@ func (m *Engine) reloadFailed(p *plugin, o *offer, message string) {
 			if s.lastGood() != nil {
 				m.stats.Rollbacks++
 			}
-			m.noteLocked(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Message: what}) // see nameLastGood
+			m.enqueueEvent(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Message: what}) // see nameLastGood
 		})
 	})
 }
@@ -97,7 +97,7 @@ func (m *Engine) reloadFailed(p *plugin, o *offer, message string) {
 // forgetDamaged gives up good generations whose snapshot is not there any more as it
 // was made. It runs on a worker.
 func (m *Engine) forgetDamaged(p *plugin, at func(string)) {
-	lastGood := func() *offer {
+	lastGood := func() *deliveredVersion {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		return p.safe.lastGood()
@@ -110,15 +110,15 @@ func (m *Engine) forgetDamaged(p *plugin, at func(string)) {
 		if err == nil || errors.Is(err, fsys.ErrStopped) || m.isClosing() {
 			return
 		}
-		m.locked(func() {
+		m.step(func() {
 			p.safe.forget(last)
 			m.discardLocked(last.snap)
 		})
 	}
 }
 
-// snapshot makes the event name an offer's snapshot.
-func (ev *Event) snapshot(o *offer) {
+// nameIn makes the event name the snapshot.
+func (o *deliveredVersion) nameIn(ev *Event) {
 	ev.Generation = o.generation
 	own := o.snap.Files[0]
 	ev.Snapshot, ev.SnapshotSize, ev.SnapshotHash = own.Path, own.Size, hex.EncodeToString(own.Hash[:])
@@ -136,14 +136,14 @@ func (m *Engine) checkLater(p *plugin, delay time.Duration) {
 			defer m.mu.Unlock()
 			if !p.disabled() && !m.closed {
 				m.checkAgain(p)
-				m.finish()
+				m.turn()
 			}
 		})
 	})
 }
 
-func (s *safeState) offer(generation uint64) *offer {
-	for _, o := range s.offers {
+func (s *safeState) deliveredAs(generation uint64) *deliveredVersion {
+	for _, o := range s.delivered {
 		if o.generation == generation {
 			return o
 		}
@@ -151,12 +151,12 @@ func (s *safeState) offer(generation uint64) *offer {
 	return nil
 }
 
-func (s *safeState) forget(o *offer) {
-	s.offers = slices.DeleteFunc(s.offers, func(x *offer) bool { return x == o })
+func (s *safeState) forget(o *deliveredVersion) {
+	s.delivered = slices.DeleteFunc(s.delivered, func(x *deliveredVersion) bool { return x == o })
 }
 
-func (s *safeState) lastGood() *offer {
-	for _, o := range slices.Backward(s.offers) {
+func (s *safeState) lastGood() *deliveredVersion {
+	for _, o := range slices.Backward(s.delivered) {
 		if o.good {
 			return o
 		}
@@ -188,13 +188,13 @@ func (s *safeState) bad(sum fsys.Hash) bool {
 	return false
 }
 
-// offered makes a delivered change one that can be reported on.
-func (m *Engine) offered(p *plugin, c *pendingChange, ev *Event) {
+// keepDelivered makes a delivered change one that can be reported on.
+func (m *Engine) keepDelivered(p *plugin, c *pendingChange, ev *Event) {
 	s := p.safe
-	o := &offer{generation: uint64(p.generation), snap: c.snap}
-	s.offers = append(s.offers, o)
-	s.payload = c.payload
-	ev.snapshot(o)
+	o := &deliveredVersion{generation: uint64(p.generation), snap: c.snap}
+	s.delivered = append(s.delivered, o)
+	s.loadable = c.loadable
+	o.nameIn(ev)
 	if d := s.o.reportTimeout; d > 0 {
 		o.watchdog = time.AfterFunc(d, func() {
 			m.guard("a timer", func() {
@@ -206,14 +206,14 @@ func (m *Engine) offered(p *plugin, c *pendingChange, ev *Event) {
 				o.watchdog = nil
 				m.stats.Unreported++
 				m.healthLocked(HealthNoReport, p.id, p.registeredPath(), fmt.Sprintf("no report on generation %d within %v; it is not taken for good", o.generation, d))
-				m.finish()
+				m.turn()
 			})
 		})
 	}
 	m.prune(s)
 }
 
-func (o *offer) stopWatchdog() {
+func (o *deliveredVersion) stopWatchdog() {
 	if o.watchdog != nil {
 		o.watchdog.Stop()
 		o.watchdog = nil
@@ -224,8 +224,8 @@ func (o *offer) stopWatchdog() {
 // good one, but for keep good ones; of what nobody reported on, the newest two stay.
 func (m *Engine) prune(s *safeState) {
 	good, unreported := s.o.keep+1, 2
-	kept := []*offer{}
-	for _, o := range slices.Backward(s.offers) {
+	kept := []*deliveredVersion{}
+	for _, o := range slices.Backward(s.delivered) {
 		switch {
 		case o.good && good > 0:
 			good--
@@ -240,7 +240,7 @@ func (m *Engine) prune(s *safeState) {
 		kept = append(kept, o)
 	}
 	slices.Reverse(kept)
-	s.offers = kept
+	s.delivered = kept
 }
 
 // dropSafe ends everything about an entry that is disabled.
@@ -249,9 +249,9 @@ func (m *Engine) dropSafe(s *safeState) {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	for _, o := range s.offers {
+	for _, o := range s.delivered {
 		o.stopWatchdog()
 		m.discardLocked(o.snap)
 	}
-	s.offers = nil
+	s.delivered = nil
 }

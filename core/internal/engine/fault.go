@@ -41,8 +41,7 @@ func (m *Engine) fault(what string) {
 		m.unusable.Store(true)
 		m.healthLocked(HealthPanic, "", "", what+"; destroy the manager")
 	}
-	m.afterChange()
-	m.wakeLocked()
+	m.gate.Fail()
 }
 
 // Fault is for the layer above: it contained a panic in work for this manager.

@@ -128,7 +128,7 @@ func TestReportInTime(t *testing.T) {
 		func() {
 			h.m.mu.Lock()
 			defer h.m.mu.Unlock()
-			o := h.m.plugins.lookup("p").safe.offer(g)
+			o := h.m.plugins.lookup("p").safe.deliveredAs(g)
 			for running := false; !running; running = !o.watchdog.Stop() {
 				o.watchdog.Reset(0)
 				runtime.Gosched()
@@ -141,7 +141,7 @@ func TestReportInTime(t *testing.T) {
 	h.change("v11")
 	h.report(11, ReloadOK)
 	h.m.mu.Lock()
-	armed := h.m.plugins.lookup("p").safe.offer(11).watchdog != nil
+	armed := h.m.plugins.lookup("p").safe.deliveredAs(11).watchdog != nil
 	h.m.mu.Unlock()
 	if s := h.stats(); armed || s.Unreported != 0 || s.ReloadsOK != 11 {
 		t.Fatalf("watchdog armed: %v, stats %+v", armed, s)

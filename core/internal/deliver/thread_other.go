@@ -2,7 +2,7 @@
 
 //go:build !linux && !windows
 
-package engine
+package deliver
 
 import (
 	"bytes"
@@ -10,10 +10,10 @@ import (
 	"strconv"
 )
 
-// threadID identifies the calling goroutine, which serves as well as the thread
+// ThreadID identifies the calling goroutine, which serves as well as the thread
 // (see thread_linux.go): a C caller's goroutine is the same one in a callback.
 // Its number stands only in a stack trace: "goroutine 7 [running]:".
-func threadID() uint64 {
+func ThreadID() uint64 {
 	var buf [64]byte
 	f := bytes.Fields(buf[:runtime.Stack(buf[:], false)])
 	n, _ := strconv.ParseUint(string(f[1]), 10, 64)

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+
+package deliver
+
+// signal has no descriptor here: Windows hosts use the wakeup callback.
+type signal struct{ fd int }
+
+func newSignal() (signal, error) { return signal{fd: -1}, nil }
+func (signal) set(bool)          {}
+func (signal) close()            {}
