@@ -39,7 +39,7 @@ func TestEveryLanguageHasEveryHealthCode(t *testing.T) {
 		t.Fatalf("only %d codes found", len(want))
 	}
 	for language, got := range map[string]map[string]string{
-		"the engine": namesOf(t, "internal/engine/event.go", "type HealthCode int32", "\n)", golang),
+		"the engine": namesOf(t, "internal/deliver/event.go", "type HealthCode int32", "\n)", golang),
 		"C":          namesOf(t, "../include/hot_reload_manager.h", "HRM_EVENT_ROLLBACK", "typedef struct hrm_event", `#define HRM_HEALTH_(\w+) (\d+)`),
 		"C++":        namesOf(t, "../include/qtplugin/hotreload/types.hpp", "enum class Health", "};", `\n +(\w+) = (\d+),`),
 		"Python":     namesOf(t, "../python/src/qtforge/monitoring/events.py", "class Health", "\n\n\n", `\n +(\w+) = (\d+)`),
