@@ -10,13 +10,13 @@ import "github.com/qtforge/hotreload/core/internal/deliver"
 // call of fn, also if this fails. The former function is not running any more
 // when this returns, except if it is the caller.
 func (m *Engine) SetReloadCallback(fn func(id string), release func()) error {
-	return setSlot(m, &m.gate.Reload, fn, fn == nil, release, nil)
+	return setSlot(m, &m.gate.Reload, fn, fn == nil, release, nil, nil)
 }
 
 // SetEventCallback sets the function that receives every event, a change just
 // before the reload callback does; otherwise as SetReloadCallback.
 func (m *Engine) SetEventCallback(fn func(Event), release func()) error {
-	return setSlot(m, &m.gate.Event, fn, fn == nil, release, nil)
+	return setSlot(m, &m.gate.Event, fn, fn == nil, release, nil, nil)
 }
 
 // SetWakeup sets a function that is called when Dispatch has something to
@@ -28,11 +28,11 @@ func (m *Engine) SetWakeup(fn func(), release func()) error {
 	if m.opts.Dispatch != DispatchManual {
 		err = fail(ErrNotSupported, "this manager delivers on its own thread and wakes nobody; create it with manual dispatch")
 	}
-	return setSlot(m, &m.gate.Wakeup, fn, fn == nil, release, err)
+	return setSlot(m, &m.gate.Wakeup, fn, fn == nil, release, err, nil)
 }
 
 // setSlot puts a callback into a slot where another may be, unless err says why not.
-func setSlot[F any](m *Engine, at **deliver.Slot[F], fn F, none bool, release func(), err error) error {
+func setSlot[F any](m *Engine, at **deliver.Slot[F], fn F, none bool, release func(), err error, exchanged func()) error {
 	s := deliver.NewSlot(&m.callbacks, fn, release)
 	m.mu.Lock()
 	if err == nil {
@@ -49,6 +49,9 @@ func setSlot[F any](m *Engine, at **deliver.Slot[F], fn F, none bool, release fu
 		*at = nil
 	}
 	m.gate.CallbacksChanged()
+	if exchanged != nil {
+		exchanged()
+	}
 	m.mu.Unlock()
 	if none {
 		s.Done()

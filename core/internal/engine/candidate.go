@@ -193,8 +193,3 @@ func (s *safeState) copies(snap *snapshot) []verify.File {
 	}
 	return files
 }
-
-// sumOf is what the sum of a snapshot of these files would be now.
-func sumOf(files []snapshots.Member) (fsys.Hash, error) {
-	return snapshots.SumOf(files, snapshots.Limits{}, func() bool { return false })
-}

@@ -172,7 +172,7 @@ func (m *Engine) readContents(c *check, f fsys.File, size int64, isNew bool, at 
 		}
 	}
 	if m.opts.IgnoreUnchangedContent {
-		if _, sum, err := fsys.HashOf(f, m.isClosing); err == nil {
+		if _, sum, err := fsys.HashOf(f, func() bool { return m.isOutdated(c) }); err == nil {
 			c.sum = &sum
 		}
 	}
@@ -192,6 +192,13 @@ func (f *reportingFile) Read(b []byte) (int, error) {
 func (f *reportingFile) ReadAt(b []byte, at int64) (int, error) {
 	f.report()
 	return f.File.ReadAt(b, at)
+}
+
+// isOutdated reports whether the answer to a check would be dropped.
+func (m *Engine) isOutdated(c *check) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.closed || c.epoch != c.work.epoch || m.intake.settling[c.work.p] != c.work
 }
 
 func (m *Engine) isClosing() bool {

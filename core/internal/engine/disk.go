@@ -29,12 +29,12 @@ func (o *Options) openFile(path string) (fsys.File, fsys.Info, error) {
 }
 
 // hashAt is the hash of the file at a path.
-func (o *Options) hashAt(path string) (h fsys.Hash, err error) {
+func (o *Options) hashAt(path string, stopped func() bool) (h fsys.Hash, err error) {
 	f, _, err := o.openFile(path)
 	if err != nil {
 		return h, err
 	}
 	defer f.Close()
-	_, h, err = fsys.HashOf(f, func() bool { return false })
+	_, h, err = fsys.HashOf(f, stopped)
 	return h, err
 }

@@ -15,6 +15,7 @@ type run struct {
 	p      *plugin // nil if it is about no plugin
 	change bool    // not a note
 	thread uint64
+	ends   func() // what is to be done when it has returned, with the lock held; nil if nothing
 }
 
 // confirmAfter is how long a change may have waited in the queue before its file is
@@ -182,7 +183,11 @@ func (m *Engine) deliverLocked() bool {
 	c, isChange := m.gate.Next()
 	m.running = &run{change: isChange, thread: deliver.ThreadID()}
 	defer func() {
+		ends := m.running.ends
 		m.running = nil
+		if ends != nil {
+			ends()
+		}
 		m.afterChange()
 	}()
 	var ev Event

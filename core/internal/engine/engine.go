@@ -12,6 +12,7 @@ import (
 
 	"github.com/qtforge/hotreload/core/internal/deliver"
 	"github.com/qtforge/hotreload/core/internal/fsys"
+	snapshots "github.com/qtforge/hotreload/core/internal/snapshot"
 	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
@@ -50,6 +51,9 @@ func New(opts Options) (*Engine, error) {
 	if err := opts.normalize(); err != nil {
 		return nil, err
 	}
+	if err := startPoller(); err != nil {
+		return nil, err
+	}
 	m := &Engine{opts: opts, done: make(chan struct{})}
 	m.changed.L = &m.mu
 	m.callbacks = deliver.Owner{Lock: &m.mu, Contain: m.guard, Changed: m.changed.Broadcast}
@@ -74,6 +78,23 @@ func New(opts Options) (*Engine, error) {
 		m.spawn(m.dispatchThread)
 	}
 	return m, nil
+}
+
+var pollerStarted atomic.Bool
+
+// startPoller has Go's runtime open the descriptors of its poller, which it does for
+// the first timer or file. If it gets none then, it ends the process.
+func startPoller() error {
+	if pollerStarted.Load() {
+		return nil
+	}
+	const poller, first = 2, 2 // its own, and what a manager needs at least
+	if err := fsys.HaveDescriptors(poller + first); err != nil {
+		return &Error{Kind: ErrNoMemory, Msg: "no file descriptors are left", Err: err}
+	}
+	time.AfterFunc(time.Hour, func() {}).Stop()
+	pollerStarted.Store(true)
+	return nil
 }
 
 // Enable begins to watch the file at path under the name id. The version that
@@ -257,10 +278,10 @@ func (m *Engine) hashOf(abs string, s *safeState, seen *fsys.Info) *fsys.Hash {
 	var err error
 	files := pluginFiles{path: abs}
 	if s != nil {
-		h, err = sumOf(s.files)
+		h, err = snapshots.SumOf(s.files, snapshots.Limits{MaxBytes: s.o.maxSize}, m.isClosing)
 		files.companions = s.companionPaths
 	} else {
-		h, err = m.opts.hashAt(abs)
+		h, err = m.opts.hashAt(abs, m.isClosing)
 	}
 	if err != nil {
 		return nil
@@ -314,8 +335,12 @@ func (m *Engine) drop(p *plugin) {
 	if c := m.withdraw(p); c != nil {
 		m.discardLocked(c.snap)
 	}
-	if p.safe != nil {
-		m.dropSafe(p.safe)
+	if s := p.safe; s != nil {
+		if m.running != nil && m.running.p == p {
+			m.running.ends = func() { m.dropSafe(s) } // the callback may be loading its snapshot
+		} else {
+			m.dropSafe(s)
+		}
 	}
 	m.forgetIncomplete(p)
 	m.forgetUnreadable(p)

@@ -363,6 +363,9 @@ func (m *Engine) linkedTo(p *plugin, in *fsys.Info) {
 	}
 	if in.Linked {
 		e.links[p] = in.ID()
+		for _, q := range e.linked[in.ID()] {
+			e.set.Touch(&q.Leaf, watch.Differs) // it may have been written under p's name before
+		}
 		e.linked[in.ID()] = append(e.linked[in.ID()], p)
 		m.findLinked(in)
 	}
@@ -380,7 +383,7 @@ func (m *Engine) findLinked(in *fsys.Info) {
 		return
 	}
 	m.plugins.byID.All(func(q *plugin) {
-		if _, known := e.links[q]; !known && q.baseline.Fingerprint[0] == identity {
+		if _, known := e.links[q]; !known && q.hostWillKnow().Fingerprint[0] == identity {
 			e.links[q] = in.ID()
 			e.linked[in.ID()] = append(e.linked[in.ID()], q)
 			e.set.Touch(&q.Leaf, watch.Differs) // it may have been written under this name already

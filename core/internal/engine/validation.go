@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
@@ -63,6 +64,10 @@ func (m *Engine) validate(w *work, in fsys.Info, first time.Time) {
 func (m *Engine) supersede(w *work) (first time.Time) {
 	c := w.candidate
 	w.candidate, c.superseded = nil, true
+	if i := slices.Index(m.validation.waiting, c); i >= 0 {
+		m.validation.waiting = slices.Delete(m.validation.waiting, i, i+1)
+		m.validated(c) // which discards its snapshot
+	}
 	c.p.withdrawn(&c.info)
 	return c.first
 }

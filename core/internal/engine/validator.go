@@ -31,18 +31,12 @@ type Validator func(Candidate) error
 // delivered included; nil removes it. It runs on a goroutine of its own, one call
 // at a time. Otherwise as SetReloadCallback.
 func (m *Engine) SetValidator(fn Validator, release func()) error {
-	err := setSlot(m, &m.validator, fn, fn == nil, release, nil)
-	if err == nil {
-		m.askAgain()
-	}
-	return err
+	return setSlot(m, &m.validator, fn, fn == nil, release, nil, m.askAgain)
 }
 
 // askAgain takes back the changes that wait and that the present validator was not
-// asked about.
+// asked about. It is called with the lock held.
 func (m *Engine) askAgain() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	var outdated []*plugin
 	m.gate.Changes(func(c *pendingChange) {
 		if m.outdated(c.snap) {

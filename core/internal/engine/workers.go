@@ -22,7 +22,8 @@ type workers struct {
 
 	mu      sync.Mutex
 	tasks   []task
-	active  map[*worker]struct{} // those that do not hang
+	active  map[*worker]struct{} // those that neither hang nor are slow
+	slow    map[*worker]struct{} // whose task goes on for long: it reads a large file
 	hanging map[string][]task    // the mounts that hang, and what waits for each
 	reports []report             // of hangs, that were not made yet
 	round   *time.Timer          // runs while a worker is active
@@ -48,6 +49,8 @@ type task struct {
 
 const (
 	maxWorkers = 4
+	// maxSlow is how many workers may be slow at a time, beside the others.
+	maxSlow = 16
 	// hangsAfter is how long an access may take: after once to twice that long it
 	// hangs.
 	hangsAfter = 500 * time.Millisecond
@@ -62,6 +65,7 @@ type worker struct {
 	// Behind workers.mu.
 	seen     uint64 // accesses at the last round
 	observed bool   // since the task began, in a round
+	rounds   int    // in which the task went on
 	mount    string // that hangs; "" if none
 }
 
@@ -88,11 +92,15 @@ func (w *workers) employLocked() {
 		w.active = map[*worker]struct{}{}
 	}
 	k := &worker{}
+	w.activeLocked(k)
+	w.start(func() { w.work(k) })
+}
+
+func (w *workers) activeLocked(k *worker) {
 	w.active[k] = struct{}{}
 	if len(w.active) == 1 {
 		w.superviseLocked()
 	}
-	w.start(func() { w.work(k) })
 }
 
 // work does tasks until there are none.
@@ -119,6 +127,13 @@ func (w *workers) next(k *worker) (t task, ok bool) {
 	if k.mount != "" {
 		w.answersLocked(k)
 	}
+	if _, slow := w.slow[k]; slow {
+		delete(w.slow, k)
+		if len(w.active) >= maxWorkers {
+			return task{}, false // another one has its place
+		}
+		w.activeLocked(k)
+	}
 	for len(w.tasks) > 0 && !w.closed {
 		t, w.tasks[0] = w.tasks[0], task{}
 		if w.tasks = w.tasks[1:]; len(w.tasks) == 0 {
@@ -131,7 +146,7 @@ func (w *workers) next(k *worker) (t task, ok bool) {
 		}
 		k.task = t
 		k.at.Store(&t.where)
-		k.observed = false
+		k.observed, k.rounds = false, 0
 		k.accesses.Add(1)
 		return t, true
 	}
@@ -148,6 +163,7 @@ func (w *workers) leave(k *worker) {
 
 func (w *workers) leaveLocked(k *worker) {
 	delete(w.active, k)
+	delete(w.slow, k)
 	w.endLocked()
 }
 
@@ -182,7 +198,7 @@ func (w *workers) superviseLocked() {
 func (w *workers) supervise() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for k := range w.active {
+	for k := range w.active { // a slow one that begins to hang holds up nobody any more
 		at := k.at.Load()
 		if at == nil {
 			continue // its goroutine has not begun yet
@@ -190,6 +206,13 @@ func (w *workers) supervise() {
 		n := k.accesses.Load()
 		if !k.observed || k.seen != n {
 			k.observed, k.seen = true, n
+			if k.rounds++; k.rounds > 2 && len(w.slow) < maxSlow {
+				if w.slow == nil {
+					w.slow = map[*worker]struct{}{}
+				}
+				delete(w.active, k)
+				w.slow[k] = struct{}{}
+			}
 			continue
 		}
 		k.mount = w.mountOf(*at)
@@ -234,10 +257,7 @@ func (w *workers) reportLocked(mount string, hangs bool) {
 func (w *workers) answersLocked(k *worker) {
 	mount := k.mount
 	k.mount = ""
-	w.active[k] = struct{}{}
-	if len(w.active) == 1 {
-		w.superviseLocked()
-	}
+	w.activeLocked(k)
 	waiting, hangs := w.hanging[mount]
 	if !hangs {
 		return
@@ -276,5 +296,5 @@ func (w *workers) endLocked() {
 func (w *workers) idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.active) == 0 && len(w.tasks) == 0
+	return len(w.active) == 0 && len(w.slow) == 0 && len(w.tasks) == 0
 }

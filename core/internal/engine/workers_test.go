@@ -181,3 +181,35 @@ func TestWorkerThatHasNotBegunYetDoesNotHang(t *testing.T) {
 		}
 	})
 }
+
+func TestLongTasksHoldUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		stop := false
+		for range maxWorkers {
+			p.do("/a/large", func(at func(string)) {
+				for range 100 {
+					at("/a/large")
+					time.Sleep(hangsAfter / 2)
+				}
+				stop = true
+			})
+		}
+		p.ask("/a/next", nil)
+		time.Sleep(10 * hangsAfter)
+		synctest.Wait()
+		if got := p.took(&p.done); got != "/a/next" || stop {
+			t.Errorf("done: %q, the long tasks have ended: %v; want the short task to be done meanwhile", got, stop)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if !p.idle() {
+			t.Error("not idle after the long tasks")
+		}
+		p.ask("/a/later", nil)
+		synctest.Wait()
+		if got := p.took(&p.done); got != "/a/later" {
+			t.Errorf("done: %q", got)
+		}
+	})
+}
