@@ -183,12 +183,16 @@ func (w *workers) supervise() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for k := range w.active {
+		at := k.at.Load()
+		if at == nil {
+			continue // its goroutine has not begun yet
+		}
 		n := k.accesses.Load()
 		if !k.observed || k.seen != n {
 			k.observed, k.seen = true, n
 			continue
 		}
-		k.mount = w.mountOf(*k.at.Load())
+		k.mount = w.mountOf(*at)
 		delete(w.active, k)
 		w.reportStuck(k.task)
 		if w.hanging == nil {

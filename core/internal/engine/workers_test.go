@@ -161,3 +161,23 @@ func TestClosedWorkersBeginNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestWorkerThatHasNotBegunYetDoesNotHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		var begin []func() // on a starved computer a goroutine begins late
+		p.start = func(f func()) { begin = append(begin, f) }
+		p.ask("/a/1", nil)
+		time.Sleep(5 * hangsAfter)
+		synctest.Wait()
+		if got := p.took(&p.events); got != "" {
+			t.Errorf("events %q before anything was asked", got)
+		}
+		for _, f := range begin {
+			f()
+		}
+		if got := p.took(&p.done); got != "/a/1" || !p.idle() {
+			t.Errorf("done %q, idle %v", got, p.idle())
+		}
+	})
+}
