@@ -76,13 +76,13 @@ func (f *pluginFiles) companionAt(i int) string {
 	return f.companions[i]
 }
 
-// startCheck has a file checked, unless its folder is being walked to: then it is
-// checked afterwards.
+// startCheck has a file checked, unless a folder on its path is being walked to: then
+// it is checked afterwards.
 func (m *Engine) startCheck(w *work) {
 	heap.Remove(&m.intake.due, w.heapIndex-1)
 	switch {
 	case w.checking: // the answer schedules the next one
-	case !w.p.Folder().IsWalked():
+	case !m.intake.set.IsWalked(&w.p.Leaf):
 		w.parked = true
 	default:
 		w.checking = true
@@ -269,8 +269,12 @@ func (m *Engine) checked(c *check) {
 		return // disabled
 	}
 	w.checking = false
-	if c.follow {
-		m.intake.set.Through(&p.Leaf, c.places)
+	if c.follow && m.intake.set.Through(&p.Leaf, c.places) {
+		// What the links lead to is watched only from now on. It is another file, whatever
+		// a mount may have done to the numbers of the former one.
+		w.epoch++
+		w.signs |= watch.Differs
+		w.remounted = false
 	}
 	if baseline, _ := p.hostKnows(); c.epoch != w.epoch || baseline != c.baseline {
 		m.schedule(w) // something has happened since the check began

@@ -48,7 +48,7 @@ type work struct {
 	machine   settle.Machine
 	epoch     uint32      // counts notifications: the answer to an older check is dropped
 	checking  bool        // a check is under way
-	parked    bool        // due, but its folder is being walked to
+	parked    bool        // due, but a folder on its path is being walked to
 	remounted bool        // its file system may have been mounted anew since the baseline
 	signs     watch.Signs // since the check before began
 	examined  fsys.Info   // at the last check
@@ -205,7 +205,8 @@ func (m *Engine) walked(errand watch.Errand, w *watch.Walk) {
 		}
 		k.epoch++ // a check that is under way may have missed what happened before the watch
 		k.signs |= watch.Differs
-		if !k.machine.FirstCheck() {
+		reached := l.Folder() != errand.Folder && news == watch.Known // by a link that the latest check found
+		if !reached && !k.machine.FirstCheck() {
 			m.notify(p, watch.Differs|watch.Lost, time.Now()) // the watches are other ones
 		}
 		if k.parked {

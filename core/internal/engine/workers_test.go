@@ -165,7 +165,7 @@ func TestClosedWorkersBeginNothing(t *testing.T) {
 func TestWorkerThatHasNotBegunYetDoesNotHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool()
-		var begin []func() // on a starved computer a goroutine begins late
+		var begin []func() // behind workers.mu; on a starved computer a goroutine begins late
 		p.start = func(f func()) { begin = append(begin, f) }
 		p.ask("/a/1", nil)
 		time.Sleep(5 * hangsAfter)
@@ -173,7 +173,10 @@ func TestWorkerThatHasNotBegunYetDoesNotHang(t *testing.T) {
 		if got := p.took(&p.events); got != "" {
 			t.Errorf("events %q before anything was asked", got)
 		}
-		for _, f := range begin {
+		p.workers.mu.Lock()
+		late := begin
+		p.workers.mu.Unlock()
+		for _, f := range late {
 			f()
 		}
 		if got := p.took(&p.done); got != "/a/1" || !p.idle() {

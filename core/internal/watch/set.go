@@ -131,8 +131,9 @@ func (s *Set) last(l *Leaf) *Folder {
 	return l.folder
 }
 
-// Through takes over where the links lead that stand at a leaf's own name.
-func (s *Set) Through(l *Leaf, places []Place) {
+// Through takes over where the links lead that stand at a leaf's own name. changed says
+// that this is news: what happened there until now was not noticed.
+func (s *Set) Through(l *Leaf, places []Place) (changed bool) {
 	was := s.through[l]
 	var now []passed
 	for i, p := range places {
@@ -140,6 +141,7 @@ func (s *Set) Through(l *Leaf, places []Place) {
 			now = append(now, was[i])
 			continue
 		}
+		changed = true
 		f := s.linkedFolder(l.folder, p.Dir)
 		s.hold(f)
 		key := fsys.NameKey(p.Name)
@@ -166,6 +168,18 @@ func (s *Set) Through(l *Leaf, places []Place) {
 	} else if was != nil {
 		delete(s.through, l)
 	}
+	return changed
+}
+
+// IsWalked reports whether it is known where all folders are that a leaf's path goes
+// through.
+func (s *Set) IsWalked(l *Leaf) bool {
+	for _, p := range s.through[l] {
+		if !p.f.IsWalked() {
+			return false
+		}
+	}
+	return l.folder.IsWalked()
 }
 
 // linkedFolder returns the folder of a directory that a link beside a leaf, or a
