@@ -165,22 +165,17 @@ func TestClosedWorkersBeginNothing(t *testing.T) {
 func TestWorkerThatHasNotBegunYetDoesNotHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool()
-		var begin []func() // behind workers.mu; on a starved computer a goroutine begins late
-		p.start = func(f func()) { begin = append(begin, f) }
+		var late func() // on a starved computer a goroutine begins late
+		p.start = func(f func()) { late = f }
 		p.ask("/a/1", nil)
-		time.Sleep(5 * hangsAfter)
+		p.start = func(f func()) { go f() }
+		for range 3 {
+			p.supervise()
+		}
+		late()
 		synctest.Wait()
-		if got := p.took(&p.events); got != "" {
-			t.Errorf("events %q before anything was asked", got)
-		}
-		p.workers.mu.Lock()
-		late := begin
-		p.workers.mu.Unlock()
-		for _, f := range late {
-			f()
-		}
-		if got := p.took(&p.done); got != "/a/1" || !p.idle() {
-			t.Errorf("done %q, idle %v", got, p.idle())
+		if events, done := p.took(&p.events), p.took(&p.done); events != "" || done != "/a/1" || !p.idle() {
+			t.Errorf("events %q, done %q, idle %v", events, done, p.idle())
 		}
 	})
 }
