@@ -5,6 +5,7 @@ package engine
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,19 +166,17 @@ func TestClosedWorkersBeginNothing(t *testing.T) {
 func TestWorkerThatHasNotBegunYetDoesNotHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool()
-		var begin []func() // on a starved computer a goroutine begins late
-		p.start = func(f func()) { begin = append(begin, f) }
+		var late func() // on a starved computer a goroutine begins late
+		p.start = func(f func()) { late = f }
 		p.ask("/a/1", nil)
-		time.Sleep(5 * hangsAfter)
+		p.start = func(f func()) { go f() }
+		for range 3 {
+			p.supervise()
+		}
+		late()
 		synctest.Wait()
-		if got := p.took(&p.events); got != "" {
-			t.Errorf("events %q before anything was asked", got)
-		}
-		for _, f := range begin {
-			f()
-		}
-		if got := p.took(&p.done); got != "/a/1" || !p.idle() {
-			t.Errorf("done %q, idle %v", got, p.idle())
+		if events, done := p.took(&p.events), p.took(&p.done); events != "" || done != "/a/1" || !p.idle() {
+			t.Errorf("events %q, done %q, idle %v", events, done, p.idle())
 		}
 	})
 }
@@ -185,21 +184,21 @@ func TestWorkerThatHasNotBegunYetDoesNotHang(t *testing.T) {
 func TestLongTasksHoldUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool()
-		stop := false
+		var stop atomic.Bool
 		for range maxWorkers {
 			p.do("/a/large", func(at func(string)) {
 				for range 100 {
 					at("/a/large")
 					time.Sleep(hangsAfter / 2)
 				}
-				stop = true
+				stop.Store(true)
 			})
 		}
 		p.ask("/a/next", nil)
 		time.Sleep(10 * hangsAfter)
 		synctest.Wait()
-		if got := p.took(&p.done); got != "/a/next" || stop {
-			t.Errorf("done: %q, the long tasks have ended: %v; want the short task to be done meanwhile", got, stop)
+		if got := p.took(&p.done); got != "/a/next" || stop.Load() {
+			t.Errorf("done: %q, the long tasks have ended: %v; want the short task to be done meanwhile", got, stop.Load())
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
