@@ -48,8 +48,17 @@ func TestFileBehindALinkIsDeliveredIfItChangesWhileTheCheckFindsOutWhereTheLinkL
 // linkHost starts a manager on a disk.
 func linkHost(h *realHost, disk fsys.Disk) (m *Engine, told chan string) {
 	h.t.Helper()
-	return linkHostOf(h, Options{disk: disk})
+	// Mounts elsewhere on the computer would have the watches renewed in between.
+	return linkHostOf(h, Options{disk: disk, newSource: func() (watch.Source, error) {
+		s, err := watch.Open()
+		return mountlessSource{s}, err
+	}})
 }
+
+// mountlessSource does not report mounts.
+type mountlessSource struct{ watch.Source }
+
+func (mountlessSource) Mounts() <-chan struct{} { return nil }
 
 func linkHostOf(h *realHost, o Options) (m *Engine, told chan string) {
 	h.t.Helper()
