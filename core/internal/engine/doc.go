@@ -12,20 +12,21 @@
 //
 // One change goes through these files:
 //
-//	intake.go    notification → plugin → settle.Machine; the timer of what is due; hard links
+//	intake.go    notification → plugin → settle.Machine; a folder that leads elsewhere; the
+//	             timer of what is due; hard links
 //	check.go     a check of one file, on a worker, and what is made of the answer; polling
 //	validation.go  safe reload: candidate.go copies and verifies, validator.go calls the
 //	             host, snapshots.go keeps the store
 //	delivery.go  what is put into deliver.Gate, or taken back from it; health events
-//	dispatch.go  the delivery: Dispatch, the thread, the wakeup, the last
-//	             check before a delivery, the check after it
+//	dispatch.go  the delivery: Dispatch, the thread, the wakeup; when the event
+//	             descriptor is readable; the last check before a delivery, the check after it
 //	callback.go  the host's functions, their registration
 //	report.go    safe reload after the delivery: reports, rollback, retries, what is kept
 //
 // Beside them:
 //
-//	engine.go      Enable, Disable, Clear, pause, Close
-//	workers.go     the goroutines that ask the disk; file systems that hang
+//	engine.go      Enable, Disable, Clear, pause; Close, and what it waits for and how long
+//	workers.go     the goroutines that ask the disk; how a file system that hangs is found
 //	plugin.go      what is kept of a plugin, and how a plugin is found
 //	policy.go      Safe, of a manager and of a plugin, merged
 //	safe.go        what a plugin with safe reload has beside the others

@@ -6,8 +6,9 @@
 //
 //	source*.go, closewrite_*.go  fsnotify behind [Source]: the notifications of the system
 //	mounts_*.go                  the kernel's signal that a file system was mounted
-//	walk.go                      where a path leads on the disk, through links; a worker asks
-//	set.go                       [Set]: notifications in, files ([Leaf]) that may have changed out
+//	walk.go                      how a path leads through the disk at one moment; a worker asks
+//	set.go                       [Set]: notifications in, files ([Leaf]) that may have changed
+//	                             out; notices that a link or a directory leads elsewhere
 //	folder.go, dir.go            a directory as it is spelled, and the real one; what is polled
 //
 // A notification may be late or superfluous. The package does not say what has become of a file; its
