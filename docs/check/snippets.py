@@ -75,7 +75,10 @@ Block = tuple[str, str, dict[str, str]]
 
 
 def _fenced(text: str) -> Iterator[Block]:
-    """Of Markdown. Indented code outside of lists counts as shell commands. A block of text is a picture: lines, arrows."""
+    """Of Markdown.
+
+    Indented code outside of lists counts as shell commands. A block of text is a picture: lines, arrows.
+    """
     markers: dict[str, str] = {}
     lines = [*enumerate(text.splitlines(), 1)]
     blank, in_list = True, False
