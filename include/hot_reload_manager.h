@@ -483,7 +483,7 @@ typedef struct hrm_event {
     int64_t first_seen_ns; /**< For a change: when its first notification came; otherwise timestamp_ns. In ns since 1970 UTC. */
     uint64_t generation;   /**< For a change: how many versions of this plugin were delivered, from 1. */
     uint64_t snapshot_size; /**< Safe reload: the size of the snapshot, or of the version that was rejected, in bytes. */
-    const char *plugin_id;  /**< "" for an #HRM_EVENT_HEALTH event about the whole manager. */
+    const char *plugin_id;  /**< "" for an #HRM_EVENT_HEALTH event about the manager itself. */
     const char *path;       /**< As registered, or the directory of a health event; "" if there is none. */
     const char *message;    /**< For people: one printable line of at most 1000 bytes; "" if there is nothing to say. */
     /** Safe reload, for a change: what to load instead of path; for a rollback: what to go back to; otherwise "". */
@@ -676,7 +676,7 @@ HRM_API int32_t HRM_CALL hrm_disable_hot_reload(hrm_manager *m, const char *plug
  * \param m          the manager
  * \param plugin_id  the plugin
  * \returns 1 if it is enabled, 0 if not. 0 also if the question has no answer: plugin_id is NULL, m is no manager, the
- * process is the child of a fork, or the manager is unusable. hrm_is_hot_reload_enabled_ex() tells these cases apart.
+ * process is the child of a fork, or the manager is unusable. hrm_is_hot_reload_enabled_ex() returns the code.
  * \threadsafety Any thread, also inside a callback. It never waits.
  * \since 1.0.0
  * \sa hrm_is_hot_reload_enabled_ex(), hrm_get_hot_reload_plugins()
@@ -750,8 +750,8 @@ HRM_API int32_t HRM_CALL hrm_set_global_hot_reload_enabled(hrm_manager *m, int32
  * Answers whether changes are delivered. Made for conditions: it never returns a negative value.
  * \param m  the manager
  * \returns 1 if delivery is not paused (the state after creation), 0 if it is. 0 also if the question has no answer: m is no
- * manager, the process is the child of a fork, or the manager is unusable. hrm_is_global_hot_reload_enabled_ex() tells these
- * cases apart.
+ * manager, the process is the child of a fork, or the manager is unusable. hrm_is_global_hot_reload_enabled_ex() returns
+ * the code.
  * \threadsafety Any thread, also inside a callback. It never waits.
  * \since 1.0.0
  * \sa hrm_is_global_hot_reload_enabled_ex(), hrm_set_global_hot_reload_enabled()

@@ -124,7 +124,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def _sources(self, root: Path, include: dict[str, str]) -> None:
         """What mklib needs, the Go modules included, so that the sdist builds without a network."""
-        for part in ("go.mod", "go.sum", "LICENSE", "THIRD_PARTY_LICENSES", "include/hot_reload_manager.h"):
+        for part in ("go.mod", "go.sum", "LICENSE", "docs/THIRD_PARTY_LICENSES", "include/hot_reload_manager.h"):
             include[str(root / part)] = f"_source/{part}"
         sources = [*(root / "core").rglob("*.go"), *(root / "capi").iterdir(), *(root / "capi/mklib").iterdir()]
         for path in sorted(sources):
@@ -153,7 +153,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
     def _licenses(self, root: Path) -> Path:
         """The licenses of all that is in the library."""
         target = self._scratch / "LICENSES.txt"
-        ours, others = ((root / name).read_text(encoding="utf-8") for name in ("LICENSE", "THIRD_PARTY_LICENSES"))
+        ours, others = ((root / name).read_text(encoding="utf-8") for name in ("LICENSE", "docs/THIRD_PARTY_LICENSES"))
         target.write_text(f"libhotreload\n============\n\n{ours}\n\n{others}", encoding="utf-8")
         return target
 

@@ -20,7 +20,7 @@ set(CPACK_PACKAGE_DESCRIPTION "A host registers the file of a plugin.\
  It delivers on the thread that the host chose.")
 # Everybody who gets a package gets the terms of all that is in it.
 file(READ LICENSE ours)
-file(READ THIRD_PARTY_LICENSES others)
+file(READ docs/THIRD_PARTY_LICENSES others)
 file(CONFIGURE OUTPUT copyright @ONLY CONTENT "@ours@\n\n@others@")
 set(CPACK_RESOURCE_FILE_LICENSE "${CMAKE_CURRENT_BINARY_DIR}/copyright")
 # -DCMAKE_BUILD_TYPE=RelWithDebInfo keeps the debug information, and puts it into packages of its own.

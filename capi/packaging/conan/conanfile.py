@@ -9,7 +9,7 @@ from conan.errors import ConanInvalidConfiguration
 from conan.tools.cmake import CMake, CMakeToolchain, cmake_layout
 from conan.tools.files import copy, load
 
-PARTS = ("go.mod", "go.sum", "LICENSE", "THIRD_PARTY_LICENSES", "CHANGELOG.md", "CMakeLists.txt", "core/*", "capi/*", "include/*")
+PARTS = ("go.mod", "go.sum", "LICENSE", "docs/THIRD_PARTY_LICENSES", "CHANGELOG.md", "CMakeLists.txt", "core/*", "capi/*", "include/*")
 
 
 class HotReloadConan(ConanFile):
@@ -55,8 +55,8 @@ class HotReloadConan(ConanFile):
         cmake.build()
 
     def package(self):
-        for licence in ("LICENSE", "THIRD_PARTY_LICENSES"):
-            copy(self, licence, self.source_folder, os.path.join(self.package_folder, "licenses"))
+        for licence in ("LICENSE", "docs/THIRD_PARTY_LICENSES"):
+            copy(self, licence, self.source_folder, os.path.join(self.package_folder, "licenses"), keep_path=False)
         CMake(self).install()
 
     def package_info(self):

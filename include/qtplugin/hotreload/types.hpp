@@ -174,7 +174,7 @@ struct Event {
 
     EventKind kind{};              ///< what the event is about
     Health health = Health::none;  ///< for EventKind::health
-    std::string plugin_id;       ///< empty for EventKind::health about the whole manager
+    std::string plugin_id;       ///< empty for EventKind::health about the manager itself
     std::filesystem::path path;  ///< as registered, or the directory of a health event
     std::uint64_t sequence = 0;  ///< 1, 2, … for each manager, in the order of delivery
     std::uint64_t generation = 0;  ///< for a change: how many versions of this plugin were delivered, from 1

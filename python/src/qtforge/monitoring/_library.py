@@ -189,7 +189,7 @@ _MACHINES = {3: "x86", 40: "ARM", 62: "x86-64", 183: "ARM64", 243: "RISC-V", 22:
 
 
 def _machine(path: str) -> str:
-    """Which processors an ELF file is for; empty if that cannot be told."""
+    """Which processors an ELF file is for; empty if the file does not say."""
     try:
         with open(path, "rb") as file:
             head = file.read(20)
