@@ -507,6 +507,37 @@ static int with_variables(char **argv)
     return check_bad != 0;
 }
 
+static int spare_descriptors;
+
+static void first_manager_with_few_descriptors(void)
+{
+    struct rlimit limit = {64, 64};
+    hrm_manager *m = NULL;
+    int32_t code;
+    int i, last = -1, next;
+    load();
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    while ((next = dup(0)) >= 0)
+        last = next;
+    for (i = 0; i < spare_descriptors; i++)
+        close(last - i);
+    code = p_hrm_manager_create(NULL, &m, NULL);
+    if (code == HRM_OK)
+        CHECK_INT(p_hrm_manager_destroy(m), HRM_OK);
+    else
+        CHECK_INT(code, HRM_ERR_NO_MEMORY);
+    for (i = spare_descriptors; i < 32; i++)
+        close(last - i);
+    use(); /* with descriptors it works */
+}
+
+/* Go's runtime opens descriptors of its own for the first manager. */
+static void few_descriptors_at_the_first_manager(void)
+{
+    for (spare_descriptors = 0; spare_descriptors < 9; spare_descriptors++)
+        apart(first_manager_with_few_descriptors);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4)
@@ -522,6 +553,7 @@ int main(int argc, char **argv)
     RUN(loaded_without_address_space);
     RUN(address_space_runs_out_later);
     RUN(threads_with_small_stacks);
+    RUN(few_descriptors_at_the_first_manager);
     RUN(loaded_by_a_pinned_real_time_thread);
     RUN(variables_of_others);
     /* As another user, who owns the directory from then on. */
