@@ -14,43 +14,9 @@ import (
 	"github.com/qtforge/hotreload/core"
 )
 
-// patience is how long an example waits for something before it gives up.
-const patience = 10 * time.Second
-
-// directory makes a directory for an example. remove removes it.
-func directory() (dir string, remove func()) {
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		panic(err)
-	}
-	return dir, func() { _ = os.RemoveAll(dir) }
-}
-
-// install replaces a file in one step, as "install" and "mv" do.
-func install(path, text string) {
-	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
-		panic(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		panic(err)
-	}
-}
-
-// await returns the next thing from a channel.
-func await[T any](c <-chan T) (x T) {
-	select {
-	case x = <-c:
-	case <-time.After(patience):
-		fmt.Println("nothing has come in time")
-	}
-	return x
-}
-
 func ExampleManager() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
 
 	m, err := core.New(core.Options{})
 	if err != nil {
@@ -72,10 +38,8 @@ func ExampleManager() {
 
 // Callbacks run where the host calls Dispatch, here with a wait of at most ten seconds.
 func ExampleManager_Dispatch() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
 	m, err := core.New(core.Options{Dispatch: core.DispatchManual})
 	if err != nil {
 		fmt.Println(err)
@@ -98,10 +62,8 @@ func ExampleManager_Dispatch() {
 
 // A loop of the host's is woken, and then asks for everything that waits.
 func ExampleManager_SetWakeup() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
 	m, err := core.New(core.Options{Dispatch: core.DispatchManual})
 	if err != nil {
 		fmt.Println(err)
@@ -140,10 +102,8 @@ func ExampleManager_SetWakeup() {
 
 // A callback that panics ends its manager, not the program.
 func ExampleManager_Fault() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
 	m, err := core.New(core.Options{})
 	if err != nil {
 		fmt.Println(err)
@@ -176,10 +136,8 @@ func ExampleManager_Fault() {
 
 // Files that are replaced in one step need no quiet period.
 func ExampleOptions() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
 	m, err := core.New(core.Options{Dispatch: core.DispatchManual, Quiet: core.NoQuiet, IgnoreUnchangedContent: true})
 	if err != nil {
 		fmt.Println(err)
@@ -240,10 +198,8 @@ func ExampleEnableOptions() {
 }
 
 func ExampleEvent() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
 	m, err := core.New(core.Options{})
 	if err != nil {
 		fmt.Println(err)
@@ -268,10 +224,8 @@ func ExampleEvent() {
 }
 
 func ExampleKind() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
 	m, err := core.New(core.Options{})
 	if err != nil {
 		fmt.Println(err)
@@ -305,10 +259,8 @@ func ExampleKind() {
 
 // A file that is no library is waited for, and the host is informed.
 func ExampleHealthCode() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.so", "not a library")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.so")
-	install(plugin, "not a library")
 	m, err := core.New(core.Options{CheckImage: true})
 	if err != nil {
 		fmt.Println(err)
@@ -333,10 +285,8 @@ func ExampleHealthCode() {
 }
 
 func ExampleStats() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
 	m, err := core.New(core.Options{Dispatch: core.DispatchManual})
 	if err != nil {
 		fmt.Println(err)
@@ -376,40 +326,29 @@ func ExampleError() {
 	// true
 }
 
-// safely makes a manager with safe reload in a directory, and a channel of its events.
-func safely(dir string, s core.Safe) (*core.Manager, <-chan core.Event, error) {
-	snapshots := filepath.Join(dir, "snapshots")
-	m, err := core.New(core.Options{Safe: &s, SnapshotDir: &snapshots})
-	if err != nil {
-		return nil, nil, err
-	}
-	events := make(chan core.Event, 10)
-	err = m.SetEventCallback(func(ev core.Event) {
-		if ev.Kind != core.Enabled {
-			events <- ev
-		}
-	}, nil)
-	return m, events, err
-}
-
 // What is loaded is a private copy, which no build overwrites.
 func ExampleSafe() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
-	m, events, err := safely(dir, core.Safe{MaxSize: 1 << 20, StrictModes: new(false)})
+	snapshots := filepath.Join(filepath.Dir(plugin), "snapshots")
+	m, err := core.New(core.Options{Safe: &core.Safe{MaxSize: 1 << 20, StrictModes: new(false)}, SnapshotDir: &snapshots})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer m.Close()
+	changed := make(chan core.Event, 1)
+	m.SetEventCallback(func(ev core.Event) {
+		if ev.Kind == core.FileChanged {
+			changed <- ev
+		}
+	}, nil)
 	if err := m.Enable("greeting", plugin, core.EnableOptions{DeliverPresent: true}); err != nil {
 		fmt.Println(err)
 		return
 	}
 
-	ev := await(events)
+	ev := await(changed)
 	text, err := os.ReadFile(ev.Snapshot) // never ev.Path
 	fmt.Println(ev.Generation, string(text), err)
 	fmt.Println(m.ReportReload(ev.ID, ev.Generation, core.ReloadOK, ""))
@@ -419,11 +358,9 @@ func ExampleSafe() {
 }
 
 func ExampleValidator() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
-	m, events, err := safely(dir, core.Safe{})
+	m, events, err := safely(plugin, core.Safe{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -448,11 +385,9 @@ func ExampleValidator() {
 }
 
 func ExampleCandidate() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
-	m, events, err := safely(dir, core.Safe{})
+	m, events, err := safely(plugin, core.Safe{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -474,11 +409,9 @@ func ExampleCandidate() {
 
 // A version that does not work is reported, and the host goes back to the last good one.
 func ExampleOutcome() {
-	dir, remove := directory()
+	plugin, remove := newPlugin("greeting.txt", "hello")
 	defer remove()
-	plugin := filepath.Join(dir, "greeting.txt")
-	install(plugin, "hello")
-	m, events, err := safely(dir, core.Safe{})
+	m, events, err := safely(plugin, core.Safe{})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -501,4 +434,63 @@ func ExampleOutcome() {
 	// Output:
 	// Rollback 1 hello <nil>
 	// generation 2 failed: it does not work; generation 1 is the last good one
+}
+
+// What the examples share.
+
+// patience is how long an example waits for something before it gives up.
+const patience = 10 * time.Second
+
+// directory makes a directory for an example. remove removes it.
+func directory() (dir string, remove func()) {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }
+}
+
+// newPlugin makes a file with a text in a directory of its own. remove removes both.
+func newPlugin(name, text string) (path string, remove func()) {
+	dir, remove := directory()
+	path = filepath.Join(dir, name)
+	install(path, text)
+	return path, remove
+}
+
+// install replaces a file in one step, as "install" and "mv" do.
+func install(path, text string) {
+	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
+		panic(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		panic(err)
+	}
+}
+
+// await returns the next thing from a channel.
+func await[T any](c <-chan T) (x T) {
+	select {
+	case x = <-c:
+	case <-time.After(patience):
+		fmt.Println("nothing has come in time")
+	}
+	return x
+}
+
+// safely makes a manager with safe reload, and a channel of its events. Its snapshots are
+// beside the plugin.
+func safely(plugin string, s core.Safe) (*core.Manager, <-chan core.Event, error) {
+	snapshots := filepath.Join(filepath.Dir(plugin), "snapshots")
+	m, err := core.New(core.Options{Safe: &s, SnapshotDir: &snapshots})
+	if err != nil {
+		return nil, nil, err
+	}
+	events := make(chan core.Event, 10)
+	err = m.SetEventCallback(func(ev core.Event) {
+		if ev.Kind != core.Enabled {
+			events <- ev
+		}
+	}, nil)
+	return m, events, err
 }

@@ -101,6 +101,28 @@
 // exited for its successor is not initialised again. [Engine.Wait] waits for that,
 // and names what is left if its context ends before.
 //
+// # Files
+//
+//	plugin.go      what the host says of plugins and sets; which plugin needs which
+//	outcome.go     verdicts and outcomes, and their text
+//	engine.go      Engine: the lock, the timer, Steps, the outcomes' order
+//	host.go        Host: a manager and an Engine together
+//	manager.go     a manager's events become offers; outcomes become its reports
+//	gate.go        how a host in Go counts calls and holds new ones
+//	errors.go      the kinds of error
+//
+// The machine is pure:
+//
+//	machine.go     the inputs and what follows from them; outcomes; when time matters
+//	messages.go    inputs and effects
+//	state.go       what is kept of plugins, versions and sets
+//	membership.go  plugins and sets come and go; closing
+//	candidates.go  versions that wait to be exchanged
+//	start.go       when an exchange begins, and what is part of it; sets; recovery; Status
+//	plan.go        the steps of one exchange, forward and back
+//	tasks.go       a step begins, returns, or is given up
+//	retirement.go  the end of a version
+//
 // The rules are written as stories in testdata, one or more for each sentence of
 // testdata/sentences. random_test.go runs random plugins with a failure at every
 // step.

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/qtforge/hotreload/core/internal/printabletest"
 	"github.com/qtforge/hotreload/core/reload"
 )
 
@@ -553,6 +554,30 @@ func TestBadArgumentsAreNamed(t *testing.T) {
 	}
 	e.Close()
 	<-e.Done()
+}
+
+func TestLongNamesLeaveTheEndOfAnError(t *testing.T) {
+	e := reload.New(reload.Config{Steps: newLanguage()})
+	long := strings.Repeat("d", 4000)
+	err := e.Add([]reload.Plugin{{ID: long, Needs: []string{long + "e"}}})
+	if text := err.Error(); len(text) > 1000 || !strings.HasSuffix(text, "which does not exist; add that first or with it") {
+		t.Errorf("%d bytes: %s", len(text), text)
+	}
+	e.Close()
+	<-e.Done()
+}
+
+func TestNoMessageShowsHostileTextAsItIs(t *testing.T) {
+	for _, in := range printabletest.Hostile {
+		for _, text := range []string{
+			reload.Outcome{Plugin: in, Verdict: reload.Failed, Generation: 2, Reason: in, Down: in, Notes: []string{in}}.String(),
+			(&reload.Error{Kind: reload.ErrInvalid, Msg: in}).Error(),
+		} {
+			if why := printabletest.Fault(text); why != "" {
+				t.Errorf("%q: %s", text, why)
+			}
+		}
+	}
 }
 
 // Outcomes go into logs as they are.

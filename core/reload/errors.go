@@ -4,7 +4,8 @@ package reload
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/qtforge/hotreload/core/internal/printable"
 )
 
 // The kinds of error; test with [errors.Is].
@@ -25,12 +26,12 @@ type Error struct {
 	Msg  string // names the value and what to do
 }
 
-// Error returns one printable line.
-func (e *Error) Error() string { return oneLine(e.Msg) }
+// Error returns one printable line of at most 1000 bytes.
+func (e *Error) Error() string { return printable.Text(e.Msg, printable.MaxMessage) }
 
 // Unwrap returns the kind.
 func (e *Error) Unwrap() error { return e.Kind }
 
 func errorOf(kind error, format string, args ...any) *Error {
-	return &Error{Kind: kind, Msg: fmt.Sprintf(format, args...)}
+	return &Error{Kind: kind, Msg: printable.Sprintf(format, args...)}
 }

@@ -4,11 +4,11 @@ package reload
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/qtforge/hotreload/core/internal/printable"
 )
 
 // Verdict is what became of a version.
@@ -74,7 +74,7 @@ type Outcome struct {
 	With []Version
 }
 
-// String returns the outcome as one printable line.
+// String returns the outcome as one printable line of at most 1000 bytes.
 func (o Outcome) String() string {
 	var b strings.Builder
 	b.WriteString(o.Plugin + ": ")
@@ -159,28 +159,19 @@ func (o Outcome) present(b *strings.Builder) {
 	}
 }
 
-const maxLine = 1000
-
-// oneLine replaces what would break or disguise a line of a log, and cuts it.
+// oneLine makes text one printable line. The end of a long text is cut.
 func oneLine(s string) string {
+	const dots = "..."
 	var b strings.Builder
 	fits := 0 // bytes that leave room for the dots
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case r == ' ' || unicode.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			q := strconv.QuoteRuneToASCII(r)
-			b.WriteString(q[1 : len(q)-1])
-		}
-		i += n
-		if b.Len() <= maxLine-len("...") {
+	for s != "" {
+		_, n := utf8.DecodeRuneInString(s)
+		b.WriteString(printable.Text(s[:n], printable.MaxMessage))
+		s = s[n:]
+		if b.Len() <= printable.MaxMessage-len(dots) {
 			fits = b.Len()
-		} else if b.Len() > maxLine {
-			return b.String()[:fits] + "..."
+		} else if b.Len() > printable.MaxMessage {
+			return b.String()[:fits] + dots
 		}
 	}
 	return b.String()

@@ -4,49 +4,30 @@ package reload
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/qtforge/hotreload/core/internal/stories"
 )
 
-// TestStories runs the stories in testdata; testdata/README explains their commands.
+// TestStories tells the stories in testdata; testdata/README explains their commands.
 // After a change of behaviour that is meant, go test ./core/reload -rewrite writes
 // what the machine decides now.
 func TestStories(t *testing.T) {
-	rules := readRules(t)
-	shown := map[string]bool{}
-	for _, path := range storyFiles(t) {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			var current *story
-			datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-				if d.Cmd == "story" {
-					current.mustBeSound(t)
-					current = &story{world: newWorld(), pos: d.Pos}
-					return showRules(t, d, rules, shown)
-				}
-				if current == nil {
-					d.Fatalf(t, "%s comes before the first story", d.Cmd)
-				}
-				return current.run(t, d)
-			})
-			current.mustBeSound(t)
-			if current == nil {
-				t.Error("the file has no story")
-			}
-		})
-	}
-	for _, r := range rules {
-		if !shown[r.name] {
-			t.Errorf("no story shows %q: %s", r.name, r.sentence)
-		}
-	}
+	sentences := stories.Read(t, "testdata")
+	stories.Tell(t, "testdata", sentences, func(pos string) stories.Story {
+		s := &story{world: newWorld(), pos: pos}
+		return stories.Story{Do: s.run, End: s.mustBeSound}
+	})
+	sentences.Check(t, "")
+}
+
+func TestStoriesExplainTheirCommands(t *testing.T) {
+	stories.MustExplain(t, "testdata", stories.DrivenCommand, "*.txt")
 }
 
 type story struct {
@@ -57,9 +38,6 @@ type story struct {
 // mustBeSound finds the story's steps possible in any language.
 func (s *story) mustBeSound(t *testing.T) {
 	t.Helper()
-	if s == nil {
-		return
-	}
 	for _, f := range s.faults {
 		t.Errorf("%s: %s", s.pos, f)
 	}
@@ -145,7 +123,7 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) error {
 			s.fits = func([]Version) string { return "" }
 		}
 	case "advance":
-		s.advance(duration(t, d, word(0)))
+		s.advance(stories.Duration(t, d, word(0)))
 	case "status":
 		st, err := s.m.status(word(0))
 		if err != nil {
@@ -175,14 +153,6 @@ func describe(st Status) (words []string) {
 	add(st.Pending != 0, "generation %d waits for %s", st.Pending, st.WaitsFor)
 	add(st.Old != 0, "%d older versions", st.Old)
 	return words
-}
-
-func duration(t *testing.T, d *datadriven.TestData, text string) time.Duration {
-	v, err := time.ParseDuration(text)
-	if err != nil {
-		d.Fatalf(t, "%v", err)
-	}
-	return v
 }
 
 func stepOf(t *testing.T, d *datadriven.TestData, name string) Step {
@@ -221,7 +191,7 @@ func (s *story) add(t *testing.T, d *datadriven.TestData) error {
 			case "check":
 				set.Check = true
 			case "wait":
-				set.Wait = duration(t, d, value)
+				set.Wait = stories.Duration(t, d, value)
 			default:
 				d.Fatalf(t, "unknown word %q", w)
 			}
@@ -252,7 +222,7 @@ func (s *story) script(t *testing.T, d *datadriven.TestData) {
 		case "kept":
 			sc.kept = strings.Join(arg.Vals, ", ")
 		case "takes":
-			sc.takes = duration(t, d, arg.SingleVal(t))
+			sc.takes = stories.Duration(t, d, arg.SingleVal(t))
 		case "hangs":
 			sc.hang = true
 		case "always":
@@ -267,80 +237,4 @@ func (s *story) script(t *testing.T, d *datadriven.TestData) {
 		}
 	}
 	s.scripts = append(s.scripts, sc)
-}
-
-// rule is one sentence that a user relies on.
-type rule struct{ name, sentence string }
-
-// readRules reads testdata/sentences: a name, a colon and a sentence on each line.
-func readRules(t *testing.T) (rules []rule) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "sentences"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		name, sentence, ok := strings.Cut(line, ": ")
-		if !ok || !strings.HasSuffix(sentence, ".") || findRule(rules, name) >= 0 {
-			t.Fatalf("testdata/sentences: want a new name, a colon and a sentence, got %q", line)
-		}
-		rules = append(rules, rule{name, sentence})
-	}
-	if len(rules) == 0 {
-		t.Fatal("testdata/sentences is empty")
-	}
-	return rules
-}
-
-func findRule(rules []rule, name string) int {
-	return slices.IndexFunc(rules, func(r rule) bool { return r.name == name })
-}
-
-func storyFiles(t *testing.T) []string {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join("testdata", "*.txt"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("testdata has no stories (%v)", err)
-	}
-	return paths
-}
-
-// showRules returns the sentences that a story shows.
-func showRules(t *testing.T, d *datadriven.TestData, rules []rule, shown map[string]bool) string {
-	var out strings.Builder
-	for _, arg := range d.CmdArgs {
-		i := findRule(rules, arg.Key)
-		if i < 0 {
-			d.Fatalf(t, "testdata/sentences has no %q", arg.Key)
-		}
-		shown[arg.Key] = true
-		fmt.Fprintln(&out, rules[i].sentence)
-	}
-	if out.Len() == 0 {
-		d.Fatalf(t, "name the sentence that this story shows")
-	}
-	return out.String()
-}
-
-// A user of the library reads the stories: every command is explained.
-func TestStoriesExplainTheirCommands(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("testdata", "README"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range storyFiles(t) {
-		lines, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`(?m)(?:^|\n\n)([a-z-]+)[^\n]*\n(?:[^\n]+\n)*?----`).FindAllStringSubmatch(string(lines), -1) {
-			if !strings.Contains(string(text), "\n    "+m[1]) {
-				t.Errorf("%s: testdata/README does not explain %q", path, m[1])
-			}
-		}
-	}
 }

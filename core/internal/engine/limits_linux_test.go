@@ -5,45 +5,20 @@ package engine
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/testns"
 )
 
-// These tests need a world of their own: they run themselves again in a child
-// process, in a new user and mount namespace, where limits can be lowered and
-// file systems mounted without touching anybody else.
+// These tests need a world of their own, where limits can be lowered and file systems
+// mounted without touching anybody else: package testns makes it.
 
-const childMark = "-hotreload.child"
+const childMark = testns.ChildMark
 
-// inNamespace runs this test in such a child; it returns true there.
-func inNamespace(t *testing.T, name string) bool {
-	t.Helper()
-	for _, a := range os.Args {
-		if a == childMark {
-			return true
-		}
-	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^"+name+"$", "-test.v", "-test.timeout=60s", "-test.paniconexit0", "--", childMark)
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	out, err := cmd.CombinedOutput()
-	if err != nil && strings.Contains(err.Error(), "operation not permitted") {
-		t.Logf("not run: this machine allows no user namespaces: %v", err)
-		return false
-	}
-	if err != nil || !strings.Contains(string(out), "PASS") {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return false
-}
+var inNamespace = testns.InNamespace
 
 func setLimit(t *testing.T, name string, n int) {
 	t.Helper()

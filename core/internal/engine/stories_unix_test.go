@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
+	"github.com/qtforge/hotreload/core/internal/stories"
 	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
@@ -97,15 +98,7 @@ func tellAll(t *testing.T, d disturbance) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	turns := make(chan struct{}, atATime)
-	var paths []string
-	for _, pattern := range []string{"*.txt", "core/*.txt"} {
-		found, err := filepath.Glob(filepath.Join("..", "..", "testdata", "stories", pattern))
-		if err != nil || len(found) == 0 {
-			t.Fatalf("../../testdata/stories/%s: no stories (%v)", pattern, err)
-		}
-		paths = append(paths, found...)
-	}
-	for _, path := range paths {
+	for _, path := range stories.Files(t, filepath.Join("..", "..", "testdata", "stories"), "*.txt", "core/*.txt") {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -129,7 +122,7 @@ type storyLine struct {
 	words  []string
 }
 
-func splitStories(text string) (stories [][]storyLine) {
+func splitStories(text string) (all [][]storyLine) {
 	for i, line := range strings.Split(text, "\n") {
 		line, _, _ = strings.Cut(line, "#")
 		words := strings.Fields(line)
@@ -137,12 +130,12 @@ func splitStories(text string) (stories [][]storyLine) {
 			continue
 		}
 		if words[0] == "story" {
-			stories = append(stories, nil)
+			all = append(all, nil)
 		}
-		last := len(stories) - 1
-		stories[last] = append(stories[last], storyLine{i + 1, words})
+		last := len(all) - 1
+		all[last] = append(all[last], storyLine{i + 1, words})
 	}
-	return stories
+	return all
 }
 
 // teller tells one story.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
 	"github.com/qtforge/hotreload/core/internal/settle"
+	"github.com/qtforge/hotreload/core/internal/stories"
 )
 
 // file is what the disk and the system would say of the plugin's file.
@@ -93,7 +94,7 @@ func newStory(pos string) *story {
 
 func (s *story) mustHaveEnded(t *testing.T) {
 	t.Helper()
-	if s != nil && (!s.decided || s.machine.Settling()) {
+	if !s.decided || s.machine.Settling() {
 		t.Errorf("%s: this story ends before the machine has decided", s.pos)
 	}
 }
@@ -148,23 +149,15 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 	return s.out.String()
 }
 
-func duration(t *testing.T, d *datadriven.TestData, text string) time.Duration {
-	v, err := time.ParseDuration(text)
-	if err != nil {
-		d.Fatalf(t, "%v", err)
-	}
-	return v
-}
-
 func (s *story) enable(t *testing.T, d *datadriven.TestData) {
 	o := settle.Options{Quiet: 100 * time.Millisecond, MaxDelay: 10 * time.Second, RemovalHold: 100 * time.Millisecond}
 	first, present := false, false
 	for _, arg := range d.CmdArgs {
 		switch arg.Key {
 		case "quiet":
-			o.Quiet = duration(t, d, arg.SingleVal(t))
+			o.Quiet = stories.Duration(t, d, arg.SingleVal(t))
 		case "max-delay":
-			o.MaxDelay = duration(t, d, arg.SingleVal(t))
+			o.MaxDelay = stories.Duration(t, d, arg.SingleVal(t))
 		case "compare-content":
 			o.CompareContent = true
 		case "check-image":
@@ -226,7 +219,7 @@ func (s *story) stat(t *testing.T, d *datadriven.TestData, f *file) {
 		case "content":
 			f.content = arg.SingleVal(t)
 		case "changed":
-			f.changed = s.now.Add(-duration(t, d, arg.SingleVal(t)))
+			f.changed = s.now.Add(-stories.Duration(t, d, arg.SingleVal(t)))
 		default:
 			d.Fatalf(t, "unknown word %q", arg.Key)
 		}
@@ -272,7 +265,7 @@ func (s *story) notification(t *testing.T, d *datadriven.TestData) (n settle.Not
 			n.Written, n.Lost = true, true
 		case "check": // nothing but that the file may have changed
 		case "since":
-			n.Since = s.start.Add(duration(t, d, arg.SingleVal(t)))
+			n.Since = s.start.Add(stories.Duration(t, d, arg.SingleVal(t)))
 		default:
 			d.Fatalf(t, "unknown notification %q", arg.Key)
 		}
@@ -294,7 +287,7 @@ func (s *story) hear(n settle.Notification) {
 }
 
 func (s *story) advance(t *testing.T, d *datadriven.TestData) {
-	end := s.now.Add(duration(t, d, d.CmdArgs[0].Key))
+	end := s.now.Add(stories.Duration(t, d, d.CmdArgs[0].Key))
 	s.checks(end)
 	s.now = end
 	if s.out.Len() == 0 {

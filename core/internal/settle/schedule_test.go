@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/qtforge/hotreload/core/internal/settle"
+	"github.com/qtforge/hotreload/core/internal/stories"
 )
 
 // The stories are told again and again. Each time one more thing happens, at one of the
@@ -85,7 +86,7 @@ func TestWhateverHappensAtAnyPointOfAStoryThePromisesHold(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range storyFiles(t) {
+	for _, path := range stories.Files(t, "testdata", "*.txt") {
 		for i, steps := range readStories(t, path) {
 			for _, what := range all {
 				name := what[0].name
@@ -109,17 +110,17 @@ func TestWhateverHappensAtAnyPointOfAStoryThePromisesHold(t *testing.T) {
 }
 
 // readStories returns the steps of each story of a file.
-func readStories(t *testing.T, path string) (stories [][]*datadriven.TestData) {
+func readStories(t *testing.T, path string) (all [][]*datadriven.TestData) {
 	datadriven.RunTest(t, path, func(_ *testing.T, d *datadriven.TestData) string {
 		step := *d
 		if d.Cmd == "story" {
-			stories = append(stories, nil)
+			all = append(all, nil)
 		}
-		last := len(stories) - 1
-		stories[last] = append(stories[last], &step)
+		last := len(all) - 1
+		all[last] = append(all[last], &step)
 		return d.Expected
 	})
-	return stories
+	return all
 }
 
 // aWhile is longer than any deadline in the stories.
@@ -168,7 +169,7 @@ func interrupted(t *testing.T, steps []*datadriven.TestData, what []interruption
 }
 
 func shortened(t *testing.T, step *datadriven.TestData) *datadriven.TestData {
-	if duration(t, step, step.CmdArgs[0].Key) <= aWhile {
+	if stories.Duration(t, step, step.CmdArgs[0].Key) <= aWhile {
 		return step
 	}
 	short := *step

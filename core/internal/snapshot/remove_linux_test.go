@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/testns"
 )
 
 // What is mounted inside a store is somebody's: of another file system or of the
 // same one, a directory or a file.
 func TestRemovalEntersNoMount(t *testing.T) {
-	if !inNamespace(t, t.Name()) {
+	if !testns.InNamespace(t, t.Name()) {
 		return
 	}
 	base := privateBase(t)

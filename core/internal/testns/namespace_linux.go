@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-package snapshot
+package testns
 
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,18 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const childMark = "-hotreload.child"
+// ChildMark is the argument by which a test knows that it runs in a child process.
+const ChildMark = "-hotreload.child"
 
-// inNamespace runs a test once more as root of a user and mount namespace of its
-// own; it reports whether this is that process.
-func inNamespace(t *testing.T, name string) bool {
+// InNamespace runs the test of this name in a child process with its own namespaces. It
+// returns true in the child. The parent fails if the child does.
+func InNamespace(t *testing.T, name string) bool {
 	t.Helper()
-	for _, a := range os.Args {
-		if a == childMark {
-			return true
-		}
+	if slices.Contains(os.Args, ChildMark) {
+		return true
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^"+name+"$", "-test.v", "-test.timeout=60s", "-test.paniconexit0", "--", childMark)
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+name+"$", "-test.v", "-test.timeout=60s", "-test.paniconexit0", "--", ChildMark)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},

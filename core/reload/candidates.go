@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+
+package reload
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+func (m *machine) offer(in offer, now time.Time) error {
+	p, err := m.known(in.Plugin)
+	switch {
+	case err != nil:
+		return err
+	case in.Generation == 0:
+		return errorOf(ErrInvalid, "plugin %q: generations count from 1", in.Plugin)
+	case p.active != nil && p.active.Generation == in.Generation && p.plan == nil:
+		return errorOf(ErrExists, "plugin %q: generation %d is the active one", in.Plugin, in.Generation)
+	case p.last != nil && p.last.Generation == in.Generation:
+		p.recoverAt = now
+		return errorOf(ErrExists, "plugin %q: generation %d has stopped, and is being activated again", in.Plugin, in.Generation)
+	}
+	m.withdraw(p, fmt.Sprintf("superseded by generation %d", in.Generation))
+	m.wait(p, &candidate{generation: in.Generation, back: in.Back})
+	for _, other := range m.open {
+		if c := other.pending; c != nil && c.blocked != "" && slices.Contains(c.until, p) {
+			c.blocked, c.until = "", nil
+		}
+	}
+	return nil
+}
+
+// wait has a candidate of a plugin wait until it can be exchanged.
+func (m *machine) wait(p *plugin, c *candidate) {
+	p.pending = c
+	m.open = append(m.open, p)
+}
+
+// withdraw drops the version that waits.
+func (m *machine) withdraw(p *plugin, why string) {
+	if c := p.pending; c != nil {
+		p.pending = nil
+		m.say(p, Outcome{Verdict: Withdrawn, Generation: c.generation, Reason: why})
+		m.emit(drop{p.ID, c.generation})
+	}
+}
+
+func (m *machine) fileRemoved(id string) error {
+	p, err := m.known(id)
+	if err != nil {
+		return err
+	}
+	m.withdraw(p, "its file was removed")
+	if p.active != nil {
+		m.say(p, Outcome{Verdict: Noted, Reason: fmt.Sprintf("its file was removed; generation %d goes on", p.active.Generation)})
+	}
+	return nil
+}
+
+func (m *machine) rejected(in rejected) error {
+	p, err := m.known(in.Plugin)
+	if err == nil {
+		m.say(p, Outcome{Verdict: Rejected, Reason: in.Reason})
+	}
+	return err
+}
+
+func (m *machine) takeWithoutState(id string) error {
+	p, err := m.known(id)
+	if err != nil {
+		return err
+	}
+	if p.pending == nil {
+		return errorOf(ErrInvalid, "plugin %q: no version waits to be taken without the state", id)
+	}
+	p.pending.withoutState, p.pending.blocked, p.pending.until, p.pending.notBefore = true, "", nil, time.Time{}
+	return nil
+}
