@@ -91,7 +91,7 @@ examples: lib ## the C examples, in build/examples
 	$(CC) $(C_FLAGS) -fPIC -shared examples/c/plugin.c -o $(EXAMPLES)/plugin.so
 	$(CC) $(C_FLAGS) examples/production/host.c -o $(EXAMPLES)/production $(C_LIBS)
 
-test: test-build test-core test-capi test-abi test-packaging test-examples test-python test-cpp test-qt ## all tests
+test: test-build test-python test-core test-capi test-abi test-packaging test-examples test-cpp test-qt ## all tests
 
 .PHONY: test-build
 test-build: ## the two commands: what a machine lacks, and the demo in a folder with a space and an umlaut, for a private user
