@@ -292,7 +292,7 @@ typedef struct hrm_options {
     const struct hrm_safe_options *safe;
     /**
      * Where snapshots of safe reload are kept: an absolute path. NULL = /run/user/UID/hotreload or /tmp/hotreload-UID, or, if
-     * another user has taken that name, a private directory beside it. "" is #HRM_ERR_INVALID_ARGUMENT.
+     * another user has taken that name or it cannot be used, a private directory beside it. "" is #HRM_ERR_INVALID_ARGUMENT.
      */
     const char *snapshot_dir;
 } hrm_options;

@@ -44,12 +44,12 @@ def hosting(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hosting]
 
 def kept(hosting: Hosting) -> int:
     """How many versions' files the host keeps."""
-    return len([p for p in hosting.snapshots.glob("python-*/*") if p.name.isdigit()])
+    return len([p for p in hosting.snapshots.glob(f"python-*/{_trees.DEEP}/*") if p.name.isdigit()])
 
 
 def snapshots(hosting: Hosting) -> int:
     """How many snapshots the library keeps."""
-    return len([p for p in hosting.snapshots.glob("[0-9]*-*/*") if p.is_dir()])
+    return len([p for p in hosting.snapshots.glob(f"[0-9]*-*/{_trees.DEEP}/*") if p.is_dir()])
 
 
 def test_a_version_in_use_keeps_its_files(hosting: Hosting, path: Path, tmp_path: Path) -> None:
@@ -97,6 +97,13 @@ def test_what_stays_on_the_disk_is_bounded(hosting: Hosting, path: Path, keep: i
     assert (module.stat().st_mode & 0o777, module.parent.stat().st_mode & 0o777) == (0o500, 0o500)
     plugin.close()
     wait_until("removed", lambda: kept(hosting) == snapshots(hosting) == 0)
+
+
+def test_directories_above_a_plugin_are_the_users_own(hosting: Hosting, path: Path) -> None:
+    plugin = hosting.open(path, safe=FILES)
+    above = Path(plugin.module.__file__ or "").parents[:10]
+    assert all(hosting.snapshots in (d, *d.parents) for d in above)
+    assert all((d.stat().st_uid, d.stat().st_mode & 0o077) == (os.geteuid(), 0) for d in above)
 
 
 def test_versions_that_fail_leave_nothing(hosting: Hosting, path: Path) -> None:

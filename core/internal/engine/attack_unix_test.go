@@ -77,7 +77,7 @@ func TestPlantedLinkIsNotFollowed(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
 	h = quietSafe(t, Options{step: func(step string) {
 		if step == "made" && once.CompareAndSwap(false, true) {
-			made, err := filepath.Glob(filepath.Join(h.snapshots, "*", "[0-9]*"))
+			made, err := filepath.Glob(filepath.Join(h.snapshots, "*", "d/d/d/d/d/d/d/d", "[0-9]*"))
 			if err != nil || len(made) != 1 {
 				t.Errorf("made %v, %v", made, err)
 			} else if err := os.Symlink(victim, filepath.Join(made[0], "plugin.so")); err != nil {

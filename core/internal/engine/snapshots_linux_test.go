@@ -162,7 +162,7 @@ func mountTmpfs(t *testing.T, flags uintptr, data string) string {
 // generations is how many snapshots are on the disk.
 func (h *safeHost) generations() int {
 	h.t.Helper()
-	found, err := filepath.Glob(filepath.Join(h.snapshots, "*", "[0-9]*"))
+	found, err := filepath.Glob(filepath.Join(h.snapshots, "*", "d/d/d/d/d/d/d/d", "[0-9]*"))
 	h.must(err)
 	return len(found)
 }

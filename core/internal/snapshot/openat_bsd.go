@@ -12,6 +12,3 @@ const passThrough = unix.O_RDONLY
 func openBelow(parent int, name string, flags int) (int, error) {
 	return openWithin(parent, name, flags)
 }
-
-// unmapped: there are no user namespaces.
-func unmapped(uint32) bool { return false }

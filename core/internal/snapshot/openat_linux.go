@@ -2,14 +2,7 @@
 
 package snapshot
 
-import (
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // passThrough opens a directory that one may search but not list.
 const passThrough = unix.O_PATH
@@ -22,24 +15,4 @@ func openBelow(parent int, name string, flags int) (int, error) {
 		return openWithin(parent, name, flags)
 	}
 	return fd, err
-}
-
-// unmapped reports whether a user stands for all those whom this process's user
-// namespace does not know.
-func unmapped(uid uint32) bool {
-	overflow, err := os.ReadFile("/proc/sys/kernel/overflowuid")
-	if err != nil || strings.TrimSpace(string(overflow)) != strconv.FormatUint(uint64(uid), 10) {
-		return false
-	}
-	mapping, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(mapping)) {
-		var inside, outside, count uint64
-		if _, err := fmt.Sscan(line, &inside, &outside, &count); err != nil || inside <= uint64(uid) && uint64(uid)-inside < count {
-			return false
-		}
-	}
-	return true
 }

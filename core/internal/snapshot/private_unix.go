@@ -101,8 +101,9 @@ func mayHold(dir int, at string) error {
 	if err != nil {
 		return err
 	}
+	owner := ownerOf(dir, &st)
 	switch {
-	case st.Uid != 0 && int(st.Uid) != os.Geteuid() && !(unmapped(st.Uid) && rootsByCustom(at)):
+	case owner == fsys.Another || owner == fsys.Unknown && !rootsByCustom(at):
 		return insecure("could be exchanged by user %d, who owns %q (mode %#o); every directory on the way must belong to root or to user %d",
 			st.Uid, at, st.Mode&0o7777, os.Geteuid())
 	case st.Mode&0o022 != 0 && st.Mode&unix.S_ISVTX == 0:
@@ -122,15 +123,23 @@ func rootsByCustom(at string) bool {
 // isPrivate says why a directory is not the user's alone.
 func isPrivate(dir int, at string) error {
 	st, err := fstatAt(dir, at)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case int(st.Uid) != os.Geteuid():
+	}
+	switch owner := ownerOf(dir, &st); {
+	case owner == fsys.Unknown:
+		return insecure("belongs to a user whom this user namespace does not know (shown as %d, mode %#o)", st.Uid, st.Mode&0o7777)
+	case owner != fsys.Mine:
 		return insecure("belongs to user %d, not to %d (mode %#o)", st.Uid, os.Geteuid(), st.Mode&0o7777)
 	case st.Mode&0o077 != 0:
 		return insecure("is open to others (mode %#o, not 0700)", st.Mode&0o7777)
 	}
 	return nil
+}
+
+// ownerOf says who owns an open directory.
+func ownerOf(dir int, st *unix.Stat_t) fsys.Owner {
+	return fsys.OwnerOf(st.Uid, func() bool { return unix.Faccessat(dir, ".", unix.W_OK, unix.AT_EACCESS) == nil })
 }
 
 func fstatAt(fd int, path string) (st unix.Stat_t, err error) {

@@ -83,6 +83,26 @@ func removeStore(dir string, lock *os.File, step func()) {
 	if !sameFile(d, lock) || !hasMark(d) {
 		return
 	}
+	removeSnapshots(d, levels, step)
+	names, err := d.Readdirnames(-1)
+	if err != nil || len(names) != 1 || names[0] != markName {
+		return // the mark stays as long as something does
+	}
+	_ = unix.Unlinkat(int(d.Fd()), markName, 0)
+	_ = unix.Unlinkat(int(base.Fd()), filepath.Base(dir), unix.AT_REMOVEDIR)
+}
+
+// removeSnapshots removes the snapshots that are so many directories below d, and the
+// directories in between if nothing is left in them.
+func removeSnapshots(d *os.File, down int, step func()) {
+	if down > 0 {
+		if inner, err := openDirectory(int(d.Fd()), level); err == nil {
+			removeSnapshots(inner, down-1, step)
+			_ = inner.Close()
+			_ = unix.Unlinkat(int(d.Fd()), level, unix.AT_REMOVEDIR)
+		}
+		return
+	}
 	names, err := d.Readdirnames(-1)
 	if err != nil {
 		return
@@ -93,19 +113,6 @@ func removeStore(dir string, lock *os.File, step func()) {
 			removeDirectory(d, name, 0)
 		}
 	}
-	if names, err = again(d); err != nil || len(names) != 1 || names[0] != markName {
-		return // the mark stays as long as something does
-	}
-	_ = unix.Unlinkat(int(d.Fd()), markName, 0)
-	_ = unix.Unlinkat(int(base.Fd()), filepath.Base(dir), unix.AT_REMOVEDIR)
-}
-
-// again lists a directory that was listed before.
-func again(d *os.File) ([]string, error) {
-	if _, err := d.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	return d.Readdirnames(-1)
 }
 
 // removeSnapshot removes a snapshot, which begin has made.
@@ -131,7 +138,7 @@ func removeDirectory(parent *os.File, name string, depth int) {
 	if err != nil || int(st.Uid) != os.Geteuid() || depth > maxDepth {
 		return
 	}
-	switch st.Mode & 0o7777 {
+	switch st.Mode & 0o5777 { // it has the set-group-ID bit if the base directory has
 	case 0o500:
 		if d.Chmod(0o700) != nil {
 			return

@@ -18,13 +18,14 @@ import (
 func leftover(t *testing.T, base, name string) string {
 	t.Helper()
 	store := filepath.Join(base, name)
+	root := filepath.Join(store, deep, "7")
 	err := errors.Join(
-		os.MkdirAll(filepath.Join(store, "7", "lib"), 0o700),
+		os.MkdirAll(filepath.Join(root, "lib"), 0o700),
 		os.WriteFile(filepath.Join(store, markName), []byte(markText), 0o400),
-		os.WriteFile(filepath.Join(store, "7", "plugin.so"), []byte("v1"), 0o500),
-		os.WriteFile(filepath.Join(store, "7", "lib", "being copied"), []byte("v"), 0o600),
-		os.Chmod(filepath.Join(store, "7", "lib"), 0o500),
-		os.Chmod(filepath.Join(store, "7"), 0o500),
+		os.WriteFile(filepath.Join(root, "plugin.so"), []byte("v1"), 0o500),
+		os.WriteFile(filepath.Join(root, "lib", "being copied"), []byte("v"), 0o600),
+		os.Chmod(filepath.Join(root, "lib"), 0o500),
+		os.Chmod(root, 0o500),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -111,16 +112,16 @@ func TestAForgedMarkOfAnotherUserRemovesNothing(t *testing.T) {
 			}
 		}
 	}
-	give(all, filepath.Join(all, markName), filepath.Join(all, "7"), filepath.Join(all, "7", "plugin.so"))
+	give(all, filepath.Join(all, markName), filepath.Join(all, deep, "7"), filepath.Join(all, deep, "7", "plugin.so"))
 	give(filepath.Join(mark, markName))
-	give(filepath.Join(file, "7", "plugin.so"))
+	give(filepath.Join(file, deep, "7", "plugin.so"))
 	sweptBy(t, base)
 	for _, store := range []string{all, mark, file} {
-		if noFile(filepath.Join(store, "7", "plugin.so")) {
-			t.Errorf("%s/7/plugin.so is gone", store)
+		if noFile(filepath.Join(store, deep, "7", "plugin.so")) {
+			t.Errorf("the snapshot in %s is gone", store)
 		}
 	}
-	if !noFile(filepath.Join(file, "7", "lib")) {
+	if !noFile(filepath.Join(file, deep, "7", "lib")) {
 		t.Error("what is the user's own stays because of another's file")
 	}
 }
@@ -138,16 +139,20 @@ func TestRemovalTakesOnlyWhatASnapshotConsistsOf(t *testing.T) {
 		func(s string) (string, error) {
 			return "own/file", errors.Join(os.Mkdir(s+"/own", 0o700), os.WriteFile(s+"/own/file", nil, 0o500))
 		},
-		func(s string) (string, error) { return "7/mine", os.WriteFile(s+"/7/mine", nil, 0o644) },
+		func(s string) (string, error) { return "d/own", os.WriteFile(s+"/d/own", nil, 0o600) },
+		func(s string) (string, error) { return deep + "/own", os.WriteFile(s+"/"+deep+"/own", nil, 0o600) },
 		func(s string) (string, error) {
-			return "7/own/file", errors.Join(os.Mkdir(s+"/7/own", 0o755), os.WriteFile(s+"/7/own/file", nil, 0o500))
+			return deep + "/7/mine", os.WriteFile(s+"/"+deep+"/7/mine", nil, 0o644)
 		},
-		func(s string) (string, error) { return "7/link", os.Symlink(outside, s+"/7/link") },
-		func(s string) (string, error) { return "8", os.Symlink(outside, s+"/8") },
-		func(s string) (string, error) { return "7/fifo", unix.Mkfifo(s+"/7/fifo", 0o600) },
+		func(s string) (string, error) {
+			return deep + "/7/own/file", errors.Join(os.Mkdir(s+"/"+deep+"/7/own", 0o755), os.WriteFile(s+"/"+deep+"/7/own/file", nil, 0o500))
+		},
+		func(s string) (string, error) { return deep + "/7/link", os.Symlink(outside, s+"/"+deep+"/7/link") },
+		func(s string) (string, error) { return deep + "/8", os.Symlink(outside, s+"/"+deep+"/8") },
+		func(s string) (string, error) { return deep + "/7/fifo", unix.Mkfifo(s+"/"+deep+"/7/fifo", 0o600) },
 	} {
-		store := leftover(t, base, []string{"11111", "22222", "33333", "44444", "55555", "66666", "77777"}[i]+"-0123abcd")
-		if err := os.Chmod(filepath.Join(store, "7"), 0o700); err != nil {
+		store := leftover(t, base, []string{"11111", "22222", "33333", "44444", "55555", "66666", "77777", "88888", "98888"}[i]+"-0123abcd")
+		if err := os.Chmod(filepath.Join(store, deep, "7"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		rel, err := plant(store)
@@ -162,7 +167,7 @@ func TestRemovalTakesOnlyWhatASnapshotConsistsOf(t *testing.T) {
 			t.Errorf("%s is gone", path)
 		}
 		store := filepath.Join(base, strings.SplitN(strings.TrimPrefix(path, base+"/"), "/", 2)[0])
-		if !noFile(filepath.Join(store, "7", "plugin.so")) || !noFile(filepath.Join(store, "7", "lib")) {
+		if root := filepath.Join(store, deep, "7"); !noFile(filepath.Join(root, "plugin.so")) || !noFile(filepath.Join(root, "lib")) {
 			t.Errorf("%s: the snapshot beside it is there still", path)
 		}
 		if noFile(filepath.Join(store, markName)) {
@@ -188,14 +193,14 @@ func TestRemovalTakesOnlyWhatASnapshotConsistsOf(t *testing.T) {
 func TestCloseLeavesForeignFilesInTheStore(t *testing.T) {
 	s, err := Open(privateBase(t))
 	must(t, err)
-	own := filepath.Dir(take(t, s, "v1").Root)
+	own, _ := strings.CutSuffix(filepath.Dir(take(t, s, "v1").Root), deep)
 	if text, err := os.ReadFile(filepath.Join(own, markName)); err != nil || string(text) != markText {
 		t.Fatalf("the mark says %q, %v", text, err)
 	}
 	note := filepath.Join(own, "note")
 	must(t, os.WriteFile(note, []byte("precious"), 0o600))
 	s.Close()
-	if noFile(note) || !noFile(filepath.Join(own, "1")) {
+	if noFile(note) || !noFile(filepath.Join(own, "d")) {
 		t.Fatalf("after Close: the note is gone (%v), or the snapshot is not", noFile(note))
 	}
 }

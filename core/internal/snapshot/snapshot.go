@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
 )
@@ -17,6 +18,7 @@ import (
 // Snapshot is a copy of all files of a plugin that nobody writes to again.
 type Snapshot struct {
 	Root   string    // the directory that holds nothing else
+	Base   string    // the base directory, some directories above Root; all between belong to the user alone
 	Files  []File    // the plugin's own first
 	Bytes  int64     // of all files
 	Sum    fsys.Hash // over the names and hashes of all files
@@ -60,7 +62,7 @@ func (s *Store) Take(members []Member, limits Limits, stopped func() bool) (*Sna
 		return nil, err
 	}
 	defer s.end(filepath.Base(path))
-	snap := &Snapshot{Root: path}
+	snap := &Snapshot{Root: path, Base: baseOf(path)}
 	err = s.fill(snap, members, limits, func() bool { return s.isClosed() || stopped() })
 	if err == nil && s.isClosed() {
 		err = fsys.ErrStopped
@@ -71,6 +73,11 @@ func (s *Store) Take(members []Member, limits Limits, stopped func() bool) (*Sna
 		return nil, err
 	}
 	return snap, nil
+}
+
+// baseOf is the base directory of the snapshot at root.
+func baseOf(root string) string {
+	return filepath.Dir(strings.TrimSuffix(filepath.Dir(root), string(filepath.Separator)+deep))
 }
 
 func (s *Store) fill(snap *Snapshot, members []Member, limits Limits, stopped func() bool) error {

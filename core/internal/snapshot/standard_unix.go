@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
@@ -26,7 +28,7 @@ const maxOwnBases = 1000
 func standardBases() (bases []string) {
 	uid := strconv.Itoa(os.Geteuid())
 	run := "/run/user/" + uid
-	if _, err := privateDir(run, false); err == nil && !fsys.NoExec(run) {
+	if _, err := privateDir(run, false); err == nil {
 		bases = append(bases, run+"/hotreload")
 	}
 	return append(bases, temporary[0]+"/hotreload-"+uid)
@@ -35,11 +37,15 @@ func standardBases() (bases []string) {
 // ownBase returns a base directory of a random name: one that this user made
 // earlier, so that what dead processes have left in it is removed, or a new one.
 // Others may make directories of such names, too, but none that belongs to this user.
-func ownBase() (string, bool) {
+// noexec says which file systems are asked for.
+func ownBase(noexec bool) (string, bool) {
 	prefix := "hotreload-" + strconv.Itoa(os.Geteuid()) + "-"
 	for _, dir := range temporary {
+		if fsys.NoExec(dir) != noexec {
+			continue
+		}
 		for _, name := range namesWith(dir, prefix) {
-			if real, err := privateDir(filepath.Join(dir, name), false); err == nil {
+			if real, err := privateDir(filepath.Join(dir, name), false); err == nil && mayMakeIn(real) == nil {
 				return real, true
 			}
 		}
@@ -53,6 +59,15 @@ func ownBase() (string, bool) {
 		_ = os.Remove(made)
 	}
 	return "", false
+}
+
+// mayMakeIn says why this user cannot make anything in a directory that is there: its
+// mode, or a file system that is read-only.
+func mayMakeIn(dir string) error {
+	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return &os.PathError{Op: "write to", Path: dir, Err: err}
+	}
+	return nil
 }
 
 // namesWith returns the first names in a directory with a prefix, sorted.

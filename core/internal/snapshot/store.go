@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
@@ -22,8 +23,8 @@ import (
 // base directory, locked as long as the process lives, so that another process can
 // tell what a dead process has left.
 //
-//	base/PROCESS-RANDOM/.hotreload   the mark
-//	base/PROCESS-RANDOM/N/NAME
+//	base/PROCESS-RANDOM/.hotreload             the mark
+//	base/PROCESS-RANDOM/d/d/d/d/d/d/d/d/N/NAME
 type Store struct {
 	// Step, if set, is called between the steps of Take; for tests.
 	Step func(at string)
@@ -50,6 +51,17 @@ const (
 		"cb0f3a5e-6d1b-4d53-9b1e-2f1d0e7a8c64\n"
 )
 
+// deep is where the snapshots are in a store. A plugin may look for files some
+// directories above its own ("$ORIGIN/../../lib", Path(__file__).parents[3]). From a
+// snapshot that leads to directories which belong to the user alone, and not to /tmp,
+// where everybody may have put such files.
+var deep = strings.Repeat(level+string(filepath.Separator), levels-1) + level
+
+const (
+	level  = "d"
+	levels = 8
+)
+
 // Open makes sure that the base directory exists and is the user's alone, and opens
 // a store in it. Nothing is made in the base directory before the first Take. The
 // errors are *BaseError.
@@ -61,10 +73,10 @@ func Open(base string) (*Store, error) {
 	return &Store{base: real}, nil
 }
 
-// OpenStandard is Open in the first base directory that is the user's alone
-// and can be used: the usual ones, and if
-// others have taken them, a directory of a random name that only this user can have
-// made.
+// OpenStandard is Open in the first base directory that is the user's alone and can
+// be used: the usual ones, and if others have taken them, a directory of a random name
+// that only this user can have made. Where nothing can be loaded from (a file system
+// mounted noexec) comes last.
 func OpenStandard() (*Store, error) {
 	base, err := chooseBase()
 	if err != nil {
@@ -76,17 +88,25 @@ func OpenStandard() (*Store, error) {
 // chooseBase returns the base directory for OpenStandard, without links.
 func chooseBase() (string, error) {
 	var first error
-	for _, base := range standardBases() {
-		real, err := prepare(base)
-		if err == nil {
-			return real, nil
+	for _, noexec := range []bool{false, true} {
+		for _, base := range standardBases() {
+			if fsys.NoExec(filepath.Dir(base)) != noexec {
+				continue
+			}
+			real, err := prepare(base)
+			if err == nil {
+				if err = mayMakeIn(real); err == nil {
+					return real, nil
+				}
+				err = &BaseError{Dir: base, Err: err}
+			}
+			if first == nil {
+				first = err
+			}
 		}
-		if first == nil {
-			first = err
+		if base, ok := ownBase(noexec); ok {
+			return base, nil
 		}
-	}
-	if base, ok := ownBase(); ok {
-		return base, nil
 	}
 	return "", first
 }
@@ -181,6 +201,9 @@ func (s *Store) create() (string, *os.File, error) {
 	if err == nil && real != base {
 		err = &BaseError{Dir: base, Insecure: printable.Sprintf("leads to %q now", real)}
 	}
+	if err == nil && s.standard {
+		err = mayMakeIn(base)
+	}
 	if err != nil && s.standard { // the process may have become another user's
 		if base, err = chooseBase(); err == nil {
 			s.mu.Lock()
@@ -203,9 +226,11 @@ func (s *Store) create() (string, *os.File, error) {
 		lock, err := lockDir(dir)
 		if err == nil {
 			if err = writeMark(dir, lock); err == nil {
-				return dir, lock, nil
+				if err = os.MkdirAll(filepath.Join(dir, deep), 0o700); err == nil {
+					return dir, lock, nil
+				}
 			}
-			_ = lock.Close()
+			removeStore(dir, lock, func() {})
 		}
 		if !errors.Is(err, errLocked) {
 			_ = os.Remove(dir)
@@ -239,7 +264,7 @@ func (s *Store) begin() (root string, err error) {
 		if err != nil {
 			return "", err
 		}
-		root = filepath.Join(dir, name)
+		root = filepath.Join(dir, deep, name)
 		err = os.Mkdir(root, 0o700)
 		switch {
 		case err == nil:
@@ -249,7 +274,7 @@ func (s *Store) begin() (root string, err error) {
 		case errors.Is(err, fs.ErrNotExist):
 			s.forget(dir)
 		case errors.Is(err, fs.ErrPermission):
-			if os.Chmod(dir, 0o700) != nil && s.standard {
+			if os.Chmod(filepath.Join(dir, deep), 0o700) != nil && s.standard {
 				s.forget(dir)
 			}
 		case errors.Is(err, fs.ErrExist):
@@ -301,6 +326,7 @@ func (s *Store) Close() {
 	case len(busy) == 0:
 		s.remove()
 	case dir != "":
+		dir = filepath.Join(dir, deep)
 		list, _ := os.ReadDir(dir) // what cannot be listed is left to the last Take
 		for _, d := range list {
 			if name := d.Name(); isNumber(name) && !busy[name] {

@@ -19,10 +19,16 @@ var errLocked = errors.New("another process has it")
 func standardBases() []string { return []string{filepath.Join(os.TempDir(), "hotreload")} }
 
 // ownBase returns a new directory in the user's own temporary directory.
-func ownBase() (string, bool) {
+func ownBase(noexec bool) (string, bool) {
+	if noexec {
+		return "", false
+	}
 	dir, err := os.MkdirTemp("", "hotreload-")
 	return dir, err == nil
 }
+
+// mayMakeIn: what the access list says is not examined.
+func mayMakeIn(string) error { return nil }
 
 // privateDir: the temporary directory is the user's by its access list, which is
 // not examined.
@@ -80,17 +86,21 @@ func marked(dir string) bool {
 // removeStore removes a store whose lock the caller has, and gives that up. It calls
 // step before each snapshot.
 func removeStore(dir string, lock *os.File, step func()) {
-	list, err := os.ReadDir(dir)
-	ours := marked(dir) && err == nil
+	ours := marked(dir)
 	if ours {
+		inner := filepath.Join(dir, deep)
+		list, _ := os.ReadDir(inner)
 		for _, d := range list {
 			if isNumber(d.Name()) {
 				step()
-				_ = removeSnapshot(filepath.Join(dir, d.Name()))
+				_ = removeSnapshot(filepath.Join(inner, d.Name()))
 			}
 		}
-		list, err = os.ReadDir(dir)
+		for ; len(inner) > len(dir); inner = filepath.Dir(inner) {
+			_ = os.Remove(inner) // unless something is left in it
+		}
 	}
+	list, err := os.ReadDir(dir)
 	_ = lock.Close()
 	if !ours || err != nil || len(list) != 2 { // the mark stays as long as something does
 		return

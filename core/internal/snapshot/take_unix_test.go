@@ -155,7 +155,7 @@ func TestACopyStopsInTheMiddleOfAFile(t *testing.T) {
 // nothingLeft reports a snapshot that a failed Take has left.
 func nothingLeft(t *testing.T, s *Store) {
 	t.Helper()
-	if left, err := filepath.Glob(filepath.Join(s.Base(), "*", "[0-9]*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(s.Base(), "*", deep, "[0-9]*")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
@@ -264,7 +264,7 @@ func TestACopyStaysInsideItsSnapshot(t *testing.T) {
 	outside := t.TempDir()
 	s.Step = func(at string) {
 		if at == "made" {
-			made, err := filepath.Glob(filepath.Join(s.Base(), "*", "1"))
+			made, err := filepath.Glob(filepath.Join(s.Base(), "*", deep, "1"))
 			must(t, err)
 			must(t, os.Symlink(outside, filepath.Join(made[0], "lib")))
 		}
@@ -304,18 +304,8 @@ func TestRecheckFindsASnapshotThatWasChangedOrRemoved(t *testing.T) {
 // The usual directory has a name that everybody knows, in a directory where everybody
 // may make one.
 func TestAPlantedStandardDirectoryIsNotUsed(t *testing.T) {
-	uid := fmt.Sprint(os.Geteuid())
-	tmp := filepath.Join(realTempDir(t), "tmp")
-	must(t, os.Mkdir(tmp, 0o755))
-	must(t, os.Chmod(tmp, 0o777|os.ModeSticky))
-	defer func(old []string) { temporary = old }(temporary)
-	temporary = []string{tmp, tmp}
-	usual := filepath.Join(tmp, "hotreload-"+uid)
-	if bases := standardBases(); bases[len(bases)-1] != usual {
-		t.Fatalf("the usual directory is %v, want %s", bases, usual)
-	} else if len(bases) > 1 {
-		t.Skip("this user has a directory in /run/user, which comes first")
-	}
+	tmp, usual := inTemporary(t)
+	temporary = append(temporary, tmp)
 	plants := map[string]func() error{
 		"a file":         func() error { return os.WriteFile(usual, nil, 0o600) },
 		"a link":         func() error { return os.Symlink(t.TempDir(), usual) },

@@ -5,8 +5,11 @@ The library removes a snapshot when newer ones have taken its place, when its ve
 manager is closed. A version that is in use needs its files longer than that: for imports inside its functions, for
 data files, for tracebacks. So each version is loaded from links, which stay until it is released.
 
-    SNAPSHOT_DIR/python-PROCESS-RANDOM/N/...    the files of one version
-    SNAPSHOT_DIR/python-PROCESS-RANDOM/NAME     a link to the files of the present version of the plugin NAME
+    SNAPSHOT_DIR/python-PROCESS-RANDOM/d/d/d/d/d/d/d/d/N/...    the files of one version
+    SNAPSHOT_DIR/python-PROCESS-RANDOM/d/d/d/d/d/d/d/d/NAME     a link to the files of the present version of NAME
+
+As the library's snapshots they lie some directories deeper than they must: what looks for files above its own, as
+Path(__file__).parents[3], finds the user's own directories, and not /tmp, where others may have put such files.
 """
 
 from __future__ import annotations
@@ -30,6 +33,9 @@ else:
 PREFIX = "python-"
 MARK = ".qtforge-monitoring"
 """A file of this name says that the directory was made here: nothing without it is ever removed."""
+MARK_OF_THE_LIBRARY = ".hotreload"
+"""A file of this name is in the directory that a process has below SNAPSHOT_DIR."""
+DEEP = Path(*"dddddddd")
 
 
 class Tree:
@@ -63,7 +69,7 @@ class Store:
         with self._lock:
             root: Path | None = None
             try:
-                root = self._open(snapshot.parent.parent) / str(next(self._numbers))
+                root = self._open(_base_of(snapshot)) / DEEP / str(next(self._numbers))
                 _link_all(snapshot, root)
             except OSError:
                 if root is not None:
@@ -85,9 +91,9 @@ class Store:
     def point(self, name: str, tree: Tree) -> str:
         """Where a process of the user's finds the files of the present version, from now on those in tree."""
         with self._lock:
-            if self._home is None or tree.root.parent != self._home:
+            if self._home is None or tree.root.parent != self._home / DEEP:
                 return str(tree.root)
-            pointer, new = self._home / name, self._home / f"{name}.new"
+            pointer, new = self._home / DEEP / name, self._home / DEEP / f"{name}.new"
             try:
                 new.symlink_to(tree.root, target_is_directory=True)
                 new.replace(pointer)
@@ -104,7 +110,7 @@ class Store:
             if self._home is not None and name in self._pointers:
                 self._pointers.discard(name)
                 with contextlib.suppress(OSError):
-                    (self._home / name).unlink()
+                    (self._home / DEEP / name).unlink()
 
     def end(self) -> None:
         """Removes all files, also of versions in use."""
@@ -129,6 +135,8 @@ class Store:
             self._fd = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         (home / MARK).touch(0o600)
+        for depth in range(len(DEEP.parts)):
+            home.joinpath(*DEEP.parts[: depth + 1]).mkdir(0o700)
         self._home = home
         _sweep(base, home)
         return home
@@ -146,6 +154,11 @@ class Store:
 
 
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+def _base_of(snapshot: Path) -> Path:
+    """SNAPSHOT_DIR, of a snapshot in it."""
+    return next((d.parent for d in snapshot.parents if (d / MARK_OF_THE_LIBRARY).is_file()), snapshot.parent.parent)
 
 
 def _link_all(source: Path, target: Path) -> None:
