@@ -20,8 +20,8 @@ type Disk interface {
 	Readlink(path string) (string, error)
 	// MayRead says whether this process may open the file for reading.
 	MayRead(path string) error
-	// Open opens what stands at the end of a path for reading. It never waits for
-	// another process: not for the writer of a FIFO, not for a terminal.
+	// Open opens the regular file at the end of a path for reading. What else stands
+	// there is not opened (ErrNotRegular), and no other process is waited for.
 	Open(path string) (File, error)
 	// Silent names the file system at a directory if it sends no notifications
 	// about changes made elsewhere: by another computer, kernel or process. It is

@@ -4,7 +4,12 @@
 
 package fsys
 
-import "golang.org/x/sys/unix"
+import (
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // Stat implements Disk.
 func (OS) Stat(path string) (Info, error) {
@@ -22,3 +27,21 @@ func fstat(fd int) (Info, error) {
 
 // MayRead implements Disk.
 func (OS) MayRead(path string) error { return tryOpen(path) }
+
+// openWithoutWaiting opens the regular file at the end of a path. What else stands
+// there is not opened: that alone may have an effect on a device or on a process that
+// waits to write to a FIFO. Should it be put there in between, nothing waits for it.
+func openWithoutWaiting(path string) (*os.File, error) {
+	in, err := OS{}.Stat(path)
+	if err == nil && in.Kind != Regular {
+		err = &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
+	}
+	if err != nil {
+		return nil, err
+	}
+	fd, err := openFD(path, forReading)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}

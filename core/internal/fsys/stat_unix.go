@@ -6,7 +6,6 @@ package fsys
 
 import (
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,15 +56,18 @@ func tryOpen(path string) error {
 	return f.Close()
 }
 
-func openWithoutWaiting(path string) (*os.File, error) {
+// forReading waits for no other process, and makes no terminal the process's own.
+const forReading = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+
+func openFD(path string, flags int) (int, error) {
 	for {
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
 		switch err {
 		case nil:
-			return os.NewFile(uintptr(fd), path), nil
+			return fd, nil
 		case unix.EINTR:
 		default:
-			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+			return -1, &fs.PathError{Op: "open", Path: path, Err: err}
 		}
 	}
 }
