@@ -17,6 +17,8 @@ CALLS      ?= 10000000
 # 400 sequences of 250 operations are 100,000.
 SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
+# How many sequences in each environment and for each user.
+ENVRUNS    ?= 20
 CTESTS     := api paths changes stories settle delivery manual hanging process manners safe safeguards sizes destroys plugin reloads panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
@@ -99,9 +101,14 @@ test-build: ## the two commands: what a machine lacks, and the demo in a folder 
 	.ci/tests/need
 	.ci/tests/folder
 
+# The oracle in each environment that this machine can have. It names those that it cannot; for that go test must be
+# in the folder, or it shows nothing of a test that passes.
+ENVIRONMENTS = $(GO) -C core/internal/engine test -count=1 -timeout 0 -parallel 16 -run '^TestEnvironments$$'
+
 test-core: ## the Go tests, with the race detector
 	@.ci/need cc go
 	$(GO) test -race -shuffle=on ./core/... ./capi/...
+	$(ENVIRONMENTS) -race -args -environments.runs=1 -oracle.steps=60
 
 test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
 	@.ci/need cc nm strace sanitizers
@@ -226,7 +233,7 @@ race: ## the Go tests, ten times over, with the race detector
 	@.ci/need cc go
 	$(GO) test -race -shuffle=on -count=10 ./core/... ./capi/...
 
-soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on the C library in a stopped and starved process
+soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, on the C library in a stopped and starved process, on both in each environment
 	$(GO) test -count=1 ./core/internal/settle -args -settle.pairs
 	$(GO) test -count=5 -parallel 16 -run Stories ./core/internal/engine -args -stories.disturbed
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run 'TestModel' ./core/internal/engine -args -model.runs=20000
@@ -234,6 +241,8 @@ soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, and on
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core/internal/engine -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS)
 	$(GO) test -count=1 -timeout 0 -parallel 16 -run TestOracle ./core/internal/engine -args -oracle.runs=$(SOAKRUNS) -oracle.steps=$(SOAKSTEPS) \
 	    -oracle.host="$(HERE)/oracle_host"
+	$(ENVIRONMENTS) -args -environments.runs=$(ENVRUNS) -oracle.steps=$(SOAKSTEPS)
+	$(ENVIRONMENTS) -args -environments.runs=$(ENVRUNS) -oracle.steps=$(SOAKSTEPS) -oracle.host="$(HERE)/oracle_host"
 
 fuzz: lib ## the path walk and malformed images, these also by the standard library's readers, for FUZZTIME each, then CALLS random calls under every sanitizer
 	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core/internal/watch

@@ -14,6 +14,7 @@ require (
 
 require (
 	github.com/cockroachdb/datadriven v1.0.3
+	github.com/hanwen/go-fuse/v2 v2.12.1
 	golang.org/x/crypto v0.52.0
 )
 

@@ -12,7 +12,9 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -102,21 +104,55 @@ func TestOracle(t *testing.T) {
 		name := fmt.Sprintf("%d:seed=%d,quiet=%v,polling=%v,tiny-queue=%v,safe=%v", i, seed, o.Quiet, o.ForcePolling, tiny, o.Safe != nil)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newOracle(t, seed, o, tiny).run(*oracleSteps)
+			dir, err := filepath.EvalSymlinks(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			newOracle(t, seed, o, tiny, setting{dir: dir, replay: "TestOracle"}).run(*oracleSteps)
 		})
 	}
 }
 
+// setting is where a sequence runs, and what its environment allows there.
+type setting struct {
+	dir   string                   // where the plugins' files are
+	made  string                   // where they are made at first; "": in dir
+	ready func(c *oracle)          // called when they are made, before the host watches them
+	seen  func(path string) string // the path by which the host knows a file; nil: the same
+	// mount mounts another file at a mount point.
+	mount func(c *oracle, path string)
+	// start starts the host; nil: the core itself, or what -oracle.host names.
+	start  func(o Options, told func(string, time.Time, uint32)) watcher
+	allows allowances
+	mode   fs.FileMode   // what everybody may do with a file, whatever its mode is changed to
+	replay string        // the test and its flags that run such a sequence again
+	pauses int           // of writers, in ms at most; 0: 40
+	slack  time.Duration // what may pass between a check and the time noted for it; 0: 20 ms
+}
+
+// allowances say what the oracle does not count as a violation.
+type allowances struct {
+	// halfWritten: neither writers nor closes are known, so that a file may be delivered
+	// half-written when it was not written for a quiet period.
+	halfWritten bool
+	// halfMapped: a writer that maps the file and writes nothing else is not seen.
+	halfMapped bool
+	// unheard: a write before the file's directory was watched is not heard of.
+	unheard bool
+	// sizeAndTime: a rewrite that keeps the size and restores the time may be missed.
+	sizeAndTime bool
+}
+
 type oracle struct {
+	setting
 	t       *testing.T
 	r       *rand.Rand
-	dir     string
 	w       watcher
 	on      bool // not paused
-	polling bool
-	noQuiet bool
+	quiet   time.Duration
 	n       int // versions made
 	log     []string
+	mounted map[string]string // files that are mount points, and what is mounted there
 
 	mu   sync.Mutex
 	cont time.Time // when the watching process was last let go on
@@ -124,56 +160,29 @@ type oracle struct {
 	ids  []string
 }
 
-// subject is a plugin under test.
-type subject struct {
-	path   string // as registered
-	causes int    // operations that may be told
-	told   int
-	loaded uint32    // checksum of what the host read at the last delivery
-	torn   time.Time // since when the file is half-written; zero if it is whole
-	off    bool      // disabled
-	leaves bool      // being disabled
-	bad    string    // the first violation
-}
-
-func newOracle(t *testing.T, seed uint64, o Options, tiny bool) *oracle {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
+func newOracle(t *testing.T, seed uint64, o Options, tiny bool, where setting) *oracle {
+	if where.pauses == 0 {
+		where.pauses = 40
 	}
-	c := &oracle{t: t, r: rand.New(rand.NewPCG(seed, seed)), dir: dir, on: true, polling: o.ForcePolling, noQuiet: o.Quiet == NoQuiet, subj: map[string]*subject{}}
+	if where.slack == 0 {
+		where.slack = 20 * ms
+	}
+	c := &oracle{setting: where, t: t, r: rand.New(rand.NewPCG(seed, seed)), on: true, quiet: max(o.Quiet, 0), subj: map[string]*subject{}}
+	if o.ForcePolling || o.Quiet == NoQuiet {
+		// Polling alone cannot tell these apart, nor can anything without a quiet period
+		// if they come within milliseconds.
+		c.allows.sizeAndTime = true
+	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("replay with -run TestOracle -oracle.seed=%d; the last operations:\n%s", seed, strings.Join(c.log[max(0, len(c.log)-15):], "\n"))
+			t.Logf("replay with -run %s -oracle.seed=%d; the last operations:\n%s", c.replay, seed, strings.Join(c.lastOperations(), "\n"))
 		}
 	})
-	// plain/a, plain/b: two plugins in one directory, and two ids on one file
-	// rel-1, rel-2, current: a deployed release
-	// store, links/l: a link to a link to a file elsewhere
-	// absent/for/now/m: a file with its directories is made and removed as a whole
-	for _, d := range []string{"plain", "deep/er", "rel-1", "rel-2", "store", "links"} {
-		c.must(os.MkdirAll(c.at(d), 0o755))
-	}
-	for _, f := range []string{"plain/a", "plain/b", "deep/er/d", "rel-1/r", "rel-2/r", "store/1", "store/2"} {
-		c.must(os.WriteFile(c.at(f), []byte(c.version()), 0o644))
-	}
-	c.must(os.Symlink("rel-1", c.at("current")))
-	c.must(os.Symlink("hop", c.at("links/l")))
-	c.must(os.Symlink(c.at("store/1"), c.at("links/hop")))
-
+	c.makeFiles()
 	if o.Safe != nil {
 		o.SnapshotDir = new(c.at("snapshots"))
 	}
-	start := func() {
-		if *oracleHost != "" {
-			c.w = startHost(t, *oracleHost, o, c.told)
-			return
-		}
-		m, err := New(o)
-		c.must(err)
-		c.must(m.SetEventCallback(c.event, nil))
-		c.w = inProcess{m}
-	}
+	start := func() { c.w = c.startHost(o) }
 	if tiny {
 		tinyQueue(start)
 	} else {
@@ -185,11 +194,59 @@ func newOracle(t *testing.T, seed uint64, o Options, tiny bool) *oracle {
 		s.loaded = checksum(s.path)
 		c.subj[id] = s
 	}
-	for id, s := range c.subj {
-		c.must(c.w.enable(id, s.path))
+	for id := range c.subj {
+		c.must(c.enable(id))
 	}
 	c.ids = []string{"a", "b", "d", "r", "l", "m"}
 	return c
+}
+
+// makeFiles makes what is watched:
+//
+//	plain/a, plain/b         two plugins in one directory, and two ids on one file
+//	rel-1, rel-2, current    a deployed release
+//	store, links/l           a link to a link to a file elsewhere
+//	absent/for/now/m         made and removed as a whole, with its directories
+func (c *oracle) makeFiles() {
+	dir := c.dir
+	if c.made != "" {
+		c.dir = c.made
+	}
+	for _, d := range []string{"plain", "deep/er", "rel-1", "rel-2", "store", "links"} {
+		c.must(os.MkdirAll(c.at(d), 0o755))
+	}
+	for _, f := range []string{"plain/a", "plain/b", "deep/er/d", "rel-1/r", "rel-2/r", "store/1", "store/2"} {
+		c.must(os.WriteFile(c.at(f), []byte(c.version()), 0o644))
+	}
+	c.dir = dir
+	if c.ready != nil {
+		c.ready(c)
+	}
+	c.must(os.Symlink("rel-1", c.at("current")))
+	c.must(os.Symlink("hop", c.at("links/l")))
+	c.must(os.Symlink(c.at("store/1"), c.at("links/hop")))
+}
+
+func (c *oracle) startHost(o Options) watcher {
+	switch {
+	case c.start != nil:
+		return c.start(o, c.told)
+	case *oracleHost != "":
+		return startHost(c.t, exec.Command(*oracleHost), o, c.told)
+	}
+	m, err := New(o)
+	c.must(err)
+	c.must(m.SetEventCallback(c.event, nil))
+	return inProcess{m}
+}
+
+// enable enables a plugin by the path that the host knows.
+func (c *oracle) enable(id string) error {
+	path := c.subj[id].path
+	if c.seen != nil {
+		path = c.seen(path)
+	}
+	return c.w.enable(id, path)
 }
 
 func (c *oracle) at(p string) string { return filepath.Join(c.dir, p) }
@@ -213,91 +270,6 @@ func whole(s string) bool {
 	return ok && sum == fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body)))
 }
 
-// slack is what may pass between a look at the disk and the time noted for it.
-const slack = 20 * ms
-
-func (c *oracle) event(e Event) {
-	if e.Kind == Rejected { // nothing here may be
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.subj[e.ID].bad = "rejected: " + e.Message
-	}
-	if e.Kind != FileChanged {
-		return
-	}
-	if e.Snapshot != "" {
-		c.snapshot(e)
-		return
-	}
-	c.told(e.ID, e.Time, checksum(e.Path))
-}
-
-// snapshot notes a delivery with safe reload: it is whole, whatever happens to
-// the file meanwhile.
-func (c *oracle) snapshot(e Event) {
-	b, err := os.ReadFile(e.Snapshot)
-	c.told(e.ID, time.Time{}, crc32.ChecksumIEEE(b))
-	if err == nil && whole(string(b)) {
-		if crc32.ChecksumIEEE(b)%2 == 0 { // some hosts report, some do not
-			if err := c.w.(inProcess).m.ReportReload(e.ID, e.Generation, ReloadOK, ""); err != nil && !c.leaving(e.ID) && !errors.Is(err, ErrClosed) {
-				c.t.Error(err)
-			}
-		}
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.subj[e.ID].bad = fmt.Sprintf("generation %d, told as a snapshot, is torn: %s, %v", e.Generation, short(string(b)), err)
-}
-
-// checksum is that of the file's content; a missing file counts as empty.
-func checksum(path string) uint32 {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		b = nil
-	}
-	return crc32.ChecksumIEEE(b)
-}
-
-// told notes one delivery: decided when, and what the host could load at it.
-func (c *oracle) told(id string, when time.Time, loaded uint32) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.subj[id]
-	s.told++
-	s.loaded = loaded
-	if s.off && s.bad == "" {
-		s.bad = "told although disabled"
-	}
-	// A stopped process may notice only afterwards that time has passed.
-	stalled := !c.cont.IsZero() && s.torn.Before(c.cont) && when.Sub(c.cont) < 10*slack
-	if !s.torn.IsZero() && when.Sub(s.torn) > slack && !stalled && s.bad == "" {
-		s.bad = fmt.Sprintf("told at %v although half-written since %v", when, s.torn)
-	}
-}
-
-// setTorn notes that the file is, or is no longer, half-written.
-func (c *oracle) setTorn(paths string, since time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, s := range c.subj {
-		if s.path == paths {
-			s.torn = since
-		}
-	}
-}
-
-// cause counts one operation for all plugins that it may concern.
-func (c *oracle) cause(path string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, s := range c.subj {
-		if s.path == path {
-			s.causes++
-		}
-	}
-}
-
 func (c *oracle) run(steps int) {
 	for range steps {
 		c.step()
@@ -318,229 +290,31 @@ func (c *oracle) pause(most int) {
 	<-time.After(time.Duration(c.r.IntN(most*1000)) * time.Microsecond)
 }
 
-func (c *oracle) step() {
-	id := c.ids[c.r.IntN(len(c.ids))]
-	path := c.subj[id].path
-	c.cause(path)
-	if _, err := os.Stat(path); err != nil { // only absent/ can be
-		c.note("appear", id)
-		c.appear(path)
-		return
-	}
-	ops := []struct {
-		name string
-		do   func()
-	}{
-		{"replace", func() { c.replace(path) }},
-		{"rewrite", func() { c.rewrite(path, 0) }},
-		{"rewrite slowly", func() { c.rewrite(path, 1+c.r.IntN(3)) }},
-		{"write through a mapping", func() { c.rewriteMapped(path) }},
-		{"write through nothing but a mapping", func() { c.remap(path) }},
-		{"unpack", func() { c.unpack(path) }},
-		{"delete and re-create", func() {
-			c.must(os.Remove(path))
-			c.pause(12)
-			c.replace(path)
-		}},
-		{"move away and back", func() {
-			c.must(os.Rename(path, path+".away"))
-			c.pause(12)
-			c.must(os.Rename(path+".away", path))
-		}},
-		{"touch", func() { now := time.Now(); c.must(os.Chtimes(path, now, now)) }},
-		{"chmod", func() { c.must(os.Chmod(path, fs.FileMode(0o600|c.r.IntN(0o100)))) }},
-		{"noise", func() {
-			c.must(os.WriteFile(path+".noise", []byte("x"), 0o644))
-			c.must(os.Remove(path + ".noise"))
-		}},
-		{"deploy", func() { c.swapLink("current", []string{"rel-1", "rel-2"}, c.subj["r"].path) }},
-		{"retarget", func() { c.swapLink("links/l", []string{"hop", c.at("store/1"), c.at("store/2")}, c.subj["l"].path) }},
-		{"retarget the middle", func() { c.swapLink("links/hop", []string{c.at("store/1"), "../store/2"}, c.subj["l"].path) }},
-		{"remove with its directories", func() { c.must(os.RemoveAll(c.at("absent"))) }},
-		{"disable and enable", func() {
-			c.leave(id)
-			c.must(c.w.disable(id))
-			c.setOff(id, true)
-			if c.r.IntN(2) == 0 {
-				c.replace(path)
-			}
-			c.setOff(id, false)
-			c.must(c.w.enable(id, path))
-		}},
-		{"swap parent", func() {
-			c.cause(c.subj["d"].path)
-			c.swapDirectory("deep/er", "d")
-		}},
-		{"swap grandparent", func() {
-			c.cause(c.subj["d"].path)
-			c.swapDirectory("deep", "er/d")
-		}},
-		{"pause or resume", func() {
-			c.on = !c.on
-			c.must(c.w.setGlobal(c.on))
-		}},
-		{"stall", func() {
-			resume := c.w.stall()
-			for range 1 + c.r.IntN(20) {
-				c.cause(path)
-				c.replace(path)
-			}
-			c.cause(path)
-			c.rewrite(path, 1)
-			c.mu.Lock()
-			c.cont = time.Now()
-			c.mu.Unlock()
-			resume()
-		}},
-	}
-	op := ops[c.r.IntN(len(ops))]
-	c.note(op.name, id)
-	op.do()
-}
-
 func (c *oracle) note(operation, id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.log = append(c.log, fmt.Sprintf("%s %s %s", time.Now().Format("05.000000"), operation, id))
 }
 
-// leave notes that a plugin is about to be disabled.
-func (c *oracle) leave(id string) {
+// violated notes the first violation of a plugin, with mu held.
+func (c *oracle) violated(id, what string) {
+	if s := c.subj[id]; s.bad == "" {
+		s.bad = what
+		c.log = append(c.log, violation+id+": "+what)
+	}
+}
+
+const violation = "VIOLATION: "
+
+// lastOperations are those before the first violation, or before the end.
+func (c *oracle) lastOperations() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.subj[id].leaves = true
-}
-
-func (c *oracle) leaving(id string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.subj[id].leaves
-}
-
-// setOff notes that a plugin was disabled, or is about to be enabled again with
-// what is there now.
-func (c *oracle) setOff(id string, off bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.subj[id]
-	s.off, s.leaves = off, off
-	if !off {
-		s.loaded = checksum(s.path)
+	end := len(c.log)
+	if i := slices.IndexFunc(c.log, func(line string) bool { return strings.HasPrefix(line, violation) }); i >= 0 {
+		end = i + 1
 	}
-}
-
-func (c *oracle) appear(path string) {
-	c.must(os.MkdirAll(filepath.Dir(path), 0o755))
-	c.pause(3)
-	c.replace(path)
-}
-
-func (c *oracle) replace(path string) {
-	c.must(os.WriteFile(path+".tmp", []byte(c.version()), 0o644))
-	at, err := filepath.EvalSymlinks(path) // a careful tool writes through links
-	if err != nil {
-		at = path
-	}
-	c.must(os.Rename(path+".tmp", at))
-}
-
-// rewrite writes in place, with pauses in which the file is half-written.
-func (c *oracle) rewrite(path string, pauses int) {
-	v := c.version()
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|os.O_CREATE, 0o644)
-	c.must(err)
-	c.setTorn(path, time.Now())
-	for i := range pauses {
-		_, err = f.WriteString(v[i*len(v)/(pauses+1) : (i+1)*len(v)/(pauses+1)])
-		c.must(err)
-		c.pause(40)
-	}
-	_, err = f.WriteString(v[pauses*len(v)/(pauses+1):])
-	c.must(err)
-	c.setTorn(path, time.Time{})
-	c.must(f.Close())
-}
-
-// rewriteMapped writes as linkers do that lay out their output in memory.
-func (c *oracle) rewriteMapped(path string) {
-	v := c.version()
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_TRUNC, 0o644)
-	c.must(err)
-	c.setTorn(path, time.Now())
-	c.must(f.Truncate(int64(len(v))))
-	b, err := syscall.Mmap(int(f.Fd()), 0, len(v), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
-	c.must(err)
-	copy(b, v[:len(v)/2])
-	c.pause(30)
-	copy(b[len(v)/2:], v[len(v)/2:])
-	c.must(syscall.Munmap(b))
-	c.setTorn(path, time.Time{})
-	c.must(f.Close())
-}
-
-// sameSize makes a version as long as the present one.
-func (c *oracle) sameSize(path string) string {
-	now, err := os.ReadFile(path)
-	c.must(err)
-	c.n++
-	body := strings.Repeat(fmt.Sprintf("version %d ", c.n), len(now))[:len(now)-len("#12345678")]
-	return fmt.Sprintf("%s#%08x", body, crc32.ChecksumIEEE([]byte(body)))
-}
-
-// remap overwrites the file in place without a single write.
-func (c *oracle) remap(path string) {
-	v := c.sameSize(path)
-	f, err := os.OpenFile(path, os.O_RDWR, 0o644)
-	c.must(err)
-	c.setTorn(path, time.Now())
-	b, err := syscall.Mmap(int(f.Fd()), 0, len(v), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
-	c.must(err)
-	copy(b, v[:len(v)/2])
-	c.pause(30)
-	copy(b[len(v)/2:], v[len(v)/2:])
-	c.setTorn(path, time.Time{})
-	c.must(f.Close())
-	c.must(syscall.Munmap(b))
-}
-
-// unpack does as tar does, with a version that has the size and modification
-// time of the one before. Polling alone cannot tell these apart, nor can
-// anything without a quiet period if they come within milliseconds.
-func (c *oracle) unpack(path string) {
-	if c.polling || c.noQuiet {
-		c.replace(path)
-		return
-	}
-	was, err := os.Stat(path)
-	c.must(err)
-	v := c.sameSize(path)
-	at, err := filepath.EvalSymlinks(path)
-	c.must(err)
-	c.must(os.Remove(at))
-	f, err := os.Create(at)
-	c.must(err)
-	c.setTorn(path, time.Now())
-	_, err = f.WriteString(v)
-	c.must(err)
-	c.setTorn(path, time.Time{}) // before anybody can see it closed
-	c.must(f.Close())
-	c.must(os.Chtimes(at, was.ModTime(), was.ModTime()))
-}
-
-func (c *oracle) swapLink(link string, targets []string, concerned string) {
-	c.cause(concerned)
-	c.must(os.Symlink(targets[c.r.IntN(len(targets))], c.at(link)+".tmp"))
-	c.must(os.Rename(c.at(link)+".tmp", c.at(link)))
-}
-
-// swapDirectory renames a directory away and puts another in its place.
-func (c *oracle) swapDirectory(dir, file string) {
-	away := c.at(fmt.Sprint("away-", c.n))
-	c.must(os.Rename(c.at(dir), away))
-	c.pause(12)
-	c.must(os.MkdirAll(filepath.Dir(filepath.Join(c.at(dir), file)), 0o755))
-	c.replace(filepath.Join(c.at(dir), file))
-	if c.r.IntN(2) == 0 {
-		c.must(os.RemoveAll(away))
-	}
+	return c.log[max(0, end-15):end]
 }
 
 func (c *oracle) check() {
@@ -550,23 +324,37 @@ func (c *oracle) check() {
 		if wrong == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || c.hasViolation() {
 			c.t.Fatalf("%v; %s", wrong, c.w.describe())
 		}
 		<-time.After(ms)
 	}
 }
 
+func (c *oracle) hasViolation() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.subj {
+		if s.bad != "" {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *oracle) verdict() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for id, s := range c.subj {
+		if s.bad != "" {
+			return errors.New(id + ": " + s.bad)
+		}
+	}
 	for id, s := range c.subj {
 		now, err := os.ReadFile(s.path)
 		switch {
 		case err != nil:
 			return err
-		case s.bad != "":
-			return errors.New(id + ": " + s.bad)
 		case !whole(string(now)):
 			return fmt.Errorf("%s: the oracle itself left a torn file: %s", id, short(string(now)))
 		case s.loaded != crc32.ChecksumIEEE(now):

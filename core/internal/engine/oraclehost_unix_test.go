@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -15,8 +16,8 @@ import (
 	"time"
 )
 
-// hostProcess is a host on the C library, in a process of its own: see
-// capi/tests/oracle_host.c.
+// hostProcess is a host in a process of its own, which speaks as capi/tests/oracle_host.c
+// says.
 type hostProcess struct {
 	cmd     *exec.Cmd
 	in      io.WriteCloser
@@ -26,17 +27,21 @@ type hostProcess struct {
 	t       *testing.T
 }
 
-func startHost(t *testing.T, program string, o Options, told func(string, time.Time, uint32)) *hostProcess {
+// startHost starts a host by a command, to which it appends the options.
+func startHost(t *testing.T, cmd *exec.Cmd, o Options, told func(string, time.Time, uint32)) *hostProcess {
 	t.Helper()
-	quiet, flags := o.Quiet.Milliseconds(), 0
+	quiet, flags := o.Quiet.Milliseconds(), int64(0)
 	if o.Quiet == NoQuiet {
 		quiet = -1
 	}
 	if o.ForcePolling {
 		flags = 4
 	}
-	h := &hostProcess{t: t, answers: make(chan int, 1), ended: make(chan struct{})}
-	h.cmd = exec.Command(program, fmt.Sprint(quiet), fmt.Sprint(o.MaxDelay.Milliseconds()), fmt.Sprint(o.PollInterval.Milliseconds()), fmt.Sprint(flags))
+	h := &hostProcess{t: t, cmd: cmd, answers: make(chan int, 1), ended: make(chan struct{})}
+	for _, n := range []int64{quiet, o.MaxDelay.Milliseconds(), o.PollInterval.Milliseconds(), flags} {
+		cmd.Args = append(cmd.Args, fmt.Sprint(n))
+	}
+	cmd.Stderr = os.Stderr
 	out, err := h.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -115,4 +120,7 @@ func (h *hostProcess) close() {
 	})
 }
 
-func (h *hostProcess) describe() string { return "host process " + h.cmd.String() }
+func (h *hostProcess) describe() string {
+	_ = h.command("S") // its statistics appear on standard error
+	return "host process " + h.cmd.String()
+}

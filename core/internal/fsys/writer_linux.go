@@ -4,6 +4,7 @@ package fsys
 
 import (
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -57,9 +58,35 @@ func askForWriter(fd, tid int) (w Writer) {
 		if unix.Fstatfs(fd, &st) == nil && silentType(&st) != "" {
 			return WriterUnknown // FUSE and network file systems refuse leases for other reasons
 		}
+		if leasesAreRefused() {
+			return WriterUnknown
+		}
 		return HasWriter
 	}
 	return WriterUnknown
+}
+
+// leasesAreRefused reports whether a lease is refused even on a file that nobody writes. Some
+// sandboxes do that.
+func leasesAreRefused() bool {
+	written, err := unix.MemfdCreate("hotreload", unix.MFD_CLOEXEC)
+	if err != nil {
+		return false
+	}
+	read, err := unix.Open("/proc/self/fd/"+strconv.Itoa(written), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	_ = unix.Close(written)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(read)
+	switch fcntl(read, unix.F_SETLEASE, unix.F_RDLCK) {
+	case 0:
+		fcntl(read, unix.F_SETLEASE, unix.F_UNLCK)
+		return false
+	case unix.EAGAIN:
+		return true
+	}
+	return false
 }
 
 // fcntl is for what never waits: Go's scheduler is not told.
