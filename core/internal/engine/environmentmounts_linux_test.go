@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/testns"
 )
 
 // How the environments of the oracle are made.
@@ -31,10 +33,11 @@ func onOverlay(t *testing.T, dir string) (setting, string) {
 			t.Fatal(err)
 		}
 	}
-	mountIt := func(t *testing.T) string {
-		return mountUntilEnd(t, "overlay", layers("merged"), "overlay", 0,
-			fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", layers("lower"), layers("upper"), layers("work")))
+	data := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", layers("lower"), layers("upper"), layers("work"))
+	if !testns.HasOtherUsers() {
+		data += ",userxattr" // in a user namespace
 	}
+	mountIt := func(t *testing.T) string { return mountUntilEnd(t, "overlay", layers("merged"), "overlay", 0, data) }
 	if notHere := mountIt(t); notHere != "" {
 		return setting{}, notHere
 	}
@@ -42,11 +45,10 @@ func onOverlay(t *testing.T, dir string) (setting, string) {
 		t.Fatal(err)
 	}
 	return setting{dir: layers("merged"), made: layers("lower"), ready: func(c *oracle) {
+		c.must(os.RemoveAll(filepath.Join(layers("lower"), "deep"))) // a directory of the lower layer cannot be renamed
 		if notHere := mountIt(c.t); notHere != "" {
 			c.t.Fatal(notHere)
 		}
-		// A directory of the lower layer cannot be renamed.
-		c.must(os.RemoveAll(c.at("deep")))
 		c.must(os.MkdirAll(c.at("deep/er"), 0o755))
 		c.must(os.WriteFile(c.at("deep/er/d"), []byte(c.version()), 0o644))
 	}}, ""
@@ -118,7 +120,7 @@ func onFUSE(drift time.Duration, ignoreCase bool) func(t *testing.T, dir string)
 			}
 		}
 		if err := serveFUSE(t, source, shown, drift, ignoreCase); err != nil {
-			return setting{}, err.Error()
+			return setting{}, "mounting by /dev/fuse: " + err.Error()
 		}
 		s := setting{dir: shown}
 		if ignoreCase {
