@@ -104,9 +104,7 @@ func onBoundFiles(t *testing.T, dir string) (setting, string) {
 			c.must(unix.Unmount(path, unix.MNT_DETACH))
 			c.pause(12)
 			bind(c, path)
-			for _, s := range c.subj {
-				c.moves(s.path) // all watches are asked for anew
-			}
+			c.movesAll() // all watches are asked for anew
 		}}, ""
 }
 
@@ -216,6 +214,17 @@ func onCasefold(t *testing.T, dir string) (setting, string) {
 	}
 	s.seen = upperCaseBelow(s.dir)
 	return s, ""
+}
+
+// mountElsewhere returns what mounts and unmounts a tmpfs that has nothing to do with plugins.
+func mountElsewhere(dir string) func(c *oracle) {
+	at := filepath.Join(dir, "elsewhere")
+	return func(c *oracle) {
+		c.must(os.MkdirAll(at, 0o755))
+		c.must(unix.Mount("tmpfs", at, "tmpfs", 0, ""))
+		c.pause(12)
+		c.must(unix.Unmount(at, unix.MNT_DETACH))
+	}
 }
 
 // mountUntilEnd mounts until the test ends, or says why it cannot.

@@ -167,6 +167,7 @@ func (e *environment) run(t *testing.T, seed uint64, owner bool) (notHere string
 	if *oracleHost != "" {
 		program = *oracleHost
 	}
+	s.mountElsewhere = mountElsewhere(reachableDir(t))
 	s.mode, s.replay = 0o044, fmt.Sprintf("TestEnvironments -environments.runs=1 -environments.only=%q", e.name)
 	s.start = func(o Options, told func(string, time.Time, uint32)) watcher {
 		cmd := child(childHost, fmt.Sprint(int(e.refused)), program)

@@ -27,10 +27,11 @@ func (c *oracle) step() {
 		c.appear(path)
 		return
 	}
-	ops := []struct {
+	type operation struct {
 		name string
 		do   func()
-	}{
+	}
+	ops := []operation{
 		{"replace", func() { c.replace(path) }},
 		{"rewrite", func() { c.rewrite(path, 0) }},
 		{"rewrite slowly", func() { c.rewrite(path, 1+c.r.IntN(3)) }},
@@ -100,6 +101,12 @@ func (c *oracle) step() {
 			c.mu.Unlock()
 			resume()
 		}},
+	}
+	if c.mountElsewhere != nil {
+		ops = append(ops, operation{"mount elsewhere", func() {
+			c.mountElsewhere(c)
+			c.movesAll()
+		}})
 	}
 	op := ops[c.r.IntN(len(ops))]
 	c.note(op.name, id)

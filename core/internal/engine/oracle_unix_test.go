@@ -121,6 +121,8 @@ type setting struct {
 	seen  func(path string) string // the path by which the host knows a file; nil: the same
 	// mount mounts another file at a mount point.
 	mount func(c *oracle, path string)
+	// mountElsewhere mounts something that concerns no plugin, and unmounts it.
+	mountElsewhere func(c *oracle)
 	// start starts the host; nil: the core itself, or what -oracle.host names.
 	start  func(o Options, told func(string, time.Time, uint32)) watcher
 	allows allowances

@@ -105,6 +105,13 @@ func (c *oracle) moves(path string) {
 	}
 }
 
+// movesAll notes that every directory may be watched anew.
+func (c *oracle) movesAll() {
+	for _, s := range c.subj {
+		c.moves(s.path)
+	}
+}
+
 // mayBeTorn reports whether a file that is half-written may be delivered at this moment.
 func (c *oracle) mayBeTorn(s *subject, when time.Time) bool {
 	if c.allows.unheard && s.torn.Sub(s.moved) < watchedWithin {
