@@ -19,9 +19,9 @@ SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 # How many sequences in each environment and for each user.
 ENVRUNS    ?= 20
-CTESTS     := api paths changes stories settle delivery manual hanging process manners safe safeguards sizes destroys plugin reloads panics
+CTESTS     := api paths changes stories settle delivery manual hanging process descriptors manners safe safeguards sizes destroys plugin reloads panics
 EXAMPLES   := $(BUILD)/examples
-SOURCES    := $(wildcard core/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go) go.mod go.sum include/hot_reload_manager.h
+SOURCES    := $(wildcard core/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go capi/mklib/_runtime/*.go) go.mod go.sum include/hot_reload_manager.h
 comma      := ,
 
 # Where .ci/need go puts a Go if the PATH has none that serves; everything finds it there.

@@ -83,6 +83,10 @@ const (
 	HealthHanging HealthCode = 10
 	// HealthAnswering: that file system answers again.
 	HealthAnswering HealthCode = 11
+	// HealthDescriptors: the process closed file descriptors of the manager, or put other
+	// files in their place. The manager opened others and compares everything with the
+	// disk. Ask [Manager.EventFD] again.
+	HealthDescriptors HealthCode = 12
 )
 
 // String returns the code's name without "Health", "None" for 0, "HealthCode(99)" for one
@@ -91,7 +95,8 @@ func (c HealthCode) String() string { return nameOf(healthNames, c, "HealthCode"
 
 var healthNames = map[HealthCode]string{0: "None", HealthOverflow: "Overflow", HealthPolling: "Polling", HealthWatching: "Watching",
 	HealthImageIncomplete: "ImageIncomplete", HealthPanic: "Panic", HealthUnreadable: "Unreadable", HealthReadable: "Readable",
-	HealthSnapshotFailed: "SnapshotFailed", HealthNoReport: "NoReport", HealthHanging: "Hanging", HealthAnswering: "Answering"}
+	HealthSnapshotFailed: "SnapshotFailed", HealthNoReport: "NoReport", HealthHanging: "Hanging", HealthAnswering: "Answering",
+	HealthDescriptors: "Descriptors"}
 
 // Event is what an event callback receives. It is a copy that the callback may keep.
 //

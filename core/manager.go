@@ -228,9 +228,11 @@ func (m *Manager) Dispatch(limit int, timeout time.Duration) (int, error) {
 // EventFD returns a descriptor that polls readable (POLLIN, level-triggered) while
 // Dispatch has something to deliver and is not running. It is the manager's: add it to
 // poll, epoll or kqueue, but neither read, write nor close it. Every call returns the same
-// descriptor. Remove it from the event loop before Close, which closes it.
+// descriptor, unless the process has closed that ([HealthDescriptors]). Remove it from the
+// event loop before Close, which closes it.
 //
-// Errors: ErrNotSupported with DispatchThread and on Windows, ErrClosed, ErrPanic.
+// Errors: ErrNotSupported with DispatchThread and on Windows, ErrNoMemory, ErrClosed,
+// ErrPanic.
 //
 // See also [Manager.Dispatch]; [Manager.SetWakeup] works on every system.
 func (m *Manager) EventFD() (int, error) {

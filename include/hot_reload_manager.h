@@ -467,6 +467,12 @@ typedef struct hrm_enable_options {
 #define HRM_HEALTH_HANGING 10
 /** hrm_event.health: the file system at hrm_event.path answers again; what changed there meanwhile is delivered. */
 #define HRM_HEALTH_ANSWERING 11
+/**
+ * hrm_event.health: the process closed file descriptors of the manager (close_range(), a loop that closes all), or put other
+ * files in their place (dup2()). The manager opened others, and compares every file with the disk, so that nothing is lost.
+ * It does not use the old numbers any more, nor closes them. Call hrm_event_fd() again, if your loop polls it.
+ */
+#define HRM_HEALTH_DESCRIPTORS 12
 
 /**
  * An event. Strings are never NULL and are valid until the callback returns.
@@ -908,9 +914,11 @@ HRM_API int32_t HRM_CALL hrm_dispatch(hrm_manager *m, int32_t max, int32_t timeo
 /**
  * Returns a descriptor that polls readable while hrm_dispatch() has something to deliver and does not run.
  *
- * Only poll it: the library reads, writes and closes it.
+ * Only poll it: the library reads, writes and closes it. If the process has closed it, or put another file in its place, the
+ * library leaves the number alone (#HRM_HEALTH_DESCRIPTORS) and this function makes another one.
  * \param m  the manager
  * \returns the descriptor, or
+ * \retval HRM_ERR_NO_MEMORY       the process has closed the descriptor, and none is left to make another one
  * \retval HRM_ERR_NOT_SUPPORTED   the manager has #HRM_DISPATCH_THREAD, or the system is Windows
  * \retval HRM_ERR_INVALID_HANDLE  not a manager
  * \retval HRM_ERR_FORKED          called in the child of a fork

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -14,15 +15,23 @@ import (
 // patch is one change of Go's runtime. docs/go-runtime.md says which promise of
 // the library each one keeps.
 type patch struct {
-	file string // below Go's src/runtime
+	dir  string // below Go's src; "" = runtime
+	file string
 	goos string // the system that it is for; "" = every one
 	libc string // the C library of Linux that it is for, "glibc" or "musl"; "" = every one
-	old  string // must be in the file exactly once
+	old  string // must be in the file exactly once; "" = the file is new
 	new  string
 }
 
+// original is where the file is in Go's source.
+func (p *patch) original(goroot string) string {
+	return filepath.Join(goroot, "src", filepath.FromSlash(cmp.Or(p.dir, "runtime")), p.file)
+}
+
 // patches are what a guest in a host's process cannot configure.
-var patches = []patch{
+var patches = append(guestPatches, pollerPatches...)
+
+var guestPatches = []patch{
 	// No thread of the library takes a signal that the host waits for.
 	{
 		file: "sigtab_linux_generic.go", goos: "linux",
@@ -242,23 +251,13 @@ func overlay(goroot, goos, libc, dir string) (string, error) {
 		if p.goos != "" && p.goos != goos || p.libc != "" && p.libc != libc {
 			continue
 		}
-		original := filepath.Join(goroot, "src", "runtime", p.file)
-		from := original
-		if patched, ok := replace[original]; ok {
-			from = patched
-		}
-		text, err := os.ReadFile(from)
+		original := p.original(goroot)
+		text, err := p.apply(original, cmp.Or(replace[original], original))
 		if err != nil {
 			return "", fmt.Errorf("patching Go's runtime: %w", err)
 		}
-		if n := strings.Count(string(text), p.old); n != 1 {
-			return "", fmt.Errorf("patching Go's runtime: %s must contain the following text once, but contains it %d times; "+
-				"adapt the patch in capi/mklib/overlay.go to this version of Go, or use the version that go.mod names:\n%s",
-				original, n, p.old)
-		}
 		replace[original] = filepath.Join(dir, p.file)
-		text = []byte(strings.Replace(string(text), p.old, p.new, 1))
-		if err := os.WriteFile(replace[original], text, 0o644); err != nil {
+		if err := os.WriteFile(replace[original], []byte(text), 0o644); err != nil {
 			return "", err
 		}
 	}
@@ -268,6 +267,26 @@ func overlay(goroot, goos, libc, dir string) (string, error) {
 	}
 	name := filepath.Join(dir, "overlay.json")
 	return name, os.WriteFile(name, list, 0o644)
+}
+
+// apply returns the text of a file of Go's, which is read from a copy, with the patch.
+func (p *patch) apply(original, from string) (string, error) {
+	text, err := os.ReadFile(from)
+	if p.old == "" {
+		if err == nil {
+			return "", fmt.Errorf("%s is there already; give the file in capi/mklib another name", original)
+		}
+		return p.new, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(text), p.old); n != 1 {
+		return "", fmt.Errorf("%s must contain the following text once, but contains it %d times; "+
+			"adapt the patch in capi/mklib to this version of Go, or use the version that go.mod names:\n%s",
+			original, n, p.old)
+	}
+	return strings.Replace(string(text), p.old, p.new, 1), nil
 }
 
 // goTool is the go command to build with, and its arguments and environment.

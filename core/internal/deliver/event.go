@@ -34,6 +34,7 @@ const (
 	HealthNoReport        HealthCode = 9  // the host did not report in time
 	HealthHanging         HealthCode = 10 // a file system does not answer; its plugins wait
 	HealthAnswering       HealthCode = 11 // it answers again
+	HealthDescriptors     HealthCode = 12 // the host closed descriptors of the manager, which opened others
 )
 
 // Event is what an event callback receives.

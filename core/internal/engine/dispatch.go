@@ -80,7 +80,10 @@ func (m *Engine) EventFD() (int, error) {
 	}
 	fd := -1
 	if m.ready != nil {
-		fd = m.ready.Descriptor()
+		var err error
+		if fd, err = m.ready.Descriptor(); err != nil {
+			return -1, &Error{Kind: ErrNoMemory, Msg: "cannot make the event descriptor: no file descriptors left", Err: err}
+		}
 	}
 	if fd < 0 {
 		return -1, fail(ErrNotSupported, "no event descriptor: the manager delivers on its own thread, or the system has none")
@@ -139,8 +142,8 @@ func (m *Engine) announce() {
 // descriptor.
 func (m *Engine) afterChange() {
 	m.changed.Broadcast()
-	if m.ready != nil {
-		m.ready.Set(m.running == nil && m.gate.Ready())
+	if m.ready != nil && m.ready.Set(m.running == nil && m.gate.Ready()) {
+		m.descriptorsLost()
 	}
 }
 

@@ -88,7 +88,7 @@ func startPoller() error {
 	if pollerStarted.Load() {
 		return nil
 	}
-	const poller, first = 2, 2 // its own, and what a manager needs at least
+	const poller, first = 4, 2 // its own (in the C library), and what a manager needs at least
 	if err := fsys.HaveDescriptors(poller + first); err != nil {
 		return &Error{Kind: ErrNoMemory, Msg: "no file descriptors are left", Err: err}
 	}
@@ -418,6 +418,7 @@ func (m *Engine) Close() {
 	m.gate.Close()
 	reload, event, wakeup, validator := m.gate.Reload, m.gate.Event, m.gate.Wakeup, m.validator
 	m.gate.Reload, m.gate.Event, m.gate.Wakeup, m.validator = nil, nil, nil, nil
+	ended := m.workers.close() // first: a running callback may be loading a snapshot that is dropped here
 	m.plugins.byID.All(func(p *plugin) {
 		if p.safe != nil {
 			m.dropSafe(p.safe)
@@ -429,7 +430,6 @@ func (m *Engine) Close() {
 		}
 	}
 	m.setBulk(false)
-	ended := m.workers.close()
 	inside := m.insideLocked()
 	if !inside {
 		m.awaitLocked(func() bool { return m.running == nil })
@@ -447,12 +447,12 @@ func (m *Engine) Close() {
 		case <-ended:
 		case <-waited.C: // a task is slow
 		}
-		m.closeStore()
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		for m.running != nil {
-			m.changed.Wait()
+			m.changed.Wait() // it may be loading a snapshot
 		}
+		m.unlocked(m.closeStore)
 		m.intake.src.Close()
 		if m.ready != nil {
 			m.ready.Close()

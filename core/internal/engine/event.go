@@ -32,4 +32,5 @@ const (
 	HealthNoReport        = deliver.HealthNoReport
 	HealthHanging         = deliver.HealthHanging
 	HealthAnswering       = deliver.HealthAnswering
+	HealthDescriptors     = deliver.HealthDescriptors
 )

@@ -77,14 +77,20 @@ func (m *Engine) readSource(src watch.Source) {
 			select {
 			case <-m.done:
 				return
-			case ev := <-src.Events():
+			case ev, open := <-src.Events():
+				if !open {
+					m.step(func() { m.sourceEnded(src) })
+					return
+				}
 				m.step(func() {
 					m.noteEvent(ev)
 					for range maxDrained {
 						select {
-						case ev := <-src.Events():
-							m.noteEvent(ev)
-							continue
+						case ev, open := <-src.Events():
+							if open {
+								m.noteEvent(ev)
+								continue
+							}
 						default:
 						}
 						break

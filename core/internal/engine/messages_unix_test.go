@@ -18,7 +18,7 @@ import (
 func TestNoMessageShowsHostileTextAsItIs(t *testing.T) {
 	for _, text := range hostile {
 		for kind := FileChanged; kind <= Rollback; kind++ {
-			for code := HealthCode(0); code <= HealthAnswering; code++ {
+			for code := HealthCode(0); code <= HealthDescriptors; code++ {
 				h := &Engine{}
 				h.gate.Event = &deliver.Slot[func(Event)]{}
 				h.enqueueEvent(Event{Kind: kind, Health: code, ID: text, Path: text, Message: text})

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
 	"github.com/qtforge/hotreload/core/internal/printable"
@@ -250,6 +251,51 @@ func (s *Store) forget(dir string) {
 	}
 }
 
+// Relock locks the store's directory anew if the host has closed the descriptor that holds
+// the lock: without it another process takes the store for a dead one's.
+func (s *Store) Relock() {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.mu.Lock()
+	dir, lock := s.dir, s.lock
+	s.mu.Unlock()
+	if dir == "" || sameDirectory(lock, dir) {
+		return
+	}
+	again, err := lockDir(dir)
+	for try := 0; errors.Is(err, errLocked) && try < 50 && exists(dir); try++ {
+		time.Sleep(10 * time.Millisecond) // the system may still be closing what held the lock
+		again, err = lockDir(dir)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.dir != dir || s.lock != lock: // it was removed or given up meanwhile
+		if err == nil {
+			_ = again.Close()
+		}
+	case err == nil:
+		s.lock = again
+	default: // another process is removing it
+		s.dir, s.lock = "", nil
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// sameDirectory reports whether an open directory is the one at a path.
+func sameDirectory(f *os.File, path string) bool {
+	is, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Lstat(path)
+	return err == nil && os.SameFile(is, there)
+}
+
 // begin makes the directory of a new snapshot, and the store's if it is gone. If it
 // returns no error, end must follow.
 func (s *Store) begin() (root string, err error) {
@@ -259,6 +305,7 @@ func (s *Store) begin() (root string, err error) {
 			s.end(name)
 		}
 	}()
+	s.Relock()
 	for try := 0; ; try++ {
 		dir, err := s.directory()
 		if err != nil {

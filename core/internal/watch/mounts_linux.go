@@ -2,7 +2,12 @@
 
 package watch
 
-import "os"
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // mountWatcher reports when a file system is mounted or unmounted: a mount over
 // a directory on a plugin's way puts another directory in its place and sends
@@ -11,16 +16,17 @@ import "os"
 type mountWatcher struct {
 	file    *os.File
 	changes chan struct{}
+	lost    func()
 }
 
 // newMountWatcher returns nil where there is no /proc; mounts then go unnoticed
-// until something else is.
-func newMountWatcher() *mountWatcher {
+// until something else is. lost is called when the host has closed its descriptor.
+func newMountWatcher(lost func()) *mountWatcher {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return nil
 	}
-	w := &mountWatcher{file: f, changes: make(chan struct{}, 1)}
+	w := &mountWatcher{file: f, changes: make(chan struct{}, 1), lost: lost}
 	go w.watch()
 	return w
 }
@@ -40,7 +46,8 @@ func (w *mountWatcher) watch() {
 			return false // wait until the kernel marks it
 		})
 		if err != nil {
-			return // closed
+			w.lost() // does nothing if it was closed by close
+			return
 		}
 		select {
 		case w.changes <- struct{}{}:
@@ -48,6 +55,9 @@ func (w *mountWatcher) watch() {
 		}
 	}
 }
+
+// isForeign reports whether the system says that a descriptor is none of inotify's.
+func isForeign(err error) bool { return errors.Is(err, unix.EBADF) || errors.Is(err, unix.EINVAL) }
 
 func (w *mountWatcher) channel() <-chan struct{} {
 	if w == nil {

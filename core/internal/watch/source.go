@@ -4,6 +4,7 @@ package watch
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -13,6 +14,8 @@ import (
 // watched directory may concern that directory itself or its entry in its parent.
 // Names are not clean: what is in "/" is named "//name".
 type Source interface {
+	// Events delivers what happens. It is closed when the source has ended by itself,
+	// because the host has closed its descriptor: another source must take its place.
 	Events() <-chan fsnotify.Event
 	// Errors delivers fsnotify.ErrEventOverflow when events were dropped.
 	Errors() <-chan error
@@ -36,7 +39,11 @@ type fsnotifySource struct {
 	w      *fsnotify.Watcher
 	errs   chan error
 	mounts *mountWatcher
+	ended  atomic.Bool
 }
+
+// errEnded is Add's when the host has closed the source's descriptor.
+var errEnded = errors.New("the descriptor for notifications was closed by somebody else")
 
 // Open returns a Source of the system's notifications.
 func Open() (Source, error) {
@@ -44,7 +51,8 @@ func Open() (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &fsnotifySource{w: w, errs: make(chan error, 1), mounts: newMountWatcher()}
+	s := &fsnotifySource{w: w, errs: make(chan error, 1)}
+	s.mounts = newMountWatcher(s.end)
 	go s.drain()
 	return s, nil
 }
@@ -53,6 +61,7 @@ func Open() (Source, error) {
 // lock held, and Add or Remove would wait for that lock for ever.
 // Only the overflow matters, and one is as good as many.
 func (s *fsnotifySource) drain() {
+	defer s.ended.Store(true)
 	for err := range s.w.Errors {
 		if errors.Is(err, fsnotify.ErrEventOverflow) {
 			select {
@@ -67,21 +76,40 @@ func (s *fsnotifySource) Events() <-chan fsnotify.Event { return s.w.Events }
 func (s *fsnotifySource) Errors() <-chan error          { return s.errs }
 func (s *fsnotifySource) Mounts() <-chan struct{}       { return s.mounts.channel() }
 func (s *fsnotifySource) Add(path string, files bool) error {
-	if files {
-		return withFiles(s.w, path)
+	if s.ended.Load() {
+		return errEnded
 	}
-	return withNames(s.w, path)
+	add := withNames
+	if files {
+		add = withFiles
+	}
+	err := add(s.w, path)
+	if isForeign(err) {
+		s.end()
+	}
+	return err
+}
+
+// end closes the channel of events, which tells the user of the source.
+func (s *fsnotifySource) end() {
+	if !s.ended.Swap(true) {
+		go s.w.Close()
+	}
 }
 
 // Remove may find that the system dropped the watch already: that is its aim.
 // fsnotify 1.10 panics, with its tables intact, if another directory that is
 // watched was moved to the path before the path was added again.
 func (s *fsnotifySource) Remove(path string) {
+	if s.ended.Load() {
+		return
+	}
 	defer func() { _ = recover() }()
 	_ = s.w.Remove(path)
 }
 
 func (s *fsnotifySource) Close() {
+	s.ended.Store(true)
 	_ = s.w.Close()
 	s.mounts.close()
 }

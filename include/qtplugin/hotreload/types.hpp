@@ -160,6 +160,7 @@ enum class Health : std::int32_t {
     no_report = 9,         ///< safe reload: the host did not report in time
     hanging = 10,          ///< the file system at Event::path does not answer; its plugins wait until it does
     answering = 11,        ///< the file system at Event::path answers again
+    descriptors = 12,      ///< the process closed descriptors of the manager, which opened others; ask event_fd() again
 };
 
 /**

@@ -66,6 +66,8 @@ class Health(_OpenEnum):
     """The file system at Event.path does not answer; its plugins wait until it does. Plugins elsewhere do not wait."""
     ANSWERING = 11
     """The file system at Event.path answers again; what changed there meanwhile is delivered."""
+    DESCRIPTORS = 12
+    """The process closed descriptors of the library, which opened others and compared every plugin with the disk."""
 
 
 @dataclass(frozen=True, slots=True)
