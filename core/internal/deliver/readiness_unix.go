@@ -4,11 +4,7 @@
 
 package deliver
 
-import (
-	"syscall"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // signal is a descriptor that polls readable while it is set: a pipe with a byte in it.
 // A pipe has an inode of its own, by which it is recognised: a host that closes all
@@ -21,16 +17,9 @@ type signal struct {
 type inode struct{ dev, ino uint64 }
 
 func newSignal() (signal, error) {
-	var p [2]int
-	// As in package os: no fork may happen between the steps.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	if err := unix.Pipe(p[:]); err != nil {
+	p, err := pipe()
+	if err != nil {
 		return signal{}, err
-	}
-	for _, fd := range p {
-		unix.CloseOnExec(fd)
-		_ = unix.SetNonblock(fd, true)
 	}
 	return signal{fd: p[0], w: p[1], id: inodeOf(p[0])}, nil
 }

@@ -20,10 +20,12 @@ func openWithoutWaiting(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(found)
-	switch in, err := fstat(found); {
-	case err != nil:
+	in, err := fstat(found)
+	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer closeIfStill(found, in.ID())
+	switch {
 	case in.Kind != Regular:
 		return nil, &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
 	}
@@ -44,6 +46,14 @@ func openWithoutWaiting(path string) (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), path), nil
+}
+
+// closeIfStill closes a descriptor if it is still that of the file: the file system may
+// have been slow, and the host may have closed all descriptors and opened others.
+func closeIfStill(fd int, file ID) {
+	if in, err := fstat(fd); err == nil && in.ID() == file {
+		_ = unix.Close(fd)
+	}
 }
 
 // isLocal reports whether a file is known to be on no network file system.
