@@ -123,8 +123,10 @@ type EnableOptions struct {
 //
 // A version is validated in this order, and the first rejection counts: StrictModes,
 // MaxSize, the copy, AllowList, PublicKeys, Image, Symbols, the [Validator]. Nothing parses
-// a file before AllowList and PublicKeys have accepted it. A rejected version is a
-// [Rejected] event.
+// a file before AllowList and PublicKeys have accepted it. With AllowList, PublicKeys or
+// StrictModes an image is also rejected if it has the loader look for libraries where
+// others could put theirs: see docs/safe-reload.md. A rejected version is a [Rejected]
+// event.
 //
 // Since 1.0.0. See also [Manager.SetValidator] and docs/safe-reload.md.
 type Safe struct {

@@ -348,6 +348,10 @@ typedef struct hrm_options {
  *
  * A plugin's options can replace symbols, allow_list and public_keys of its manager, but cannot remove them. A plugin without
  * these safeguards needs another manager.
+ *
+ * With allow_list, public_keys or #HRM_SAFE_STRICT_MODES a version is also rejected if its image has the loader look for
+ * libraries where others could put theirs ("$ORIGIN/../.." beyond the snapshot directory, relative paths, "/tmp"): what is
+ * loaded from there would be authenticated by nobody.
  * \since 1.0.0
  * \sa hrm_options, hrm_enable_options, hrm_set_validator(), hrm_report_reload()
  */

@@ -185,7 +185,7 @@ func (s *safeState) opened(f *os.File) error {
 func (s *safeState) copies(snap *snapshot) []verify.File {
 	var files []verify.File
 	for i, f := range snap.Files {
-		v := verify.File{Path: f.Path, Name: f.Name, Hash: f.Hash}
+		v := verify.File{Path: f.Path, Name: f.Name, Hash: f.Hash, Private: snap.Base}
 		if i < len(s.signatures) {
 			v.Signature = s.signatures[i]
 		}

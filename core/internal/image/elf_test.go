@@ -7,6 +7,7 @@ import (
 	"compress/zlib"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // withoutSections is a library as sstrip(1) leaves it: nothing but what is loaded.
@@ -149,32 +149,139 @@ func overlapping(n int, image []byte) []byte {
 	return b
 }
 
-// Such files kept a reader busy for minutes, or cost gigabytes.
-func TestHostileImagesAreRejectedSoon(t *testing.T) {
-	for name, b := range map[string][]byte{
+// counting counts what is read.
+type counting struct {
+	r            *bytes.Reader
+	calls, bytes int
+	after        func() error // is asked before each call
+}
+
+func (c *counting) ReadAt(b []byte, off int64) (int, error) {
+	if c.after != nil {
+		if err := c.after(); err != nil {
+			return 0, err
+		}
+	}
+	c.calls++
+	n, err := c.r.ReadAt(b, off)
+	c.bytes += n
+	return n, err
+}
+
+// hostile are files that kept a reader busy for minutes, or cost gigabytes.
+func hostile(t *testing.T) map[string][]byte {
+	return map[string][]byte{
 		"65,000 sections with names of 17 MB": hostileELF(65000, longName(17<<20), 0),
 		"100 sections with names of 4 MB":     hostileELF(100, longName(4<<20-1<<16), 0),
 		"100 sections with names in a few kB": hostileELF(100, compressed(t, longName(4<<20)), elf.SHF_COMPRESSED),
 		"204 images at one place":             overlapping(204, manySymbols(60000)),
-	} {
+		"60,000 search paths at one place":    searching(60000, longName(200<<10)),
+		"search paths without an end":         searching(0, bytes.Repeat([]byte{'n'}, 4<<20)),
+	}
+}
+
+// searching is an ELF image whose dynamic segment has so many entries that name one
+// text as a search path, and none that ends it; with 0 there is one, and an end.
+func searching(paths int, text []byte) []byte {
+	const headers, names = 64 + 2*56, 64 + 2*56 + 16
+	entries := max(paths, 1) + 1
+	b := make([]byte, headers+16*(entries+1))
+	u16, u32, u64 := binary.LittleEndian.PutUint16, binary.LittleEndian.PutUint32, binary.LittleEndian.PutUint64
+	copy(b, "\x7fELF\x02\x01\x01")
+	u16(b[16:], 3)
+	u16(b[18:], uint16(machinesOfELF[runtime.GOARCH]))
+	u32(b[20:], 1)
+	u64(b[32:], 64) // e_phoff
+	u16(b[54:], 56) // e_phentsize
+	u16(b[56:], 2)  // e_phnum
+	u16(b[58:], 64) // e_shentsize
+	size := uint64(len(b) + len(text))
+	for i, kind := range []elf.ProgType{elf.PT_LOAD, elf.PT_DYNAMIC} {
+		h := b[64+56*i:]
+		u32(h, uint32(kind))
+		at := uint64(i * headers)
+		u64(h[8:], at)
+		u64(h[16:], at)
+		u64(h[32:], size-at)
+		u64(h[40:], size-at)
+	}
+	u64(b[headers:], uint64(elf.DT_STRTAB))
+	u64(b[headers+8:], uint64(len(b)))
+	for i := range entries {
+		if at := names + 16*i; i < entries-1 || paths > 0 {
+			u64(b[at:], uint64(elf.DT_RUNPATH))
+		}
+	}
+	return append(b, text...)
+}
+
+// ask puts every question to an image, and returns the last error.
+func ask(c *counting) error {
+	size := c.r.Size()
+	err := Check(c, size)
+	if _, missing := Missing(c, size, []string{"plugin_init"}); missing != nil {
+		err = missing
+	}
+	if _, searched := Libraries(c, size); searched != nil {
+		err = searched
+	}
+	return err
+}
+
+func TestHostileImagesCostLittle(t *testing.T) {
+	for name, b := range hostile(t) {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			done := make(chan [2]error, 1)
-			go func() { done <- [2]error{check(b), exportsAll(b, "plugin_init")} }()
-			select {
-			case errs := <-done:
-				if errs[0] == nil || errs[1] == nil {
-					t.Errorf("check: %v; exports: %v", errs[0], errs[1])
-				}
-			case <-time.After(20 * time.Second):
-				t.Fatal("not within 20s")
+			c := &counting{r: bytes.NewReader(b)}
+			if err := ask(c); err == nil {
+				t.Error("accepted")
+			}
+			if _, err := Libraries(bytes.NewReader(b), int64(len(b))); strings.Contains(name, "search paths") && nativeFormat() == formatELF && !errors.Is(err, errSearched) {
+				t.Errorf("search paths: %v", err)
 			}
 			runtime.ReadMemStats(&after)
 			if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
 				t.Errorf("%d bytes allocated for a file of %d", used, len(b))
 			}
+			if c.calls > 100000 || c.bytes > 64<<20 {
+				t.Errorf("%d bytes read in %d pieces of a file of %d", c.bytes, c.calls, len(b))
+			}
 		})
+	}
+}
+
+// Once a reader says that it is stopped, nothing more is read, and the answer is an error.
+func TestReadingAnImageStops(t *testing.T) {
+	stopped := errors.New("stopped")
+	images := hostile(t)
+	images["a library"] = library(t)
+	images["PE"] = peImporting("KERNEL32.dll", "USER32.dll", "NTDLL.RtlAlloc")
+	images["Mach-O"] = machoWith(map[uint32]string{0xc: "/usr/lib/a.dylib"})
+	for name, b := range images {
+		for _, question := range []func(c *counting) error{
+			func(c *counting) error { return Check(c, c.r.Size()) },
+			func(c *counting) error { _, err := Missing(c, c.r.Size(), []string{"plugin_init"}); return err },
+			func(c *counting) error { _, err := Libraries(c, c.r.Size()); return err },
+		} {
+			whole := &counting{r: bytes.NewReader(b)}
+			_ = question(whole)
+			for _, most := range []int{0, whole.calls / 2, whole.calls - 1} {
+				asked := 0
+				c := &counting{r: bytes.NewReader(b)}
+				c.after = func() error {
+					if c.calls < most {
+						return nil
+					}
+					asked++
+					return stopped
+				}
+				err := question(c)
+				if err == nil && formatOf(b) == nativeFormat() || c.calls > most || asked > 1 {
+					t.Errorf("%s, stopped after %d of %d calls: asked %d times more, %v", name, most, whole.calls, asked, err)
+				}
+			}
+		}
 	}
 }
 

@@ -59,13 +59,15 @@ type format struct {
 	check func(*file) error
 	// exports sets those of names to true that the image exports.
 	exports func(f *file, names map[string]bool) error
+	// libraries are where it has libraries searched.
+	libraries func(*file) ([]Library, error)
 }
 
 var (
-	formatELF   = &format{"ELF", checkELF, exportsOfELF}
-	formatPE    = &format{"PE", checkPE, exportsOfPE}
-	formatMacho = &format{"Mach-O", checkMacho, exportsOfMacho}
-	formatFat   = &format{"Mach-O", checkFat, exportsOfFat}
+	formatELF   = &format{"ELF", checkELF, exportsOfELF, librariesOfELF}
+	formatPE    = &format{"PE", checkPE, exportsOfPE, librariesOfPE}
+	formatMacho = &format{"Mach-O", checkMacho, exportsOfMacho, librariesOfMacho}
+	formatFat   = &format{"Mach-O", checkFat, exportsOfFat, librariesOfFat}
 )
 
 func formatOf(magic []byte) *format {

@@ -57,6 +57,7 @@ func agree(t *testing.T, what string, b []byte, intact bool) {
 		wanted = append(wanted, n)
 	}
 	missing, err := Missing(bytes.NewReader(b), int64(len(b)), wanted) // must end well whatever the verdict
+	agreeOnLibraries(t, what, b, intact && got == nil)
 	if got != nil || refErr != nil || formatOf(b) == formatELF && !intact {
 		return
 	}
@@ -70,6 +71,34 @@ func agree(t *testing.T, what string, b []byte, intact bool) {
 		if found := !slices.Contains(missing, n); n != "" && found != names[n] {
 			t.Fatalf("%s: %q: exported %v; the reference says %v", what, n, found, names[n])
 		}
+	}
+}
+
+// agreeOnLibraries compares what an image says of libraries.
+func agreeOnLibraries(t *testing.T, what string, b []byte, intact bool) {
+	t.Helper()
+	libraries, err := Libraries(bytes.NewReader(b), int64(len(b)))
+	if err != nil && strings.Contains(err.Error(), "runtime error") {
+		t.Fatalf("%s: %v", what, err)
+	}
+	if !intact {
+		return
+	}
+	want, refErr := refLibraries(b)
+	if refErr != nil {
+		return
+	}
+	if err != nil {
+		t.Fatalf("%s: libraries: %v", what, err)
+	}
+	got := []string{}
+	for _, l := range libraries {
+		got = append(got, l.Tag+" "+l.Text)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Fatalf("%s: libraries %q; the reference says %q", what, got, want)
 	}
 }
 

@@ -253,3 +253,52 @@ func refPEExports(r io.ReaderAt, names map[string]bool) error {
 	}
 	return nil
 }
+
+// refLibraries is where an ELF or a Mach-O image has libraries looked for, each as a tag
+// and a text. Of a PE image the reference has no names with directories, for no linker
+// makes any.
+func refLibraries(b []byte) (all []string, err error) {
+	defer refPanic(&err)
+	switch r := bytes.NewReader(b); {
+	case string(b[:4]) == elf.ELFMAG:
+		f, err := elf.NewFile(r)
+		if err != nil {
+			return nil, err
+		}
+		for tag, name := range map[elf.DynTag]string{elf.DT_RPATH: "RPATH", elf.DT_RUNPATH: "RUNPATH"} {
+			lists, err := f.DynString(tag)
+			if err != nil {
+				return nil, err
+			}
+			for _, list := range lists {
+				for _, dir := range strings.Split(list, ":") {
+					all = append(all, name+" "+dir)
+				}
+			}
+		}
+		names, err := f.DynString(elf.DT_NEEDED)
+		for _, name := range names {
+			if strings.ContainsAny(name, "/$") {
+				all = append(all, "NEEDED "+name)
+			}
+		}
+		return all, err
+	case isMacho(binary.LittleEndian.Uint32(b)):
+		f, err := macho.NewFile(r)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range f.Loads {
+			switch l := l.(type) {
+			case *macho.Dylib:
+				all = append(all, "LC_LOAD_DYLIB "+l.Name)
+			case *macho.Rpath:
+				all = append(all, "LC_RPATH "+l.Path)
+			}
+		}
+		return all, nil
+	case b[0] == 'M':
+		return nil, nil
+	}
+	return nil, errors.New("no reference")
+}

@@ -67,6 +67,7 @@ type machoFile struct {
 	kind     uint64
 	segments []machoSegment
 	symbols  machoSymbols
+	searched []Library // at most one more than maxLibraries
 }
 
 type machoSegment struct {
@@ -122,11 +123,12 @@ func openMacho(in *file) (f machoFile, err error) {
 // command takes in one load command.
 func (f *machoFile) command(b []byte) error {
 	const segment, symbols, dynamic, dylib, wideSegment, rpath = 1, 2, 0xb, 0xc, 0x19, 0x8000001c
+	const lazy, weak, reexport, upward = 0x20, 0x80000018, 0x8000001f, 0x80000023
 	kind, least := f.u32(b), 0
 	switch kind {
 	case segment:
 		least = 56
-	case symbols, dylib:
+	case symbols, dylib, lazy, weak, reexport, upward:
 		least = 24
 	case dynamic:
 		least = 80
@@ -155,13 +157,22 @@ func (f *machoFile) command(b []byte) error {
 		if !f.holds(f.u32(b[56:]), f.u32(b[60:]), 4) {
 			return errEnds
 		}
-	case dylib, rpath:
-		if f.u32(b[8:]) >= uint64(len(b)) {
+	case dylib, lazy, weak, reexport, upward, rpath:
+		at := f.u32(b[8:])
+		if at >= uint64(len(b)) {
 			return fmt.Errorf("a load command is malformed")
+		}
+		if len(f.searched) <= maxLibraries {
+			text, _ := cstring(b[at:])
+			f.searched = append(f.searched, Library{Tag: tagsOfMacho[kind], Text: text, places: placesOfMacho})
 		}
 	}
 	return nil
 }
+
+// tagsOfMacho are the load commands that name libraries, as otool(1) shows them.
+var tagsOfMacho = map[uint64]string{0xc: "LC_LOAD_DYLIB", 0x20: "LC_LAZY_LOAD_DYLIB", 0x80000018: "LC_LOAD_WEAK_DYLIB",
+	0x8000001f: "LC_REEXPORT_DYLIB", 0x80000023: "LC_LOAD_UPWARD_DYLIB", 0x8000001c: "LC_RPATH"}
 
 // addSegment: its command may be of another width than the image.
 func (f *machoFile) addSegment(b []byte, wide bool) error {
@@ -324,4 +335,19 @@ func exportsOfFat(in *file, names map[string]bool) error {
 		}
 		return f.exports(names)
 	})
+}
+
+func librariesOfMacho(in *file) ([]Library, error) {
+	f, err := openMacho(in)
+	return f.searched, err
+}
+
+func librariesOfFat(in *file) (all []Library, err error) {
+	err = eachOfFat(in, func(_ machoCPU, f *machoFile) error {
+		if all = append(all, f.searched...); len(all) > maxLibraries {
+			return errSearched
+		}
+		return nil
+	})
+	return all, err
 }

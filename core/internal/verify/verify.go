@@ -29,6 +29,9 @@ type File struct {
 	Name      string    // in messages
 	Hash      fsys.Hash // of its content
 	Signature string    // path of its signature, if there are keys
+	// Private is a directory that holds the file and belongs to the user alone, with all
+	// directories in between. "" is the file's own directory.
+	Private string
 }
 
 // Rejection says why a version must not be loaded, as opposed to a failure to find out.
@@ -70,6 +73,11 @@ func (p *Policy) Check(files []File, stopped func() bool) error {
 	}
 	if err := p.checkImages(files, stopped); err != nil {
 		return err
+	}
+	if p.authenticates() {
+		if err := p.checkLibraries(files, stopped); err != nil {
+			return err
+		}
 	}
 	if len(p.Symbols) > 0 {
 		return checkSymbols(files[0].Path, p.Symbols, stopped)
