@@ -75,62 +75,6 @@ func TestDirectoriesAboveASnapshotBelongToTheUserAlone(t *testing.T) {
 	}
 }
 
-// While the store is opened and used, others make, replace and remove what has the name
-// of the usual directory, as far as a sticky directory lets them.
-func TestAStandardDirectoryThatOthersRaceForIsPrivate(t *testing.T) {
-	needRoot(t) // which plays all roles
-	tmp, usual := inTemporary(t)
-	theirs := filepath.Join(tmp, "theirs")
-	must(t, errors.Join(os.Mkdir(theirs, 0o700), os.Chown(theirs, somebodyElse, somebodyElse)))
-	plants := []func(){
-		func() { _ = os.Symlink(theirs, usual) },
-		func() { _ = os.WriteFile(usual, nil, 0o666) },
-		func() {
-			aside := usual + ".theirs"
-			_ = errors.Join(os.Mkdir(aside, 0o777), os.Chown(aside, somebodyElse, somebodyElse), os.Rename(aside, usual))
-			_ = os.Remove(aside)
-		},
-		func() {},
-	}
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			plants[i%len(plants)]()
-			// What they have planted they may remove, but nothing of this user's.
-			if st, err := os.Lstat(usual); err == nil && (!st.IsDir() || belongsToSomebodyElse(usual)) {
-				_ = os.RemoveAll(usual)
-			}
-		}
-	}()
-	for range 60 {
-		s, err := OpenStandard()
-		if err != nil {
-			t.Fatal(err)
-		}
-		must(t, whyNotPrivate(take(t, s, "v1")))
-		s.Close()
-		if s.Base() == usual {
-			_ = os.Remove(usual) // so that they may try again
-		}
-	}
-	close(stop)
-	<-stopped
-	if left := entries(t, theirs); len(left) > 0 {
-		t.Errorf("snapshots were made in their directory: %v", left)
-	}
-}
-
-func belongsToSomebodyElse(path string) bool {
-	var st unix.Stat_t
-	return unix.Lstat(path, &st) == nil && st.Uid == somebodyElse
-}
-
 // The mode of a file says who may read it; its copy is for this user alone, whatever
 // the process, the directory or an access list would have it be.
 func TestACopyIsReadByNobodyElse(t *testing.T) {
