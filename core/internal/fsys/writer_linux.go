@@ -73,7 +73,7 @@ func leasesAreRefused() bool {
 	if err != nil {
 		return false
 	}
-	read, err := unix.Open("/proc/self/fd/"+strconv.Itoa(written), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	read, err := openFD("/proc/thread-self/fd/"+strconv.Itoa(written), forReading)
 	_ = unix.Close(written)
 	if err != nil {
 		return false
