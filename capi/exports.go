@@ -34,6 +34,7 @@ func hrmgo_create(o *C.hrm_options, mask C.uint64_t, out *C.uintptr_t, err *C.hr
 		Quiet:                  quiet(o.quiet_ms),
 		MaxDelay:               milliseconds(o.max_delay_ms),
 		PollInterval:           milliseconds(o.poll_interval_ms),
+		SafetyCheck:            safetyCheck(o.safety_check_ms),
 		CheckImage:             o.flags&C.HRM_CHECK_IMAGE != 0,
 		IgnoreUnchangedContent: o.flags&C.HRM_IGNORE_UNCHANGED_CONTENT != 0,
 		ForcePolling:           o.flags&C.HRM_FORCE_POLLING != 0,
@@ -52,6 +53,13 @@ func milliseconds(ms C.int32_t) time.Duration { return time.Duration(ms) * time.
 func quiet(ms C.int32_t) time.Duration {
 	if ms == C.HRM_NO_QUIET {
 		return core.NoQuiet
+	}
+	return milliseconds(ms)
+}
+
+func safetyCheck(ms C.int32_t) time.Duration {
+	if ms == C.HRM_NO_SAFETY_CHECK {
+		return core.NoSafetyCheck
 	}
 	return milliseconds(ms)
 }
@@ -211,6 +219,11 @@ func hrmgo_stats(h C.uintptr_t, out *C.hrm_statistics) C.int32_t {
 		out.superseded = C.uint64_t(s.Superseded)
 		out.unreadable = C.uint64_t(s.Unreadable)
 		safeStats(&s, out)
+		out.watched_files = C.uint64_t(s.WatchedFiles)
+		out.polled_files = C.uint64_t(s.PolledFiles)
+		out.unreliable = C.uint64_t(s.Unreliable)
+		out.safety_checks = C.uint64_t(s.SafetyChecks)
+		out.missed = C.uint64_t(s.Missed)
 		if !s.LastDelivery.IsZero() {
 			out.last_delivery_ns = C.int64_t(s.LastDelivery.UnixNano())
 		}

@@ -78,9 +78,10 @@ typedef struct {
 static const field options_fields[] = {
     FIELD(hrm_options, struct_size),   FIELD(hrm_options, dispatch_mode),    FIELD(hrm_options, quiet_ms),
     FIELD(hrm_options, max_delay_ms),  FIELD(hrm_options, poll_interval_ms), FIELD(hrm_options, flags),
-    FIELD(hrm_options, safe),          FIELD(hrm_options, snapshot_dir),
+    FIELD(hrm_options, safe),          FIELD(hrm_options, snapshot_dir),     FIELD(hrm_options, safety_check_ms),
+    FIELD(hrm_options, reserved),
 };
-LAST(hrm_options, snapshot_dir);
+LAST(hrm_options, reserved);
 static const field enable_fields[] = {
     FIELD(hrm_enable_options, struct_size), FIELD(hrm_enable_options, flags),
     FIELD(hrm_enable_options, quiet_ms),    FIELD(hrm_enable_options, reserved),
@@ -103,7 +104,7 @@ LAST(hrm_safe_options, max_size);
 LAST(hrm_error, message);
 LAST(hrm_event, reserved_pointer);
 LAST(hrm_candidate, snapshot_sha256);
-LAST(hrm_statistics, snapshot_failures);
+LAST(hrm_statistics, missed);
 
 /* Whether a struct of this size has a part of a field only. */
 static int cuts_a_field(uint32_t size, const field *fields, size_t n)
@@ -263,6 +264,8 @@ int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, 
     *out = NULL;
     CHECK_USABLE(err);
     code = read_struct(&o, sizeof o, opts, "hrm_options", options_fields, COUNT(options_fields), err);
+    if (code == HRM_OK && o.reserved != 0)
+        code = fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_options.reserved is not 0; set it to 0");
     if (code == HRM_OK)
         code = read_safe(&safe, &o.safe, err);
     if (code < 0)

@@ -87,6 +87,14 @@ const (
 	// files in their place. The manager opened others and compares everything with the
 	// disk. Ask [Manager.EventFD] again.
 	HealthDescriptors HealthCode = 12
+	// HealthStaleMount: a plugin's file, or a directory on its path, is a mount point, and
+	// what was mounted there was deleted or replaced. No new version can come before it is
+	// mounted again.
+	HealthStaleMount HealthCode = 13
+	// HealthMissed: a change of a plugin's file was found that no notification reported.
+	// Event.Path is the directory, or the file that is a mount point, whose watch is asked for
+	// anew. If this happens there again, it is polled.
+	HealthMissed HealthCode = 14
 )
 
 // String returns the code's name without "Health", "None" for 0, "HealthCode(99)" for one
@@ -96,7 +104,7 @@ func (c HealthCode) String() string { return nameOf(healthNames, c, "HealthCode"
 var healthNames = map[HealthCode]string{0: "None", HealthOverflow: "Overflow", HealthPolling: "Polling", HealthWatching: "Watching",
 	HealthImageIncomplete: "ImageIncomplete", HealthPanic: "Panic", HealthUnreadable: "Unreadable", HealthReadable: "Readable",
 	HealthSnapshotFailed: "SnapshotFailed", HealthNoReport: "NoReport", HealthHanging: "Hanging", HealthAnswering: "Answering",
-	HealthDescriptors: "Descriptors"}
+	HealthDescriptors: "Descriptors", HealthStaleMount: "StaleMount", HealthMissed: "Missed"}
 
 // Event is what an event callback receives. It is a copy that the callback may keep.
 //

@@ -38,10 +38,13 @@ const (
 	DefaultQuiet        = engine.DefaultQuiet        // 100 ms
 	DefaultMaxDelay     = engine.DefaultMaxDelay     // 2 s
 	DefaultPollInterval = engine.DefaultPollInterval // 1 s
+	DefaultSafetyCheck  = engine.DefaultSafetyCheck  // 1 min
 	// NoQuiet, as a quiet period: deliver as soon as the file is complete. It is right for
 	// files that are replaced in one step (rename), and for writers of one pass where the
 	// system reports open writers.
 	NoQuiet time.Duration = engine.NoQuiet
+	// NoSafetyCheck, as Options.SafetyCheck: rely on notifications everywhere.
+	NoSafetyCheck time.Duration = engine.NoSafetyCheck
 )
 
 // Options configure a manager. The zero value means all defaults. [New] copies them; it
@@ -61,6 +64,11 @@ type Options struct {
 	// PollInterval is how often directories are compared that cannot be watched. 0:
 	// DefaultPollInterval; else up to 24 hours.
 	PollInterval time.Duration
+	// SafetyCheck is how often files are compared that are watched, but may change without
+	// a notification: on overlayfs, aufs, eCryptfs and ZFS, whose content may change below
+	// them, and files that are mount points. Other files are never compared for safety. 0:
+	// DefaultSafetyCheck; NoSafetyCheck: never; else up to 24 hours.
+	SafetyCheck time.Duration
 
 	// CheckImage delivers only files that are complete ELF, PE or Mach-O images for this
 	// machine. Others are waited for, with HealthImageIncomplete. With safe reload it is
@@ -186,7 +194,7 @@ const (
 
 func (o *Options) engine() engine.Options {
 	return engine.Options{Dispatch: engine.DispatchMode(o.Dispatch), Quiet: o.Quiet, MaxDelay: o.MaxDelay, PollInterval: o.PollInterval,
-		CheckImage: o.CheckImage, IgnoreUnchangedContent: o.IgnoreUnchangedContent, ForcePolling: o.ForcePolling,
+		SafetyCheck: o.SafetyCheck, CheckImage: o.CheckImage, IgnoreUnchangedContent: o.IgnoreUnchangedContent, ForcePolling: o.ForcePolling,
 		Safe: (*engine.Safe)(o.Safe), SnapshotDir: o.SnapshotDir, ThreadStart: o.ThreadStart, Bulk: o.Bulk}
 }
 

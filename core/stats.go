@@ -38,4 +38,11 @@ type Stats struct {
 	Retries          uint64 // failed versions that were scheduled to be delivered again
 	Unreported       uint64 // generations that were not reported in time
 	SnapshotFailures uint64 // attempts to make a snapshot that failed
+
+	// Of mounts, and of what notifications do not say.
+	WatchedFiles int    // files that are mount points, with a watch of their own
+	PolledFiles  int    // files that are mount points and compared every PollInterval instead
+	Unreliable   int    // directories and files that the safety check compares
+	SafetyChecks uint64 // times that it has compared them
+	Missed       uint64 // changes that a comparison found although a notification ought to have come
 }

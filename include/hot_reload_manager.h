@@ -259,6 +259,11 @@ typedef struct hrm_manager hrm_manager;
 /** The default of hrm_options.poll_interval_ms, in milliseconds. */
 #define HRM_DEFAULT_POLL_INTERVAL_MS 1000
 
+/** For safety_check_ms: rely on notifications everywhere. */
+#define HRM_NO_SAFETY_CHECK (-1)
+/** The default of hrm_options.safety_check_ms, in milliseconds. */
+#define HRM_DEFAULT_SAFETY_CHECK_MS 60000
+
 /** hrm_options.flags: wait until the file is a complete ELF, PE or Mach-O image for this machine. */
 #define HRM_CHECK_IMAGE 1u
 /** hrm_options.flags: do not deliver a touch or an identical rewrite. The library hashes the contents. */
@@ -295,6 +300,13 @@ typedef struct hrm_options {
      * another user has taken that name or it cannot be used, a private directory beside it. "" is #HRM_ERR_INVALID_ARGUMENT.
      */
     const char *snapshot_dir;
+    /**
+     * How often files are compared that are watched, but may change without a notification, in milliseconds: on overlayfs,
+     * aufs, eCryptfs and ZFS, whose content may change below them, and files that are mount points. Other files are never
+     * compared for safety. 0 = #HRM_DEFAULT_SAFETY_CHECK_MS, #HRM_NO_SAFETY_CHECK, otherwise 1..86400000.
+     */
+    int32_t safety_check_ms;
+    int32_t reserved; /**< 0. */
 } hrm_options;
 
 /** \} */
@@ -448,9 +460,9 @@ typedef struct hrm_enable_options {
 
 /** hrm_event.health: the system dropped notifications; every file was compared again. */
 #define HRM_HEALTH_OVERFLOW 1
-/** hrm_event.health: a directory cannot be watched and is polled. */
+/** hrm_event.health: a directory, or a file that is a mount point, cannot be watched and is polled. */
 #define HRM_HEALTH_POLLING 2
-/** hrm_event.health: a directory that was polled is watched again. */
+/** hrm_event.health: a directory or file that was polled is watched again. */
 #define HRM_HEALTH_WATCHING 3
 /** hrm_event.health: a file is not a complete image (#HRM_CHECK_IMAGE); it is waited for. */
 #define HRM_HEALTH_IMAGE_INCOMPLETE 4
@@ -477,6 +489,16 @@ typedef struct hrm_enable_options {
  * It does not use the old numbers any more, nor closes them. Call hrm_event_fd() again, if your loop polls it.
  */
 #define HRM_HEALTH_DESCRIPTORS 12
+/**
+ * hrm_event.health: a plugin's file (hrm_event.plugin_id) or a directory on its path is a mount point, and what was mounted
+ * there was deleted or replaced. No new version can come before it is mounted again. For a file, mount its directory instead.
+ */
+#define HRM_HEALTH_STALE_MOUNT 13
+/**
+ * hrm_event.health: a change of a plugin's file was found that no notification reported. The watch of hrm_event.path is asked
+ * for anew. If this happens there again, it is polled (#HRM_HEALTH_POLLING).
+ */
+#define HRM_HEALTH_MISSED 14
 
 /**
  * An event. Strings are never NULL and are valid until the callback returns.
@@ -996,6 +1018,11 @@ typedef struct hrm_statistics {
     uint64_t retries;             /**< Safe reload: failed versions that were delivered again. */
     uint64_t unreported;          /**< Safe reload: generations that were not reported in time. */
     uint64_t snapshot_failures;   /**< Safe reload: attempts that failed. */
+    uint64_t watched_files;       /**< Files that are mount points, with a watch of their own. */
+    uint64_t polled_files;        /**< Files that are mount points and are compared every poll interval instead. */
+    uint64_t unreliable;          /**< Directories and files that the safety check compares (safety_check_ms). */
+    uint64_t safety_checks;       /**< How often it has compared them. */
+    uint64_t missed;              /**< Changes that were found although a notification ought to have come. */
 } hrm_statistics;
 
 /**
@@ -1087,7 +1114,7 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
     { sizeof(hrm_error), 0, 0, { 0 } }
 /** For hrm_options. */
 #define HRM_OPTIONS_INIT                                                       \
-    { sizeof(hrm_options), HRM_DISPATCH_THREAD, 0, 0, 0, 0, NULL, NULL }
+    { sizeof(hrm_options), HRM_DISPATCH_THREAD, 0, 0, 0, 0, NULL, NULL, 0, 0 }
 /** For hrm_enable_options. */
 #define HRM_ENABLE_OPTIONS_INIT                                                \
     { sizeof(hrm_enable_options), 0, 0, 0, NULL }
@@ -1096,7 +1123,8 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
     { sizeof(hrm_safe_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0 }
 /** For hrm_statistics. */
 #define HRM_STATS_INIT                                                         \
-    { sizeof(hrm_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(hrm_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,      \
+      0, 0, 0, 0, 0 }
 
 /** \} */
 

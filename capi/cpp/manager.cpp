@@ -93,6 +93,16 @@ void bad_input()
         thrown = e.error() == ErrorCode::InvalidParameters;
     }
     CHECK(thrown);
+
+    Options unsafe;
+    unsafe.safety_check = -2ms;
+    check_has(Manager::create(unsafe).error().message(), "safety_check of -2 ms");
+    for (const auto allowed : {no_safety_check, 0ms, 86400000ms}) {
+        unsafe.safety_check = allowed;
+        const Manager safe(unsafe);
+        const Stats s = safe.stats();
+        CHECK_INT(s.unreliable + s.safety_checks + s.missed + s.watched_files + s.polled_files, 0);
+    }
 }
 
 void lists_disables_and_pauses()

@@ -243,6 +243,7 @@ public:
                 return unexpected(*std::move(error));
             o.snapshot_dir = snapshot_dir.c_str();
         }
+        o.safety_check_ms = detail::ms(options.safety_check);
         hrm_error error = detail::no_error();
         hrm_manager* handle = nullptr;
         const std::int32_t code = hrm_manager_create(&o, &handle, &error);
@@ -537,6 +538,11 @@ public:
         out.retries = s.retries;
         out.unreported = s.unreported;
         out.snapshot_failures = s.snapshot_failures;
+        out.watched_files = s.watched_files;
+        out.polled_files = s.polled_files;
+        out.unreliable = s.unreliable;
+        out.safety_checks = s.safety_checks;
+        out.missed = s.missed;
         return out;
     }
 

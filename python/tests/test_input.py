@@ -190,6 +190,17 @@ def test_arguments_of_another_type_are_named(tmp_path: Path) -> None:
                 function(*arguments)
 
 
+def test_the_interval_of_the_safety_check() -> None:
+    for bad in (-2, 86400001):
+        with pytest.raises(InvalidArgumentError, match=f"safety_check of {bad} ms is out of range"):
+            PluginHotReloadManager(safety_check_ms=bad)
+    for good in (-1, 0, 1, 86400000):
+        with PluginHotReloadManager(dispatch="manual", safety_check_ms=good) as manager:
+            stats = manager.stats()
+            assert (stats.unreliable, stats.safety_checks, stats.missed) == (0, 0, 0)
+            assert (stats.watched_files, stats.polled_files) == (0, 0)
+
+
 def test_an_empty_snapshot_directory_is_an_error() -> None:
     for bad, shown in (("", "snapshot_dir"), ("a\0b", r"snapshot_dir.*a\\x00b"), ("\ud800", "snapshot_dir.*encoded")):
         with pytest.raises(InvalidArgumentError, match=shown):

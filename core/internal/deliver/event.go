@@ -35,6 +35,8 @@ const (
 	HealthHanging         HealthCode = 10 // a file system does not answer; its plugins wait
 	HealthAnswering       HealthCode = 11 // it answers again
 	HealthDescriptors     HealthCode = 12 // the host closed descriptors of the manager, which opened others
+	HealthStaleMount      HealthCode = 13 // what was mounted at a plugin's path was deleted
+	HealthMissed          HealthCode = 14 // a change was found that no notification reported
 )
 
 // Event is what an event callback receives.

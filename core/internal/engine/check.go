@@ -30,6 +30,7 @@ type check struct {
 	// The answer.
 	begun, opened time.Time // opened is zero if stat was enough
 	places        []watch.Place
+	mounts        []mountPoint // of the file, then of the companion files
 	info          fsys.Info
 	err           error
 	writer        fsys.Writer
@@ -122,6 +123,7 @@ func (m *Engine) check(c *check, at func(string)) {
 	} else if c.info, c.err = m.statFiles(&c.files, at); c.err != nil {
 		return
 	}
+	c.mounts = m.mountPoints(&c.files, &c.info, at)
 	first := c.machine
 	if first.Observe(c.observation(), c.begun) != settle.Probe {
 		return
@@ -282,6 +284,8 @@ func (m *Engine) checked(c *check) {
 		w.epoch++
 		w.signs |= watch.Differs
 		w.remounted = false
+	} else if c.epoch == w.epoch && m.noteMountPoints(p, c.mounts) {
+		w.epoch++ // they are watched only from now on
 	}
 	if baseline, _ := p.hostKnows(); c.epoch != w.epoch || baseline != c.baseline {
 		m.schedule(w) // something has happened since the check began
@@ -321,6 +325,7 @@ func (m *Engine) decide(c *check) settle.Decision {
 	if probed || d != settle.Wait {
 		m.canRead(w)
 	}
+	m.doubt(c, d)
 	switch d {
 	case settle.Reject:
 		m.rejectImage(p, c.image)
@@ -332,6 +337,7 @@ func (m *Engine) decide(c *check) settle.Decision {
 		}
 	case settle.Removed:
 		m.deliverRemoval(p)
+		m.intake.set.WalkAgain(p.Folder()) // its directory may have been removed below a mount
 	case settle.Unchanged:
 		h := c.sum
 		if probed && p.safe != nil {
@@ -378,6 +384,7 @@ func (m *Engine) compareFolder(f *watch.Folder, signs watch.Signs, walk func(at 
 	}
 	var all []compared
 	var latest *plugin
+	turnover := m.intake.set.Turnover()
 	f.Leaves(func(l *watch.Leaf) {
 		p := m.plugins.of(l)
 		if p == nil || p == latest || l != &p.Leaf && p.Folder() == f { // one comparison is for all files of a plugin
@@ -405,7 +412,7 @@ func (m *Engine) compareFolder(f *watch.Folder, signs watch.Signs, walk func(at 
 		}
 		m.step(func() {
 			for i := range all {
-				m.compared(all[i].p, &all[i].info, signs)
+				m.compared(all[i].p, &all[i].info, signs, turnover)
 			}
 		})
 	})
@@ -430,13 +437,13 @@ func (m *Engine) compareApart(p *plugin, signs watch.Signs) {
 		return
 	}
 	m.intake.apart[p] = 0
-	files := m.filesOf(p)
+	files, turnover := m.filesOf(p), m.intake.set.Turnover()
 	m.workers.do(files.fileAt, func(at func(string)) {
 		in, _ := m.statFiles(&files, at)
 		m.step(func() {
 			again := m.intake.apart[p]
 			delete(m.intake.apart, p)
-			m.compared(p, &in, signs)
+			m.compared(p, &in, signs, turnover)
 			if again != 0 && !p.disabled() {
 				m.compareApart(p, again)
 			}
@@ -444,9 +451,17 @@ func (m *Engine) compareApart(p *plugin, signs watch.Signs) {
 	})
 }
 
-// compared notes signs for a plugin if a comparison has found another file.
-func (m *Engine) compared(p *plugin, in *fsys.Info, signs watch.Signs) {
-	if !p.disabled() && m.differs(p, in) {
+// compared notes signs for a plugin if a comparison has found another file. turnover was
+// the set's when the comparison began.
+func (m *Engine) compared(p *plugin, in *fsys.Info, signs watch.Signs, turnover uint64) {
+	if p.disabled() {
+		return
+	}
+	if m.intake.set.Turnover() != turnover || !m.isOverdue(p, p.hostWillKnow(), in) {
+		signs &^= watch.Overdue
+	}
+	m.noteStaleMount(p, in)
+	if m.differs(p, in) || m.isMountedAnew(p, in) {
 		m.intake.set.Touch(&p.Leaf, signs)
 	}
 }
@@ -485,49 +500,27 @@ func (m *Engine) compareAttributes(p *plugin) {
 	})
 }
 
-// pollAll compares what sends no notifications.
-func (m *Engine) pollAll() {
-	e := &m.intake
-	e.polling = false
-	if s, ok := e.src.(watch.None); ok && s.Err != nil {
-		if src, err := m.opts.newSource(); err == nil { // there is room again
-			e.src = src
-			e.set.SetSource(src)
-			m.readSource(src)
-		}
-	}
-	for _, f := range e.set.Polled() {
-		if e.polls[f] {
-			continue // the poll before has not come back
-		}
-		e.polls[f] = true
-		m.compareFolder(f, watch.Differs, func(at func(string)) {
-			w := watch.WalkTo(m.opts.disk, f.Dir(), at)
-			m.step(func() {
-				delete(e.polls, f)
-				e.set.Compare(f, &w)
-			})
-		})
-	}
-}
-
-// checkSoon is checkAgain for a file of which a check has found, by itself, that it
-// is another one: the notification about that is on its way, and may say that it is
+// checkSoon is checkAgain for a file of which a check has found, by itself, that is
+// stands where was stood: the notification about that is on its way, and may say that it is
 // being written.
-func (m *Engine) checkSoon(p *plugin) {
+func (m *Engine) checkSoon(p *plugin, was, is *fsys.Info) {
+	var signs watch.Signs
+	if m.isOverdue(p, versionOf(was), is) {
+		signs = watch.Overdue
+	}
 	if p.quiet != noQuiet {
-		m.checkAgain(p)
+		m.checkAgain(p, signs)
 		return
 	}
-	time.AfterFunc(notificationsWithin, m.timerStep(func() { m.checkAgain(p) }))
+	time.AfterFunc(notificationsWithin, m.timerStep(func() { m.checkAgain(p, signs) }))
 }
 
 // notificationsWithin is how long a notification may be on its way.
 const notificationsWithin = 10 * time.Millisecond
 
 // checkAgain has a plugin's file checked, unless it is about to be.
-func (m *Engine) checkAgain(p *plugin) {
+func (m *Engine) checkAgain(p *plugin, signs watch.Signs) {
 	if w := m.intake.settling[p]; !p.disabled() && (w == nil || !w.machine.Settling()) {
-		m.notify(p, 0, time.Now())
+		m.notify(p, signs, time.Now())
 	}
 }

@@ -2,33 +2,18 @@
 
 package engine
 
-import (
-	"time"
-
-	"github.com/qtforge/hotreload/core/internal/watch"
-)
-
 // A host may close all descriptors of its process, or put its own files in their place,
 // and with them what the manager uses. The manager finds that out, leaves the numbers
 // alone and opens others.
 
 // sourceEnded puts another source in the place of one whose descriptor the host closed.
 // Everything is compared: what happened meanwhile was not reported.
-func (m *Engine) sourceEnded(src watch.Source) {
-	e := &m.intake
-	if e.src != src {
+func (m *Engine) sourceEnded(src *source) {
+	if m.intake.src != src {
 		return
 	}
 	m.descriptorsLost()
-	src.Close()
-	next, err := m.opts.newSource()
-	if err != nil {
-		next = watch.None{Err: err} // pollAll tries again
-	}
-	e.src = next
-	e.set.SetSource(next)
-	m.readSource(next)
-	e.overflow.request(time.Now())
+	m.replaceSource(src)
 	if store := m.validation.store; store != nil {
 		m.workers.do(store.Base(), func(func(string)) { store.Relock() })
 	}

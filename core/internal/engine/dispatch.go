@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/deliver"
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // run is a call of the host's code under way: a delivery, a validator, a wakeup.
@@ -268,7 +269,7 @@ func (m *Engine) recheck(c *pendingChange) {
 			}
 			p.distrust()
 			if p.rare == nil || p.rare.pending == nil {
-				m.checkSoon(p) // it may be back already
+				m.checkSoon(p, &c.info, &in) // it may be back already
 			}
 		})
 	})
@@ -300,20 +301,21 @@ func (m *Engine) confirm(c *pendingChange) bool {
 	}
 	p, files := c.p, m.filesOf(c.p)
 	answered, good := false, false
-	answer := func(is bool) {
+	found := c.info
+	answer := func(is bool, in *fsys.Info) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if !answered {
-			answered, good = true, is
+			answered, good, found = true, is, *in
 			m.changed.Broadcast()
 		}
 	}
-	m.workers.add(task{where: m.whereabouts(p), stuck: func() { answer(false) }, do: func(at func(string)) {
+	m.workers.add(task{where: m.whereabouts(p), stuck: func() { answer(false, &c.info) }, do: func(at func(string)) {
 		in, err := m.statFiles(&files, at)
 		if c.removal {
-			answer(err != nil)
+			answer(err != nil, &in)
 		} else {
-			answer(err == nil && sameVersion(&in, &c.info) && !m.hasWriter(&files, at))
+			answer(err == nil && sameVersion(&in, &c.info) && !m.hasWriter(&files, at), &in)
 		}
 	}})
 	for !answered && !m.closed && !c.Withdrawn() && m.failed == "" {
@@ -328,7 +330,7 @@ func (m *Engine) confirm(c *pendingChange) bool {
 	m.withdraw(p)
 	p.withdrawn(&c.info)
 	m.discardLocked(c.snap)
-	m.checkSoon(p)
+	m.checkSoon(p, &c.info, &found)
 	m.turn()
 	return false
 }

@@ -191,6 +191,7 @@ func (m *Engine) unwatch(p *plugin) {
 		p.safe.companions = nil
 	}
 	m.linkedTo(p, &fsys.Info{})
+	delete(m.intake.doubts, p)
 	if w := m.intake.settling[p]; w != nil {
 		if w.candidate != nil {
 			m.supersede(w)
@@ -424,11 +425,13 @@ func (m *Engine) Close() {
 			m.dropSafe(p.safe)
 		}
 	})
-	for _, t := range []*time.Timer{m.intake.timer, m.intake.poll, m.intake.bulk.timer} {
+	for _, t := range []*time.Timer{m.intake.timer, m.intake.bulk.timer} {
 		if t != nil {
 			t.Stop()
 		}
 	}
+	m.intake.poll.stop()
+	m.intake.safety.stop()
 	m.setBulk(false)
 	inside := m.insideLocked()
 	if !inside {
@@ -453,7 +456,7 @@ func (m *Engine) Close() {
 			m.changed.Wait() // it may be loading a snapshot
 		}
 		m.unlocked(m.closeStore)
-		m.intake.src.Close()
+		m.dropSource(m.intake.src)
 		if m.ready != nil {
 			m.ready.Close()
 			m.ready = nil

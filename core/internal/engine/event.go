@@ -33,4 +33,6 @@ const (
 	HealthHanging         = deliver.HealthHanging
 	HealthAnswering       = deliver.HealthAnswering
 	HealthDescriptors     = deliver.HealthDescriptors
+	HealthStaleMount      = deliver.HealthStaleMount
+	HealthMissed          = deliver.HealthMissed
 )

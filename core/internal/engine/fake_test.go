@@ -64,6 +64,8 @@ func (d *fakeDisk) put(path string, kind fsys.Kind, content string) *fakeNode {
 		n.info.Fingerprint.Dev = 2
 	} else if isBelow(path, "/hung") {
 		n.info.Fingerprint.Dev = 3
+	} else if isBelow(path, "/overlay") {
+		n.info.Fingerprint.Dev = 4
 	}
 	d.nodes[path] = n
 	n.touch()
@@ -280,6 +282,13 @@ func (d *fakeDisk) Silent(dir string) string {
 	return ""
 }
 
+func (d *fakeDisk) Unreliable(dir string) string {
+	if isBelow(dir, "/overlay") {
+		return "overlayfs"
+	}
+	return ""
+}
+
 // Open opens the file that stands at the path now: what stands there later is
 // another one.
 func (d *fakeDisk) Open(path string) (fsys.File, error) {
@@ -412,6 +421,12 @@ func newHost(t *testing.T, o Options) *host {
 
 func newHostOn(t *testing.T, o Options, on func(*fakeDisk) fsys.Disk) *host {
 	h := &host{t: t, disk: newFakeDisk()}
+	h.start(o, on)
+	return h
+}
+
+// start makes the manager, and the plugin's file long before.
+func (h *host) start(o Options, on func(*fakeDisk) fsys.Disk) {
 	h.disk.mkdir("/plugins")
 	h.disk.replace(pluginPath, "v0")
 	time.Sleep(time.Hour) // long before
@@ -421,10 +436,9 @@ func newHostOn(t *testing.T, o Options, on func(*fakeDisk) fsys.Disk) *host {
 	}
 	m, err := New(o)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	h.m = m
-	return h
 }
 
 func (h *host) enable(id, path string) {

@@ -36,6 +36,11 @@ func (d hookedDisk) Silent(dir string) (kind string) {
 	return kind
 }
 
+func (d hookedDisk) Unreliable(dir string) (kind string) {
+	d.around("Unreliable", dir, func() { kind = d.Disk.Unreliable(dir) })
+	return kind
+}
+
 func (d hookedDisk) Open(path string) (f fsys.File, err error) {
 	d.around("Open", path, func() { f, err = d.Disk.Open(path) })
 	if err != nil {

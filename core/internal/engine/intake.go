@@ -4,7 +4,6 @@ package engine
 
 import (
 	"container/heap"
-	"errors"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -23,7 +22,7 @@ import (
 //
 //	notification ──► watch.Set ──► settle.Machine ──► task: check the file ──► settle.Machine ──► queue
 type intake struct {
-	src      watch.Source
+	src      *source
 	set      *watch.Set
 	settling map[*plugin]*work // what settles, and what rests at another version than the host knows
 	due      deadlines         // of these, by the time of the next check
@@ -35,10 +34,11 @@ type intake struct {
 	hanging  map[*watch.Folder]bool  // a walk there does not come back
 
 	timer    *time.Timer // for what is due next; idle, it does not run
-	poll     *time.Timer // runs only while something is polled
-	polling  bool        // poll runs
+	poll     periodic    // runs only while something is polled
+	safety   periodic    // runs only while something may change without notifications
 	overflow comparison  // because notifications were lost
 	mounts   comparison  // because a file system was mounted or unmounted
+	doubts   map[*plugin]*doubt
 	bulk     bulk
 }
 
@@ -50,6 +50,8 @@ type work struct {
 	checking  bool        // a check is under way
 	parked    bool        // due, but a folder on its path is being walked to
 	remounted bool        // its file system may have been mounted anew since the baseline
+	overdue   bool        // a comparison has found what a notification ought to have said
+	explained bool        // a notification came, or it is known why none did
 	signs     watch.Signs // since the check before began
 	examined  fsys.Info   // at the last check
 	candidate *candidate  // the version being validated
@@ -59,66 +61,30 @@ type work struct {
 // startEngine makes the engine ready and reads the source until the manager is closed.
 func (m *Engine) startEngine(src watch.Source) {
 	e := &m.intake
-	e.src = src
-	e.set = watch.NewSet(src, m.opts.ForcePolling, m.reportDirectory)
+	e.set = watch.NewSet(m.opts.ForcePolling, m.reportPolling)
 	e.settling = map[*plugin]*work{}
 	e.linked, e.links = map[fsys.ID][]*plugin{}, map[*plugin]fsys.ID{}
 	e.apart = map[*plugin]watch.Signs{}
 	e.polls, e.hanging = map[*watch.Folder]bool{}, map[*watch.Folder]bool{}
+	e.poll.do, e.safety.do = m.timerStep(m.pollAll), m.timerStep(m.checkSafety)
 	m.workers.start, m.workers.mountOf = m.contained, m.opts.mountOf
 	m.workers.hangs = m.mountHangs
-	m.readSource(src)
+	m.useSource(src)
 }
-
-// readSource takes what a source reports until it is closed.
-func (m *Engine) readSource(src watch.Source) {
-	m.spawn(func() {
-		for {
-			select {
-			case <-m.done:
-				return
-			case ev, open := <-src.Events():
-				if !open {
-					m.step(func() { m.sourceEnded(src) })
-					return
-				}
-				m.step(func() {
-					m.noteEvent(ev)
-					for range maxDrained {
-						select {
-						case ev, open := <-src.Events():
-							if open {
-								m.noteEvent(ev)
-								continue
-							}
-						default:
-						}
-						break
-					}
-				})
-			case err := <-src.Errors():
-				if errors.Is(err, fsnotify.ErrEventOverflow) { // others are about a watch that is gone already
-					m.step(m.noteOverflow)
-				}
-			case <-src.Mounts():
-				m.step(m.noteMount)
-			}
-		}
-	})
-}
-
-// maxDrained is how many notifications are taken in one turn.
-const maxDrained = 256
 
 func (m *Engine) noteEvent(ev fsnotify.Event) {
 	m.stats.Notifications++
 	m.intake.set.Note(ev)
 }
 
-func (m *Engine) noteMount() { m.intake.mounts.request(time.Now()) }
+func (m *Engine) noteMount() {
+	clear(m.intake.doubts)
+	m.intake.mounts.request(time.Now())
+}
 
 func (m *Engine) noteOverflow() {
 	m.stats.Overflows++
+	clear(m.intake.doubts)
 	m.healthLocked(HealthOverflow, "", "", "the system dropped notifications; comparing every plugin with the disk")
 	m.intake.overflow.request(time.Now())
 }
@@ -163,6 +129,7 @@ func (m *Engine) turn() {
 			break
 		}
 	}
+	m.startOrders()
 	for len(e.due) > 0 && !e.due[0].machine.Due().After(now) {
 		m.startCheck(e.due[0])
 	}
@@ -197,6 +164,7 @@ func (m *Engine) walked(errand watch.Errand, w *watch.Walk) {
 		return
 	}
 	m.changed.Broadcast() // for awaitWatch
+	m.reportStaleFolder(errand.Folder, w.Deleted)
 	errand.Folder.Leaves(func(l *watch.Leaf) {
 		p := m.plugins.of(l)
 		if p == nil {
@@ -211,6 +179,7 @@ func (m *Engine) walked(errand watch.Errand, w *watch.Walk) {
 		}
 		k.epoch++ // a check that is under way may have missed what happened before the watch
 		k.signs |= watch.Differs
+		k.explained = true
 		reached := l.Folder() != errand.Folder && news == watch.Known // by a link that the latest check found
 		if !reached && !k.machine.FirstCheck() {
 			m.notify(p, watch.Differs|watch.Lost, time.Now()) // the watches are other ones
@@ -257,6 +226,7 @@ func (m *Engine) notify(p *plugin, signs watch.Signs, now time.Time) {
 		w.epoch++
 	}
 	w.signs |= signs
+	m.explain(w, signs)
 	w.remounted = w.remounted || signs&watch.Remounted != 0
 	n := settle.Notification{Written: signs&watch.Written != 0, Closed: signs&watch.Closed != 0, Replaced: signs&watch.Replaced != 0,
 		AttributesOnly: signs == watch.Attributes, ClosesReported: watch.CloseWrite != 0, Lost: signs&watch.Lost != 0, Since: since}
@@ -418,18 +388,10 @@ func (m *Engine) arm(now time.Time) {
 	default:
 		e.timer.Reset(max(0, due.Sub(now)))
 	}
-	_, polled := e.set.Count()
-	if want := polled > 0; want != e.polling {
-		e.polling = want
-		switch {
-		case !want:
-			e.poll.Stop()
-		case e.poll == nil:
-			e.poll = time.AfterFunc(m.opts.PollInterval, m.timerStep(m.pollAll))
-		default:
-			e.poll.Reset(m.opts.PollInterval)
-		}
-	}
+	_, directories := e.set.Count()
+	_, files := e.set.CountFiles()
+	e.poll.want(directories+files > 0, m.opts.PollInterval)
+	e.safety.want(m.opts.SafetyCheck != NoSafetyCheck && e.set.CountUnreliable() > 0, m.opts.SafetyCheck)
 }
 
 // timerStep is a step that a timer runs.
@@ -437,11 +399,12 @@ func (m *Engine) timerStep(note func()) func() {
 	return func() { m.guard("a timer", func() { m.step(note) }) }
 }
 
-func (m *Engine) reportDirectory(polling bool, dir, why string) {
+// reportPolling says that a directory or file begins to be polled, or ceases to be.
+func (m *Engine) reportPolling(polling bool, what, path, why string) {
 	if polling {
-		m.healthLocked(HealthPolling, "", dir, "polling the directory: "+why)
+		m.healthLocked(HealthPolling, "", path, "polling the "+what+": "+why)
 	} else {
-		m.healthLocked(HealthWatching, "", dir, "watching the directory again")
+		m.healthLocked(HealthWatching, "", path, "watching the "+what+" again")
 	}
 }
 

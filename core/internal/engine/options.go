@@ -27,8 +27,11 @@ const (
 	DefaultQuiet        = 100 * time.Millisecond
 	DefaultMaxDelay     = 2 * time.Second
 	DefaultPollInterval = time.Second
+	DefaultSafetyCheck  = time.Minute
 	// NoQuiet, as a quiet period: deliver as soon as the file is complete.
 	NoQuiet time.Duration = -1
+	// NoSafetyCheck, as an interval: rely on notifications everywhere.
+	NoSafetyCheck time.Duration = -1
 
 	maxQuiet    = time.Hour
 	maxInterval = 24 * time.Hour
@@ -41,6 +44,7 @@ type Options struct {
 	Quiet        time.Duration // the quiet period; 0 = DefaultQuiet, or NoQuiet
 	MaxDelay     time.Duration // when a file that is rewritten without pause is delivered
 	PollInterval time.Duration // for what must be polled
+	SafetyCheck  time.Duration // for what may change without notifications; 0 = DefaultSafetyCheck, or NoSafetyCheck
 
 	CheckImage             bool // deliver only complete ELF, PE and Mach-O images for this machine
 	IgnoreUnchangedContent bool // deliver neither a touch nor a byte-identical rewrite
@@ -92,6 +96,12 @@ func (o *Options) normalize() error {
 		if *f.d < 0 || *f.d > maxInterval {
 			return fail(ErrInvalidArgument, "%s of %d ms is out of range: 0 (default) or 1 to %d ms", f.name, f.d.Milliseconds(), maxInterval.Milliseconds())
 		}
+	}
+	switch d := o.SafetyCheck; {
+	case d == 0:
+		o.SafetyCheck = DefaultSafetyCheck
+	case d != NoSafetyCheck && (d < 0 || d > maxInterval):
+		return fail(ErrInvalidArgument, "safety_check of %d ms is out of range: 0 (default), -1 (none), or 1 to %d ms", d.Milliseconds(), maxInterval.Milliseconds())
 	}
 	if o.Safe != nil {
 		if err := o.Safe.checkForAll(); err != nil {

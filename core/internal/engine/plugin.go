@@ -38,6 +38,7 @@ type rareState struct {
 	removalDelivered bool           // the host knows that the file is gone
 	incomplete       bool           // CheckImage rejected a version
 	unreadable       bool
+	staleMount       bool           // the host knows that what was mounted at the file was deleted
 	withdrawn        settle.Version // complete, but not delivered since a newer one may have come
 }
 

@@ -135,7 +135,7 @@ func (m *Engine) checkLater(p *plugin, delay time.Duration) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if !p.disabled() && !m.closed {
-				m.checkAgain(p)
+				m.checkAgain(p, 0)
 				m.turn()
 			}
 		})

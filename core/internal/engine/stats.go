@@ -35,6 +35,12 @@ type Stats struct {
 	Retries          uint64 // failed versions offered again
 	Unreported       uint64 // generations not reported in time
 	SnapshotFailures uint64 // attempts
+
+	WatchedFiles int    // mount points that are watched themselves
+	PolledFiles  int    // mount points compared every PollInterval instead
+	Unreliable   int    // directories and files compared by the safety check
+	SafetyChecks uint64 // times that these were compared
+	Missed       uint64 // changes found that no notification reported
 }
 
 // Stats returns the present figures. It works after a fault too.
@@ -48,6 +54,10 @@ func (m *Engine) Stats() (Stats, error) {
 	s.Failed = m.failed != ""
 	s.Plugins = m.plugins.byID.Len()
 	s.WatchedDirectories, s.PolledDirectories = m.intake.set.Count()
+	s.WatchedFiles, s.PolledFiles = m.intake.set.CountFiles()
+	if m.opts.SafetyCheck != NoSafetyCheck {
+		s.Unreliable = m.intake.set.CountUnreliable()
+	}
 	for _, w := range m.intake.settling {
 		if w.machine.Settling() {
 			s.Settling++

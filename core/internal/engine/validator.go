@@ -55,7 +55,7 @@ func (m *Engine) askAgain() {
 func (m *Engine) validateAnew(p *plugin, in *fsys.Info, snap *snapshot) {
 	p.withdrawn(in)
 	m.discardLocked(snap)
-	m.checkAgain(p)
+	m.checkAgain(p, 0)
 }
 
 // outdated reports whether the validator is one that a snapshot was not put to.

@@ -27,6 +27,9 @@ type Disk interface {
 	// about changes made elsewhere: by another computer, kernel or process. It is
 	// "" for all others.
 	Silent(dir string) string
+	// Unreliable names the file system at a directory if it sends notifications, but what
+	// is in it may also change without any. It is "" for all others.
+	Unreliable(dir string) string
 }
 
 // File is a file opened for one check.
@@ -69,7 +72,27 @@ type Info struct {
 	// program can set at will; 0 where the system does not say.
 	Changed int64
 	Linked  bool // it has several names (hard links)
+	Deleted bool // it has no name any more: only a mount or an open descriptor leads to it
+	Mount   Mount
 	Remote  bool // on a network file system, where stat may answer from a cache
+}
+
+// Mount is the answer to: is it a mount point? The system notifies of what becomes of a
+// file under the name that it has in its own file system: the watch of a directory does not
+// hear of a file that was mounted there.
+type Mount uint8
+
+// The answers.
+const (
+	NotMounted Mount = iota
+	Mounted
+	MountUnknown // stat does not say: see IsMountPoint
+)
+
+// IsMountPoint reports whether what was found at path, which leads through no links, is a
+// mount point.
+func (in *Info) IsMountPoint(path string) bool {
+	return in.Mount == Mounted || in.Mount == MountUnknown && MountOf(path) == path
 }
 
 // ID is a file or directory, whatever its content.
@@ -146,6 +169,9 @@ func (OS) Readlink(path string) (string, error) { return os.Readlink(path) }
 
 // Silent implements Disk.
 func (OS) Silent(dir string) string { return silentFilesystem(dir) }
+
+// Unreliable implements Disk.
+func (OS) Unreliable(dir string) string { return unreliableFilesystem(dir) }
 
 // Open implements Disk.
 func (OS) Open(path string) (File, error) {

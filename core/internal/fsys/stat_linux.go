@@ -35,7 +35,7 @@ func statx(dir int, path string, flags int) (Info, error) {
 }
 
 func statxless(dir int, path string, flags int) (Info, error) {
-	return statWith(path, func(st *unix.Stat_t) error {
+	in, err := statWith(path, func(st *unix.Stat_t) error {
 		switch {
 		case flags&unix.AT_EMPTY_PATH != 0:
 			return unix.Fstat(dir, st)
@@ -44,6 +44,8 @@ func statxless(dir int, path string, flags int) (Info, error) {
 		}
 		return unix.Stat(path, st)
 	})
+	in.Mount = MountUnknown
+	return in, err
 }
 
 func infoOfStatx(st *unix.Statx_t) Info {
@@ -53,6 +55,8 @@ func infoOfStatx(st *unix.Statx_t) Info {
 			ModTime: nanoseconds(st.Mtime)},
 		Changed: nanoseconds(st.Ctime),
 		Linked:  st.Nlink > 1,
+		Deleted: st.Nlink == 0,
+		Mount:   mountOf(st),
 	}
 	// ext4 and xfs give a number to the next file as soon as it is free; the birth
 	// time tells the two apart. Those on no block device do not (btrfs, tmpfs), or
@@ -61,6 +65,17 @@ func infoOfStatx(st *unix.Statx_t) Info {
 		in.Fingerprint.Born = nanoseconds(st.Btime)
 	}
 	return in
+}
+
+// mountOf is what statx says; kernels before 5.8 do not.
+func mountOf(st *unix.Statx_t) Mount {
+	switch {
+	case st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT == 0:
+		return MountUnknown
+	case st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0:
+		return Mounted
+	}
+	return NotMounted
 }
 
 func nanoseconds(t unix.StatxTimestamp) int64 { return t.Sec*1e9 + int64(t.Nsec) }

@@ -30,6 +30,7 @@ func infoOf(st *unix.Stat_t) Info {
 			ModTime: unixNano(st.Mtim)},
 		Changed: unixNano(st.Ctim),
 		Linked:  st.Nlink > 1,
+		Deleted: st.Nlink == 0,
 	}
 }
 

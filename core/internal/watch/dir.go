@@ -3,9 +3,7 @@
 package watch
 
 import (
-	"errors"
 	"hash/maphash"
-	"io/fs"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
 	"github.com/qtforge/hotreload/core/internal/table"
@@ -30,11 +28,13 @@ type watchState uint8
 
 const (
 	unwatched watchState = iota
+	asking               // the source was asked to watch it, and has not answered
 	watched              // by the source
 	follower             // the same directory at another path is: a bind mount
 	polled               // it cannot be watched
 	silent               // its file system sends no notifications, so that it is polled
 	vanished             // it was gone when it was to be watched: polled until the next notification
+	doubted              // it is watched, but notifications did not arrive: polled, too
 )
 
 func (d *dir) path() string {
@@ -67,7 +67,7 @@ func (d *dir) below(e *dir) bool {
 }
 
 func (state watchState) isPolled() bool {
-	return state == polled || state == silent || state == vanished
+	return state == polled || state == silent || state == vanished || state == doubted
 }
 
 var idSeed = maphash.MakeSeed()
@@ -109,8 +109,8 @@ func (s *Set) dirAt(path string) *dir {
 }
 
 // acquire returns the dir at a path, where a walk has just found a directory with
-// this id, with one more reference. It is watched then, or polled; fresh says that
-// it was not before.
+// this id, with one more reference. A watch of it is asked for, or it is polled; fresh
+// says that neither was so before.
 func (s *Set) acquire(path string, id fsys.ID, fileSystem string, files bool) (d *dir, fresh bool) {
 	if d = s.dirAt(path); d == nil {
 		d = s.newDir(path)
@@ -168,11 +168,11 @@ func (s *Set) release(d *dir) {
 	}
 }
 
-// watch has the source watch d, or else marks it for polling. fileSystem is the
+// watch asks for a watch of d, or else marks it for polling. fileSystem is the
 // name of d's file system if that sends no notifications.
 func (s *Set) watch(d *dir, fileSystem string) {
 	if leader := s.watchOf(d.id); leader != nil {
-		d.state = follower
+		s.become(d, follower)
 		s.followers[d.id] = append(s.followers[d.id], d)
 		if d.files && !leader.files {
 			s.widen(leader)
@@ -180,34 +180,33 @@ func (s *Set) watch(d *dir, fileSystem string) {
 		return
 	}
 	s.byID.Add(d, idHash)
-	s.tryToWatch(d, fileSystem)
-	if d.state.isPolled() {
-		s.polled++
+	switch {
+	case fileSystem != "":
+		s.become(d, silent)
+		if !s.polling {
+			s.report(true, "directory", d.path(), fileSystem+" sends no notifications")
+		}
+	case s.polling:
+		s.become(d, polled)
+	default:
+		s.become(d, asking)
+		s.ask(d)
 	}
 }
 
-func (s *Set) tryToWatch(d *dir, fileSystem string) {
-	why := fileSystem + " sends no notifications"
-	switch {
-	case fileSystem != "":
-		d.state = silent
-	case s.polling:
-		d.state = polled
-	default:
-		err := s.src.Add(d.path(), d.files)
-		if err == nil {
-			d.state = watched
-			return
-		}
-		s.src.Remove(d.path()) // it may be watched for names already
-		d.state, why = polled, err.Error()
-		if errors.Is(err, fs.ErrNotExist) {
-			d.state = vanished
+// become changes how a dir is watched, and counts.
+func (s *Set) become(d *dir, state watchState) {
+	count := func(n int) {
+		switch {
+		case d.state.isPolled():
+			s.polled += n
+		case d.state == asking:
+			s.asking += n
 		}
 	}
-	if d.state != vanished && !s.polling {
-		s.report(true, d.path(), why)
-	}
+	count(-1)
+	d.state = state
+	count(1)
 }
 
 // watchOf returns the dir with this id that is watched or polled.
@@ -226,15 +225,16 @@ func (s *Set) leader(d *dir) *dir {
 // widen has the source report what is written in a directory, too.
 func (s *Set) widen(d *dir) {
 	d.files = true
-	if d.state == watched && s.src.Add(d.path(), true) != nil {
-		s.suspectDir(d)
+	if d.state == watched || d.state == asking {
+		s.become(d, asking)
+		s.ask(d)
 	}
 }
 
 // unwatch ends what watch began.
 func (s *Set) unwatch(d *dir) {
 	was := d.state
-	d.state = unwatched
+	s.become(d, unwatched)
 	switch {
 	case was == unwatched:
 		return
@@ -245,14 +245,14 @@ func (s *Set) unwatch(d *dir) {
 			delete(s.followers, d.id)
 		}
 		return
-	case was == watched:
-		s.src.Remove(d.path())
-	default:
-		s.polled--
+	}
+	s.turnover++
+	if s.withdraw(d) || was == watched || was == doubted {
+		s.orders = append(s.orders, Order{Path: d.path(), Remove: true})
 	}
 	s.byID.Remove(d, idHash)
 	for _, f := range s.followers[d.id] {
-		f.state = unwatched // until its folders are walked to again
+		s.become(f, unwatched) // until its folders are walked to again
 		s.suspectDir(f)
 	}
 	delete(s.followers, d.id)

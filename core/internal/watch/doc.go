@@ -9,7 +9,11 @@
 //	walk.go                      how a path leads through the disk at one moment; a worker asks
 //	set.go                       [Set]: notifications in, files ([Leaf]) that may have changed
 //	                             out; notices that a link or a directory leads elsewhere
+//	leaf.go, links.go            a file, and what was noted of it; links at its own name
 //	folder.go, dir.go            a directory as it is spelled, and the real one; what is polled
+//	file.go                      a file that is a mount point, which is watched itself
+//	order.go                     what the source is asked for, and its answers; a worker asks
+//	trust.go                     what notifications do not say; a watch that is deaf
 //
 // A notification may be late or superfluous. The package does not say what has become of a file; its
 // user checks the disk. A [Source] promises only that a directory that was added is

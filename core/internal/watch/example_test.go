@@ -16,6 +16,9 @@ func ExampleOpen() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		panic(err)
+	}
 	source, err := watch.Open()
 	if err != nil {
 		panic(err)

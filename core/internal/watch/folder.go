@@ -14,15 +14,20 @@ type Folder struct {
 	dirLen uint32 // of text: the directory's path
 	asLen  uint32 // of text, from its end: what stood before the name at registration
 
-	Plugins uint32 // the engine's: how many were registered here
-	refs    uint32 // leaves, and links that lead here
-	index   uint32 // in Set.folders
-	walks   uint32 // the number of the latest walk
-	stale   bool   // to be walked to
-	walking bool   // a worker is doing that
-	reached bool   // dir is the directory, not only where the walk ended
-	watched bool   // it was watched where it is at least once
-	news    News   // since it was last watched where it is
+	Plugins  uint32 // the engine's: how many were registered here
+	refs     uint32 // leaves, and links that lead here
+	index    uint32 // in Set.folders
+	walks    uint32 // the number of the latest walk
+	stale    bool   // to be walked to
+	walking  bool   // a worker is doing that
+	awaiting bool   // the source is asked to watch a directory on the way; then it is walked to again
+	reached  bool   // dir is the directory, not only where the walk ended
+	watched  bool   // it was watched where it is at least once
+	news     News   // since it was last watched where it is
+	// unreliable means that the directory at the end, or one that holds a link on the way,
+	// may change without notifications.
+	unreliable   bool
+	IsStaleMount bool // the engine's: the host knows that a directory on the way was deleted
 
 	dir    *dir    // nil before the first walk
 	next   *Folder // the next one that leads to the same directory
@@ -83,7 +88,7 @@ func (f *Folder) Is(text string, as int) bool { return f.text == text && int(f.a
 func (f *Folder) WasWatched() bool { return f.watched }
 
 // IsWalked reports whether it is known where the folder is, or that it is missing.
-func (f *Folder) IsWalked() bool { return !f.stale && !f.walking }
+func (f *Folder) IsWalked() bool { return !f.stale && !f.walking && !f.awaiting }
 
 func (f *Folder) extra() *rare {
 	if f.rare == nil {

@@ -14,89 +14,60 @@ import (
 // Set knows which directories must be watched for which files. Watched is the path
 // as a path: for each directory and link on the way to a file, the directory that
 // holds its name. One goroutine at a time uses a Set. None of its methods blocks: it
-// never asks the disk itself.
+// asks neither the disk nor the source itself.
 //
 //	Leaf, a file ──► Folder, a directory as spelled ──► dir, a directory in the tree of real ones
 //
-// A folder is walked to by a worker ([WalkTo]), and Apply takes the result over. The
-// walk is repeated when Apply has begun to watch a directory, so that no change
+// A folder is walked to by a worker ([WalkTo]), and Apply takes the result over. What
+// is to be watched then is an [Order], which a worker carries out, too. The walk is
+// repeated when Answer has taken over that a directory is watched, so that no change
 // between the walk and the watch goes unnoticed.
 type Set struct {
-	src     Source
 	polling bool // poll everything
-	report  func(polling bool, dir, why string)
+	report  func(polling bool, what, path, why string)
 
-	folders   []*Folder            // all that a leaf or a link needs
-	linked    map[string]*Folder   // of these, those that links lead to, by Dir
-	dirs      table.Table[dir]     // all, by parent and name
-	byID      table.Table[dir]     // those that are watched or polled
-	followers map[fsys.ID][]*dir   // those that are the same directory as one in byID
-	lookups   map[lookup][]*Folder // whose walk looked a link or a missing name up there
-	through   map[*Leaf][]passed   // where links lead that stand at a leaf's own name
-	stale     []*Folder            // to be walked to
-	noted     []*Leaf              // whose files may have changed
-	polled    int                  // directories
-	number    uint32               // of the latest dir
-	shaken    bool                 // some dir is suspect
-	renewing  bool                 // only because Renew asks for every watch anew
+	folders    []*Folder            // all that a leaf or a link needs
+	linked     map[string]*Folder   // of these, those that links lead to, by Dir
+	dirs       table.Table[dir]     // all, by parent and name
+	byID       table.Table[dir]     // those that are watched or polled
+	followers  map[fsys.ID][]*dir   // those that are the same directory as one in byID
+	lookups    map[lookup][]*Folder // whose walk looked a link or a missing name up there
+	through    map[*Leaf][]passed   // where links lead that stand at a leaf's own name
+	stale      []*Folder            // to be walked to
+	noted      []*Leaf              // whose files may have changed
+	orders     []Order              // to be carried out
+	asked      map[*dir]*asked      // of which the source was asked
+	files      map[fsys.ID]*file    // mount points that are files
+	filesAt    map[string]*file     // the same by path
+	mounted    map[*Leaf]*file      // the same by those that end there
+	polled     int                  // directories
+	asking     int                  // directories
+	unreliable int                  // folders
+	missed     map[string]bool      // paths of which a notification did not arrive
+	turnover   uint64               // grows whenever watches come or go
+	number     uint32               // of the latest dir
+	shaken     bool                 // some dir is suspect
+	renewing   bool                 // only because Renew asks for every watch anew
 }
-
-// passed is a folder that a leaf's path goes through, by a link.
-type passed struct {
-	f    *Folder
-	name string
-}
-
-// Leaf is a plugin's file. The engine has one in each plugin.
-type Leaf struct {
-	ID     uint32 // the engine's
-	placed bool
-	noted  Signs
-	folder *Folder
-	name   string
-}
-
-// NewLeaf returns the leaf of a name in a folder.
-func NewLeaf(id uint32, in *Folder, name string) Leaf { return Leaf{ID: id, folder: in, name: name} }
-
-// Folder is where the leaf was registered.
-func (l *Leaf) Folder() *Folder { return l.folder }
-
-// Name is the file's name in its folder.
-func (l *Leaf) Name() string { return l.name }
-
-// Path is the absolute path of the file, as registered.
-func (l *Leaf) Path() string { return l.folder.text + l.name }
-
-// Signs are what notifications said about a name.
-type Signs uint8
-
-// The signs.
-const (
-	Replaced   Signs = 1 << iota // the name appeared or went
-	Written                      // the content was written
-	Closed                       // a process that held the file open for writing closed it
-	Attributes                   // nothing but attributes changed
-	Differs                      // a comparison with the disk found another file
-	Lost                         // notifications may have been lost
-	Remounted                    // file systems may have been mounted anew
-)
 
 // NewSet returns a set that watches nothing. With polling it polls everything.
-// report is called when a directory begins or ceases to be polled.
-func NewSet(src Source, polling bool, report func(polling bool, dir, why string)) *Set {
-	return &Set{src: src, polling: polling, report: report, linked: map[string]*Folder{},
+// report is called when a "directory" or "file" begins or ceases to be polled.
+func NewSet(polling bool, report func(polling bool, what, path, why string)) *Set {
+	return &Set{polling: polling, report: report, linked: map[string]*Folder{}, asked: map[*dir]*asked{},
+		missed: map[string]bool{}, files: map[fsys.ID]*file{}, filesAt: map[string]*file{}, mounted: map[*Leaf]*file{},
 		followers: map[fsys.ID][]*dir{}, lookups: map[lookup][]*Folder{}, through: map[*Leaf][]passed{}}
 }
 
-// SetSource exchanges the source for another one, which watches nothing yet.
-func (s *Set) SetSource(src Source) {
-	s.src = src
+// NewSource notes that the orders go to another source from now on, which watches
+// nothing yet.
+func (s *Set) NewSource() {
+	s.orders = nil
+	s.dirs.All(func(d *dir) { s.withdraw(d) })
 	s.Renew()
 }
 
 // Count is how many directories are watched, and how many are polled.
-func (s *Set) Count() (watched, polled int) { return s.byID.Len() - s.polled, s.polled }
+func (s *Set) Count() (watched, polled int) { return s.byID.Len() - s.polled - s.asking, s.polled }
 
 // Add begins to watch a leaf. Its folder is walked to if it is new.
 func (s *Set) Add(l *Leaf) {
@@ -111,6 +82,7 @@ func (s *Set) Remove(l *Leaf) {
 		return
 	}
 	l.placed, l.noted = false, 0
+	s.Unmounted(l)
 	s.Through(l, nil)
 	l.folder.removeLeaf(l)
 	s.releaseFolder(l.folder)
@@ -119,81 +91,11 @@ func (s *Set) Remove(l *Leaf) {
 // IsRemote reports whether the file lies on a file system that sends no
 // notifications.
 func (s *Set) IsRemote(l *Leaf) bool {
+	if m := s.mounted[l]; m != nil {
+		return m.state == silent
+	}
 	f := s.last(l)
 	return f.dir != nil && f.reached && s.leader(f.dir) != nil && s.leader(f.dir).state == silent
-}
-
-// last is the folder in which a leaf's path ends.
-func (s *Set) last(l *Leaf) *Folder {
-	if p := s.through[l]; p != nil {
-		return p[len(p)-1].f
-	}
-	return l.folder
-}
-
-// Through takes over where the links lead that stand at a leaf's own name. changed says
-// that this is news: what happened there until now was not noticed.
-func (s *Set) Through(l *Leaf, places []Place) (changed bool) {
-	was := s.through[l]
-	var now []passed
-	for i, p := range places {
-		if i < len(was) && was[i].name == p.Name && was[i].f.Dir() == p.Dir {
-			now = append(now, was[i])
-			continue
-		}
-		changed = true
-		f := s.linkedFolder(l.folder, p.Dir)
-		s.hold(f)
-		key := fsys.NameKey(p.Name)
-		if f.extra().passing == nil {
-			f.rare.passing = map[string][]*Leaf{}
-		}
-		f.rare.passing[key] = append(f.rare.passing[key], l)
-		now = append(now, passed{f, p.Name})
-	}
-	for i, p := range was {
-		if i < len(now) && now[i] == p {
-			continue
-		}
-		passing, key := p.f.rare.passing, fsys.NameKey(p.name)
-		if rest := without(passing[key], l); len(rest) > 0 {
-			passing[key] = rest
-		} else {
-			delete(passing, key)
-		}
-		s.releaseFolder(p.f)
-	}
-	if now != nil {
-		s.through[l] = now
-	} else if was != nil {
-		delete(s.through, l)
-	}
-	return changed
-}
-
-// IsWalked reports whether it is known where all folders are that a leaf's path goes
-// through.
-func (s *Set) IsWalked(l *Leaf) bool {
-	for _, p := range s.through[l] {
-		if !p.f.IsWalked() {
-			return false
-		}
-	}
-	return l.folder.IsWalked()
-}
-
-// linkedFolder returns the folder of a directory that a link beside a leaf, or a
-// link elsewhere, leads to.
-func (s *Set) linkedFolder(beside *Folder, dir string) *Folder {
-	if dir == beside.Dir() {
-		return beside
-	}
-	f := s.linked[dir]
-	if f == nil {
-		f = NewFolder(dir, len(dir), 0)
-		s.linked[dir] = f
-	}
-	return f
 }
 
 func (s *Set) hold(f *Folder) {
@@ -217,7 +119,7 @@ func (s *Set) releaseFolder(f *Folder) {
 		delete(s.linked, f.Dir())
 	}
 	s.leave(f)()
-	f.stale, f.walking, f.watched, f.news = false, false, false, Known
+	f.stale, f.walking, f.awaiting, f.watched, f.news = false, false, false, false, Known
 }
 
 func (s *Set) markStale(f *Folder) {
@@ -254,13 +156,14 @@ func (s *Set) ToWalk() []Errand {
 }
 
 // Apply takes over what a walk has found. done says that the folder is watched where it
-// is now; otherwise ToWalk returns the folder once more.
+// is now; otherwise ToWalk returns the folder once more, now or after an Answer.
 func (s *Set) Apply(e Errand, w *Walk) (done bool, news News) {
 	f := e.Folder
 	if !f.walking || f.walks != e.number {
 		return false, Known // nobody needs it any more
 	}
-	f.walking = false
+	f.walking, f.awaiting = false, false
+	s.turnover++
 	if f.watched && f.leadsElsewhere(w) {
 		f.news = Moved
 	}
@@ -282,12 +185,14 @@ func (s *Set) Apply(e Errand, w *Walk) (done bool, news News) {
 			f.extra().via = append(f.extra().via, at)
 			s.lookups[at] = append(s.lookups[at], f)
 			d.refs++
+			s.setUnreliable(f, f.unreliable || st.Unreliable)
 		}
 	}
 	if w.Dir != "" {
 		d := acquire(w.Dir, w.ID, w.Silent, true)
 		held = append(held, d)
 		f.dir = d
+		s.setUnreliable(f, f.unreliable || w.Unreliable)
 	}
 	f.reached = w.Dir != ""
 	if f.dir != nil {
@@ -299,10 +204,10 @@ func (s *Set) Apply(e Errand, w *Walk) (done bool, news News) {
 	}
 	release()
 	s.spread()
-	if fresh {
+	if !f.stale && !s.await(f) && fresh {
 		s.markStale(f)
 	}
-	if f.stale {
+	if f.stale || f.awaiting {
 		return false, Known
 	}
 	news, f.news, f.watched = f.news, Known, true
@@ -327,6 +232,7 @@ func (s *Set) leave(f *Folder) (release func()) {
 		*at = f.next
 	}
 	f.dir, f.next, f.reached = nil, nil, false
+	s.setUnreliable(f, false)
 	var via []lookup
 	if f.rare != nil {
 		via, f.rare.via = f.rare.via, nil
@@ -361,6 +267,9 @@ func (f *Folder) spelled(path string) string {
 // ToWalk the folders.
 func (s *Set) Note(e fsnotify.Event) {
 	path, signs := filepath.Clean(e.Name), signsOf(e.Op)
+	if f := s.filesAt[path]; f != nil {
+		s.noteFile(f, signs)
+	}
 	if signs&(Replaced|Attributes) != 0 {
 		if d := s.dirAt(path); d != nil {
 			s.noteDir(d, signs)
@@ -445,6 +354,10 @@ func (s *Set) Noted(visit func(*Leaf, Signs)) {
 // one.
 func (s *Set) Renew() {
 	s.spread()
+	for _, f := range s.files {
+		s.renewFile(f, Differs|Remounted)
+	}
+	clear(s.missed)
 	s.renewing = true
 	s.dirs.All(func(d *dir) {
 		if d.parent == nil {
@@ -458,53 +371,50 @@ func (s *Set) Renew() {
 }
 
 // Polled returns the folders that have a polled directory on their path chains. It
-// tries again to watch what is polled only for want of room.
+// asks again for watches of what is polled only for want of room.
 func (s *Set) Polled() []*Folder {
 	if s.polled == 0 {
 		return nil
 	}
 	var folders []*Folder
+	again := map[*dir]*asked{}
 	for _, f := range s.folders {
-		if s.isPolled(f) {
-			folders = append(folders, f)
-		}
-	}
-	if !s.polling {
-		s.byID.All(func(d *dir) {
-			if d.state != polled && d.state != vanished || s.src.Add(d.path(), d.files) != nil {
+		isPolled := false
+		s.chain(f, func(d *dir) {
+			isPolled = isPolled || d.state.isPolled()
+			if s.polling || d.state != polled && d.state != vanished {
 				return
 			}
-			if d.state == polled {
-				s.report(false, d.path(), "")
+			if s.asked[d] == nil {
+				again[d] = s.ask(d)
 			}
-			d.state = watched
-			s.polled--
+			if a := again[d]; a != nil {
+				a.waiting = append(a.waiting, f) // to be compared once the watch is there
+			}
 		})
+		if isPolled {
+			folders = append(folders, f)
+		}
 	}
 	return folders
 }
 
-// isPolled reports whether a directory on the folder's path chain is polled.
-func (s *Set) isPolled(f *Folder) bool {
-	above := func(d *dir) bool {
+// chain visits the directories on a folder's path chain, at least once each. Of those
+// that are the same directory it visits the one that is watched or polled.
+func (s *Set) chain(f *Folder, visit func(*dir)) {
+	above := func(d *dir) {
 		for ; d != nil; d = d.parent {
-			if l := s.leader(d); l != nil && l.state.isPolled() {
-				return true
+			if l := s.leader(d); l != nil {
+				visit(l)
 			}
 		}
-		return false
 	}
-	if above(f.dir) {
-		return true
-	}
+	above(f.dir)
 	if f.rare != nil {
 		for _, v := range f.rare.via {
-			if above(v.in) {
-				return true
-			}
+			above(v.in)
 		}
 	}
-	return false
 }
 
 // Compare has a folder walked to again if a walk has ended elsewhere than the folder
@@ -518,44 +428,12 @@ func (s *Set) Compare(f *Folder, w *Walk) {
 	}
 }
 
-// Whereabouts are the paths, through no links as far as is known, of what stands at a
-// leaf's name, and of the file at the end if that is a link.
-func (s *Set) Whereabouts(l *Leaf) (name, file string) {
-	name = fsys.JoinPath(s.WhereaboutsOf(l.folder), l.name)
-	if p := s.through[l]; p != nil {
-		last := p[len(p)-1]
-		return name, fsys.JoinPath(s.WhereaboutsOf(last.f), last.name)
-	}
-	return name, name
-}
-
-// WhereaboutsOf is a folder's path, through no links as far as is known.
-func (s *Set) WhereaboutsOf(f *Folder) string {
-	if f.dir == nil || !f.reached || f.dir.isAt(f.Dir()) {
-		return f.Dir()
-	}
-	return f.dir.path()
-}
+// WalkAgain has a folder walked to again.
+func (s *Set) WalkAgain(f *Folder) { s.markStale(f) }
 
 // Folders visits all folders.
 func (s *Set) Folders(visit func(*Folder)) {
 	for _, f := range s.folders {
 		visit(f)
 	}
-}
-
-func signsOf(op fsnotify.Op) (signs Signs) {
-	if op.Has(fsnotify.Create | fsnotify.Remove | fsnotify.Rename) {
-		signs |= Replaced
-	}
-	if op.Has(fsnotify.Write) {
-		signs |= Written
-	}
-	if op.Has(CloseWrite) {
-		signs |= Closed
-	}
-	if op.Has(fsnotify.Chmod) {
-		signs |= Attributes
-	}
-	return signs
 }

@@ -50,7 +50,7 @@ func newForest(t *testing.T) *forest {
 		t.Fatal(err)
 	}
 	f := &forest{t: t, root: root, src: &fakeSource{watched: map[string]bool{}}}
-	f.set = NewSet(f.src, false, func(bool, string, string) {})
+	f.set = NewSet(false, func(bool, string, string, string) {})
 	return f
 }
 
@@ -62,10 +62,21 @@ func (f *forest) add(abs string) *Leaf {
 	return &l
 }
 
-// settle makes every walk that is asked for, and follows every leaf.
+// carryOut carries out what the set asks of the source.
+func (f *forest) carryOut() {
+	for f.set.HasOrders() {
+		orders := f.set.Orders()
+		for i := range orders {
+			f.set.Answer(&orders[i], orders[i].Do(f.src))
+		}
+	}
+}
+
+// settle makes every walk that is asked for, carries every order out, and follows every leaf.
 func (f *forest) settle() {
 	f.t.Helper()
 	for range 100 {
+		f.carryOut()
 		errands := f.set.ToWalk()
 		for _, e := range errands {
 			w := WalkTo(fsys.OS{}, e.Folder.Dir(), func(string) {})
@@ -119,8 +130,9 @@ func (f *forest) mustBeEmpty() {
 	for _, l := range f.leaves {
 		f.set.Remove(l)
 	}
+	f.carryOut()
 	s := f.set
-	if n := len(s.folders) + len(s.linked) + s.dirs.Len() + s.byID.Len() + len(s.followers) + len(s.lookups) + len(s.through) + s.polled + len(f.src.watched); n != 0 {
+	if n := len(s.asked) + s.asking + len(s.files) + len(s.filesAt) + len(s.mounted) + s.unreliable + len(s.folders) + len(s.linked) + s.dirs.Len() + s.byID.Len() + len(s.followers) + len(s.lookups) + len(s.through) + s.polled + len(f.src.watched); n != 0 {
 		f.t.Fatalf("left over: %d folders, %d dirs, %d watches, %d at the source, %d lookups", len(s.folders), s.dirs.Len(), s.byID.Len(), len(f.src.watched), len(s.lookups))
 	}
 }
@@ -275,7 +287,7 @@ func TestNotificationReachesTheLeavesOfItsName(t *testing.T) {
 func TestFullSourceHasTheDirectoryPolledUntilThereIsRoom(t *testing.T) {
 	f := newForest(t)
 	var reports []bool
-	f.set.report = func(polling bool, dir, why string) { reports = append(reports, polling) }
+	f.set.report = func(polling bool, what, path, why string) { reports = append(reports, polling) }
 	f.src.refuse = errors.New("no space left on device")
 	f.add(filepath.Join(f.root, "p.so"))
 	f.settle()
@@ -288,6 +300,7 @@ func TestFullSourceHasTheDirectoryPolledUntilThereIsRoom(t *testing.T) {
 	}
 	f.src.refuse = nil
 	f.set.Polled()
+	f.settle()
 	if watched, polled := f.set.Count(); watched == 0 || polled != 0 {
 		t.Errorf("%d watched, %d polled after there is room again", watched, polled)
 	}
@@ -301,7 +314,7 @@ func TestFullSourceHasTheDirectoryPolledUntilThereIsRoom(t *testing.T) {
 func TestDirectoryWhoseInodeNumberDriftsIsPolledOnce(t *testing.T) {
 	f := newForest(t)
 	reports := 0
-	f.set.report = func(bool, string, string) { reports++ }
+	f.set.report = func(bool, string, string, string) { reports++ }
 	folder := NewFolder("/fuse/", len("/fuse"), 0)
 	l := NewLeaf(1, folder, "p.so")
 	f.leaves = append(f.leaves, &l)
@@ -312,6 +325,7 @@ func TestDirectoryWhoseInodeNumberDriftsIsPolledOnce(t *testing.T) {
 	}
 	inode := uint64(10)
 	for range 10 {
+		f.carryOut()
 		for _, e := range f.set.ToWalk() {
 			inode++
 			f.set.Apply(e, walk(inode))
@@ -331,6 +345,7 @@ func TestDirectoryWhoseInodeNumberDriftsIsPolledOnce(t *testing.T) {
 	}
 	f.set.Renew()
 	for _, e := range f.set.ToWalk() {
+		f.carryOut()
 		inode++
 		if done, news := f.set.Apply(e, walk(inode)); done && news != Renewed {
 			t.Errorf("news %v, want Renewed", news)

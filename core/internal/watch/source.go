@@ -4,9 +4,12 @@ package watch
 
 import (
 	"errors"
+	"io/fs"
 	"sync/atomic"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // Source reports what the system's notifications say. It has one user. Events of a
@@ -24,9 +27,12 @@ type Source interface {
 	// Add watches the directory at path (absolute, without links): for what
 	// appears in it and goes and, if files, for what becomes of the files in it.
 	// Adding it again adds the latter, and puts a new watch in the place of one
-	// that the system has dropped.
+	// that the system has dropped. A file at path is watched itself: its events
+	// have its path as their name, and when it is removed or renamed, the watch ends.
+	// Add may block, because it looks the path up.
 	Add(path string, files bool) error
 	// Remove ends what Add began; the system may have dropped the watch already.
+	// It may wait for an Add that blocks.
 	Remove(path string)
 	Close()
 }
@@ -75,9 +81,15 @@ func (s *fsnotifySource) drain() {
 func (s *fsnotifySource) Events() <-chan fsnotify.Event { return s.w.Events }
 func (s *fsnotifySource) Errors() <-chan error          { return s.errs }
 func (s *fsnotifySource) Mounts() <-chan struct{}       { return s.mounts.channel() }
+
+// Add follows no link that stands on the path since it was walked: it may lead to a file
+// system that hangs, and fsnotify reports nothing while it waits.
 func (s *fsnotifySource) Add(path string, files bool) error {
 	if s.ended.Load() {
 		return errEnded
+	}
+	if fsys.LeadsThroughLink(path) {
+		return &fs.PathError{Op: "watch", Path: path, Err: fs.ErrNotExist}
 	}
 	add := withNames
 	if files {

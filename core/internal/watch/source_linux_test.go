@@ -3,7 +3,9 @@
 package watch
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,6 +17,16 @@ import (
 // bound is far beyond what any step takes.
 const bound = 20 * time.Second
 
+// tempDir is a new directory by a path without links.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // If this fails after an update of fsnotify, see closewrite_linux.go.
 func TestSourceReportsThatAWriterHasClosedItsFile(t *testing.T) {
 	if CloseWrite == 0 {
@@ -25,7 +37,7 @@ func TestSourceReportsThatAWriterHasClosedItsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	dir := t.TempDir()
+	dir := tempDir(t)
 	if err := s.Add(dir, true); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +69,7 @@ func TestSourceDoesNotDeadlockOnADirectoryMovedAndDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	busy, moved := t.TempDir(), filepath.Join(t.TempDir(), "moved")
+	busy, moved := tempDir(t), filepath.Join(tempDir(t), "moved")
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -92,6 +104,31 @@ func TestSourceDoesNotDeadlockOnADirectoryMovedAndDeleted(t *testing.T) {
 	}
 }
 
+// A link that stands on the path since it was walked may lead to a file system that hangs.
+func TestSourceFollowsNoLink(t *testing.T) {
+	s, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	dir := tempDir(t)
+	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
+	if err := os.MkdirAll(filepath.Join(real, "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{link, filepath.Join(link, "sub")} {
+		if err := s.Add(path, true); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Add(%q) = %v, want that it does not exist", path, err)
+		}
+	}
+	if err := s.Add(filepath.Join(real, "sub"), true); err != nil {
+		t.Error(err)
+	}
+}
+
 // The directory at a is removed and b moved to its place before fsnotify has
 // read either. Added again, a is the watch of b; removing that once ended in a
 // panic.
@@ -107,7 +144,7 @@ func TestSourceSurvivesADirectoryMovedOverAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	busy, dir := t.TempDir(), t.TempDir()
+	busy, dir := tempDir(t), tempDir(t)
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
 	check(os.Mkdir(a, 0o755))
 	check(os.Mkdir(b, 0o755))

@@ -18,6 +18,11 @@ type Walk struct {
 	ID  fsys.ID // of that directory
 	// Silent names its file system if that sends no notifications.
 	Silent string
+	// Unreliable means that its file system may change without notifications.
+	Unreliable bool
+	// Deleted is a directory on the way that has no name any more, although a mount leads
+	// there; "" if there is none.
+	Deleted string
 }
 
 // Step is one name that was looked up on the way.
@@ -26,6 +31,8 @@ type Step struct {
 	ID     fsys.ID
 	Name   string
 	Silent string
+	// Unreliable means that its file system may change without notifications.
+	Unreliable bool
 	// Passed says that a directory stands there, which the walk went on into.
 	Passed bool
 }
@@ -51,22 +58,30 @@ func WalkTo(disk fsys.Disk, path string, at func(path string)) Walk {
 	cur, todo := fsys.SplitRoot(path)
 	at(cur)
 	in, err := disk.Lstat(cur)
-	silent := ""
+	silent, unreliable := "", false
+	enter := func(dir string) { // another file system, perhaps
+		silent = disk.Silent(dir)
+		unreliable = silent == "" && disk.Unreliable(dir) != ""
+	}
 	if err == nil {
-		silent = disk.Silent(cur)
+		enter(cur)
 	}
 	links := 0
 	for err == nil && in.Kind == fsys.Directory {
+		// A directory that is just being removed has no name either. FUSE may count none.
+		if in.Deleted && silent == "" && in.IsMountPoint(cur) {
+			w.Deleted = cur
+		}
 		var name string
 		if name, todo = fsys.NextName(todo); name == "" {
-			w.Dir, w.ID, w.Silent = cur, in.ID(), silent
+			w.Dir, w.ID, w.Silent, w.Unreliable = cur, in.ID(), silent, unreliable
 			return w
 		}
 		if name == ".." {
 			cur = filepath.Dir(cur)
 			at(cur)
 			if in, err = disk.Lstat(cur); err == nil {
-				silent = disk.Silent(cur)
+				enter(cur)
 			}
 			continue
 		}
@@ -74,11 +89,11 @@ func WalkTo(disk fsys.Disk, path string, at func(path string)) Walk {
 		at(next)
 		found, e := disk.Lstat(next)
 		passed := e == nil && found.Kind == fsys.Directory
-		w.Steps = append(w.Steps, Step{Dir: cur, ID: in.ID(), Name: name, Silent: silent, Passed: passed})
+		w.Steps = append(w.Steps, Step{Dir: cur, ID: in.ID(), Name: name, Silent: silent, Unreliable: unreliable, Passed: passed})
 		switch {
 		case passed:
 			if found.Fingerprint.Dev != in.Fingerprint.Dev { // another file system
-				silent = disk.Silent(next)
+				enter(next)
 			}
 			cur, in = next, found
 		case e == nil && found.Kind == fsys.Link:
@@ -91,7 +106,7 @@ func WalkTo(disk fsys.Disk, path string, at func(path string)) Walk {
 			todo += string(filepath.Separator) + rest
 			at(cur)
 			if in, err = disk.Lstat(cur); err == nil {
-				silent = disk.Silent(cur)
+				enter(cur)
 			}
 		default:
 			return w

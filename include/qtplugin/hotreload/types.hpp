@@ -26,6 +26,13 @@ namespace hotreload {
  * @sa Options, EnableOptions
  */
 inline constexpr std::chrono::milliseconds no_quiet{-1};
+/**
+ * For Options::safety_check: rely on notifications everywhere.
+ *
+ * @since 1.0.0
+ * @sa Options
+ */
+inline constexpr std::chrono::milliseconds no_safety_check{-1};
 
 /**
  * Options of safe reload: validated snapshots are delivered. docs/safe-reload.md is the manual.
@@ -109,6 +116,8 @@ struct Options {
     std::optional<SafeOptions> safe;        ///< safe reload for every plugin
     /** Where snapshots are kept, absolute; not named: a directory of the user's own. Named but empty it is an error. */
     std::optional<std::filesystem::path> snapshot_dir;
+    /** How often watched files are compared that may change without a notification; no_safety_check, 0, or 1 to 86400000 ms. */
+    std::chrono::milliseconds safety_check{0};
 };
 
 /**
@@ -150,8 +159,8 @@ enum class EventKind : std::int32_t {
 enum class Health : std::int32_t {
     none = 0,              ///< the event is of another kind
     overflow = 1,          ///< the system dropped notifications; every file was compared again
-    polling = 2,           ///< a directory cannot be watched and is polled
-    watching = 3,          ///< a directory that was polled is watched again
+    polling = 2,           ///< a directory, or a file that is a mount point, cannot be watched and is polled
+    watching = 3,          ///< a directory or file that was polled is watched again
     image_incomplete = 4,  ///< a file is not a complete image (Options::check_image); it is waited for
     panic = 5,             ///< a fault was contained; destroy the manager
     unreadable = 6,        ///< a plugin's file cannot be read at the moment; it is waited for
@@ -161,6 +170,8 @@ enum class Health : std::int32_t {
     hanging = 10,          ///< the file system at Event::path does not answer; its plugins wait until it does
     answering = 11,        ///< the file system at Event::path answers again
     descriptors = 12,      ///< the process closed descriptors of the manager, which opened others; ask event_fd() again
+    stale_mount = 13,      ///< what was mounted at a plugin's file or directory was deleted or replaced; mount it again
+    missed = 14,           ///< a change was found that no notification reported; the watch is asked for anew, then polled
 };
 
 /**
@@ -222,6 +233,11 @@ struct Stats {
     std::uint64_t retries = 0;              ///< safe reload: failed versions that were delivered again
     std::uint64_t unreported = 0;           ///< safe reload: generations that were not reported in time
     std::uint64_t snapshot_failures = 0;    ///< safe reload: attempts that failed
+    std::uint64_t watched_files = 0;        ///< files that are mount points, with a watch of their own
+    std::uint64_t polled_files = 0;         ///< files that are mount points and are compared every poll interval instead
+    std::uint64_t unreliable = 0;           ///< directories and files that the safety check compares
+    std::uint64_t safety_checks = 0;        ///< how often it has compared them
+    std::uint64_t missed = 0;               ///< changes that were found although a notification ought to have come
 };
 
 }  // namespace hotreload

@@ -87,6 +87,8 @@ class Options(Structure):
         ("flags", c_uint32),
         ("safe", POINTER(SafeOptions)),
         ("snapshot_dir", c_char_p),
+        ("safety_check_ms", c_int32),
+        ("reserved", c_int32),
     ]
 
 
@@ -163,6 +165,11 @@ class StatsStruct(Structure):
         ("retries", c_uint64),
         ("unreported", c_uint64),
         ("snapshot_failures", c_uint64),
+        ("watched_files", c_uint64),
+        ("polled_files", c_uint64),
+        ("unreliable", c_uint64),
+        ("safety_checks", c_uint64),
+        ("missed", c_uint64),
     ]
 
 

@@ -53,6 +53,7 @@ class Options(TypedDict, total=False):
     raise_on_error: bool
     safe: SafeOptions | None
     snapshot_dir: StrPath | None
+    safety_check_ms: int
     on_fork: str
 
 
@@ -90,6 +91,8 @@ class PluginHotReloadManager(Delivering):
         raise_on_error: enable_hot_reload() raises instead of returning a false result.
         safe: safe reload for every plugin: what is told are private, validated snapshots (``Event.snapshot_path``).
         snapshot_dir: where these are kept; by default in a directory of the user's own.
+        safety_check_ms: how often files are compared that are watched, but may change without a notification (on
+            overlayfs, aufs, eCryptfs and ZFS, and files that are mount points); 0 is the default (1 minute), -1 never.
         on_fork: what happens in the child of a fork, where nothing is delivered. "warn": a ForkedProcessWarning and a
             line in the log "qtforge.monitoring", if anybody listens to this manager. "reopen": reopen() is called in
             the child. "ignore": nothing.
@@ -115,6 +118,7 @@ class PluginHotReloadManager(Delivering):
         raise_on_error: bool = False,
         safe: SafeOptions | None = None,
         snapshot_dir: StrPath | None = None,
+        safety_check_ms: int = 0,
         on_fork: str = "warn",
     ) -> None:
         self._closed = True  # until there is something to close
@@ -136,6 +140,7 @@ class PluginHotReloadManager(Delivering):
             flags=flags,
             safe=safe,
             snapshot_dir=None if snapshot_dir is None else directory_bytes("snapshot_dir", snapshot_dir),
+            safety_check_ms=int32("safety_check_ms", safety_check_ms),
         )
         self._choice = dispatch
         self._on_fork = on_fork

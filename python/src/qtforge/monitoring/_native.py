@@ -26,6 +26,7 @@ class NativeManager:
         flags: int,
         safe: SafeOptions | None = None,
         snapshot_dir: bytes | None = None,
+        safety_check_ms: int = 0,
     ) -> None:
         self._library = _library.load()
         options = _abi.Options(
@@ -37,6 +38,7 @@ class NativeManager:
             flags,
             arguments(safe),
             snapshot_dir,
+            safety_check_ms,
         )
         self._handle = _abi.Handle()
         error = _abi.Error()

@@ -47,9 +47,9 @@ class Health(_OpenEnum):
     OVERFLOW = 1
     """The system dropped notifications; every plugin was compared again."""
     POLLING = 2
-    """A directory cannot be watched, and is polled."""
+    """A directory, or a file that is a mount point, cannot be watched, and is polled."""
     WATCHING = 3
-    """A polled directory is watched again."""
+    """A polled directory or file is watched again."""
     IMAGE_INCOMPLETE = 4
     """check_image rejected a version; its completion is waited for."""
     PANIC = 5
@@ -68,6 +68,10 @@ class Health(_OpenEnum):
     """The file system at Event.path answers again; what changed there meanwhile is delivered."""
     DESCRIPTORS = 12
     """The process closed descriptors of the library, which opened others and compared every plugin with the disk."""
+    STALE_MOUNT = 13
+    """What was mounted at a plugin's file or directory was deleted or replaced; mount it again."""
+    MISSED = 14
+    """A change was found that no notification reported; the watch is asked for anew, and polled at the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +160,13 @@ class Stats:
     """Generations that were not reported on in time."""
     snapshot_failures: int
     """Attempts to make a snapshot that failed."""
+    watched_files: int
+    """Files that are mount points, with a watch of their own."""
+    polled_files: int
+    """Files that are mount points and are compared every poll_interval_ms instead."""
+    unreliable: int
+    """Directories and files that the safety check compares."""
+    safety_checks: int
+    """Times that it has compared them."""
+    missed: int
+    """Changes that were found although a notification ought to have come."""
