@@ -75,7 +75,8 @@ type Options struct {
 	// Safe.Image.
 	CheckImage bool
 	// IgnoreUnchangedContent delivers neither a touch nor a byte-identical rewrite. Each
-	// changed file is read and hashed.
+	// changed file is read and hashed, if it has at most 1 GiB (with safe reload: at most
+	// Safe.MaxSize); of a larger one size and times decide.
 	IgnoreUnchangedContent bool
 	// ForcePolling uses no notifications of the system: files are compared every
 	// PollInterval.

@@ -266,7 +266,10 @@ typedef struct hrm_manager hrm_manager;
 
 /** hrm_options.flags: wait until the file is a complete ELF, PE or Mach-O image for this machine. */
 #define HRM_CHECK_IMAGE 1u
-/** hrm_options.flags: do not deliver a touch or an identical rewrite. The library hashes the contents. */
+/**
+ * hrm_options.flags: do not deliver a touch or an identical rewrite. The library hashes the contents of files of at most 1 GiB
+ * (with safe reload: max_size). For larger files size and times decide.
+ */
 #define HRM_IGNORE_UNCHANGED_CONTENT 2u
 /** hrm_options.flags: compare files every poll_interval_ms instead of using notifications. */
 #define HRM_FORCE_POLLING 4u

@@ -5,6 +5,7 @@ package engine
 import (
 	"container/heap"
 	"errors"
+	"io"
 	"io/fs"
 	"slices"
 	"syscall"
@@ -155,7 +156,7 @@ func (m *Engine) check(c *check, at func(string)) {
 
 func (c *check) observation() settle.Observation {
 	o := settle.Observation{Kind: settle.Other, Version: versionOf(&c.info), Baseline: c.baseline, Empty: c.info.Fingerprint.Size == 0,
-		IdentityDrift: c.files.remote || c.remounted, ForeignClock: c.files.remote}
+		Uncompared: c.files.contents && c.info.Fingerprint.Size > maxCompared, IdentityDrift: c.files.remote || c.remounted, ForeignClock: c.files.remote}
 	switch c.info.Kind {
 	case fsys.Missing:
 		o.Kind = settle.Missing
@@ -167,32 +168,36 @@ func (c *check) observation() settle.Observation {
 
 // readContents reads the file's content, as far as options ask for it.
 func (m *Engine) readContents(c *check, f fsys.File, size int64, isNew bool, at func(string)) {
-	f = &reportingFile{f, func() { at(c.files.fileAt) }}
+	stopped := func() bool {
+		at(c.files.fileAt)
+		return m.isOutdated(c)
+	}
 	if m.opts.CheckImage && isNew {
-		if c.image = m.opts.checkImage(f, size); c.image != nil {
+		if c.image = m.opts.checkImage(&stoppableFile{f, stopped}, size); c.image != nil {
 			return
 		}
 	}
-	if m.opts.IgnoreUnchangedContent {
-		if _, sum, err := fsys.HashOf(f, func() bool { return m.isOutdated(c) }); err == nil {
+	if m.opts.IgnoreUnchangedContent && size <= maxCompared {
+		if _, sum, err := fsys.HashOf(io.LimitReader(f, size+1), stopped); err == nil {
 			c.sum = &sum
 		}
 	}
 }
 
-// reportingFile reports each access to a file.
-type reportingFile struct {
+// maxCompared is how large a file may be to be read for IgnoreUnchangedContent. A sparse
+// file (truncate -s 15T) would keep a worker for hours.
+const maxCompared = DefaultMaxSize
+
+// stoppableFile is read until it is stopped.
+type stoppableFile struct {
 	fsys.File
-	report func()
+	stopped func() bool
 }
 
-func (f *reportingFile) Read(b []byte) (int, error) {
-	f.report()
-	return f.File.Read(b)
-}
-
-func (f *reportingFile) ReadAt(b []byte, at int64) (int, error) {
-	f.report()
+func (f *stoppableFile) ReadAt(b []byte, at int64) (int, error) {
+	if f.stopped() {
+		return 0, fsys.ErrStopped
+	}
 	return f.File.ReadAt(b, at)
 }
 

@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"errors"
+	"io"
 	"io/fs"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
@@ -28,13 +30,18 @@ func (o *Options) openFile(path string) (fsys.File, fsys.Info, error) {
 	return f, in, nil
 }
 
-// hashAt is the hash of the file at a path.
+var errLarge = errors.New("too large to be compared")
+
+// hashAt is the hash of the file at a path, unless it is too large to be compared.
 func (o *Options) hashAt(path string, stopped func() bool) (h fsys.Hash, err error) {
-	f, _, err := o.openFile(path)
+	f, in, err := o.openFile(path)
 	if err != nil {
 		return h, err
 	}
 	defer f.Close()
-	_, h, err = fsys.HashOf(f, stopped)
+	if in.Fingerprint.Size > maxCompared {
+		return h, errLarge
+	}
+	_, h, err = fsys.HashOf(io.LimitReader(f, maxCompared), stopped)
 	return h, err
 }

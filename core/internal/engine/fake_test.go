@@ -344,8 +344,8 @@ func (f *fakeFile) Close() error { return nil }
 
 // fakeImage is the image check on a fakeDisk: it says what setImage has set.
 func fakeImage(r io.ReaderAt, _ int64) error {
-	if reporting, ok := r.(*reportingFile); ok {
-		r = reporting.File
+	if stoppable, ok := r.(*stoppableFile); ok {
+		r = stoppable.File
 	}
 	f, ok := r.(*fakeFile)
 	if h, hooked := r.(hookedFile); hooked {

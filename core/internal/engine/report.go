@@ -67,7 +67,7 @@ func (m *Engine) reloadFailed(p *plugin, o *deliveredVersion, message string) {
 	if message != "" {
 		what += ": " + message
 	}
-	if f.times <= s.o.retries {
+	if int(f.times) <= s.o.retries {
 		delay := s.o.retryDelay
 		for range f.times - 1 {
 			delay = min(2*delay, maxInterval)
@@ -164,7 +164,9 @@ func (s *safeState) lastGood() *deliveredVersion {
 	return nil
 }
 
-// failed is the record of a content that failed.
+// failed is the record of a content that failed. Of more than are remembered the first
+// ones and the latest one are: who has a bad content offered again by writing others
+// would have to write one more that is new each time.
 func (s *safeState) failed(sum fsys.Hash) *failure {
 	for i := range s.failures {
 		if s.failures[i].sum == sum {
@@ -172,7 +174,7 @@ func (s *safeState) failed(sum fsys.Hash) *failure {
 		}
 	}
 	if len(s.failures) == maxFailures {
-		s.failures = slices.Delete(s.failures, 0, 1)
+		s.failures = s.failures[:maxFailures-1]
 	}
 	s.failures = append(s.failures, failure{sum: sum})
 	return &s.failures[len(s.failures)-1]
@@ -182,7 +184,7 @@ func (s *safeState) failed(sum fsys.Hash) *failure {
 func (s *safeState) bad(sum fsys.Hash) bool {
 	for _, f := range s.failures {
 		if f.sum == sum {
-			return f.times > s.o.retries
+			return int(f.times) > s.o.retries
 		}
 	}
 	return false

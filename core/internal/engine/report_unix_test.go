@@ -87,18 +87,20 @@ func TestNoRetryOfASupersededVersion(t *testing.T) {
 	}
 }
 
-// Memory is bounded: of many contents that failed the latest are known.
+// Memory is bounded. Who writes many bad contents has none of the first offered again,
+// and the latest is known in any case.
 func TestFailuresRemembered(t *testing.T) {
 	s := &safeState{o: &policy{}}
-	const many = 3 * maxFailures
+	content := func(i int) fsys.Hash { return fsys.Hash{byte(i), byte(i >> 8)} }
+	const many = maxFailures + 10
 	for i := range many {
-		s.failed(fsys.Hash{byte(i)}).times++
+		s.failed(content(i)).times++
 	}
 	if n := len(s.failures); n != maxFailures {
 		t.Errorf("%d failures are remembered, want %d", n, maxFailures)
 	}
 	for i := range many {
-		if bad := s.bad(fsys.Hash{byte(i)}); bad != (i >= many-maxFailures) {
+		if bad := s.bad(content(i)); bad != (i < maxFailures-1 || i == many-1) {
 			t.Errorf("content %d of %d: known to fail: %v", i, many, bad)
 		}
 	}

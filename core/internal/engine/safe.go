@@ -17,7 +17,7 @@ import (
 // Limits of safe reload.
 const (
 	signatureSuffix = ".minisig"
-	maxFailures     = 32 // contents that are remembered as bad, per plugin
+	maxFailures     = 4096 // contents that are remembered as bad, per plugin: 160 kB
 	minAgain        = time.Second
 	maxAgain        = time.Minute
 )
@@ -65,7 +65,7 @@ type deliveredVersion struct {
 // failure is a content that the host could not use.
 type failure struct {
 	sum   fsys.Hash
-	times int
+	times int32
 }
 
 // makeSafe makes what a new entry needs for safe reload, if it is asked for.

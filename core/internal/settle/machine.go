@@ -245,6 +245,9 @@ type Observation struct {
 	Version  Version
 	Baseline Version // the version that the host knows
 	Empty    bool    // the file's size is 0
+	// Uncompared means that the content is not read, whatever Options.CompareContent
+	// says: the file is too large.
+	Uncompared bool
 	// IdentityDrift means that the file may have got another inode or device number
 	// without being another file: on FUSE and on network file systems, or after a mount.
 	IdentityDrift bool
@@ -405,6 +408,7 @@ func (m *Machine) isRejected(v Version) bool {
 // managers and reproducible builds set the modification time. The change time alone
 // proves nothing: chmod(1) and link(2) move it too.
 func (m *Machine) isBaseline(o Observation) bool {
+	compare := m.Options.CompareContent && !o.Uncompared
 	switch o.Baseline.Compare(o.Version) {
 	case Different:
 		return false
@@ -413,7 +417,7 @@ func (m *Machine) isBaseline(o Observation) bool {
 	case IdentityOnly:
 		// The content is compared, if the host asked for that. Otherwise another file
 		// counts, unless nothing says that it was put there.
-		return o.IdentityDrift && !m.replaced && !m.firstCheck && !m.Options.CompareContent
+		return o.IdentityDrift && !m.replaced && !m.firstCheck && !compare
 	}
 	after := o.Version.Changed - o.Baseline.Changed
 	if m.Options.Quiet == 0 {
@@ -421,7 +425,7 @@ func (m *Machine) isBaseline(o Observation) bool {
 		// has made executable since.
 		after -= int64(notificationGap)
 	}
-	return !m.Options.CompareContent && !(m.written && after > 0)
+	return !compare && !(m.written && after > 0)
 }
 
 // unchangedFor reports whether the change time says that nothing touched the file for d.

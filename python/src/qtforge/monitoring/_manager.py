@@ -76,7 +76,7 @@ class PluginHotReloadManager(Delivering):
         max_delay_ms: a file rewritten without pause is told after this long all the same; 0 is the default (2 s).
         poll_interval_ms: for what cannot be watched; 0 is the default (1 s).
         check_image: tell only complete ELF, PE and Mach-O images for this machine.
-        ignore_unchanged_content: tell neither a touch nor a byte-identical rewrite.
+        ignore_unchanged_content: tell neither a touch nor a byte-identical rewrite of a file of at most 1 GiB.
         force_polling: compare files instead of relying on notifications.
         dispatch: where callbacks run. "asyncio", "trio": on the event loop running in this thread. "qt": on the main
             loop of the Qt application (PySide6, PyQt6, PySide2, PyQt5). "gevent", "eventlet": in a greenlet of this
