@@ -19,9 +19,9 @@ SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 # How many sequences in each environment and for each user.
 ENVRUNS    ?= 20
-CTESTS     := api paths changes stories settle delivery manual hanging process descriptors manners safe safeguards sizes destroys plugin reloads panics
+CTESTS     := api paths changes stories settle delivery manual hanging process descriptors manners safe safeguards sizes destroys pins plugin hosts reloads panics
 EXAMPLES   := $(BUILD)/examples
-SOURCES    := $(wildcard core/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go capi/mklib/_runtime/*.go) go.mod go.sum include/hot_reload_manager.h
+SOURCES    := $(wildcard core/*.go core/reload/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go capi/mklib/_runtime/*.go include/*.h) go.mod go.sum
 comma      := ,
 
 # Where .ci/need go puts a Go if the PATH has none that serves; everything finds it there.
@@ -65,8 +65,15 @@ lib-static: ## the static library, in build/static
 	@.ci/need cc go nm
 	$(GO) run ./capi/mklib -out $(BUILD)/static -static -release
 
-install: $(RELEASE) man ## library, headers, manual pages, pkg-config and CMake files below PREFIX=/usr/local (also LIBDIR, INCLUDEDIR, MANDIR, DOCDIR, DESTDIR)
-	capi/packaging/install $(dir $(RELEASE)) $(BUILD)/man
+CANARY     := $(BUILD)/libexec/hotreload-canary
+
+$(CANARY): capi/canary/main.c capi/canary_child.h
+	@.ci/need cc
+	@mkdir -p $(dir $@)
+	$(CC) -std=c99 -O2 -Wall -Wextra $< -o $@ -ldl
+
+install: $(RELEASE) man $(CANARY) ## library, headers, manual pages, pkg-config and CMake files below PREFIX=/usr/local (also LIBDIR, INCLUDEDIR, LIBEXECDIR, MANDIR, DOCDIR, DESTDIR)
+	capi/packaging/install $(dir $(RELEASE)) $(BUILD)/man $(CANARY)
 
 .PHONY: dist
 dist: ## the source archive with Go's modules in it, which builds without a network, in build/source

@@ -25,6 +25,7 @@ const (
 //export hrmgo_set_callback
 func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.uintptr_t) (result C.int32_t) {
 	m, mask, e := lookupWithMask(uintptr(h))
+	host := hostOfManager(uintptr(h))
 	release := func() {
 		if destroy != 0 {
 			C.hrmc_call_plain(destroy, userData, mask)
@@ -47,6 +48,9 @@ func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.
 		if fn != 0 {
 			f = func(ev core.Event) { callEvent(fn, userData, mask, ev) }
 		}
+		if host != nil {
+			f = host.andDeliver(f)
+		}
 		e = m.SetEventCallback(f, release)
 	case wakeupCallback:
 		var f func()
@@ -58,6 +62,9 @@ func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.
 		var f core.Validator
 		if fn != 0 {
 			f = func(c core.Candidate) error { return callValidator(fn, userData, mask, c) }
+		}
+		if host != nil {
+			f = host.andValidate(f)
 		}
 		e = m.SetValidator(f, release)
 	}
@@ -81,16 +88,19 @@ func callEvent(fn, userData C.uintptr_t, mask C.uint64_t, ev core.Event) {
 
 // callValidator returns nil if the host accepts.
 func callValidator(fn, userData C.uintptr_t, mask C.uint64_t, c core.Candidate) error {
-	const room = 512
 	id, path, snapshot, sum := C.CString(c.ID), C.CString(c.Path), C.CString(c.Snapshot), C.CString(c.SnapshotHash)
-	reason := (*C.char)(C.calloc(1, room))
+	reason := (*C.char)(C.calloc(1, roomForReason))
 	defer free(id, path, snapshot, sum, reason)
-	verdict := C.hrmc_call_validator(fn, userData, mask, id, path, snapshot, C.uint64_t(c.SnapshotSize), sum,
-		C.uint64_t(c.Generation), reason, room)
+	return rejection(C.hrmc_call_validator(fn, userData, mask, id, path, snapshot, C.uint64_t(c.SnapshotSize), sum,
+		C.uint64_t(c.Generation), reason, roomForReason), reason)
+}
+
+// rejection is a validator's answer: nil if it accepts.
+func rejection(verdict C.int32_t, reason *C.char) error {
 	if verdict == C.HRM_ACCEPT {
 		return nil
 	}
-	why := string(unsafe.Slice((*byte)(unsafe.Pointer(reason)), room))
+	why := string(unsafe.Slice((*byte)(unsafe.Pointer(reason)), roomForReason))
 	if end := strings.IndexByte(why, 0); end >= 0 {
 		why = why[:end]
 	}

@@ -3,7 +3,7 @@
 package main
 
 // #cgo CFLAGS: -std=c11 -Wall -Werror=implicit-function-declaration -fvisibility=hidden
-// #cgo linux LDFLAGS: -Wl,--wrap=pthread_create -Wl,--wrap=mmap
+// #cgo linux LDFLAGS: -Wl,--wrap=pthread_create -Wl,--wrap=mmap -ldl
 // #include "bridge.h"
 import "C"
 
@@ -19,15 +19,29 @@ import (
 //export hrmgo_create
 func hrmgo_create(o *C.hrm_options, mask C.uint64_t, out *C.uintptr_t, err *C.hrm_error) (result C.int32_t) {
 	defer guard(nil, &result, err)
-	const known = C.HRM_CHECK_IMAGE | C.HRM_IGNORE_UNCHANGED_CONTENT | C.HRM_FORCE_POLLING
-	if bad := o.flags &^ known; bad != 0 {
-		return code(&core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_options.flags has bits %#x that this version does not know", uint32(bad))}, err)
-	}
-	safe, e := safeOf(o.safe)
+	options, e := optionsOf(o)
 	if e != nil {
 		return code(e, err)
 	}
-	m, e := core.New(core.Options{
+	m, e := core.New(options)
+	if e != nil {
+		return code(e, err)
+	}
+	*out = C.uintptr_t(newHandle(m, mask))
+	return C.HRM_OK
+}
+
+// optionsOf converts what shim.c has brought to the present size.
+func optionsOf(o *C.hrm_options) (options core.Options, err error) {
+	const known = C.HRM_CHECK_IMAGE | C.HRM_IGNORE_UNCHANGED_CONTENT | C.HRM_FORCE_POLLING
+	if bad := o.flags &^ known; bad != 0 {
+		return options, &core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_options.flags has bits %#x that this version does not know", uint32(bad))}
+	}
+	safe, err := safeOf(o.safe)
+	if err != nil {
+		return options, err
+	}
+	return core.Options{
 		Safe:                   safe,
 		SnapshotDir:            optional(o.snapshot_dir),
 		Dispatch:               core.DispatchMode(o.dispatch_mode),
@@ -40,12 +54,7 @@ func hrmgo_create(o *C.hrm_options, mask C.uint64_t, out *C.uintptr_t, err *C.hr
 		ForcePolling:           o.flags&C.HRM_FORCE_POLLING != 0,
 		ThreadStart:            func() { C.hrmc_delivery_starts() },
 		Bulk:                   bulk,
-	})
-	if e != nil {
-		return code(e, err)
-	}
-	*out = C.uintptr_t(newHandle(m, mask))
-	return C.HRM_OK
+	}, nil
 }
 
 func milliseconds(ms C.int32_t) time.Duration { return time.Duration(ms) * time.Millisecond }

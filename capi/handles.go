@@ -36,11 +36,15 @@ type manager struct {
 	key  unsafe.Pointer               // as go-pointer holds it
 	mask C.uint64_t                   // the signals that are blocked in callbacks on the library's threads
 	core atomic.Pointer[core.Manager] // nil once destroyed
+	host *cHost                       // whose manager it is; nil if it is nobody's
 }
 
 // newHandle returns a key for c.
-func newHandle(c *core.Manager, mask C.uint64_t) uintptr {
-	m := &manager{mask: mask}
+func newHandle(c *core.Manager, mask C.uint64_t) uintptr { return newHandleOf(c, mask, nil) }
+
+// newHandleOf returns a key for the manager of a host.
+func newHandleOf(c *core.Manager, mask C.uint64_t, host *cHost) uintptr {
+	m := &manager{mask: mask, host: host}
 	m.core.Store(c)
 	m.key = pointer.Save(m)
 	handles.Lock()

@@ -16,14 +16,6 @@ void hrmc_delivery_starts(void)
 #endif
 }
 
-#define HOST_CODE(mask, call)                                                                                          \
-    do {                                                                                                               \
-        hrmc_callback callback;                                                                                        \
-        hrmc_callback_begins(&callback, mask);                                                                         \
-        call;                                                                                                          \
-        hrmc_callback_ends(&callback);                                                                                 \
-    } while (0)
-
 void hrmc_call_reload(uintptr_t fn, uintptr_t user_data, uint64_t mask, const char *id)
 {
     HOST_CODE(mask, ((hrm_reload_fn)fn)(id, (void *)user_data));

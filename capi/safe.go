@@ -41,7 +41,7 @@ func texts(name string, list **C.char) (out []string, err error) {
 			break
 		}
 		if i == most {
-			return nil, &core.Error{Kind: core.ErrInvalidArgument, Msg: fmt.Sprintf("hrm_safe_options.%s has more than %d entries; end it with NULL", name, most)}
+			return nil, &core.Error{Kind: core.ErrInvalidArgument, Msg: fmt.Sprintf("%s has more than %d entries; end it with NULL", name, most)}
 		}
 		out = append(out, C.GoString(s))
 	}
@@ -92,7 +92,7 @@ func safeOf(o *C.hrm_safe_options) (*core.Safe, error) {
 		to   *[]string
 	}{{"files", o.files, &s.Files}, {"symbols", o.symbols, &s.Symbols}, {"public_keys", o.public_keys, &s.PublicKeys}} {
 		var err error
-		if *l.to, err = texts(l.name, l.from); err != nil {
+		if *l.to, err = texts("hrm_safe_options."+l.name, l.from); err != nil {
 			return nil, err
 		}
 	}

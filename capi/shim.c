@@ -8,7 +8,7 @@
 #define HRM_BUILDING 1
 #include "bridge.h"
 #include "_cgo_export.h"
-#include "thread.h"
+#include "shim.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -63,32 +63,20 @@ const char *HRM_CALL hrm_version_string(void) { return HRM_VERSION_STRING; }
 
 /* ---------------------------------------------------------------- structs -- */
 
-/* Where the fields of a struct begin and end. */
-typedef struct {
-    uint32_t begin, end;
-} field;
-#define FIELD(type, name) {offsetof(type, name), offsetof(type, name) + sizeof(((type *)0)->name)}
-#define COUNT(list) (sizeof(list) / sizeof *(list))
-/* An appended field must change the size of its struct, so no struct ends with padding (capi/tests/abi looks between
- * the fields, too, and on other systems). The last field here is the last one of the struct. */
-#define LAST(type, name)                                                                                               \
-    _Static_assert(sizeof(type) == offsetof(type, name) + sizeof(((type *)0)->name),                                   \
-                   #type " ends with padding, or with a field that is missing here")
-
-static const field options_fields[] = {
+static const hrmc_field options_fields[] = {
     FIELD(hrm_options, struct_size),   FIELD(hrm_options, dispatch_mode),    FIELD(hrm_options, quiet_ms),
     FIELD(hrm_options, max_delay_ms),  FIELD(hrm_options, poll_interval_ms), FIELD(hrm_options, flags),
     FIELD(hrm_options, safe),          FIELD(hrm_options, snapshot_dir),     FIELD(hrm_options, safety_check_ms),
     FIELD(hrm_options, reserved),
 };
 LAST(hrm_options, reserved);
-static const field enable_fields[] = {
+static const hrmc_field enable_fields[] = {
     FIELD(hrm_enable_options, struct_size), FIELD(hrm_enable_options, flags),
     FIELD(hrm_enable_options, quiet_ms),    FIELD(hrm_enable_options, reserved),
     FIELD(hrm_enable_options, safe),
 };
 LAST(hrm_enable_options, safe);
-static const field safe_fields[] = {
+static const hrmc_field safe_fields[] = {
     FIELD(hrm_safe_options, struct_size),          FIELD(hrm_safe_options, flags),
     FIELD(hrm_safe_options, files),                FIELD(hrm_safe_options, symbols),
     FIELD(hrm_safe_options, allow_list),           FIELD(hrm_safe_options, public_keys),
@@ -107,7 +95,7 @@ LAST(hrm_candidate, snapshot_sha256);
 LAST(hrm_statistics, missed);
 
 /* Whether a struct of this size has a part of a field only. */
-static int cuts_a_field(uint32_t size, const field *fields, size_t n)
+static int cuts_a_field(uint32_t size, const hrmc_field *fields, size_t n)
 {
     size_t i;
     for (i = 0; i < n; i++)
@@ -118,7 +106,7 @@ static int cuts_a_field(uint32_t size, const field *fields, size_t n)
 
 /* Copies the error to the caller's struct: its fields that are there as a whole,
  * and as much of the message as there is room for. */
-static int32_t report(hrm_error *out, const hrm_error *e, int32_t code)
+int32_t hrmc_report(hrm_error *out, const hrm_error *e, int32_t code)
 {
     const uint32_t text = offsetof(hrm_error, message);
     uint32_t size, end;
@@ -141,48 +129,26 @@ static int32_t report(hrm_error *out, const hrm_error *e, int32_t code)
     return code;
 }
 
-static int32_t fail(hrm_error *out, int32_t code, const char *message)
+int32_t hrmc_fail(hrm_error *out, int32_t code, const char *message)
 {
     hrm_error e = HRM_ERROR_INIT;
     e.code = code;
     strncpy(e.message, message, sizeof e.message - 1);
-    return report(out, &e, code);
+    return hrmc_report(out, &e, code);
 }
 
-static int32_t fail_unusable(hrm_error *out, int32_t why)
+int32_t hrmc_fail_unusable(hrm_error *out, int32_t why)
 {
-    return fail(out, why, why == HRM_ERR_NO_MEMORY
-                              ? "the library could not start when it was loaded: no thread, or less than 1 GiB of "
-                                "address space (RLIMIT_NPROC, RLIMIT_AS)"
-                              : hrm_strerror(why));
+    return hrmc_fail(out, why, why == HRM_ERR_NO_MEMORY
+                                   ? "the library could not start when it was loaded: no thread, or less than 1 GiB of "
+                                     "address space (RLIMIT_NPROC, RLIMIT_AS)"
+                                   : hrm_strerror(why));
 }
-
-/* Where Go cannot be entered, this ends the function. */
-#define CHECK_USABLE(out)                                                                                              \
-    do {                                                                                                               \
-        int32_t why = hrmc_unusable();                                                                                 \
-        if (why != HRM_OK)                                                                                             \
-            return fail_unusable(out, why);                                                                            \
-    } while (0)
-
-/* Runs an expression in Go, from a thread that is prepared for it. */
-#define IN_GO(out, code, expression) IN_GO_BY(hrmc_enter, out, code, expression)
-#define IN_GO_BY(enter, out, code, expression)                                                                         \
-    do {                                                                                                               \
-        hrmc_call call;                                                                                                \
-        CHECK_USABLE(out);                                                                                             \
-        if (!enter(&call))                                                                                             \
-            return fail(out, HRM_ERR_NOT_SUPPORTED,                                                                    \
-                        "called from a signal handler; set a flag or write to a pipe there, and call from the "        \
-                        "host's loop");                                                                                \
-        (code) = expression;                                                                                           \
-        hrmc_leave(&call);                                                                                             \
-    } while (0)
 
 /* Reads a caller's struct of another version: a short one is padded with zeros
  * and ends where a field does, the unknown tail of a long one must be zero. */
-static int32_t read_struct(void *to, uint32_t size, const void *from, const char *name, const field *fields, size_t n,
-                           hrm_error *err)
+int32_t hrmc_read_struct(void *to, uint32_t size, const void *from, const char *name, const hrmc_field *fields, size_t n,
+                         hrm_error *err)
 {
     const unsigned char *bytes = from;
     uint32_t given, i;
@@ -193,13 +159,13 @@ static int32_t read_struct(void *to, uint32_t size, const void *from, const char
             hrm_error e = HRM_ERROR_INIT;
             snprintf(e.message, sizeof e.message, "%s.struct_size is %u; set it to sizeof(%s)", name, (unsigned)given, name);
             e.code = HRM_ERR_INVALID_ARGUMENT;
-            return report(err, &e, HRM_ERR_INVALID_ARGUMENT);
+            return hrmc_report(err, &e, HRM_ERR_INVALID_ARGUMENT);
         }
         for (i = size; i < given; i++)
             if (bytes[i] != 0)
-                return fail(err, HRM_ERR_NOT_SUPPORTED,
-                            "a struct is larger than this version of the library knows and uses fields it does not "
-                            "have; compare hrm_version_number()");
+                return hrmc_fail(err, HRM_ERR_NOT_SUPPORTED,
+                                 "a struct is larger than this version of the library knows and uses fields it does "
+                                 "not have; compare hrm_version_number()");
         memcpy(to, from, given < size ? given : size);
     }
     memcpy(to, &size, sizeof size);
@@ -207,16 +173,24 @@ static int32_t read_struct(void *to, uint32_t size, const void *from, const char
 }
 
 /* The same for the safe options that another struct points to. */
-static int32_t read_safe(hrm_safe_options *to, const hrm_safe_options **at, hrm_error *err)
+int32_t hrmc_read_safe(hrm_safe_options *to, const hrm_safe_options **at, hrm_error *err)
 {
     int32_t code = HRM_OK;
     if (*at != NULL) {
-        code = read_struct(to, sizeof *to, *at, "hrm_safe_options", safe_fields, COUNT(safe_fields), err);
+        code = hrmc_read_struct(to, sizeof *to, *at, "hrm_safe_options", safe_fields, COUNT(safe_fields), err);
         *at = to;
         if (code == HRM_OK && (to->reserved != 0 || to->reserved_pointer != NULL))
-            code = fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_safe_options.reserved or reserved_pointer is not 0; set both to 0");
+            code = hrmc_fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_safe_options.reserved or reserved_pointer is not 0; set both to 0");
     }
     return code;
+}
+
+int32_t hrmc_read_options(hrm_options *to, hrm_safe_options *safe, const hrm_options *from, hrm_error *err)
+{
+    int32_t code = hrmc_read_struct(to, sizeof *to, from, "hrm_options", options_fields, COUNT(options_fields), err);
+    if (code == HRM_OK && to->reserved != 0)
+        code = hrmc_fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_options.reserved is not 0; set it to 0");
+    return code == HRM_OK ? hrmc_read_safe(safe, &to->safe, err) : code;
 }
 
 /* ---------------------------------------------------------------- functions -- */
@@ -226,31 +200,14 @@ static int32_t read_safe(hrm_safe_options *to, const hrm_safe_options **at, hrm_
 static int32_t create(hrm_options *o, uint64_t mask, uintptr_t *handle, hrm_error *e)
 {
     const char *shortage = hrmc_short_of(1);
-    return shortage != NULL ? fail(e, HRM_ERR_NO_MEMORY, shortage) : hrmgo_create(o, mask, handle, e);
+    return shortage != NULL ? hrmc_fail(e, HRM_ERR_NO_MEMORY, shortage) : hrmgo_create(o, mask, handle, e);
 }
 
 static int32_t enable(uintptr_t handle, const char *plugin_id, const char *file_path, hrm_enable_options *o, hrm_error *e)
 {
     const char *shortage = hrmc_short_of(0);
-    return shortage != NULL ? fail(e, HRM_ERR_NO_MEMORY, shortage) : hrmgo_enable(handle, plugin_id, file_path, o, e);
+    return shortage != NULL ? hrmc_fail(e, HRM_ERR_NO_MEMORY, shortage) : hrmgo_enable(handle, plugin_id, file_path, o, e);
 }
-
-#define CALL(out, expression)                                                                                          \
-    do {                                                                                                               \
-        hrm_error e = HRM_ERROR_INIT;                                                                                  \
-        int32_t code;                                                                                                  \
-        IN_GO(out, code, expression);                                                                                  \
-        e.code = code < 0 ? code : 0;                                                                                  \
-        return report(out, &e, code);                                                                                  \
-    } while (0)
-/* The same, for one that waits for a running callback. */
-#define CALL_AND_WAIT(expression)                                                                                      \
-    do {                                                                                                               \
-        int32_t code;                                                                                                  \
-        IN_GO(NULL, code, expression);                                                                                 \
-        hrmc_waited_for_callbacks();                                                                                   \
-        return code;                                                                                                   \
-    } while (0)
 
 int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, hrm_error *err)
 {
@@ -260,19 +217,15 @@ int32_t HRM_CALL hrm_manager_create(const hrm_options *opts, hrm_manager **out, 
     uintptr_t handle = 0;
     int32_t code;
     if (out == NULL)
-        return fail(err, HRM_ERR_INVALID_ARGUMENT, "hrm_manager_create: out is NULL; pass where to store the manager");
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "hrm_manager_create: out is NULL; pass where to store the manager");
     *out = NULL;
     CHECK_USABLE(err);
-    code = read_struct(&o, sizeof o, opts, "hrm_options", options_fields, COUNT(options_fields), err);
-    if (code == HRM_OK && o.reserved != 0)
-        code = fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_options.reserved is not 0; set it to 0");
-    if (code == HRM_OK)
-        code = read_safe(&safe, &o.safe, err);
+    code = hrmc_read_options(&o, &safe, opts, err);
     if (code < 0)
         return code;
     IN_GO(err, code, create(&o, hrmc_host_mask(&call), &handle, &e));
     *out = (hrm_manager *)handle;
-    return report(err, &e, code);
+    return hrmc_report(err, &e, code);
 }
 
 int32_t HRM_CALL hrm_manager_destroy(hrm_manager *m)
@@ -295,14 +248,14 @@ int32_t HRM_CALL hrm_enable_hot_reload_ex(hrm_manager *m, const char *plugin_id,
     int32_t code;
     CHECK_USABLE(err);
     if (plugin_id == NULL)
-        return fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
     if (file_path == NULL)
-        return fail(err, HRM_ERR_INVALID_ARGUMENT, "file_path is NULL");
-    code = read_struct(&o, sizeof o, opts, "hrm_enable_options", enable_fields, COUNT(enable_fields), err);
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "file_path is NULL");
+    code = hrmc_read_struct(&o, sizeof o, opts, "hrm_enable_options", enable_fields, COUNT(enable_fields), err);
     if (code == HRM_OK && o.reserved != 0)
-        code = fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_enable_options.reserved is not 0; set it to 0");
+        code = hrmc_fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_enable_options.reserved is not 0; set it to 0");
     if (code == HRM_OK)
-        code = read_safe(&safe, &o.safe, err);
+        code = hrmc_read_safe(&safe, &o.safe, err);
     if (code < 0)
         return code;
     CALL(err, enable(HANDLE(m), plugin_id, file_path, &o, &e));
@@ -348,7 +301,7 @@ int32_t HRM_CALL hrm_is_hot_reload_enabled_ex(hrm_manager *m, const char *plugin
     split_answer(0, enabled);
     CHECK_USABLE(err);
     if (plugin_id == NULL)
-        return fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
     CALL(err, split_answer(hrmgo_is_enabled(HANDLE(m), plugin_id, strlen(plugin_id), &e), enabled));
 }
 
@@ -436,7 +389,7 @@ int32_t HRM_CALL hrm_report_reload(hrm_manager *m, const char *plugin_id, uint64
 {
     CHECK_USABLE(err);
     if (plugin_id == NULL)
-        return fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
     CALL(err, hrmgo_report(HANDLE(m), plugin_id, generation, result, message, &e));
 }
 

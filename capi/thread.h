@@ -47,6 +47,14 @@ typedef struct {
 void hrmc_callback_begins(hrmc_callback *c, uint64_t mask);
 void hrmc_callback_ends(hrmc_callback *c);
 
+#define HOST_CODE(mask, call)                                                                                          \
+    do {                                                                                                               \
+        hrmc_callback callback;                                                                                        \
+        hrmc_callback_begins(&callback, mask);                                                                         \
+        call;                                                                                                          \
+        hrmc_callback_ends(&callback);                                                                                 \
+    } while (0)
+
 /* Called first on a thread of the library. */
 void hrmc_thread_is_of_the_library(void);
 

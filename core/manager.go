@@ -225,6 +225,24 @@ func (m *Manager) Dispatch(limit int, timeout time.Duration) (int, error) {
 	return n, public(err)
 }
 
+// Post has the function f run by Dispatch, on the goroutine that calls it, as a callback.
+// It does not wait for it. It is for packages on top of this one, whose code must run
+// where the host has its callbacks run.
+//
+// Errors: [ErrNotSupported] (this manager delivers on its own thread), [ErrClosed].
+//
+// See also [Manager.Dispatch].
+func (m *Manager) Post(f func()) error { return public(m.engine.Post(f)) }
+
+// HoldSnapshot keeps the snapshot of the delivered generation of the plugin id, with its
+// companion files, until release is called: whoever still uses the version may still
+// open them. release is nil if there is no such snapshot (any more).
+//
+// See also [Manager.ReportReload].
+func (m *Manager) HoldSnapshot(id string, generation uint64) (release func()) {
+	return m.engine.HoldSnapshot(id, generation)
+}
+
 // EventFD returns a descriptor that polls readable (POLLIN, level-triggered) while
 // Dispatch has something to deliver and is not running. It is the manager's: add it to
 // poll, epoll or kqueue, but neither read, write nor close it. Every call returns the same

@@ -124,7 +124,8 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def _sources(self, root: Path, include: dict[str, str]) -> None:
         """What mklib needs, the Go modules included, so that the sdist builds without a network."""
-        for part in ("go.mod", "go.sum", "LICENSE", "docs/THIRD_PARTY_LICENSES", "include/hot_reload_manager.h"):
+        headers = (f"include/hot_reload_{name}.h" for name in ("manager", "plugin", "canary"))
+        for part in ("go.mod", "go.sum", "LICENSE", "docs/THIRD_PARTY_LICENSES", *headers):
             include[str(root / part)] = f"_source/{part}"
         sources = [*(root / "core").rglob("*.go"), *(root / "capi").iterdir(), *(root / "capi/mklib").iterdir()]
         for path in sorted(sources):

@@ -52,7 +52,7 @@ else()
         OUTPUT "${hotreload_library}" ${import_libraries}
         COMMAND ${go} run ./capi/mklib -q -out "${library_dir}" ${flags}
         WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
-        DEPENDS ${go_sources} go.mod go.sum include/hot_reload_manager.h
+        DEPENDS ${go_sources} go.mod go.sum include/hot_reload_manager.h include/hot_reload_plugin.h include/hot_reload_canary.h
         COMMENT "Building ${file_name} with Go"
         COMMAND_EXPAND_LISTS VERBATIM)
     add_custom_target(hotreload_build ALL DEPENDS "${hotreload_library}")
@@ -75,7 +75,7 @@ if(HOTRELOAD_STATIC)
     set(THREADS_PREFER_PTHREAD_FLAG ON)
     find_package(Threads REQUIRED)
     set(HOTRELOAD_DEFINITIONS HRM_STATIC)
-    set(HOTRELOAD_LIBRARIES Threads::Threads)
+    set(HOTRELOAD_LIBRARIES Threads::Threads ${CMAKE_DL_LIBS})
     if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         # Go's runtime cannot be unloaded, nor can a plugin that it is a part of.
         set(HOTRELOAD_LINK_OPTIONS "LINKER:-z,nodelete")
@@ -99,4 +99,11 @@ if(import_names)
 endif()
 if(HOTRELOAD_SONAME)
     set_target_properties(HotReload::hotreload PROPERTIES IMPORTED_SONAME "${HOTRELOAD_SONAME}")
+endif()
+
+# What tries versions of plugins in a process of its own (hot_reload_canary.h).
+if(HOTRELOAD_INSTALL AND NOT WIN32)
+    add_executable(hotreload_canary capi/canary/main.c)
+    set_target_properties(hotreload_canary PROPERTIES OUTPUT_NAME hotreload-canary C_STANDARD 99)
+    target_link_libraries(hotreload_canary PRIVATE ${CMAKE_DL_LIBS})
 endif()

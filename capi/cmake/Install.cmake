@@ -12,7 +12,7 @@ set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXE
     GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 string(JOIN "|" destinations "${config_dir}" "${CMAKE_INSTALL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_BINDIR}"
     "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" "${CMAKE_INSTALL_INCLUDEDIR}/hotreload-qtforge/qtplugin"
-    "${CMAKE_INSTALL_DOCDIR}" "${CMAKE_INSTALL_MANDIR}/man3" "${CMAKE_INSTALL_MANDIR}/man7")
+    "${CMAKE_INSTALL_LIBEXECDIR}/hotreload" "${CMAKE_INSTALL_DOCDIR}" "${CMAKE_INSTALL_MANDIR}/man3" "${CMAKE_INSTALL_MANDIR}/man7")
 install(CODE "string(REPLACE | \";\" destinations [==[${destinations}]==])" ALL_COMPONENTS)
 install(CODE [[
     set(new_directories)
@@ -43,6 +43,9 @@ else()
         FILES_MATCHING PATTERN "libhotreload.so.*" PATTERN "libhotreload.*.dylib")
     install(DIRECTORY "${library_dir}/" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT devel
         FILES_MATCHING PATTERN "libhotreload.so" PATTERN "libhotreload.dylib")
+endif()
+if(TARGET hotreload_canary)
+    install(TARGETS hotreload_canary RUNTIME DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/hotreload" COMPONENT runtime)
 endif()
 # hotreload.hpp and what it includes need no Qt.
 install(FILES include/hot_reload_manager.h include/hot_reload_plugin.h include/hot_reload_canary.h
@@ -103,7 +106,7 @@ foreach(directory PC_PREFIX PC_LIBDIR PC_INCLUDEDIR)
 endforeach()
 if(HOTRELOAD_STATIC)
     set(PC_CFLAGS " -DHRM_STATIC")
-    set(PC_LIBS " -pthread")
+    set(PC_LIBS " -pthread -ldl")
     if(HOTRELOAD_LINK_OPTIONS)
         string(APPEND PC_LIBS " -Wl,-z,nodelete")
     endif()

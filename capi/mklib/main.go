@@ -211,7 +211,7 @@ func command(c config, env []string, name string, args ...string) error {
 	return nil
 }
 
-// cgoFlags are the flags of the C compiler with the header's digest among them:
+// cgoFlags are the flags of the C compiler with the headers' digest among them:
 // Go's build cache does not see files that C includes from other directories,
 // and would go on using what was compiled with a former header.
 func cgoFlags(c config) (string, error) {
@@ -219,11 +219,19 @@ func cgoFlags(c config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := os.ReadFile(c.header)
+	headers, err := filepath.Glob(filepath.Join(filepath.Dir(c.header), "*.h"))
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s -DHRM_HEADER_DIGEST=%x", flags, sha256.Sum256(text)), nil
+	digest := sha256.New()
+	for _, h := range headers {
+		text, err := os.ReadFile(h)
+		if err != nil {
+			return "", err
+		}
+		digest.Write(text)
+	}
+	return fmt.Sprintf("%s -DHRM_HEADER_DIGEST=%x", flags, digest.Sum(nil)), nil
 }
 
 // symlink points link at target, replacing what is there in one step.

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* hot_reload_plugin.h: plugins loaded with dlopen, exchanged while in use. */
+/* hot_reload_plugin.h: shared libraries, exchanged while in use. */
 #include "plugins.h"
+
+#include <dlfcn.h>
 
 static void versions_are_exchanged(int mode)
 {
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     start(mode, &o);
     CHECK_INT(call(0), 1);
     CHECK_INT(call(1), 1);
     CHECK_INT(call(1), 2);
     build(2, STATE);
-    expect(HRM_RELOAD_OK, 2, "");
+    expect(HRM_VERDICT_DONE, 2, "");
     CHECK_INT(call(0), 2);
     CHECK_INT(call(1), 3); /* the state went along */
     build(3, "int plugin_init(void) { return -4; }");
-    expect(HRM_RELOAD_FAILED, 2, "its init returned -4");
+    expect(HRM_VERDICT_FAILED, 2, "init: it returned -4");
     build(4, "int nothing(void); int more(void) { return nothing(); }");
-    expect(HRM_RELOAD_FAILED, 2, "nothing");
+    expect(HRM_VERDICT_FAILED, 2, "nothing");
     build(5, STATE "int plugin_init(void) { return 0; }");
-    expect(HRM_RELOAD_OK, 5, "");
+    expect(HRM_VERDICT_DONE, 5, "");
     CHECK_INT(call(1), 4);
     stop();
 }
@@ -28,48 +30,50 @@ static void inside_hrm_dispatch(void) { versions_are_exchanged(HRM_DISPATCH_MANU
 
 static void opening_fails(void)
 {
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     char no_room[8];
     begin(HRM_DISPATCH_THREAD);
     CHECK_INT(try_open(&o, &err), HRM_ERR_FILE_NOT_FOUND);
-    CHECK_INT(hrm_plugin_open(NULL, "p", f, &o, &plugin, &err), HRM_ERR_INVALID_ARGUMENT);
-    CHECK_INT(hrm_plugin_host_create(NULL, NULL, NULL, NULL, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_host_open(NULL, "p", f, &o, &plugin, &err), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_host_open(host, NULL, f, &o, &plugin, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_host_open(host, "p", NULL, &o, &plugin, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_host_create(NULL, NULL, &err), HRM_ERR_INVALID_ARGUMENT);
     write_version(f, 1);
     CHECK_INT(try_open(&o, &err), HRM_ERR_IO);
-    CHECK_HAS(err.message, "plugin \"p\"");
+    CHECK_HAS(err.message, "p: generation 1 failed: load: ");
     build(1, "int plugin_init(void) { return 9; }");
     CHECK_INT(try_open(&o, &err), HRM_ERR_IO);
-    CHECK_HAS(err.message, "its init returned 9");
+    CHECK_HAS(err.message, "init: it returned 9");
     build(1, "int plugin_init(void) { return 0; }");
     CHECK_INT(try_open(&o, &err), HRM_OK);
     CHECK_INT(try_open(&o, &err), HRM_ERR_ALREADY_EXISTS);
     CHECK_HAS(err.message, "\"p\"");
     CHECK_INT(hrm_plugin_canary(in(dir, "missing"), NULL, 1000, no_room, sizeof no_room), 0);
-    hrm_plugin_close(NULL);
-    hrm_plugin_host_destroy(NULL);
+    CHECK_INT(hrm_plugin_close(NULL, -1, &err), HRM_OK);
+    CHECK_INT(hrm_host_destroy(NULL, -1, &err), HRM_OK);
     stop();
 }
 
 static void a_canary_dies_in_its_place(void)
 {
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     o.canary_timeout_ms = 400;
     start(HRM_DISPATCH_THREAD, &o);
     build(2, "int plugin_init(void) { abort(); }");
-    expect(0, 1, "crashed: signal 6");
+    expect(HRM_VERDICT_REJECTED, 1, "crashed: signal 6");
     build(3, "int plugin_init(void) { for (;;) ; }");
-    expect(0, 1, "did not return within 400 ms");
+    expect(HRM_VERDICT_REJECTED, 1, "did not return within 400 ms");
     build(4, "int plugin_init(void) { _exit(0); }");
-    expect(0, 1, "ended the process");
+    expect(HRM_VERDICT_REJECTED, 1, "ended the process");
     build(5, "__attribute__((constructor)) static void early(void) { *(volatile int *)0 = 0; }");
-    expect(0, 1, "crashed: signal 11");
+    expect(HRM_VERDICT_REJECTED, 1, "crashed: signal 11");
     build(6, "int plugin_init(void) { return 6; }");
-    expect(0, 1, "in a child process: its init returned 6");
+    expect(HRM_VERDICT_REJECTED, 1, "in a child process: its init returned 6");
     build(6, "int plugin_init(void) { int i; for (i = 3; i < 1000; i++) close(i); for (;;) ; }");
-    expect(0, 1, "did not return within 400 ms");
+    expect(HRM_VERDICT_REJECTED, 1, "did not return within 400 ms");
     build(7, "");
-    expect(HRM_RELOAD_OK, 2, "");
+    expect(HRM_VERDICT_DONE, 2, "");
     stop();
 }
 
@@ -77,7 +81,7 @@ static void a_canary_dies_in_its_place(void)
 static void reasons_are_printable(void)
 {
     static const char *const hostile[] = {"a\x1b[2J\xe2\x80\xae\xc2\x9b\n", NULL};
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     char why[500], path[300];
     begin(HRM_DISPATCH_THREAD);
@@ -86,8 +90,8 @@ static void reasons_are_printable(void)
     CHECK_INT(hrm_plugin_canary(path, NULL, PATIENCE, why, sizeof why), 0);
     CHECK_HAS(why, "no\\x1b[2J\\xe2\\x80\\xae\\xc2\\x9b\\xff.so");
     o.symbols = hostile;
-    CHECK_INT(hrm_plugin_open(host, "p", f, &o, &plugin, &err), HRM_ERR_IO);
-    expect(HRM_RELOAD_FAILED, 0, "it does not export a\\x1b[2J\\u202e\\u009b\\n");
+    CHECK_INT(hrm_host_open(host, "p", f, &o, &plugin, &err), HRM_ERR_IO);
+    expect(HRM_VERDICT_FAILED, 0, "it does not export a\\x1b[2J\\u202e\\u009b\\n");
     stop();
 }
 
@@ -101,6 +105,12 @@ static void *loads_libraries(void *arg)
     return arg;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+enum { ALLOWED = 1000 };
+#else
+enum { ALLOWED = PATIENCE };
+#endif
+
 /* A fork that falls into another thread's dlopen leaves a child that cannot load
  * anything; that says nothing about the version. */
 static void a_canary_beside_a_thread_that_loads(void)
@@ -112,13 +122,18 @@ static void a_canary_beside_a_thread_that_loads(void)
     begin(HRM_DISPATCH_THREAD);
     build(1, "int plugin_init(void) { return 0; }");
     CHECK_INT(pthread_create(&thread, NULL, loads_libraries, &ending), 0);
-    for (i = 0; i < 100; i++)
-        good += hrm_plugin_canary(f, NULL, PATIENCE, why, sizeof why);
+    for (i = 0; i < 100; i++) {
+        int works = hrm_plugin_canary(f, NULL, ALLOWED, why, sizeof why);
+#ifdef __SANITIZE_ADDRESS__ /* whose malloc may hang for ever in the child of a fork */
+        works = works || strstr(why, "did not return") != NULL;
+#endif
+        CHECK_STR(works ? "" : why, "");
+        good += works;
+    }
     STORE(ending, 1);
     pthread_join(thread, &result);
     CHECK(result == &ending);
     CHECK_INT(good, 100);
-    CHECK_STR(why, "");
     stop();
 }
 
@@ -133,27 +148,27 @@ static int32_t only_even(const hrm_candidate *c, char *reason, size_t size, void
 
 static void a_validator_of_its_own(void)
 {
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     o.validator = only_even;
     o.validator_data = (void *)symbols;
     start(HRM_DISPATCH_THREAD, &o);
     build(2, "");
-    expect(HRM_RELOAD_OK, 2, "");
+    expect(HRM_VERDICT_DONE, 2, "");
     build(3, "");
-    expect(0, 2, "generation 3 is odd");
+    expect(HRM_VERDICT_REJECTED, 2, "generation 3 is odd");
     stop();
 }
 
 static void going_back_later(void)
 {
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     start(HRM_DISPATCH_THREAD, &o);
     build(2, STATE);
-    expect(HRM_RELOAD_OK, 2, "");
+    expect(HRM_VERDICT_DONE, 2, "");
     CHECK_INT(call(0), 2);
     CHECK_INT(hrm_plugin_fail(plugin, 2, "it answers nonsense", &err), HRM_OK);
-    expect(HRM_RELOAD_OK, 1, "");
+    expect(HRM_VERDICT_DONE, 1, "");
     CHECK_INT(call(0), 1);
     CHECK_INT(hrm_plugin_fail(plugin, 77, NULL, &err), HRM_ERR_INVALID_ARGUMENT);
     stop();
@@ -162,35 +177,35 @@ static void going_back_later(void)
 /* What is pinned stays loaded, and holds the exchange up only where state is handed over. */
 static void pinned_versions(void)
 {
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     const hrm_plugin_version *old;
     hrm_error err = HRM_ERROR_INIT;
     begin(HRM_DISPATCH_THREAD);
     build(1, "");
     CHECK_INT(try_open(&o, &err), HRM_OK);
-    expect(HRM_RELOAD_OK, 1, "");
+    expect(HRM_VERDICT_DONE, 1, "");
     old = hrm_plugin_acquire(plugin);
     build(2, STATE);
-    expect(HRM_RELOAD_OK, 2, ""); /* the old one has no state: no waiting */
+    expect(HRM_VERDICT_DONE, 2, ""); /* the old one has no state: no waiting */
     CHECK_INT(call(0), 2);
     CHECK_INT(((int (*)(void))hrm_plugin_function(old, 0))(), 1);
     CHECK_INT(hrm_plugin_generation(old), 1);
     hrm_plugin_release(old);
-    CHECK(!loaded("/1/plugin.so"));
-    hrm_plugin_close(plugin);
+    expect_unloaded("/1/plugin.so");
+    CHECK_INT(hrm_plugin_close(plugin, PATIENCE, &err), HRM_OK);
     CHECK(!loaded("/plugin.so"));
 
     o.hand_over_timeout_ms = 50;
     build(3, STATE);
     CHECK_INT(try_open(&o, &err), HRM_OK);
-    expect(HRM_RELOAD_OK, 1, "");
+    expect(HRM_VERDICT_DONE, 1, "");
     old = hrm_plugin_acquire(plugin);
     build(4, STATE);
-    expect(HRM_RELOAD_FAILED, 1, "calls under way did not end in time");
+    expect(HRM_VERDICT_POSTPONED, 1, "is tried again in 1s (attempt 1): generation 1, calls under way did not end within 50ms");
     CHECK_INT(call(0), 3);
     hrm_plugin_release(old);
-    build(5, STATE);
-    expect(HRM_RELOAD_OK, 3, "");
+    expect(HRM_VERDICT_DONE, 2, ""); /* busy is not bad */
+    CHECK_INT(call(0), 4);
     stop();
 }
 
@@ -198,46 +213,47 @@ static void pinned_versions(void)
  * left when that use ends. */
 static void going_back_to_a_pinned_version(void)
 {
-    hrm_plugin_options o = {0};
+    static const char *const three[] = {"version", "work", "live", NULL};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     const hrm_plugin_version *pinned;
     hrm_error err = HRM_ERROR_INIT;
     int *live;
     begin(HRM_DISPATCH_THREAD);
     o.hand_over_timeout_ms = 50;
+    o.symbols = three;
     build(1, STATE "int live; int plugin_init(void) { return live++; }\nvoid plugin_exit(void) { live = -100; }");
-    CHECK_INT(try_open(&o, &err), HRM_OK);
-    expect(HRM_RELOAD_OK, 1, "");
+    CHECK_INT(hrm_host_open(host, "p", f, &o, &plugin, &err), HRM_OK);
+    expect(HRM_VERDICT_DONE, 1, "");
     CHECK_INT(call(1), 1);
     pinned = hrm_plugin_acquire(plugin);
-    live = dlsym(pinned->library, "live");
-    build(2, "size_t plugin_save_state(void *to, size_t room) { return 0; }"); /* and takes none: no waiting */
-    expect(HRM_RELOAD_OK, 2, "");
+    live = hrm_plugin_symbol(pinned, 2);
+    build(2, "int live; size_t plugin_save_state(void *to, size_t room) { return 0; }"); /* and takes none: no waiting */
+    expect(HRM_VERDICT_DONE, 2, "");
     CHECK_INT(hrm_plugin_fail(plugin, 2, "it answers nonsense", &err), HRM_OK);
-    expect(HRM_RELOAD_OK, 1, ""); /* although the call under way does not end in time to take the state over */
+    expect(HRM_VERDICT_DONE, 1, ""); /* although the call under way does not end in time to take the state over */
     CHECK_INT(call(0), 1);
     CHECK_INT(call(1), 2); /* its state is what it was */
     hrm_plugin_release(pinned);
     CHECK_INT(*live, 1);
     CHECK_INT(call(1), 3);
-    CHECK(!loaded("/2/plugin.so"));
-    build(3, STATE);
-    expect(HRM_RELOAD_OK, 3, "");
+    expect_unloaded("/2/plugin.so");
+    build(3, STATE "int live;");
+    expect(HRM_VERDICT_DONE, 3, "");
     CHECK_INT(call(1), 4);
-    CHECK(!loaded("/1/plugin.so"));
+    expect_unloaded("/1/plugin.so");
     stop();
 }
 
 static void closed_inside_its_callback(void)
 {
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     start(HRM_DISPATCH_THREAD, &o);
     STORE(told.close_inside, 1);
     build(2, "");
-    expect(HRM_RELOAD_OK, 2, "");
-    CHECK_INT(hrm_manager_destroy(hrm_plugin_host_manager(host)), HRM_OK); /* waits for the callback */
-    CHECK(host->first == NULL);
-    CHECK(!loaded("/plugin.so"));
-    host->manager = NULL;
+    expect(HRM_VERDICT_DONE, 2, "");
+    expect_unloaded("/plugin.so");
+    CHECK(hrm_plugin_acquire(plugin) == NULL);
+    CHECK_INT(hrm_plugin_close(plugin, -1, NULL), HRM_ERR_INVALID_HANDLE);
     stop();
 }
 
@@ -260,7 +276,7 @@ static void *requests(void *arg)
 
 static void under_load(void)
 {
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     pthread_t thread[3];
     int i;
     start(HRM_DISPATCH_THREAD, &o);
@@ -286,7 +302,7 @@ static void the_hosts_safeguards_hold_for_each_plugin(void)
 {
     static const char *const keys[] = {"RWRY1qxhqSfXu7Ebo7jfHoIDpyvwhoBsqEOfuiAbfX3QOauqkjbTH3dR", NULL};
     hrm_safe_options all = HRM_SAFE_OPTIONS_INIT, own = HRM_SAFE_OPTIONS_INIT;
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     all.public_keys = keys;
     everybody = &all;
@@ -334,15 +350,15 @@ static void a_plugin_that_nobody_opened_is_rejected(void)
     write_version(f, 1);
     o.safe = &safe;
     o.flags = HRM_ENABLE_DELIVER_PRESENT;
-    CHECK_INT(hrm_set_event_callback(hrm_plugin_host_manager(host), rejected, &n, NULL), HRM_OK);
-    CHECK_INT(hrm_enable_hot_reload_ex(hrm_plugin_host_manager(host), "q", f, &o, &err), HRM_OK);
+    CHECK_INT(hrm_set_event_callback(hrm_host_manager(host), rejected, &n, NULL), HRM_OK);
+    CHECK_INT(hrm_enable_hot_reload_ex(hrm_host_manager(host), "q", f, &o, &err), HRM_OK);
     CHECK(wait_until(is_set, &n, PATIENCE));
     stop();
 }
 
 static void messages_are_printable(void)
 {
-    hrm_plugin_options o = {0};
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     begin(HRM_DISPATCH_THREAD);
     f = in(dir, "plugin\x1b[31m\n.so");
@@ -350,7 +366,7 @@ static void messages_are_printable(void)
     CHECK_INT(try_open(&o, &err), HRM_ERR_IO);
     CHECK_HAS(err.message, "plugin\\x1b[31m\\n.so");
     CHECK(strpbrk(err.message, "\x1b\n") == NULL);
-    expect(HRM_RELOAD_FAILED, 0, "plugin\\x1b[31m\\n.so");
+    expect(HRM_VERDICT_FAILED, 0, "plugin\\x1b[31m\\n.so");
     stop();
 }
 
@@ -358,11 +374,13 @@ static void messages_are_printable(void)
 static void options_that_end_early(void)
 {
     hrm_options *o = malloc(sizeof o->struct_size);
+    hrm_host_options ho = HRM_HOST_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     CHECK(o != NULL);
     o->struct_size = sizeof o->struct_size;
-    CHECK_INT(hrm_plugin_host_create(o, NULL, NULL, &host, &err), HRM_OK);
-    CHECK_INT(host->manual, 0);
+    ho.manager = o;
+    CHECK_INT(hrm_host_create(&ho, &host, &err), HRM_OK);
+    CHECK_INT(hrm_dispatch(hrm_host_manager(host), 0, 0, &err), HRM_ERR_NOT_SUPPORTED);
     stop();
     free(o);
 }

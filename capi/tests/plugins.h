@@ -1,61 +1,66 @@
 /* SPDX-License-Identifier: MIT */
-/* A host of plugins loaded with dlopen, and the compiler that makes their versions. */
+/* A host of plugins that are shared libraries, and the compiler that makes their versions. */
 #ifndef PLUGINS_H
 #define PLUGINS_H
 
-#define HRM_PLUGIN_IMPLEMENTATION
 #include "hot_reload_plugin.h"
 #include "support.h"
 
 #define HELPER __attribute__((unused)) /* not every program needs each */
 
 static const char *dir, *f;
-static hrm_plugin_host *host;
+static hrm_host *host;
 static hrm_plugin *plugin;
+static int manual; /* the host has manual dispatch */
 
 static struct {
     pthread_mutex_t mu;
-    int n, seen, close_inside;
+    int n, seen, close_inside, notes;
     struct {
-        int result;
-        uint64_t generation, present;
-        char message[400];
+        int verdict;
+        uint64_t generation, active;
+        char message[1001];
     } o[64];
-} told = {PTHREAD_MUTEX_INITIALIZER, 0, 0, 0, {{0, 0, 0, ""}}};
+} told = {PTHREAD_MUTEX_INITIALIZER, 0, 0, 0, 0, {{0, 0, 0, ""}}};
 
 static HELPER void on_outcome(const hrm_plugin_outcome *o, void *arg)
 {
     CHECK(arg == &told);
+    if (o->verdict == HRM_VERDICT_NOTED) {
+        ADD(told.notes, 1);
+        return;
+    }
     pthread_mutex_lock(&told.mu);
-    told.o[told.n % 64].result = o->result;
+    told.o[told.n % 64].verdict = o->verdict;
     told.o[told.n % 64].generation = o->generation;
-    told.o[told.n % 64].present = o->present;
+    told.o[told.n % 64].active = o->active;
     snprintf(told.o[told.n % 64].message, sizeof told.o[0].message, "%s", o->message);
     told.n++;
     pthread_mutex_unlock(&told.mu);
     if (LOAD(told.close_inside))
-        hrm_plugin_close(plugin);
+        CHECK_INT(hrm_plugin_close(plugin, -1, NULL), HRM_OK);
 }
 
 static HELPER int another(void *arg)
 {
     int yes;
-    if (arg != NULL)
-        hrm_dispatch(hrm_plugin_host_manager(host), 0, 5, NULL);
+    (void)arg;
+    if (manual)
+        hrm_dispatch(hrm_host_manager(host), 0, 5, NULL);
     pthread_mutex_lock(&told.mu);
     yes = told.n > told.seen;
     pthread_mutex_unlock(&told.mu);
     return yes;
 }
 
-/* The next outcome: its result, what is present, a part of its message. */
-static HELPER void expect(int result, int present, const char *message)
+/* The next outcome: its verdict, which generation answers, a part of its message. */
+static HELPER void expect(int verdict, int active, const char *message)
 {
     int i;
-    CHECK(wait_until(another, host->manual ? host : NULL, PATIENCE));
+    CHECK(wait_until(another, NULL, PATIENCE));
     i = told.seen++ % 64;
-    CHECK_INT(told.o[i].result, result);
-    CHECK_INT(told.o[i].present, present);
+    CHECK_INT(told.o[i].verdict, verdict);
+    CHECK_INT(told.o[i].active, active);
     CHECK_HAS(told.o[i].message, message);
 }
 
@@ -85,25 +90,32 @@ static HELPER void build(int version, const char *more)
     "state; }\nint plugin_restore_state(const void *from, size_t size) { state = *(const int *)from; return 0; }\n"
 
 static HELPER const hrm_safe_options *everybody; /* the next host's */
+static HELPER uint32_t host_flags;
 
 static HELPER void begin(int mode)
 {
     hrm_options o = HRM_OPTIONS_INIT;
+    hrm_host_options ho = HRM_HOST_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     dir = scratch();
     f = in(dir, "plugin.so");
-    told.n = told.seen = told.close_inside = 0;
+    told.n = told.seen = told.close_inside = told.notes = 0;
+    manual = mode == HRM_DISPATCH_MANUAL;
     o.dispatch_mode = mode;
     o.quiet_ms = QUIET;
     o.snapshot_dir = in(dir, "snapshots");
     o.safe = everybody;
-    CHECK_INT(hrm_plugin_host_create(&o, on_outcome, &told, &host, &err), HRM_OK);
+    ho.manager = &o;
+    ho.outcome = on_outcome;
+    ho.user_data = &told;
+    ho.flags = host_flags;
+    CHECK_INT(hrm_host_create(&ho, &host, &err), HRM_OK);
 }
 
 static HELPER int32_t try_open(hrm_plugin_options *o, hrm_error *err)
 {
     o->symbols = symbols;
-    return hrm_plugin_open(host, "p", f, o, &plugin, err);
+    return hrm_host_open(host, "p", f, o, &plugin, err);
 }
 
 static HELPER void start(int mode, hrm_plugin_options *o)
@@ -113,7 +125,7 @@ static HELPER void start(int mode, hrm_plugin_options *o)
     build(1, STATE);
     CHECK_INT(try_open(o, &err), HRM_OK);
     CHECK_STR(err.message, "");
-    expect(HRM_RELOAD_OK, 1, "");
+    expect(HRM_VERDICT_DONE, 1, "");
 }
 
 static HELPER int call(size_t index)
@@ -126,7 +138,7 @@ static HELPER int call(size_t index)
 
 static HELPER void stop(void)
 {
-    hrm_plugin_host_destroy(host);
+    CHECK_INT(hrm_host_destroy(host, PATIENCE, NULL), HRM_OK);
     host = NULL;
 }
 
@@ -141,5 +153,15 @@ static HELPER int loaded(const char *part)
         fclose(maps);
     return yes;
 }
+
+static HELPER int is_unloaded(void *part)
+{
+    if (manual)
+        hrm_dispatch(hrm_host_manager(host), 0, 5, NULL);
+    return !loaded(part);
+}
+
+/* Versions are unloaded after the outcome that says so of their successor. */
+static HELPER void expect_unloaded(const char *part) { CHECK(wait_until(is_unloaded, (void *)part, PATIENCE)); }
 
 #endif

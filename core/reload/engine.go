@@ -75,6 +75,13 @@ type Config struct {
 	// function be called later, once. If it returns an error, the function is never
 	// called, and the step was not possible.
 	Run func(step Step, v Version, f func()) error
+	// RunRetired is Run for the end of versions that were replaced or whose plugin was
+	// closed; nil means Run.
+	RunRetired func(step Step, v Version, f func()) error
+	// RunQuiesce has Quiesce run where Run puts it, too: for a language whose steps run on
+	// a thread that also calls the plugins. It must not go back to these calls before
+	// Activate or Shut ends the hold.
+	RunQuiesce bool
 }
 
 // Candidate is a version and what was given to [Engine.Offer] for it.
@@ -87,8 +94,10 @@ type Candidate struct {
 type Engine struct {
 	config Config
 	heard  func(Outcome) // receives each outcome before the host does; must not wait
-	done   chan struct{}
-	fault  chan struct{} // closed when the machine panics
+	// hold keeps the files of a version until release is called; nil if nobody removes them
+	hold  func(plugin string, generation uint64) (release func())
+	done  chan struct{}
+	fault chan struct{} // closed when the machine panics
 
 	mu       sync.Mutex
 	m        *machine
@@ -103,6 +112,13 @@ type Engine struct {
 	cancels  map[uint64]context.CancelFunc
 	sources  map[sourceKey]*source
 	counted  map[uint64]bool // instances that count in sources
+	waiters  []waiter
+}
+
+// waiter waits until plugins and all of their versions have ended.
+type waiter struct {
+	ids   []string
+	ended chan struct{}
 }
 
 type sourceKey struct {
@@ -114,6 +130,8 @@ type sourceKey struct {
 type source struct {
 	value any
 	uses  int // candidates and instances
+	// files ends the hold of the version's files; nil if there is none
+	files func()
 }
 
 // New returns an engine without plugins.
@@ -159,6 +177,9 @@ func (e *Engine) offer(in offer, value any) error {
 	s := e.sources[key]
 	if s == nil {
 		s = &source{}
+		if e.hold != nil {
+			s.files = e.hold(in.Plugin, in.Generation)
+		}
 		e.sources[key] = s
 	}
 	before := s.value
@@ -210,6 +231,41 @@ func (e *Engine) Wait(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return &Error{Kind: ctx.Err(), Msg: "not everything has ended: " + strings.Join(e.m.remaining(), ", ")}
+}
+
+// WaitFor waits until plugins that were removed, and all of their versions, have ended.
+// If ctx ends before, the error names what is left.
+func (e *Engine) WaitFor(ctx context.Context, ids ...string) error {
+	w := waiter{ids, make(chan struct{})}
+	e.mu.Lock()
+	e.waiters = append(e.waiters, w)
+	e.wake()
+	e.mu.Unlock()
+	select {
+	case <-w.ended:
+		return nil
+	case <-e.fault:
+		return e.broken
+	case <-ctx.Done():
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.waiters = slices.DeleteFunc(e.waiters, func(x waiter) bool { return x.ended == w.ended })
+	return &Error{Kind: ctx.Err(), Msg: "not everything has ended: " + strings.Join(e.m.remaining(ids...), ", ")}
+}
+
+// wake tells those who wait for the end of plugins. The lock is held.
+func (e *Engine) wake() {
+	if e.running || len(e.queue) > 0 {
+		return // what is left to do may be about them
+	}
+	e.waiters = slices.DeleteFunc(e.waiters, func(w waiter) bool {
+		over := !slices.ContainsFunc(w.ids, e.m.lives)
+		if over {
+			close(w.ended)
+		}
+		return over
+	})
 }
 
 // input gives the machine an input and has its effects run.
@@ -271,6 +327,7 @@ func (e *Engine) runQueue() {
 		e.mu.Lock()
 		if len(e.queue) == 0 {
 			e.queue, e.running = nil, false
+			e.wake()
 			e.mu.Unlock()
 			return
 		}
@@ -331,12 +388,17 @@ func (e *Engine) contain(f func()) {
 }
 
 func (e *Engine) release(key sourceKey) {
+	var files func()
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	if s := e.sources[key]; s != nil {
 		if s.uses--; s.uses == 0 {
 			delete(e.sources, key)
+			files = s.files
 		}
+	}
+	e.mu.Unlock()
+	if files != nil {
+		files()
 	}
 }
 
@@ -355,7 +417,7 @@ func (e *Engine) begin(t *task) {
 			s.uses++
 		}
 	}
-	hooks := t.version.hooks
+	hooks, retired := t.version.hooks, t.plan == nil
 	e.mu.Unlock()
 
 	f := func() {
@@ -364,13 +426,17 @@ func (e *Engine) begin(t *task) {
 		e.answer(t, r)
 	}
 	hook, isHook := map[Step]bool{Init: hooks.Init, Exit: hooks.Exit}[t.step]
+	run := e.config.Run
+	if retired && e.config.RunRetired != nil {
+		run = e.config.RunRetired
+	}
 	switch {
 	case isHook && !hook:
 		go e.answer(t, Result{})
-	case e.config.Run == nil || t.step == Quiesce || t.step == AwaitIdle || t.step == Activate:
+	case run == nil || t.step == AwaitIdle || t.step == Activate || (t.step == Quiesce && !e.config.RunQuiesce):
 		go f()
 	default:
-		if err := e.config.Run(t.step, v, f); err != nil {
+		if err := run(t.step, v, f); err != nil {
 			go e.answer(t, Result{Failure: err.Error(), Fault: OfNobody})
 		}
 	}
@@ -492,10 +558,12 @@ func (e *Engine) tellAll() {
 	}
 }
 
-// remaining names what has not ended.
-func (m *machine) remaining() (left []string) {
+// remaining names what has not ended of these plugins, or of all.
+func (m *machine) remaining(ids ...string) (left []string) {
+	concerns := func(p *plugin) bool { return len(ids) == 0 || slices.Contains(ids, p.ID) }
 	for _, v := range m.retiring {
 		switch {
+		case !concerns(v.p):
 		case v.task != nil:
 			left = append(left, fmt.Sprintf("the %s of %s has not returned", v.task.step, v.Version))
 		case v.idle != nil:
@@ -505,6 +573,9 @@ func (m *machine) remaining() (left []string) {
 		}
 	}
 	for _, p := range sorted(slices.Collect(maps.Values(m.plugins))) {
+		if !concerns(p) {
+			continue
+		}
 		what := "is open"
 		if p.plan != nil {
 			what = "is being exchanged"
@@ -515,4 +586,9 @@ func (m *machine) remaining() (left []string) {
 		left = append(left, p.ID+" "+what)
 	}
 	return left
+}
+
+// lives reports whether there is a plugin, or a version of it.
+func (m *machine) lives(id string) bool {
+	return m.plugins[id] != nil || slices.ContainsFunc(m.retiring, func(v *version) bool { return v.p.ID == id })
 }

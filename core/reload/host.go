@@ -56,7 +56,7 @@ func NewHost(options core.Options, config Config) (*Host, error) {
 	}
 	h := &Host{manager: manager, engine: New(config), manual: options.Dispatch == core.DispatchManual,
 		waiting: map[string]*opening{}, changed: make(chan struct{}), closed: make(chan struct{})}
-	h.engine.heard = h.hear
+	h.engine.heard, h.engine.hold = h.hear, manager.HoldSnapshot
 	if err := manager.SetEventCallback(h.engine.Deliver, nil); err != nil {
 		manager.Close()
 		return nil, err
@@ -67,6 +67,10 @@ func NewHost(options core.Options, config Config) (*Host, error) {
 // Manager returns the host's manager, for its validator, its stats, pausing and, with
 // manual dispatch, Dispatch.
 func (h *Host) Manager() *core.Manager { return h.manager }
+
+// Closed is closed when, after [Host.Shutdown], everything has ended and the manager is
+// closed.
+func (h *Host) Closed() <-chan struct{} { return h.closed }
 
 // Engine returns the host's engine, for Status and TakeWithoutState.
 func (h *Host) Engine() *Engine { return h.engine }

@@ -5,6 +5,7 @@ package reload_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -219,4 +220,127 @@ func TestWithManualDispatchOpenDispatches(t *testing.T) {
 			t.Fatal(st, err)
 		}
 	}
+}
+
+func TestTheEndOfAPluginCanBeAwaited(t *testing.T) {
+	f := newFiles(t, core.Options{}, nil, "greeter")
+	if err := f.Open(bounded(t), []reload.Opening{f.write(t, "greeter", "one")}); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := f.Engine().WaitFor(ended, "greeter")
+	if !errors.Is(err, context.Canceled) || err.Error() != "not everything has ended: greeter is open" {
+		t.Errorf("got %v", err)
+	}
+	if err := f.Close("greeter"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Engine().WaitFor(bounded(t), "greeter", "unknown"); err != nil {
+		t.Error(err)
+	}
+	if n := f.liveCount(); n != 0 {
+		t.Errorf("%d versions are left", n)
+	}
+}
+
+// The files of a version stay until it has ended: after its plugin was closed, too.
+func TestAVersionInUseKeepsItsFiles(t *testing.T) {
+	f := newFiles(t, core.Options{}, nil, "greeter")
+	if err := f.Open(bounded(t), []reload.Opening{f.write(t, "greeter", "one")}); err != nil {
+		t.Fatal(err)
+	}
+	snapshot := func(generation uint64) (path string) {
+		release := f.Manager().HoldSnapshot("greeter", generation)
+		if release == nil {
+			t.Fatalf("generation %d has no snapshot", generation)
+		}
+		release()
+		release() // once is enough
+		err := filepath.WalkDir(filepath.Join(f.dir, "snapshots"), func(at string, d fs.DirEntry, err error) error {
+			if d.Name() == "greeter" && d.Type().IsRegular() {
+				path = at
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	first := snapshot(1)
+	if first == "" {
+		t.Fatal("there is no snapshot")
+	}
+	release := f.Manager().HoldSnapshot("greeter", 1)
+	if err := f.Close("greeter"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Engine().WaitFor(bounded(t), "greeter"); err != nil {
+		t.Fatal(err)
+	}
+	if f.Manager().HoldSnapshot("greeter", 1) != nil {
+		t.Error("a plugin that is closed has a snapshot")
+	}
+	if _, err := os.Stat(first); err != nil {
+		t.Errorf("it is held: %v", err)
+	}
+	release()
+	for ctx := bounded(t); ctx.Err() == nil; {
+		if _, err := os.Stat(first); errors.Is(err, os.ErrNotExist) {
+			return
+		}
+	}
+	t.Error("it was not removed")
+}
+
+// Where steps run, and that callers are held no longer than one of them.
+func TestALanguageSaysWhereStepsRun(t *testing.T) {
+	var mu sync.Mutex
+	where := map[string]string{}
+	run := func(place string) func(reload.Step, reload.Version, func()) error {
+		return func(s reload.Step, v reload.Version, f func()) error {
+			mu.Lock()
+			where[s.String()] = place
+			mu.Unlock()
+			go f()
+			return nil
+		}
+	}
+	language := texts{newLanguage("greeter")}
+	e := reload.New(reload.Config{Steps: language, Run: run("host"), RunRetired: run("library"), RunQuiesce: true})
+	if err := e.Add([]reload.Plugin{{ID: "greeter", Mode: reload.ExitFirst}}); err != nil {
+		t.Fatal(err)
+	}
+	for g := uint64(1); g <= 2; g++ {
+		if err := e.Offer("greeter", g, core.Event{Snapshot: write(t, "text")}); err != nil {
+			t.Fatal(err)
+		}
+		for st := (reload.Status{}); st.Active != g; {
+			st, _ = e.Status("greeter")
+			if bounded(t).Err() != nil {
+				t.Fatal(st)
+			}
+		}
+	}
+	e.Close()
+	if err := e.Wait(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for step, place := range map[string]string{"load": "host", "quiesce": "host", "unload": "library"} {
+		if where[step] != place {
+			t.Errorf("%s ran on the thread of the %s, want that of the %s", step, where[step], place)
+		}
+	}
+}
+
+func write(t *testing.T, text string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

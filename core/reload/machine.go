@@ -90,6 +90,9 @@ func (m *machine) take(input any, now time.Time) error {
 	case started:
 		if t := m.tasks[in.Task]; t != nil && t.limit > 0 && !t.overdue && t.deadline.IsZero() {
 			t.deadline = now.Add(t.limit)
+			if t.plan != nil && t.step == Quiesce { // the plan's limit counts from when its first one begins to run
+				t.plan.quiesceEnd = t.deadline
+			}
 		}
 	case returned:
 		m.returned(in, now)

@@ -39,6 +39,7 @@ type member struct {
 	restored bool   // to the old version, on the way back
 	exited   bool   // the old version
 	lost     string // why the state could not be saved or restored
+	ownState bool   // the version that is gone back to goes on with the state that it has
 	down     string
 	notes    []string
 }
@@ -151,7 +152,7 @@ func (pl *plan) backward() (ops []op) {
 
 // handsOver reports whether the old version's state goes to the new one.
 func (mem *member) handsOver() bool {
-	if mem.old == nil || !mem.old.hooks.Save || (mem.c != nil && mem.c.withoutState) {
+	if mem.old == nil || !mem.old.hooks.Save || (mem.c != nil && mem.c.withoutState) || mem.ownState {
 		return false
 	}
 	if mem.mode == SideBySide {
@@ -412,6 +413,9 @@ func (m *machine) tolerates(pl *plan, t *task, r Result, mem *member) bool {
 	what := fmt.Sprintf("generation %d, %s: %s", t.version.Generation, t.step, r.Failure)
 	goesBack := mem.c != nil && mem.c.back
 	switch {
+	case (t.step == Quiesce || t.step == AwaitIdle) && t.overdue && goesBack && mem.mode == SideBySide && mem.new.activated && !m.gone(mem):
+		mem.ownState = true
+		mem.notes = append(mem.notes, fmt.Sprintf("with the state that it had: calls under way did not end within %s", pl.quiesceLimit()))
 	case r.Fault == OfNobody || m.gone(mem):
 		return false
 	case t.step == Save && (goesBack || mem.p.StateOptional) && (!t.overdue || (mem.mode == SideBySide && !pl.recovery)),

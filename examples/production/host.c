@@ -9,9 +9,12 @@
  * (minisign -S -m PLUGIN.so). Prints every outcome. Ends when its input does, and
  * prints how many requests were answered and how many failed.
  */
-#define HRM_PLUGIN_IMPLEMENTATION
 #include "hot_reload_plugin.h"
 #include "plugin.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
 enum { VERSION, ANSWER, CALLS };
 static const char *const symbols[] = {"plugin_version", "plugin_answer", "plugin_calls", NULL};
@@ -46,11 +49,16 @@ static void *requests(void *arg)
 static void on_outcome(const hrm_plugin_outcome *o, void *user_data)
 {
     (void)user_data;
-    if (o->result == HRM_RELOAD_OK)
-        printf("generation %d answers\n", (int)o->generation);
-    else
-        printf("%s, generation %d still answers: %s\n", o->result == HRM_RELOAD_FAILED ? "failed" : "refused",
-               (int)o->present, o->message);
+    switch (o->verdict) {
+    case HRM_VERDICT_DONE: printf("generation %d answers\n", (int)o->generation); break;
+    case HRM_VERDICT_FAILED:
+        printf("failed, generation %d still answers: %s\n", (int)o->active, o->reason);
+        break;
+    case HRM_VERDICT_REJECTED:
+        printf("refused, generation %d still answers: %s\n", (int)o->active, o->reason);
+        break;
+    default: printf("%s\n", o->message); /* waits, is tried again, and the like */
+    }
     fflush(stdout);
 }
 
@@ -58,9 +66,10 @@ int main(int argc, char **argv)
 {
     const char *keys[] = {NULL, NULL};
     hrm_safe_options safe = HRM_SAFE_OPTIONS_INIT;
-    hrm_plugin_options options;
+    hrm_host_options host_options = HRM_HOST_OPTIONS_INIT;
+    hrm_plugin_options options = HRM_PLUGIN_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
-    hrm_plugin_host *host = NULL;
+    hrm_host *host = NULL;
     struct load load[2] = {{0, 0, 0}, {0, 0, 0}};
     size_t i, n = sizeof load / sizeof load[0];
     if (argc != 3) {
@@ -71,14 +80,14 @@ int main(int argc, char **argv)
     safe.flags = HRM_SAFE_IMAGE;
     safe.symbols = symbols;
     safe.public_keys = keys;
-    memset(&options, 0, sizeof options);
+    host_options.outcome = on_outcome;
     options.symbols = symbols;
     options.safe = &safe;
     options.canary_timeout_ms = 2000;
-    if (hrm_plugin_host_create(NULL, on_outcome, NULL, &host, &err) < 0 ||
-        hrm_plugin_open(host, "plugin", argv[1], &options, &plugin, &err) < 0) {
+    if (hrm_host_create(&host_options, &host, &err) < 0 ||
+        hrm_host_open(host, "plugin", argv[1], &options, &plugin, &err) < 0) {
         fprintf(stderr, "%s: %s\n", hrm_error_name(err.code), err.message);
-        hrm_plugin_host_destroy(host);
+        hrm_host_destroy(host, 1000, NULL);
         return 1;
     }
     for (i = 0; i < n; i++)
@@ -100,6 +109,6 @@ int main(int argc, char **argv)
         printf("%ld requests answered, %ld failed; the plugin has counted %ld\n", load[0].answered, load[0].failed, calls());
         hrm_plugin_release(v);
     }
-    hrm_plugin_host_destroy(host);
+    hrm_host_destroy(host, -1, NULL);
     return load[0].failed == 0 && load[0].answered > 0 ? 0 : 1;
 }

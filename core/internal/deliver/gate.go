@@ -17,6 +17,7 @@ type Gate[C Change] struct {
 	Announce func()
 
 	queue  queue[C]
+	jobs   []func() // of the host, run where it is delivered to
 	closed bool
 	paused bool
 	failed bool // the engine's state is in doubt
@@ -46,6 +47,30 @@ func (g *Gate[C]) PutEvent(ev Event) {
 	g.announce()
 }
 
+// PutJob has a function of the host run where the host is delivered to. If it
+// reports false, the gate did not take it. A job waits for nothing but its turn.
+func (g *Gate[C]) PutJob(f func()) bool {
+	if g.closed {
+		return false
+	}
+	g.jobs = append(g.jobs, f)
+	g.announce()
+	return true
+}
+
+// TakeJob removes the next job; nil if there is none.
+func (g *Gate[C]) TakeJob() (f func()) {
+	if len(g.jobs) > 0 {
+		f = g.jobs[0]
+		g.jobs[0] = nil
+		g.jobs = g.jobs[1:]
+	}
+	return f
+}
+
+// Jobs is how many jobs wait.
+func (g *Gate[C]) Jobs() int { return len(g.jobs) }
+
 // Withdraw takes back a change that waits.
 func (g *Gate[C]) Withdraw(c C) { g.queue.changes.withdraw(c) }
 
@@ -57,7 +82,7 @@ func (g *Gate[C]) Pending() int { return g.queue.pending() }
 
 // Ready reports whether something waits that may be delivered now.
 func (g *Gate[C]) Ready() bool {
-	return g.eventsOpen() && g.queue.notes.live > 0 || g.ChangesOpen() && g.queue.changes.live > 0
+	return len(g.jobs) > 0 || g.eventsOpen() && g.queue.notes.live > 0 || g.ChangesOpen() && g.queue.changes.live > 0
 }
 
 func (g *Gate[C]) eventsOpen() bool { return !g.closed && g.Event != nil }
@@ -109,7 +134,7 @@ func (g *Gate[C]) CallbacksChanged() {
 // Close drops what waits and takes nothing any more. The slots are the caller's.
 func (g *Gate[C]) Close() {
 	g.closed = true
-	g.queue = queue[C]{}
+	g.queue, g.jobs = queue[C]{}, nil
 	g.announce()
 }
 

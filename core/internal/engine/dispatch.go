@@ -55,7 +55,7 @@ func (m *Engine) Dispatch(limit int, timeout time.Duration) (n int, err error) {
 	}
 	// "All that are pending" is what is so now, or an event that its own
 	// callback causes anew would keep the caller here for ever.
-	for todo := m.gate.Pending(); todo > 0 && (limit == 0 || n < limit) && !m.closed && m.gate.Ready(); todo-- {
+	for todo := m.gate.Pending() + m.gate.Jobs(); todo > 0 && (limit == 0 || n < limit) && !m.closed && m.gate.Ready(); todo-- {
 		if m.deliverLocked() {
 			n++
 		}
@@ -182,8 +182,37 @@ func (m *Engine) wakeHost(s *deliver.Slot[func()]) {
 	m.waking = nil
 }
 
+// Post has a function run by Dispatch, as a callback: none other of this engine runs
+// at the same time. It does not wait for it.
+func (m *Engine) Post(f func()) error {
+	if m.opts.Dispatch != DispatchManual {
+		return fail(ErrNotSupported, "this manager delivers on its own thread; create it with manual dispatch")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || !m.gate.PutJob(f) {
+		return errClosed()
+	}
+	return nil
+}
+
+// runJobLocked runs a function that was posted.
+func (m *Engine) runJobLocked(f func()) {
+	m.running = &run{thread: deliver.ThreadID()}
+	defer func() {
+		m.running = nil
+		m.afterChange()
+	}()
+	m.afterChange()
+	m.unlocked(func() { m.guard("a function of the host", f) })
+}
+
 // deliverLocked delivers the next event. It reports whether a callback ran.
 func (m *Engine) deliverLocked() bool {
+	if f := m.gate.TakeJob(); f != nil {
+		m.runJobLocked(f)
+		return true
+	}
 	c, isChange := m.gate.Next()
 	m.running = &run{change: isChange, thread: deliver.ThreadID()}
 	defer func() {

@@ -427,3 +427,51 @@ func TestFileThatVanishesWhileTheHostLoadsItIsDeliveredAsRemovedOnce(t *testing.
 		h.expect(time.Minute, "-a", "a=v1")
 	})
 }
+
+// A job of the host waits for nothing but its turn: not for a pause, and not for a
+// callback to be set.
+func TestPostedJobsRunInDispatch(t *testing.T) {
+	manual(t, func(h *host) {
+		h.dispatch(0, 0)
+		woken := 0
+		if err := h.m.SetWakeup(func() { woken++ }, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.m.SetGlobalEnabled(false); err != nil {
+			t.Fatal(err)
+		}
+		var ran []string
+		for _, name := range []string{"a", "b"} {
+			if err := h.m.Post(func() {
+				ran = append(ran, name)
+				if n := h.dispatch(0, 0); n != 0 {
+					t.Errorf("a job of %d ran inside another one", n)
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if woken != 1 || len(ran) != 0 {
+			t.Fatalf("woken %d times, ran %v", woken, ran)
+		}
+		if n := h.dispatch(1, 0); n != 1 || !slices.Equal(ran, []string{"a"}) {
+			t.Fatalf("dispatched %d, ran %v", n, ran)
+		}
+		if n := h.dispatch(0, time.Second); n != 1 || !slices.Equal(ran, []string{"a", "b"}) {
+			t.Fatalf("dispatched %d, ran %v", n, ran)
+		}
+		h.m.Close()
+		if err := h.m.Post(func() { t.Error("it ran") }); !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
+func TestAManagerWithAThreadOfItsOwnTakesNoJobs(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		if err := h.m.Post(func() {}); !errors.Is(err, ErrNotSupported) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

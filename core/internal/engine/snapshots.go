@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/deliver"
@@ -16,6 +17,34 @@ import (
 type snapshot struct {
 	snapshots.Snapshot
 	asked *deliver.Slot[Validator] // of whom it was asked, nil = of nobody; behind Engine.mu once it was validated
+
+	// Behind Engine.mu.
+	holders   int  // that still use its files
+	discarded bool // to be removed when there is no holder any more
+}
+
+// HoldSnapshot keeps the snapshot of a generation, with its companion files, until
+// release is called; nil if there is none (any more).
+func (m *Engine) HoldSnapshot(id string, generation uint64) (release func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.plugins.lookup(id)
+	if p == nil || p.safe == nil {
+		return nil
+	}
+	o := p.safe.deliveredAs(generation)
+	if o == nil {
+		return nil
+	}
+	s := o.snap
+	s.holders++
+	return sync.OnceFunc(func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if s.holders--; s.holders == 0 && s.discarded && !m.closed {
+			m.discardLocked(s)
+		}
+	})
 }
 
 // openStore opens the store of snapshots when the first plugin needs it. Its file
@@ -79,6 +108,10 @@ func (m *Engine) closeStore() {
 // discardLocked has a snapshot removed.
 func (m *Engine) discardLocked(s *snapshot) {
 	if s == nil {
+		return
+	}
+	if s.holders > 0 {
+		s.discarded = true
 		return
 	}
 	trash := append(m.validation.trash, s)

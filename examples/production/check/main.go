@@ -72,7 +72,7 @@ func runC(host string, e *example) error {
 		{version("-DVERSION=6", "-DINIT_HANGS"), "refused, generation 2 still answers: in a child process its init did not return"},
 		{version("-DVERSION=7", "-DINIT_FAILS"), "refused, generation 2 still answers: in a child process: its init returned -7"},
 		{e.truncate("-DVERSION=8"), "refused, generation 2 still answers: ELF: "},
-		{version("-DVERSION=9", "-DRESTORE_FAILS"), "failed, generation 2 still answers: it does not take the state over: restore returned -9"},
+		{version("-DVERSION=9", "-DRESTORE_FAILS"), "failed, generation 2 still answers: it returned -9"},
 		{version("-DVERSION=10"), "generation 4 answers"},
 	})
 	if err == nil && counted != answered {
