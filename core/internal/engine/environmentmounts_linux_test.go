@@ -104,7 +104,7 @@ func onBoundFiles(t *testing.T, dir string) (setting, string) {
 			c.must(unix.Unmount(path, unix.MNT_DETACH))
 			c.pause(12)
 			bind(c, path)
-			c.movesAll() // all watches are asked for anew
+			c.mounts()
 		}}, ""
 }
 

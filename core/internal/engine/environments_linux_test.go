@@ -53,6 +53,7 @@ var environments = []environment{
 	{name: "tmpfs", make: onTmpfs},
 	{name: "overlay", make: onOverlay},
 	{name: "bind mount of a directory", make: onBoundDirectory},
+	{name: "bind mount of a file", make: onBoundFiles},
 	{name: "FUSE", make: onFUSE(50*ms, false), polled: true, noLeases: true},
 	{name: "FUSE that ignores case", make: onFUSE(0, true), polled: true, noLeases: true},
 	{name: "leases refused with EACCES", make: plain, noLeases: true, refused: unix.EACCES},

@@ -105,7 +105,7 @@ func (c *oracle) step() {
 	if c.mountElsewhere != nil {
 		ops = append(ops, operation{"mount elsewhere", func() {
 			c.mountElsewhere(c)
-			c.movesAll()
+			c.mounts()
 		}})
 	}
 	op := ops[c.r.IntN(len(ops))]

@@ -105,10 +105,12 @@ func (c *oracle) moves(path string) {
 	}
 }
 
-// movesAll notes that every directory may be watched anew.
-func (c *oracle) movesAll() {
+// mounts notes a mount, after which every directory is watched anew, sooner or later.
+func (c *oracle) mounts() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, s := range c.subj {
-		c.moves(s.path)
+		s.moved = time.Now().Add(maxComparisonBackoff)
 	}
 }
 
