@@ -13,13 +13,14 @@ GO         ?= go
 PYTHON     ?= python3
 RELOADS    ?= 3
 FUZZTIME   ?= 5m
+ATTACKTIME ?= 5m
 CALLS      ?= 10000000
 # 400 sequences of 250 operations are 100,000.
 SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 # How many sequences in each environment and for each user.
 ENVRUNS    ?= 20
-CTESTS     := api paths changes stories settle delivery manual hanging process descriptors manners safe safeguards sizes destroys pins plugin hosts reloads panics
+CTESTS     := api paths changes stories settle delivery manual hanging process descriptors manners safe safeguards statements sizes destroys pins plugin hosts reloads panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go core/reload/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go capi/mklib/_runtime/*.go include/*.h) go.mod go.sum
 comma      := ,
@@ -251,11 +252,18 @@ soak: $(BUILD)/oracle_host ## random operations for minutes: on the core, on the
 	$(ENVIRONMENTS) -args -environments.runs=$(ENVRUNS) -oracle.steps=$(SOAKSTEPS)
 	$(ENVIRONMENTS) -args -environments.runs=$(ENVRUNS) -oracle.steps=$(SOAKSTEPS) -oracle.host="$(HERE)/oracle_host"
 
-fuzz: lib ## the path walk and malformed images, these also by the standard library's readers, for FUZZTIME each, then CALLS random calls under every sanitizer
+.PHONY: attack
+attack: ## somebody else's process against hosts with every safeguard, for ATTACKTIME; as root, the process is nobody's
+	@.ci/need cc go
+	$(GO) test -race -count=1 -timeout 0 -run TestWhateverAStranger ./core -args -attack.time=$(ATTACKTIME)
+
+fuzz: lib ## the path walk, signatures, allow-lists, manifests and malformed images, these also by the standard library's readers, for FUZZTIME each, within limits of memory and time, then CALLS random calls under every sanitizer
 	$(GO) test -run '^$$' -fuzz FuzzPathWalk -fuzztime $(FUZZTIME) ./core/internal/watch
 	$(GO) test -run '^$$' -fuzz FuzzImage -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/image
 	$(GO) test -run '^$$' -fuzz FuzzSignature -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/verify
 	$(GO) test -run '^$$' -fuzz FuzzAllowList -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/verify
+	$(GO) test -run '^$$' -fuzz FuzzManifest -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/verify
+	$(GO) test -run '^$$' -fuzz FuzzStatement -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./core/internal/verify
 	capi/tests/fuzz $(BUILD) $(CALLS)
 
 bench: ## us and the other watchers, measured on the same work: writes docs/benchmarks.md (BENCH='-part storm': one part)

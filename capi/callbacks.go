@@ -79,19 +79,19 @@ func callReload(fn, userData C.uintptr_t, mask C.uint64_t, id string) {
 
 func callEvent(fn, userData C.uintptr_t, mask C.uint64_t, ev core.Event) {
 	id, path, message := C.CString(ev.ID), C.CString(ev.Path), C.CString(ev.Message)
-	snapshot, sum := C.CString(ev.Snapshot), C.CString(ev.SnapshotHash)
-	defer free(id, path, message, snapshot, sum)
+	snapshot, sum, comment := C.CString(ev.Snapshot), C.CString(ev.SnapshotHash), C.CString(ev.TrustedComment)
+	defer free(id, path, message, snapshot, sum, comment)
 	C.hrmc_call_event(fn, userData, mask, C.int32_t(ev.Kind), C.uint64_t(ev.Sequence), C.int64_t(ev.Time.UnixNano()),
 		C.int64_t(ev.FirstSeen.UnixNano()), id, path, C.uint64_t(ev.Generation), C.int32_t(ev.Health), message,
-		snapshot, C.uint64_t(ev.SnapshotSize), sum)
+		snapshot, C.uint64_t(ev.SnapshotSize), sum, comment)
 }
 
 // callValidator returns nil if the host accepts.
 func callValidator(fn, userData C.uintptr_t, mask C.uint64_t, c core.Candidate) error {
 	id, path, snapshot, sum := C.CString(c.ID), C.CString(c.Path), C.CString(c.Snapshot), C.CString(c.SnapshotHash)
-	reason := (*C.char)(C.calloc(1, roomForReason))
-	defer free(id, path, snapshot, sum, reason)
-	return rejection(C.hrmc_call_validator(fn, userData, mask, id, path, snapshot, C.uint64_t(c.SnapshotSize), sum,
+	comment, reason := C.CString(c.TrustedComment), (*C.char)(C.calloc(1, roomForReason))
+	defer free(id, path, snapshot, sum, comment, reason)
+	return rejection(C.hrmc_call_validator(fn, userData, mask, id, path, snapshot, C.uint64_t(c.SnapshotSize), sum, comment,
 		C.uint64_t(c.Generation), reason, roomForReason), reason)
 }
 

@@ -410,7 +410,7 @@ func (h *cHost) check(set string, candidates []reload.Candidate) error {
 	for _, c := range candidates {
 		ev, _ := c.Source.(core.Event)
 		all = append(all, core.Candidate{ID: c.Version.Plugin, Path: ev.Path, Snapshot: ev.Snapshot, SnapshotSize: ev.SnapshotSize,
-			SnapshotHash: ev.SnapshotHash, Generation: c.Version.Generation})
+			SnapshotHash: ev.SnapshotHash, Generation: c.Version.Generation, TrustedComment: ev.TrustedComment})
 	}
 	cc, id, why := newCandidates(all), C.CString(set), (*C.char)(C.calloc(1, roomForReason))
 	defer free(id, why)
@@ -425,14 +425,15 @@ func newCandidates(all []core.Candidate) []C.hrm_candidate {
 	for i, c := range all {
 		cc[i] = C.hrm_candidate{struct_size: C.sizeof_hrm_candidate, plugin_id: C.CString(c.ID), path: C.CString(c.Path),
 			snapshot_path: C.CString(c.Snapshot), snapshot_size: C.uint64_t(c.SnapshotSize),
-			snapshot_sha256: C.CString(c.SnapshotHash), generation: C.uint64_t(c.Generation)}
+			snapshot_sha256: C.CString(c.SnapshotHash), generation: C.uint64_t(c.Generation),
+			trusted_comment: C.CString(c.TrustedComment)}
 	}
 	return cc
 }
 
 func freeCandidates(cc []C.hrm_candidate) {
 	for _, c := range cc {
-		free(c.plugin_id, c.path, c.snapshot_path, c.snapshot_sha256)
+		free(c.plugin_id, c.path, c.snapshot_path, c.snapshot_sha256, c.trusted_comment)
 	}
 	C.free(unsafe.Pointer(&cc[0]))
 }

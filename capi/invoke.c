@@ -23,7 +23,8 @@ void hrmc_call_reload(uintptr_t fn, uintptr_t user_data, uint64_t mask, const ch
 
 void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uint64_t mask, int32_t kind, uint64_t sequence,
                      int64_t timestamp_ns, int64_t first_seen_ns, const char *id, const char *path, uint64_t generation,
-                     int32_t health, const char *message, const char *snapshot, uint64_t size, const char *sha256)
+                     int32_t health, const char *message, const char *snapshot, uint64_t size, const char *sha256,
+                     const char *comment)
 {
     hrm_event ev = {
         .struct_size = sizeof ev,
@@ -39,13 +40,14 @@ void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uint64_t mask, int32_t k
         .snapshot_path = snapshot,
         .snapshot_size = size,
         .snapshot_sha256 = sha256,
+        .trusted_comment = comment,
     };
     HOST_CODE(mask, ((hrm_event_fn)fn)(&ev, (void *)user_data));
 }
 
 int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uint64_t mask, const char *id, const char *path,
-                            const char *snapshot, uint64_t size, const char *sha256, uint64_t generation, char *reason,
-                            uint64_t room)
+                            const char *snapshot, uint64_t size, const char *sha256, const char *comment,
+                            uint64_t generation, char *reason, uint64_t room)
 {
     hrm_candidate c = {
         .struct_size = sizeof c,
@@ -54,6 +56,7 @@ int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uint64_t mask, co
         .snapshot_path = snapshot,
         .snapshot_size = size,
         .snapshot_sha256 = sha256,
+        .trusted_comment = comment,
         .generation = generation,
     };
     int32_t verdict;

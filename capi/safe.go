@@ -54,13 +54,18 @@ func safeOf(o *C.hrm_safe_options) (*core.Safe, error) {
 		return nil, nil
 	}
 	const known = C.HRM_SAFE_IMAGE | C.HRM_SAFE_STRICT_MODES | C.HRM_SAFE_ACCEPT_ON_TIMEOUT |
-		C.HRM_SAFE_NO_IMAGE | C.HRM_SAFE_NO_STRICT_MODES | C.HRM_SAFE_REJECT_ON_TIMEOUT
+		C.HRM_SAFE_NO_IMAGE | C.HRM_SAFE_NO_STRICT_MODES | C.HRM_SAFE_REJECT_ON_TIMEOUT |
+		C.HRM_SAFE_RISING_VERSION | C.HRM_SAFE_ANY_VERSION | C.HRM_SAFE_LIST_NAMES | C.HRM_SAFE_NO_LIST_NAMES
 	if bad := o.flags &^ known; bad != 0 {
 		return nil, &core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_safe_options.flags has bits %#x that this version does not know", uint32(bad))}
 	}
 	s := &core.Safe{
 		AllowList:        optional(o.allow_list),
 		Signature:        optional(o.signature),
+		Manifest:         optional(o.manifest),
+		PluginName:       optional(o.plugin_name),
+		MinVersion:       optional(o.min_version),
+		VersionDir:       optional(o.version_dir),
 		ValidatorTimeout: timeout(o.validator_timeout_ms),
 		ReportTimeout:    timeout(o.report_timeout_ms),
 		Retries:          int(o.retries),
@@ -76,6 +81,8 @@ func safeOf(o *C.hrm_safe_options) (*core.Safe, error) {
 		{"IMAGE and HRM_SAFE_NO_IMAGE", C.HRM_SAFE_IMAGE, C.HRM_SAFE_NO_IMAGE, &s.Image},
 		{"STRICT_MODES and HRM_SAFE_NO_STRICT_MODES", C.HRM_SAFE_STRICT_MODES, C.HRM_SAFE_NO_STRICT_MODES, &s.StrictModes},
 		{"ACCEPT_ON_TIMEOUT and HRM_SAFE_REJECT_ON_TIMEOUT", C.HRM_SAFE_ACCEPT_ON_TIMEOUT, C.HRM_SAFE_REJECT_ON_TIMEOUT, &s.AcceptOnTimeout},
+		{"RISING_VERSION and HRM_SAFE_ANY_VERSION", C.HRM_SAFE_RISING_VERSION, C.HRM_SAFE_ANY_VERSION, &s.RisingVersion},
+		{"LIST_NAMES and HRM_SAFE_NO_LIST_NAMES", C.HRM_SAFE_LIST_NAMES, C.HRM_SAFE_NO_LIST_NAMES, &s.ListNames},
 	} {
 		switch o.flags & (f.on | f.off) {
 		case f.on | f.off:

@@ -85,13 +85,15 @@ static const hrmc_field safe_fields[] = {
     FIELD(hrm_safe_options, report_timeout_ms),    FIELD(hrm_safe_options, retries),
     FIELD(hrm_safe_options, retry_delay_ms),       FIELD(hrm_safe_options, keep_generations),
     FIELD(hrm_safe_options, reserved),
-    FIELD(hrm_safe_options, max_size),
+    FIELD(hrm_safe_options, max_size),             FIELD(hrm_safe_options, plugin_name),
+    FIELD(hrm_safe_options, min_version),          FIELD(hrm_safe_options, version_dir),
+    FIELD(hrm_safe_options, manifest),
 };
-LAST(hrm_safe_options, max_size);
+LAST(hrm_safe_options, manifest);
 /* The library writes these, or knows their fields by their size. */
 LAST(hrm_error, message);
-LAST(hrm_event, reserved_pointer);
-LAST(hrm_candidate, snapshot_sha256);
+LAST(hrm_event, trusted_comment);
+LAST(hrm_candidate, reserved_pointer);
 LAST(hrm_statistics, missed);
 
 /* Whether a struct of this size has a part of a field only. */

@@ -134,12 +134,17 @@ type Event struct {
 	// SnapshotHash is the SHA-256 of Snapshot, 64 hexadecimal digits; also of the version
 	// that was Rejected, if it was copied.
 	SnapshotHash string
+	// TrustedComment is the trusted comment of the signature of Snapshot, or of its
+	// manifest, as printable text with a space for each tab. It was verified. Also of the
+	// version that was Rejected, if its signature holds; otherwise "".
+	TrustedComment string
 }
 
 func eventOf(e *engine.Event) Event {
 	return Event{Kind: Kind(e.Kind), Sequence: e.Sequence, Time: e.Time, FirstSeen: e.FirstSeen, ID: e.ID, Path: e.Path,
 		Generation: e.Generation, Health: HealthCode(e.Health), Message: e.Message,
-		Snapshot: e.Snapshot, SnapshotSize: e.SnapshotSize, SnapshotHash: e.SnapshotHash}
+		Snapshot: e.Snapshot, SnapshotSize: e.SnapshotSize, SnapshotHash: e.SnapshotHash,
+		TrustedComment: e.TrustedComment}
 }
 
 // Candidate is a version that a [Validator] is asked about.
@@ -152,6 +157,9 @@ type Candidate struct {
 	SnapshotSize int64  // in bytes
 	SnapshotHash string // SHA-256, 64 hexadecimal digits
 	Generation   uint64 // what Event.Generation will be, if no other version is delivered before
+	// TrustedComment is that of the signature, which was verified; see Event. "" without
+	// Safe.PublicKeys.
+	TrustedComment string
 }
 
 // Validator accepts a version (nil) or rejects it: the text of the error is the message

@@ -200,7 +200,8 @@ func (m *Manager) SetValidator(fn Validator, release func()) error {
 //
 // Errors: ErrInvalidArgument for an outcome that is not known, for an id that is not
 // enabled, and for a generation that was never delivered or whose snapshot is gone;
-// ErrNotSupported for a plugin without safe reload; ErrClosed; ErrPanic.
+// ErrNotSupported for a plugin without safe reload; ErrIO if the version cannot be
+// remembered in Safe.VersionDir, though the outcome is noted; ErrClosed; ErrPanic.
 //
 // See also [Outcome] and [Event].
 func (m *Manager) ReportReload(id string, generation uint64, outcome Outcome, message string) error {

@@ -150,11 +150,36 @@ type Safe struct {
 	// AllowList is a file of SHA-256 sums as sha256sum writes it, at most 16 MiB. A
 	// relative path is resolved when it is given.
 	AllowList *string
+	// ListNames, if true, rejects a file that AllowList has for another name: the last part
+	// of the name in its line must be the file's own.
+	ListNames *bool
 	// PublicKeys are keys of minisign, in base64. One of them must have signed each file.
 	PublicKeys []string
-	// Signature is the file of the plugin's signature; nil: its path + ".minisig". It needs
-	// PublicKeys. Not for Options.Safe.
+	// Signature is the file of the plugin's signature; nil: its path + ".minisig". With
+	// Manifest it is that of the manifest. It needs PublicKeys. Not for Options.Safe.
 	Signature *string
+	// Manifest is a file that lists the plugin and all its companion files, and nothing
+	// else, as sha256sum writes it in the plugin's directory: at most 1 MiB. It is signed
+	// in their place. It needs PublicKeys. Not for Options.Safe.
+	Manifest *string
+	// PluginName, if it is not nil, rejects a version whose signature is not for the plugin
+	// of this name: its trusted comment must begin with the word "plugin:" + PluginName.
+	// It needs PublicKeys. Not for Options.Safe.
+	PluginName *string
+	// MinVersion, if it is not nil, rejects a version that is older: 1 to 8 numbers with
+	// dots between them. The trusted comment must give the version among its first words:
+	// "version:1.2.3". It needs PublicKeys.
+	MinVersion *string
+	// RisingVersion, if true, rejects a version that is older than one that was delivered
+	// and did not fail, and one with the same number and another content. It needs
+	// PublicKeys, and the trusted comment as MinVersion does.
+	RisingVersion *bool
+	// VersionDir is where RisingVersion remembers, across restarts, the versions that were
+	// reported as ReloadOK or ReloadReleased. The directory is made if it is missing. One
+	// that exists must belong to the user and be closed to others. A file in it that is
+	// damaged, or that cannot be written, is an error of Enable and of ReportReload, and
+	// rejects. A relative path is resolved when it is given.
+	VersionDir *string
 	// StrictModes, if true, rejects a version if another user than this one or root owns,
 	// or may write to, the file, the allow-list, or a directory or link on the way to one
 	// of them.

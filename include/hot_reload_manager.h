@@ -338,6 +338,20 @@ typedef struct hrm_options {
 #define HRM_SAFE_NO_STRICT_MODES 16u
 /** hrm_safe_options.flags: exempts a plugin from #HRM_SAFE_ACCEPT_ON_TIMEOUT of its manager. */
 #define HRM_SAFE_REJECT_ON_TIMEOUT 32u
+/**
+ * hrm_safe_options.flags: reject a version that is older than one that was delivered and did not fail, and one with the same
+ * number and another content. The signature's trusted comment must give the version: "version:1.2.3" among its first words.
+ */
+#define HRM_SAFE_RISING_VERSION 64u
+/** hrm_safe_options.flags: exempts a plugin from #HRM_SAFE_RISING_VERSION of its manager. */
+#define HRM_SAFE_ANY_VERSION 128u
+/**
+ * hrm_safe_options.flags: reject a file that the allow-list has for another name. The last part of the name in the line of
+ * the list must be the file's own.
+ */
+#define HRM_SAFE_LIST_NAMES 256u
+/** hrm_safe_options.flags: exempts a plugin from #HRM_SAFE_LIST_NAMES of its manager. */
+#define HRM_SAFE_NO_LIST_NAMES 512u
 
 /** For validator_timeout_ms, report_timeout_ms, retries and max_size: none, whatever the manager has. */
 #define HRM_SAFE_NONE (-1)
@@ -361,8 +375,11 @@ typedef struct hrm_options {
  * A field that is named but empty is #HRM_ERR_INVALID_ARGUMENT, never "no safeguard": "", a list without entries, a list
  * with an empty entry. The message names the field. Only the list files may have no entries.
  *
- * A plugin's options can replace symbols, allow_list and public_keys of its manager, but cannot remove them. A plugin without
- * these safeguards needs another manager.
+ * A plugin's options can replace symbols, allow_list, public_keys, min_version and version_dir of its manager, but cannot
+ * remove them. A plugin without these safeguards needs another manager.
+ *
+ * What is compared with the trusted comment of a signature (plugin_name, min_version, #HRM_SAFE_RISING_VERSION) needs
+ * public_keys, and for a plugin with companion files also a manifest: otherwise #HRM_ERR_INVALID_ARGUMENT.
  *
  * With allow_list, public_keys or #HRM_SAFE_STRICT_MODES a version is also rejected if its image has the loader look for
  * libraries where others could put theirs ("$ORIGIN/../.." beyond the snapshot directory, relative paths, "/tmp"): what is
@@ -382,7 +399,10 @@ typedef struct hrm_safe_options {
     /** A file of SHA-256 sums as sha256sum writes it. A relative path is resolved when it is given; default none. */
     const char *allow_list;
     const char *const *public_keys; /**< NULL-terminated: minisign's. One of them must have signed the file; default none. */
-    /** The file of the signature; default: the plugin's path with .minisig appended. For one plugin, not for a manager. */
+    /**
+     * The file of the signature of the plugin, or of its manifest; default: the path of that file with .minisig appended.
+     * For one plugin, not for a manager.
+     */
     const char *signature;
     const void *reserved_pointer; /**< NULL. */
     int32_t validator_timeout_ms; /**< For one call of the validator; default #HRM_SAFE_NONE, otherwise 1..86400000. */
@@ -397,6 +417,28 @@ typedef struct hrm_safe_options {
      * Default #HRM_DEFAULT_MAX_SIZE, #HRM_SAFE_NONE (no limit), or 1 or more.
      */
     int64_t max_size;
+    /**
+     * Reject a version whose signature is not for this plugin: the trusted comment must begin with the word "plugin:" and
+     * this name. 1..255 bytes without spaces and control characters. For one plugin, not for a manager; default any.
+     */
+    const char *plugin_name;
+    /**
+     * Reject a version that is older: 1 to 8 numbers with dots between them. The trusted comment must give the version,
+     * "version:1.2.3", among its first words; default any.
+     */
+    const char *min_version;
+    /**
+     * Where #HRM_SAFE_RISING_VERSION remembers across restarts the versions that were reported as #HRM_RELOAD_OK or
+     * #HRM_RELOAD_RELEASED. It is made if it is missing; one that exists must belong to the user and be closed to others. A
+     * file in it that is damaged or cannot be written is an error. A relative path is resolved when it is given; default:
+     * versions are remembered while the plugin is enabled.
+     */
+    const char *version_dir;
+    /**
+     * A file that lists the plugin, all its companion files and nothing else, as sha256sum writes it in the plugin's
+     * directory. It is signed in their place. For one plugin, not for a manager; default: each file has a signature.
+     */
+    const char *manifest;
 } hrm_safe_options;
 
 /** \} */
@@ -524,7 +566,11 @@ typedef struct hrm_event {
     /** Safe reload, for a change: what to load instead of path; for a rollback: what to go back to; otherwise "". */
     const char *snapshot_path;
     const char *snapshot_sha256; /**< In hexadecimal, also of a version that was rejected; "" if there is none. */
-    const void *reserved_pointer; /**< NULL. */
+    /**
+     * The trusted comment of the signature, which was verified, also of a version that was rejected for another reason.
+     * Printable; a tab is given as a space. "" if no signature was asked for.
+     */
+    const char *trusted_comment;
 } hrm_event;
 
 /**
@@ -541,6 +587,8 @@ typedef struct hrm_candidate {
     const char *path;            /**< As registered. Do not read this file: it may have another version by now. */
     const char *snapshot_path;   /**< The copy that the host will load. Read this file. */
     const char *snapshot_sha256; /**< In hexadecimal. */
+    const char *trusted_comment; /**< Of the signature, which was verified. Printable. "" if no signature was asked for. */
+    const void *reserved_pointer; /**< NULL. */
 } hrm_candidate;
 
 /** The answer of a validator that rejects the version. Every answer except #HRM_ACCEPT rejects, 0 included. */
@@ -902,6 +950,8 @@ HRM_API int32_t HRM_CALL hrm_set_validator(hrm_manager *m, hrm_validator_fn fn, 
  * \retval HRM_ERR_INVALID_ARGUMENT  an unknown result, a plugin that is not enabled, or a generation that was never
  *                                   delivered or does not exist any more
  * \retval HRM_ERR_NOT_SUPPORTED     the plugin is enabled without safe reload
+ * \retval HRM_ERR_IO                the outcome is noted, but the version cannot be remembered in
+ *                                   hrm_safe_options.version_dir
  * \retval HRM_ERR_INVALID_HANDLE    not a manager
  * \retval HRM_ERR_FORKED            called in the child of a fork
  * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
@@ -1123,7 +1173,7 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
     { sizeof(hrm_enable_options), 0, 0, 0, NULL }
 /** For hrm_safe_options. */
 #define HRM_SAFE_OPTIONS_INIT                                                  \
-    { sizeof(hrm_safe_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(hrm_safe_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
 /** For hrm_statistics. */
 #define HRM_STATS_INIT                                                         \
     { sizeof(hrm_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,      \

@@ -21,6 +21,7 @@ void what_is_not_named_is_not_named_in_c()
     CHECK(c != nullptr && c->flags == 0 && c->files == nullptr && c->symbols == nullptr && c->allow_list == nullptr);
     CHECK(c->public_keys == nullptr && c->signature == nullptr && c->validator_timeout_ms == 0);
     CHECK(c->report_timeout_ms == 0 && c->retries == 0 && c->retry_delay_ms == 0 && c->keep_generations == 0 && c->max_size == 0);
+    CHECK(c->plugin_name == nullptr && c->min_version == nullptr && c->version_dir == nullptr && c->manifest == nullptr);
     CHECK(!empty.error());
 }
 
@@ -41,10 +42,20 @@ void what_is_named_is_named_in_c()
     o.retry_delay = 4ms;
     o.keep_generations = 5;
     o.max_size = 6000000000;
+    o.list_names = true;
+    o.rising_version = false;
+    o.manifest = "manifest";
+    o.plugin_name = "name";
+    o.min_version = "1.2";
+    o.version_dir = "versions";
     const SafeArguments named{o};
     const hrm_safe_options& c = *named.get();
     CHECK(!named.error());
-    CHECK_INT(c.flags, HRM_SAFE_IMAGE | HRM_SAFE_NO_STRICT_MODES | HRM_SAFE_ACCEPT_ON_TIMEOUT);
+    CHECK_INT(c.flags, HRM_SAFE_IMAGE | HRM_SAFE_NO_STRICT_MODES | HRM_SAFE_ACCEPT_ON_TIMEOUT | HRM_SAFE_LIST_NAMES | HRM_SAFE_ANY_VERSION);
+    CHECK_STR(c.manifest, "manifest");
+    CHECK_STR(c.plugin_name, "name");
+    CHECK_STR(c.min_version, "1.2");
+    CHECK_STR(c.version_dir, "versions");
     CHECK_STR(c.files[0], "a");
     CHECK_STR(c.files[1], "b");
     CHECK(c.files[2] == nullptr);
@@ -63,6 +74,8 @@ void what_is_named_is_named_in_c()
     none.image = false;
     none.strict_modes = true;
     none.accept_on_timeout = false;
+    none.list_names = false;
+    none.rising_version = true;
     none.validator_timeout = 0ms;
     none.report_timeout = 0ms;
     none.retries = 0;
@@ -70,7 +83,7 @@ void what_is_named_is_named_in_c()
     none.max_size = 0;
     const SafeArguments exempt{none};
     const hrm_safe_options& e = *exempt.get();
-    CHECK_INT(e.flags, HRM_SAFE_NO_IMAGE | HRM_SAFE_STRICT_MODES | HRM_SAFE_REJECT_ON_TIMEOUT);
+    CHECK_INT(e.flags, HRM_SAFE_NO_IMAGE | HRM_SAFE_STRICT_MODES | HRM_SAFE_REJECT_ON_TIMEOUT | HRM_SAFE_NO_LIST_NAMES | HRM_SAFE_RISING_VERSION);
     CHECK_INT(e.validator_timeout_ms, HRM_SAFE_NONE);
     CHECK_INT(e.report_timeout_ms, HRM_SAFE_NONE);
     CHECK_INT(e.retries, HRM_SAFE_NONE);
@@ -93,6 +106,8 @@ void named_but_empty_is_an_error()
         {"public_keys", [&](SafeOptions& o) { o.public_keys = empty_string; }},
         {"allow_list", [&](SafeOptions& o) { o.allow_list = ""; }},
         {"retry_delay", [&](SafeOptions& o) { o.retry_delay = 0ms; }},
+        {"version_dir", [&](SafeOptions& o) { o.version_dir = ""; }},
+        {"min_version", [&](SafeOptions& o) { o.min_version = ""; }},
     };
     const char* path = Plugin::put(in(scratch(), "plugin.so"));
     Manager m(quick());
@@ -111,6 +126,10 @@ void named_but_empty_is_an_error()
     EnableOptions mine;
     mine.safe.emplace().signature = "";
     CHECK(rejected(m.enable_hot_reload("p", path, mine), ErrorCode::InvalidParameters, "signature"));
+    mine.safe.emplace().manifest = "";
+    CHECK(rejected(m.enable_hot_reload("p", path, mine), ErrorCode::InvalidParameters, "manifest"));
+    mine.safe.emplace().plugin_name = "";
+    CHECK(rejected(m.enable_hot_reload("p", path, mine), ErrorCode::InvalidParameters, "plugin_name"));
     mine.safe.emplace().files.emplace({std::filesystem::path()});
     CHECK(rejected(m.enable_hot_reload("p", path, mine), ErrorCode::InvalidParameters, "files"));
     mine.safe.emplace().files.emplace();
@@ -251,6 +270,46 @@ void a_managers_times_and_numbers_hold_unless_the_plugin_names_them()
     CHECK_INT(unreported, 0);
 }
 
+// What the signer says reaches the validator and the event; the signature is that of capi/tests/statements.c.
+void the_trusted_comment_arrives()
+{
+    Manager m(quick(), Delivery::manual);
+    std::vector<Event> events;
+    std::string asked;
+    CHECK(m.set_event_callback([&](const Event& e) {
+               if (e.kind == EventKind::file_changed || e.kind == EventKind::rejected)
+                   events.push_back(e);
+           }).has_value());
+    CHECK(m.set_validator([&](const Candidate& c) -> std::optional<std::string> {
+               asked = c.trusted_comment;
+               return std::nullopt;
+           }).has_value());
+    const char* path = in(scratch(), "plugin.so");
+    write_bytes(path, "plugin v2\n", 10);
+    const std::string signature =
+        "untrusted comment: signature from minisign secret key\n"
+        "RUQBAAAAAAAAAONPYHtQM7p5Ovw5olHnPVEpsUsPr3Fkt7lnbpKWfhQQ1OVwngqO70G6yTzzFUJGdkZxeTSUUHLwTLQ6QVjrfgA=\n"
+        "trusted comment: plugin:greeter\tversion:2\n"
+        "7EvITwGx5olT+0gr4OLOvKWvOjR84lZCS6ljIUIvrvXZGdsDydg0KKaSlmDxIuOKrp8u4mB7YfD6AGm6pN7gCw==\n";
+    write_bytes((path + std::string(".minisig")).c_str(), signature.data(), signature.size());
+    EnableOptions mine;
+    mine.deliver_present = true;
+    mine.safe.emplace().public_keys = {"RWQBAAAAAAAAAItOU+f232FbfyjeucMszgp0NXsURuBdSA7AAG0xLO34"};
+    mine.safe->plugin_name = "greeter";
+    mine.safe->rising_version = true;
+    CHECK(m.enable_hot_reload("p", path, mine).has_value());
+    CHECK(pumped(m, [&] { return events.size() == 1; }));
+    CHECK(m.disable_hot_reload("p"));
+    mine.safe->plugin_name = "painter";
+    CHECK(m.enable_hot_reload("p", path, mine).has_value());
+    CHECK(pumped(m, [&] { return events.size() == 2; }));
+    for (const Event& e : events)
+        CHECK_STR(e.trusted_comment.c_str(), "plugin:greeter version:2");
+    CHECK_STR(asked.c_str(), "plugin:greeter version:2");
+    CHECK(events[0].kind == EventKind::file_changed && events[1].kind == EventKind::rejected);
+    check_has(events[1].message, "is for plugin \"greeter\", not for \"painter\"");
+}
+
 struct Silent : std::exception {
     const char* what() const noexcept override { return nullptr; }
 };
@@ -326,6 +385,7 @@ int main()
     RUN(named_but_empty_is_an_error);
     RUN(a_managers_safeguard_holds_unless_the_plugin_names_it);
     RUN(a_managers_times_and_numbers_hold_unless_the_plugin_names_them);
+    RUN(the_trusted_comment_arrives);
     RUN(whatever_goes_wrong_in_a_validator_is_a_rejection);
     RUN(a_reason_never_ends_inside_a_character);
     DONE();

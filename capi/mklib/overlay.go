@@ -239,6 +239,36 @@ func args(c int32, v **byte) {
 		new: `var forcegcperiod int64 = 1 << 61 // 73 years
 `,
 	},
+	// Nothing in the library decompresses a stranger's file. No section whose content is
+	// read may be compressed (core/internal/image).
+	{
+		dir: "debug/elf", file: "file.go",
+		old: `	"compress/zlib"
+`,
+	},
+	{
+		dir: "debug/elf", file: "file.go",
+		old: `	"internal/zstd"
+`,
+	},
+	{
+		dir: "debug/elf", file: "file.go",
+		old: `		zrd = zlib.NewReader
+
+	} else if`,
+		new: `
+	} else if`,
+	},
+	{
+		dir: "debug/elf", file: "file.go",
+		old: `	case COMPRESS_ZLIB:
+		zrd = zlib.NewReader
+	case COMPRESS_ZSTD:
+		zrd = func(r io.Reader) (io.ReadCloser, error) {
+			return io.NopCloser(zstd.NewReader(r)), nil
+		}
+`,
+	},
 }
 
 // overlay writes the patched copies of the runtime's files into dir and returns

@@ -16,7 +16,7 @@ import (
 func fakeGo(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "a folder with spaces")
-	for _, dir := range []string{"runtime", "internal/poll"} {
+	for _, dir := range []string{"runtime", "internal/poll", "debug/elf"} {
 		if err := os.MkdirAll(filepath.Join(root, "src", dir), 0o755); err != nil {
 			t.Fatal(err)
 		}

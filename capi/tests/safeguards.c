@@ -43,6 +43,12 @@ static void time_50(hrm_safe_options *s) { s->validator_timeout_ms = 50; }
 static void time_51(hrm_safe_options *s) { s->validator_timeout_ms = 51; }
 static void one_byte(hrm_safe_options *s) { s->max_size = 1; }
 static void nine_bytes(hrm_safe_options *s) { s->max_size = 9; }
+static void version_9(hrm_safe_options *s) { keys(s), s->min_version = "9"; }
+static void version_8(hrm_safe_options *s) { s->min_version = "8"; }
+static void rising(hrm_safe_options *s) { keys(s), s->flags |= HRM_SAFE_RISING_VERSION; }
+static void not_rising(hrm_safe_options *s) { s->flags |= HRM_SAFE_ANY_VERSION; }
+static void names(hrm_safe_options *s) { full_list(s), s->flags |= HRM_SAFE_LIST_NAMES; }
+static void no_names(hrm_safe_options *s) { s->flags |= HRM_SAFE_NO_LIST_NAMES; }
 static void late_is_good(hrm_safe_options *s) { time_50(s), s->flags |= HRM_SAFE_ACCEPT_ON_TIMEOUT; }
 static void late_is_bad(hrm_safe_options *s) { s->flags |= HRM_SAFE_REJECT_ON_TIMEOUT; }
 
@@ -53,6 +59,9 @@ static const rule rules[] = {
     {"allow_list", empty_list, "not in the allow-list", full_list, NULL},
     {"public_keys", keys, NULL, other_keys, "not among the given ones"},
     {"signature", keys, NULL, elsewhere, "nowhere.minisig"},
+    {"min_version", version_9, "does not give a version", version_8, "does not give a version"},
+    {"rising_version", rising, "does not give a version", not_rising, NULL},
+    {"list_names", names, "not for a file of this name", no_names, NULL},
     {"max_size", one_byte, "limit of 1 (", nine_bytes, "limit of 9 ("},
     {"validator_timeout_ms", time_50, "within 50ms", time_51, "within 51ms"},
     {"accept_on_timeout", late_is_good, NULL, late_is_bad, "within 50ms"},

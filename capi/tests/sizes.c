@@ -30,7 +30,9 @@ static const field safety[] = {
     FIELD(hrm_safe_options, report_timeout_ms),    FIELD(hrm_safe_options, retries),
     FIELD(hrm_safe_options, retry_delay_ms),       FIELD(hrm_safe_options, keep_generations),
     FIELD(hrm_safe_options, reserved),
-    FIELD(hrm_safe_options, max_size),
+    FIELD(hrm_safe_options, max_size),             FIELD(hrm_safe_options, plugin_name),
+    FIELD(hrm_safe_options, min_version),          FIELD(hrm_safe_options, version_dir),
+    FIELD(hrm_safe_options, manifest),
 };
 
 static int is_cut(size_t size, const field *fields, size_t n)
@@ -71,6 +73,7 @@ static hrm_safe_options full_safe(void)
     s.validator_timeout_ms = s.report_timeout_ms = 1000;
     s.retries = s.retry_delay_ms = s.keep_generations = 1;
     s.max_size = 1 << 20;
+    s.manifest = "manifest";
     return s;
 }
 

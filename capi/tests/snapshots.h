@@ -10,7 +10,7 @@
 typedef struct {
     int kind, health;
     uint64_t generation, size;
-    char path[512], snapshot[512], sha[80], message[512];
+    char path[512], snapshot[512], sha[80], message[512], comment[128];
     int version; /* what a reader found in the snapshot at the callback */
 } told;
 
@@ -18,7 +18,7 @@ static struct {
     pthread_mutex_t mu;
     int n, reloads;
     told ev[256];
-} r = {PTHREAD_MUTEX_INITIALIZER, 0, 0, {{0, 0, 0, 0, "", "", "", "", 0}}};
+} r = {PTHREAD_MUTEX_INITIALIZER, 0, 0, {{0, 0, 0, 0, "", "", "", "", "", 0}}};
 static int seen; /* of r.ev, by next() */
 
 static hrm_manager *m;
@@ -40,6 +40,7 @@ static HELPER void on_safe_event(const hrm_event *ev, void *arg)
     snprintf(t->snapshot, sizeof t->snapshot, "%s", ev->snapshot_path);
     snprintf(t->sha, sizeof t->sha, "%s", ev->snapshot_sha256);
     snprintf(t->message, sizeof t->message, "%s", ev->message);
+    snprintf(t->comment, sizeof t->comment, "%s", ev->trusted_comment);
     t->version = ev->snapshot_path[0] ? read_version(ev->snapshot_path) : -2;
     pthread_mutex_unlock(&r.mu);
 }

@@ -79,6 +79,8 @@ inline Candidate candidate_of(const hrm_candidate& c)
     candidate.snapshot_path = path_of(c.snapshot_path);
     candidate.snapshot_size = c.snapshot_size;
     candidate.snapshot_sha256 = c.snapshot_sha256;
+    if (c.struct_size > offsetof(hrm_candidate, trusted_comment))  // a library of a version before has no such field
+        candidate.trusted_comment = c.trusted_comment;
     candidate.generation = c.generation;
     return candidate;
 }
@@ -93,6 +95,7 @@ inline Event event_of(const hrm_event& e)
     event.snapshot_path = path_of(e.snapshot_path);
     event.snapshot_size = e.snapshot_size;
     event.snapshot_sha256 = e.snapshot_sha256;
+    event.trusted_comment = e.trusted_comment;
     event.sequence = e.sequence;
     event.generation = e.generation;
     event.first_seen = time_of(e.first_seen_ns);

@@ -71,6 +71,10 @@ def test_constants() -> None:
         "SAFE_NO_IMAGE",
         "SAFE_NO_STRICT_MODES",
         "SAFE_REJECT_ON_TIMEOUT",
+        "SAFE_RISING_VERSION",
+        "SAFE_ANY_VERSION",
+        "SAFE_LIST_NAMES",
+        "SAFE_NO_LIST_NAMES",
         "ACCEPT",
         "REJECT",
     ):

@@ -92,7 +92,8 @@ def test_a_strange_name_is_printed_harmlessly_and_passed_on_unchanged(strange: P
     lines = [first, running.line(), running.line()]
     assert [line.split()[1] for line in lines] == ["watching", "changed", "exec"]
     assert all(line.isprintable() for line in lines)
-    assert (strange.parent.parent / "passed").read_bytes() == os.fsencode(strange.name)
+    harmless = b"./" if strange.name.startswith("-") else b""  # no program takes it for an option
+    assert (strange.parent.parent / "passed").read_bytes() == harmless + os.fsencode(strange.name)
 
 
 def test_a_strange_name_survives_json(strange: Path, watch: Commands) -> None:

@@ -126,6 +126,88 @@ def test_strict_modes(make: Callable[..., Host], tmp_path: Path) -> None:
     holds_and_is_replaced(host, "exchange", SafeOptions(strict_modes=False))
 
 
+SIGNER = "RWQBAAAAAAAAAItOU+f232FbfyjeucMszgp0NXsURuBdSA7AAG0xLO34"
+"""The first key of core/internal/signtest, which made these signatures."""
+GREETER_1 = """untrusted comment: signature from minisign secret key
+RUQBAAAAAAAAAKT9udQSkGRhsqBQmcviszhq9wacEiwCHgc0qDs9RixmyPhkSuEoesnkW3Inu9tEKoEEztowvPWtfrfd5pnHOws=
+trusted comment: plugin:greeter version:1.0
+7m2yMdkb2y4mlXohFSMZ/4Y6TsD7+TCaDDHsDiuapLlJnG0mGAH97dF01QZ6atDo4P3IStNqPRyH1MuRb6XTBw==
+"""
+GREETER_2 = """untrusted comment: signature from minisign secret key
+RUQBAAAAAAAAAONPYHtQM7p5Ovw5olHnPVEpsUsPr3Fkt7lnbpKWfhQQ1OVwngqO70G6yTzzFUJGdkZxeTSUUHLwTLQ6QVjrfgA=
+trusted comment: plugin:greeter\tversion:2
+7EvITwGx5olT+0gr4OLOvKWvOjR84lZCS6ljIUIvrvXZGdsDydg0KKaSlmDxIuOKrp8u4mB7YfD6AGm6pN7gCw==
+"""
+MANIFEST = f"{SUM}d75a4a58732ef6d2f87d76278f2fab264a2ce7b56069473a52823f4067fdb6c9  words\n"
+OF_MANIFEST = """untrusted comment: signature from minisign secret key
+RUQBAAAAAAAAAJJhd+Loj+k523Z2tv6eubm/v73MTJYOIXaEL2EXUT/o2j3WcBM9Vfc+7QFZ7zweWLBrHG1J0S54Xv3puSJVKwo=
+trusted comment: plugin:greeter version:1
+Zplyw/J6BCpdAnua1Xviz5K4ZsyuenK2cL8s1Sb787cOW+CghnCDhow1okXQzTupiZGAxEgAj4dtQbs4HVW6DA==
+"""
+
+
+def test_list_names(make: Callable[..., Host], tmp_path: Path) -> None:
+    (tmp_path / "list").write_text(SUM.replace("plugin.so", "other.so"))
+    host = make(SafeOptions(allow_list=tmp_path / "list", list_names=True))
+    holds_and_is_replaced(host, "not for a file of this name", SafeOptions(list_names=False))
+
+
+def test_plugin_name_and_trusted_comment(make: Callable[..., Host], tmp_path: Path) -> None:
+    host = make(SafeOptions(public_keys=[SIGNER]))
+    (tmp_path / "plugin.so.minisig").write_text(GREETER_1)
+    asked: list[Candidate] = []
+
+    def validator(candidate: Candidate) -> bool:
+        asked.append(candidate)
+        return True
+
+    host.manager.set_validator(validator)
+    host.open("greeter", SafeOptions(plugin_name="greeter"))
+    assert host.await_event("greeter", EventKind.FILE_CHANGED).trusted_comment == "plugin:greeter version:1.0"
+    assert [candidate.trusted_comment for candidate in asked] == ["plugin:greeter version:1.0"]
+    host.open("painter", SafeOptions(plugin_name="painter"))
+    event = host.await_event("painter", EventKind.REJECTED)
+    assert 'is for plugin "greeter", not for "painter"' in event.message
+    assert event.trusted_comment == "plugin:greeter version:1.0"
+    host = make(SafeOptions())
+    host.open("unsigned", None)
+    assert host.await_event("unsigned", EventKind.FILE_CHANGED).trusted_comment == ""
+
+
+def test_min_version(make: Callable[..., Host], tmp_path: Path) -> None:
+    (tmp_path / "plugin.so.minisig").write_text(GREETER_1)
+    host = make(SafeOptions(public_keys=[SIGNER], min_version="1.0.1"))
+    holds_and_is_replaced(host, "version 1 is older than 1.0.1", SafeOptions(min_version="1"))
+
+
+def test_rising_version_and_version_dir(make: Callable[..., Host], tmp_path: Path) -> None:
+    safe = SafeOptions(public_keys=[SIGNER], rising_version=True, version_dir=tmp_path / "versions")
+    host = make(safe)
+    (tmp_path / "plugin.so.minisig").write_text(GREETER_2)
+    host.file.write_bytes(b"plugin v2\n")
+    host.open("p", None)
+    host.manager.report_reload("p", host.await_event("p", EventKind.FILE_CHANGED).generation)
+    host.manager.close()
+    (tmp_path / "plugin.so.minisig").write_text(GREETER_1)
+    host = make(safe)  # the first version is in place again
+    assert "version 1 is older than version 2" in host.verdict("p", None)
+    host.manager.disable_hot_reload("p")
+    assert host.verdict("p", SafeOptions(rising_version=False)) == ""
+    host.manager.disable_hot_reload("p")
+    assert host.verdict("p", SafeOptions(version_dir=tmp_path / "elsewhere")) == ""
+
+
+def test_manifest(make: Callable[..., Host], tmp_path: Path) -> None:
+    (tmp_path / "words").write_text("words 1\n")
+    (tmp_path / "manifest").write_text(MANIFEST)
+    (tmp_path / "manifest.minisig").write_text(OF_MANIFEST)
+    host = make(SafeOptions(public_keys=[SIGNER]))
+    safe = SafeOptions(files=["words"], manifest=tmp_path / "manifest", plugin_name="greeter")
+    assert host.verdict("whole", safe) == ""
+    (tmp_path / "words").write_text("words 2\n")
+    assert '"words" (SHA-256' in host.verdict("mixed", safe)
+
+
 def test_max_size(make: Callable[..., Host]) -> None:
     host = make(SafeOptions(max_size=1))
     holds_and_is_replaced(host, "limit of 1 ", SafeOptions(max_size=2**40))
@@ -213,6 +295,12 @@ def test_every_field_has_a_test_here() -> None:
         "retry_delay_ms",
         "keep_generations",
         "max_size",
+        "list_names",
+        "manifest",
+        "plugin_name",
+        "min_version",
+        "rising_version",
+        "version_dir",
     ]
     assert all(field.default is None for field in dataclasses.fields(SafeOptions))
 
@@ -228,6 +316,10 @@ EMPTY: list[tuple[str, Any]] = [
     ("symbols", [""]),
     ("symbols", ["plugin_init", ""]),
     ("files", [""]),
+    ("manifest", ""),
+    ("plugin_name", ""),
+    ("min_version", ""),
+    ("version_dir", b""),
 ]
 
 
@@ -250,6 +342,8 @@ def test_no_companion_files_are_no_error(make: Callable[..., Host]) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
+        ("rising_version", 1, "rising_version=1: expected True, False or None, got int"),
+        ("list_names", "", "list_names='': expected True, False or None, got str"),
         ("image", "", "image='': expected True, False or None, got str"),
         ("strict_modes", 0, "strict_modes=0: expected True, False or None, got int"),
         ("accept_on_timeout", "no", "accept_on_timeout='no': expected True, False or None, got str"),
@@ -280,6 +374,11 @@ def test_values_of_other_types_are_named_when_given(field: str, value: Any, mess
         ("keep_generations", 1001, "keep_generations.* 1001"),
         ("max_size", 2**63, "max_size=9223372036854775808 is out of range"),
         ("max_size", -2, "max_size of -2"),
+        ("plugin_name", "a\0b", r"plugin_name: b'a\\x00b' contains a NUL"),
+        ("plugin_name", "a b", 'plugin_name is "a b"'),
+        ("min_version", "1.x", 'min_version: "1.x" is no version'),
+        ("version_dir", "\ud800", r"version_dir: the path '\\ud800' cannot be encoded"),
+        ("manifest", "a\0b", r"manifest: b'a\\x00b' contains a NUL"),
     ],
 )
 def test_values_out_of_range_are_named_when_enabling(

@@ -84,6 +84,14 @@ private Q_SLOTS:
                                     << QByteArray("sums");
         QTest::newRow("public_keys") << Set([](SafeOptions& o) { o.public_keys = std::vector<std::string>{key}; })
                                      << none << QByteArray("1") << QByteArray("minisig");
+        QTest::newRow("rising_version") << Set([](SafeOptions& o) { o.rising_version = true; })
+                                        << Set([](SafeOptions& o) { o.rising_version = false; }) << QByteArray("1")
+                                        << QByteArray("there are no public_keys");
+        QTest::newRow("min_version") << Set([](SafeOptions& o) { o.min_version = "1.0"; }) << none << QByteArray("1")
+                                     << QByteArray("there are no public_keys");
+        QTest::newRow("list_names") << Set([](SafeOptions& o) { o.list_names = true; })
+                                    << Set([](SafeOptions& o) { o.list_names = false; }) << QByteArray("1")
+                                    << QByteArray("there is no allow_list");
     }
     void the_hosts_hold_for_every_plugin()
     {
@@ -108,7 +116,7 @@ private Q_SLOTS:
         }
         // Without it, and for a plugin that names the field, it does not hold.
         QVERIFY(!opened({}, something).contains(QLatin1String(why)));
-        if (own.image || own.strict_modes || own.symbols)
+        if (own.image || own.strict_modes || own.symbols || own.rising_version || own.list_names)
             QVERIFY(!opened(all, own).contains(QLatin1String(why)));
     }
 

@@ -56,4 +56,7 @@ type Event struct {
 	Snapshot     string
 	SnapshotSize int64
 	SnapshotHash string // SHA-256 in hexadecimal; also of what was Rejected
+	// TrustedComment is that of the signature, if there had to be one; also of what was
+	// Rejected, if its signature holds.
+	TrustedComment string
 }

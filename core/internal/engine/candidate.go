@@ -91,7 +91,13 @@ func (m *Engine) inspect(c *candidate, at func(string)) (*snapshot, error) {
 		return snap, errSuppressed
 	}
 	at(snap.Root)
-	if err := s.checks.Check(s.copies(snap), func() bool {
+	checks := s.checks
+	checks.Commented = func(comment string) { snap.comment = comment }
+	checks.Stated = func(st verify.Statement) error {
+		snap.statement = st
+		return m.admitVersion(s, st, at)
+	}
+	if err := checks.Check(s.copies(snap), func() bool {
 		at(snap.Root)
 		return stopped()
 	}); err != nil {
@@ -185,7 +191,7 @@ func (s *safeState) opened(f *os.File) error {
 func (s *safeState) copies(snap *snapshot) []verify.File {
 	var files []verify.File
 	for i, f := range snap.Files {
-		v := verify.File{Path: f.Path, Name: f.Name, Hash: f.Hash, Private: snap.Base}
+		v := verify.File{Path: f.Path, Name: f.Name, Listed: s.listed[i], Hash: f.Hash, Private: snap.Base}
 		if i < len(s.signatures) {
 			v.Signature = s.signatures[i]
 		}

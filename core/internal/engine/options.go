@@ -108,12 +108,15 @@ func (o *Options) normalize() error {
 			return err
 		}
 		safe := *o.Safe
-		if safe.AllowList != nil { // now, or a later chdir would move it
-			list, err := resolve(*safe.AllowList)
+		for _, path := range []**string{&safe.AllowList, &safe.VersionDir} {
+			if *path == nil {
+				continue
+			}
+			abs, err := resolve(**path) // now, or a later chdir would move it
 			if err != nil {
 				return err
 			}
-			safe.AllowList = &list
+			*path = &abs
 		}
 		o.Safe = &safe
 	}

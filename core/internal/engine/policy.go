@@ -4,7 +4,10 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/qtforge/hotreload/core/internal/verify"
 )
@@ -21,14 +24,22 @@ import (
 // AllowList, PublicKeys and Symbols of the manager can be replaced for a plugin,
 // not switched off.
 type Safe struct {
-	Files       []string // what else belongs to the plugin, relative to its directory; may be empty
-	Image       *bool    // reject files that are not complete images for this machine
-	Symbols     []string // that the image must export
-	AllowList   *string  // a file of SHA-256 sums
-	PublicKeys  []string // minisign's; one of them must have signed
-	Signature   *string  // not named: the plugin's path + ".minisig"
-	StrictModes *bool    // nobody else may be able to exchange the file
-	MaxSize     int64    // bytes of all files of the plugin, a larger version is rejected; SafeNone: no limit; by default DefaultMaxSize
+	Files      []string // what else belongs to the plugin, relative to its directory; may be empty
+	Image      *bool    // reject files that are not complete images for this machine
+	Symbols    []string // that the image must export
+	AllowList  *string  // a file of SHA-256 sums
+	ListNames  *bool    // the allow-list must give the file's name, too
+	PublicKeys []string // minisign's; one of them must have signed
+	Signature  *string  // not named: the path of the plugin, or of the manifest, + ".minisig"
+	Manifest   *string  // a signed list of all files of the plugin, in place of their signatures
+	PluginName *string  // that the trusted comment must give
+	MinVersion *string  // the oldest version that is accepted
+	// RisingVersion rejects a version that is older than one that was accepted, or
+	// has its number and another content.
+	RisingVersion *bool
+	VersionDir    *string // where the accepted versions are remembered across restarts; it is made if it is missing
+	StrictModes   *bool   // nobody else may be able to exchange the file
+	MaxSize       int64   // bytes of all files of the plugin, a larger version is rejected; SafeNone: no limit; by default DefaultMaxSize
 
 	ValidatorTimeout time.Duration // SafeNone: none, the default
 	AcceptOnTimeout  *bool         // what a timeout means; otherwise the version is rejected
@@ -57,8 +68,15 @@ type policy struct {
 	image       bool
 	symbols     []string
 	allowList   string // "" = none
+	listNames   bool
 	publicKeys  []string
 	signature   string // "" = beside each file
+	manifest    string // "" = none
+	pluginName  string // "" = any
+	minVersion  string // "" = any
+	rising      bool
+	risingNamed bool   // rising, or its opposite, was asked for
+	versionDir  string // "" = not remembered
 	strictModes bool
 	maxSize     int64 // 0 = no limit
 
@@ -88,8 +106,15 @@ func mergeSafe(manager, plugin *Safe) *policy {
 		image:       value(p.Image, m.Image),
 		symbols:     list(p.Symbols, m.Symbols),
 		allowList:   value(p.AllowList, m.AllowList),
+		listNames:   value(p.ListNames, m.ListNames),
 		publicKeys:  list(p.PublicKeys, m.PublicKeys),
 		signature:   value(p.Signature, m.Signature),
+		manifest:    value(p.Manifest, m.Manifest),
+		pluginName:  value(p.PluginName, m.PluginName),
+		minVersion:  value(p.MinVersion, m.MinVersion),
+		rising:      value(p.RisingVersion, m.RisingVersion),
+		risingNamed: p.RisingVersion != nil || m.RisingVersion != nil,
+		versionDir:  value(p.VersionDir, m.VersionDir),
 		strictModes: value(p.StrictModes, m.StrictModes),
 		maxSize:     number(p.MaxSize, m.MaxSize, DefaultMaxSize),
 
@@ -159,10 +184,13 @@ func (s *Safe) check() error {
 	for _, t := range []struct {
 		name string
 		text *string
-	}{{"allow_list", s.AllowList}, {"signature", s.Signature}} {
+	}{{"allow_list", s.AllowList}, {"signature", s.Signature}, {"manifest", s.Manifest}, {"version_dir", s.VersionDir}} {
 		if t.text != nil && *t.text == "" {
-			return fail(ErrInvalidArgument, "%s is an empty string; name a file, or leave the field out", t.name)
+			return fail(ErrInvalidArgument, "%s is an empty string; name a file or directory, or leave the field out", t.name)
 		}
+	}
+	if err := s.checkStatement(); err != nil {
+		return err
 	}
 	for _, l := range []struct {
 		name    string
@@ -186,8 +214,55 @@ func (s *Safe) check() error {
 
 // checkForAll is check for the Safe of a manager.
 func (s *Safe) checkForAll() error {
-	if len(s.Files) > 0 || s.Signature != nil {
-		return fail(ErrInvalidArgument, "files and signature belong to one plugin; give them when enabling it")
+	if len(s.Files) > 0 || s.Signature != nil || s.Manifest != nil || s.PluginName != nil {
+		return fail(ErrInvalidArgument, "files, signature, manifest and plugin_name belong to one plugin; give them when enabling it")
 	}
 	return s.check()
+}
+
+// checkStatement is check for what a trusted comment is compared with.
+func (s *Safe) checkStatement() error {
+	if s.PluginName != nil && !isWord(*s.PluginName) {
+		return fail(ErrInvalidArgument, "plugin_name is %q; give a name of 1 to %d characters without spaces and control characters, as it stands in the trusted comment", *s.PluginName, maxIDLen)
+	}
+	if s.MinVersion != nil {
+		if _, err := verify.ParseVersion(*s.MinVersion); err != nil {
+			return fail(ErrInvalidArgument, "min_version: %v", err)
+		}
+	}
+	return nil
+}
+
+// isWord reports whether a text can be a word of a trusted comment.
+func isWord(text string) bool {
+	return text != "" && len(text) <= maxIDLen && utf8.ValidString(text) &&
+		!strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+}
+
+// checkTogether says which field of a policy needs another one. Each was checked.
+func (o *policy) checkTogether() error {
+	statement := ""
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{{"plugin_name", o.pluginName != ""}, {"min_version", o.minVersion != ""}, {"rising_version", o.rising}} {
+		if f.given && statement == "" {
+			statement = f.name
+		}
+	}
+	switch {
+	case o.signature != "" && o.publicKeys == nil:
+		return fail(ErrInvalidArgument, "signature is %q, but there are no public_keys", o.signature)
+	case o.manifest != "" && o.publicKeys == nil:
+		return fail(ErrInvalidArgument, "manifest is %q, but there are no public_keys, so that nobody could have signed it", o.manifest)
+	case statement != "" && o.publicKeys == nil:
+		return fail(ErrInvalidArgument, "%s is compared with the trusted comment of a signature, but there are no public_keys", statement)
+	case statement != "" && len(o.files) > 0 && o.manifest == "":
+		return fail(ErrInvalidArgument, "%s with companion files needs a manifest, which is signed for all of them together", statement)
+	case o.listNames && o.allowList == "":
+		return fail(ErrInvalidArgument, "list_names is asked for, but there is no allow_list")
+	case o.versionDir != "" && !o.risingNamed:
+		return fail(ErrInvalidArgument, "version_dir is %q, but nothing is remembered there without rising_version", o.versionDir)
+	}
+	return nil
 }

@@ -29,6 +29,12 @@ var eachField = map[string]named{
 	"AllowList":           {func(s *Safe) { s.AllowList = new("m") }, func(s *Safe) { s.AllowList = new("p") }, "allowList", "m", "p", ""},
 	"PublicKeys":          {func(s *Safe) { s.PublicKeys = []string{keyText} }, func(s *Safe) { s.PublicKeys = []string{otherKey} }, "publicKeys", []string{keyText}, []string{otherKey}, []string(nil)},
 	"Signature":           {nil, func(s *Safe) { s.Signature = new("p") }, "signature", nil, "p", ""},
+	"ListNames":           {func(s *Safe) { s.ListNames = new(true) }, func(s *Safe) { s.ListNames = new(false) }, "listNames", true, false, false},
+	"Manifest":            {nil, func(s *Safe) { s.Manifest = new("p") }, "manifest", nil, "p", ""},
+	"PluginName":          {nil, func(s *Safe) { s.PluginName = new("p") }, "pluginName", nil, "p", ""},
+	"MinVersion":          {func(s *Safe) { s.MinVersion = new("1") }, func(s *Safe) { s.MinVersion = new("2") }, "minVersion", "1", "2", ""},
+	"RisingVersion":       {func(s *Safe) { s.RisingVersion = new(true) }, func(s *Safe) { s.RisingVersion = new(false) }, "rising", true, false, false},
+	"VersionDir":          {func(s *Safe) { s.VersionDir = new("m") }, func(s *Safe) { s.VersionDir = new("p") }, "versionDir", "m", "p", ""},
 	"StrictModes":         {func(s *Safe) { s.StrictModes = new(true) }, func(s *Safe) { s.StrictModes = new(false) }, "strictModes", true, false, false},
 	"MaxSize":             {func(s *Safe) { s.MaxSize = 2 }, func(s *Safe) { s.MaxSize = 1 }, "maxSize", 2, 1, DefaultMaxSize},
 	"no MaxSize":          {func(s *Safe) { s.MaxSize = 2 }, func(s *Safe) { s.MaxSize = SafeNone }, "maxSize", 2, 0, DefaultMaxSize},
@@ -148,12 +154,19 @@ func TestASafeguardThatIsNamedButEmptyIsAnError(t *testing.T) {
 		"symbols contains an empty entry":       {Symbols: []string{""}},
 		"signature":                             {Signature: new(""), PublicKeys: []string{keyText}},
 		"files contains an empty entry (number": {Files: []string{"a", ""}},
+		"manifest":                              {Manifest: new(""), PublicKeys: []string{keyText}},
+		"version_dir":                           {VersionDir: new(""), RisingVersion: new(true), PublicKeys: []string{keyText}},
+		"plugin_name is \"\"":                   {PluginName: new(""), PublicKeys: []string{keyText}},
+		"plugin_name is \"a b\"":                {PluginName: new("a b"), PublicKeys: []string{keyText}},
+		"plugin_name is \"a\\n\"":               {PluginName: new("a\n"), PublicKeys: []string{keyText}},
+		"min_version: \"\" is no version":       {MinVersion: new(""), PublicKeys: []string{keyText}},
+		"min_version: \"1.x\" is no version":    {MinVersion: new("1.x"), PublicKeys: []string{keyText}},
 	} {
 		err := m.Enable("p", file, EnableOptions{Safe: &s})
 		if !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s, of a plugin: %v", field, err)
 		}
-		if s.Files != nil || s.Signature != nil {
+		if s.Files != nil || s.Signature != nil || s.Manifest != nil || s.PluginName != nil {
 			continue
 		}
 		all, err := New(Options{ForcePolling: true, Safe: &s})
@@ -170,5 +183,43 @@ func TestASafeguardThatIsNamedButEmptyIsAnError(t *testing.T) {
 	none := Safe{Files: []string{}}
 	if err := none.check(); err != nil {
 		t.Errorf("no further files are no missing safeguard: %v", err)
+	}
+}
+
+// A safeguard without what it needs is an error, not a pass.
+func TestASafeguardWithoutWhatItNeedsIsAnError(t *testing.T) {
+	m, err := New(Options{ForcePolling: true, SnapshotDir: new(filepath.Join(t.TempDir(), "snapshots"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	file := filepath.Join(t.TempDir(), "plugin.so")
+	if err := os.WriteFile(file, []byte("v1"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	keys := []string{keyText}
+	for want, s := range map[string]Safe{
+		"signature is \"s\", but":                         {Signature: new("s")},
+		"manifest is \"m\", but":                          {Manifest: new("m")},
+		"plugin_name is compared":                         {PluginName: new("p")},
+		"min_version is compared":                         {MinVersion: new("1")},
+		"rising_version is compared":                      {RisingVersion: new(true)},
+		"plugin_name with companion files needs":          {PluginName: new("p"), PublicKeys: keys, Files: []string{"a"}},
+		"min_version with companion files needs":          {MinVersion: new("1"), PublicKeys: keys, Files: []string{"a"}},
+		"rising_version with companion files needs":       {RisingVersion: new(true), PublicKeys: keys, Files: []string{"a"}},
+		"list_names is asked for, but":                    {ListNames: new(true)},
+		"version_dir is \"v\", but nothing is remembered": {VersionDir: new("v"), PublicKeys: keys},
+	} {
+		err := m.Enable("p", file, EnableOptions{Safe: &s})
+		if !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	if _, err := New(Options{Safe: &Safe{PluginName: new("p")}}); !errors.Is(err, ErrInvalidArgument) || !strings.Contains(err.Error(), "plugin_name belong") {
+		t.Errorf("a name for every plugin: %v", err)
+	}
+	exempt := &Safe{VersionDir: new("v"), RisingVersion: new(false)}
+	if err := m.Enable("p", file, EnableOptions{Safe: exempt}); err != nil {
+		t.Errorf("a plugin that is exempt: %v", err)
 	}
 }

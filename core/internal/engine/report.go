@@ -20,22 +20,31 @@ func (m *Engine) ReportReload(id string, generation uint64, outcome Outcome, mes
 	if outcome < ReloadOK || outcome > ReloadReleased {
 		return fail(ErrInvalidArgument, "the result %d is neither 1 (ok), 2 (failed) nor 3 (released)", outcome)
 	}
+	s, snap, err := m.noteOutcome(id, generation, outcome, message)
+	if err != nil || outcome == ReloadFailed {
+		return err
+	}
+	return s.acceptVersion(snap)
+}
+
+// noteOutcome is ReportReload but for what may block.
+func (m *Engine) noteOutcome(id string, generation uint64, outcome Outcome, message string) (*safeState, *snapshot, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.usable(); err != nil {
-		return err
+		return nil, nil, err
 	}
 	p := m.plugins.lookup(id)
 	switch {
 	case p == nil:
-		return fail(ErrInvalidArgument, "plugin %q is not enabled", id)
+		return nil, nil, fail(ErrInvalidArgument, "plugin %q is not enabled", id)
 	case p.safe == nil:
-		return fail(ErrNotSupported, "plugin %q is enabled without safe reload; give it safe options", id)
+		return nil, nil, fail(ErrNotSupported, "plugin %q is enabled without safe reload; give it safe options", id)
 	}
 	s := p.safe
 	o := s.deliveredAs(generation)
 	if o == nil {
-		return fail(ErrInvalidArgument, "plugin %q: generation %d is not known (any more); the latest is %d", id, generation, p.generation)
+		return nil, nil, fail(ErrInvalidArgument, "plugin %q: generation %d is not known (any more); the latest is %d", id, generation, p.generation)
 	}
 	o.stopWatchdog()
 	switch outcome {
@@ -55,7 +64,7 @@ func (m *Engine) ReportReload(id string, generation uint64, outcome Outcome, mes
 		m.discardLocked(o.snap)
 	}
 	m.turn()
-	return nil
+	return s, o.snap, nil
 }
 
 // reloadFailed remembers the bytes and offers the last good version.
@@ -120,6 +129,7 @@ func (m *Engine) forgetDamaged(p *plugin, at func(string)) {
 // nameIn makes the event name the snapshot.
 func (o *deliveredVersion) nameIn(ev *Event) {
 	ev.Generation = o.generation
+	ev.TrustedComment = o.snap.comment
 	own := o.snap.Files[0]
 	ev.Snapshot, ev.SnapshotSize, ev.SnapshotHash = own.Path, own.Size, hex.EncodeToString(own.Hash[:])
 }

@@ -38,6 +38,7 @@ type safeState struct {
 	o              *policy
 	checks         verify.Policy
 	files          []snapshots.Member // the plugin's own first
+	listed         []string           // their names in a manifest
 	signatures     []string           // of each of them
 	evidence       []string           // signatures and allow-list: their change is a reason to check again
 	companionPaths []string           // companion files and evidence, in the order of files and evidence
@@ -52,6 +53,8 @@ type safeState struct {
 	again      time.Duration
 	timer      *time.Timer // when to check again
 	discarded  bool
+
+	accepted *accepted // versions that may only rise; nil = any
 }
 
 // deliveredVersion is a generation that was delivered.
@@ -79,8 +82,8 @@ func (m *Engine) makeSafe(id, abs string, own *Safe) (*safeState, error) {
 	if o == nil {
 		return nil, nil
 	}
-	if o.signature != "" && o.publicKeys == nil {
-		return nil, fail(ErrInvalidArgument, "signature is %q, but there are no public_keys", o.signature)
+	if err := o.checkTogether(); err != nil {
+		return nil, err
 	}
 	if err := m.openStore(); err != nil {
 		return nil, err
@@ -93,6 +96,9 @@ func (m *Engine) makeSafe(id, abs string, own *Safe) (*safeState, error) {
 		s.companionPaths = append(s.companionPaths, f.Path)
 	}
 	s.companionPaths = append(s.companionPaths, s.evidence...)
+	if s.accepted, err = openAccepted(id, o); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -120,6 +126,13 @@ func (m *Engine) newSafeState(id, abs string, o *policy) (*safeState, error) {
 	if s.files, err = snapshots.Layout(paths); err != nil {
 		return nil, fail(ErrInvalidPath, "%v", err)
 	}
+	for _, f := range s.files {
+		name, err := filepath.Rel(filepath.Dir(paths[0]), f.Path)
+		if err != nil {
+			return nil, fail(ErrInvalidPath, "plugin %q: %v", id, err)
+		}
+		s.listed = append(s.listed, filepath.ToSlash(name))
+	}
 	s.files[0].Path = abs // as it is walked: not cleaned across links
 	for _, k := range o.publicKeys {
 		key, err := verify.ParseKey(k)
@@ -128,7 +141,14 @@ func (m *Engine) newSafeState(id, abs string, o *policy) (*safeState, error) {
 		}
 		s.checks.Keys = append(s.checks.Keys, key)
 	}
-	if len(s.checks.Keys) > 0 {
+	switch {
+	case o.manifest != "":
+		sig := o.signature
+		if sig == "" {
+			sig = o.manifest + signatureSuffix
+		}
+		s.evidence = append(s.evidence, o.manifest, sig)
+	case len(s.checks.Keys) > 0:
 		for i, f := range s.files {
 			sig := f.Path + signatureSuffix
 			if i == 0 && o.signature != "" {
@@ -149,9 +169,18 @@ func (m *Engine) newSafeState(id, abs string, o *policy) (*safeState, error) {
 			return nil, err
 		}
 	}
+	if o.manifest != "" {
+		s.checks.Manifest, s.checks.ManifestSignature = s.evidence[0], s.evidence[1]
+	}
 	copy(s.signatures, s.evidence)
 	if o.allowList != "" {
 		s.checks.AllowList = s.evidence[len(s.evidence)-1]
+	}
+	s.checks.ListNames, s.checks.Name, s.checks.Versions = o.listNames, o.pluginName, o.rising || o.minVersion != ""
+	if o.minVersion != "" {
+		if s.checks.MinVersion, err = verify.ParseVersion(o.minVersion); err != nil {
+			return nil, fail(ErrInvalidArgument, "%v", err)
+		}
 	}
 	s.checks.Image, s.checks.Symbols = o.image || m.opts.CheckImage, o.symbols
 	if o.strictModes {

@@ -11,12 +11,15 @@ import (
 
 	"github.com/qtforge/hotreload/core/internal/deliver"
 	snapshots "github.com/qtforge/hotreload/core/internal/snapshot"
+	"github.com/qtforge/hotreload/core/internal/verify"
 )
 
 // snapshot is a copy of a version.
 type snapshot struct {
 	snapshots.Snapshot
-	asked *deliver.Slot[Validator] // of whom it was asked, nil = of nobody; behind Engine.mu once it was validated
+	comment   string                   // of its signer, once the signature holds
+	statement verify.Statement         // likewise, if it fits
+	asked     *deliver.Slot[Validator] // of whom it was asked, nil = of nobody; behind Engine.mu once it was validated
 
 	// Behind Engine.mu.
 	holders   int  // that still use its files

@@ -146,6 +146,7 @@ func (m *Engine) reject(c *candidate, r *verify.Rejection) {
 	ev := Event{Kind: Rejected, ID: p.id, Path: p.registeredPath(), Message: why}
 	if c.snap != nil {
 		own := c.snap.Files[0]
+		ev.TrustedComment = c.snap.comment
 		ev.SnapshotSize, ev.SnapshotHash = own.Size, hex.EncodeToString(own.Hash[:])
 	}
 	if mark := ev.SnapshotHash + " " + why; mark != s.rejected {

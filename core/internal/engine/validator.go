@@ -20,6 +20,8 @@ type Candidate struct {
 	SnapshotSize int64
 	SnapshotHash string // SHA-256 in hexadecimal
 	Generation   uint64 // the one it will be if nothing comes in between
+	// TrustedComment is that of the signature, which was verified; "" if none had to be.
+	TrustedComment string
 }
 
 // Validator accepts (nil) or rejects a version. It runs on a goroutine of the
@@ -84,7 +86,8 @@ func (m *Engine) callValidator(c *candidate) error {
 	v.asking = &run{p: c.p}
 	m.mu.Unlock()
 	asked := Candidate{ID: c.p.id, Path: c.p.registeredPath(), Snapshot: c.snap.Files[0].Path, SnapshotSize: c.snap.Files[0].Size,
-		SnapshotHash: hex.EncodeToString(c.snap.Files[0].Hash[:]), Generation: c.generation}
+		SnapshotHash: hex.EncodeToString(c.snap.Files[0].Hash[:]), Generation: c.generation,
+		TrustedComment: c.snap.comment}
 	verdict, returned := make(chan error, 1), make(chan struct{})
 	m.spawn(func() {
 		runtime.LockOSThread()

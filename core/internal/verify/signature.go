@@ -40,26 +40,20 @@ func ParseKey(text string) (Key, error) {
 	return key, nil
 }
 
-// checkSignature rejects a file without a valid signature of one of the keys.
-func (p *Policy) checkSignature(file File, stopped func() bool) error {
-	f, err := openEvidence(file.Signature)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Reject("there is no signature %q", file.Signature)
-	}
+// checkSignature rejects a file without a valid signature of one of the keys, and
+// returns the trusted comment of the signature.
+func (p *Policy) checkSignature(file File, stopped func() bool) (comment string, err error) {
+	return p.verifySignature(file.Signature, func(algorithm [2]byte) ([]byte, error) {
+		return signedMessage(file, algorithm, stopped)
+	}, stopped)
+}
+
+// verifySignature rejects what has no valid signature at path of one of the keys.
+// message returns what a signature of an algorithm signs.
+func (p *Policy) verifySignature(path string, message func(algorithm [2]byte) ([]byte, error), stopped func() bool) (comment string, err error) {
+	sig, err := readSignature(path, stopped)
 	if err != nil {
-		return Reject("the signature cannot be read: %v", err)
-	}
-	defer f.Close()
-	text, err := readAll(f, maxSignature, stopped)
-	if errors.Is(err, fsys.ErrStopped) {
-		return err
-	}
-	if err != nil {
-		return Reject("the signature cannot be read: %v", err)
-	}
-	sig, err := minisign.DecodeSignature(string(text)) // whose errors quote nothing
-	if err != nil {
-		return Reject("the signature %q is malformed: %v", file.Signature, err)
+		return "", err
 	}
 	var keys []Key
 	for _, k := range p.Keys {
@@ -68,20 +62,46 @@ func (p *Policy) checkSignature(file File, stopped func() bool) error {
 		}
 	}
 	if len(keys) == 0 {
-		return Reject("the signature %q does not hold: its key is not among the given ones (%s)", file.Signature, numbers(p.Keys))
+		return "", Reject("the signature %q does not hold: its key is not among the given ones (%s)", path, numbers(p.Keys))
 	}
-	message, err := signedMessage(file, sig.SignatureAlgorithm, stopped)
+	signed, err := message(sig.SignatureAlgorithm)
 	if err != nil {
-		return err
+		return "", err
 	}
-	sig.SignatureAlgorithm = ofFile // message is hashed already; the library would hash it in memory
+	sig.SignatureAlgorithm = ofFile // signed is hashed already; the library would hash it in memory
 	for _, k := range keys {
 		var ok bool
-		if ok, err = k.Verify(message, sig); ok && err == nil {
-			return nil
+		if ok, err = k.Verify(signed, sig); ok && err == nil {
+			return strings.TrimPrefix(sig.TrustedComment, trustedPrefix), nil
 		}
 	}
-	return Reject("the signature %q does not hold: %v", file.Signature, err)
+	return "", Reject("the signature %q does not hold: %v", path, err)
+}
+
+// trustedPrefix is what the line of a trusted comment begins with, not signed itself.
+const trustedPrefix = "trusted comment: "
+
+// readSignature reads and parses the signature at path.
+func readSignature(path string, stopped func() bool) (sig minisign.Signature, err error) {
+	f, err := openEvidence(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return sig, Reject("there is no signature %q", path)
+	}
+	if err != nil {
+		return sig, Reject("the signature cannot be read: %v", err)
+	}
+	defer f.Close()
+	text, err := readAll(f, maxSignature, stopped)
+	if errors.Is(err, fsys.ErrStopped) {
+		return sig, err
+	}
+	if err != nil {
+		return sig, Reject("the signature cannot be read: %v", err)
+	}
+	if sig, err = minisign.DecodeSignature(string(text)); err != nil { // whose errors quote nothing
+		return sig, Reject("the signature %q is malformed: %v", path, err)
+	}
+	return sig, nil
 }
 
 // signedMessage is what a signature of that algorithm signs.
@@ -107,7 +127,11 @@ func signedMessage(file File, algorithm [2]byte, stopped func() bool) (message [
 		}
 		return readAll(f, maxLegacy, stopped)
 	}
-	return nil, Reject("the signature %q is of an unknown algorithm; sign the file with minisign", file.Signature)
+	return nil, unknownAlgorithm(file.Signature)
+}
+
+func unknownAlgorithm(path string) error {
+	return Reject("the signature %q is of an unknown algorithm; sign with minisign", path)
 }
 
 // numbers are the first keys' numbers as minisign shows them.

@@ -15,9 +15,22 @@ import (
 // be loaded from where it is.
 type Policy struct {
 	AllowList string   // path of a file of SHA-256 sums; "" = none
-	Keys      []Key    // one of them must have signed each file; none = no signatures
+	ListNames bool     // the line of the allow-list must give the file's name, too
+	Keys      []Key    // one of them must have signed each file, or the manifest; none = no signatures
 	Image     bool     // each file that begins as an image, and the first one in any case, must be complete
 	Symbols   []string // that the first file must export
+	// Manifest is the path of a list of all files that is signed in their place, and
+	// ManifestSignature that of its signature; "" = each file is signed.
+	Manifest, ManifestSignature string
+	Name                        string  // that the trusted comment must give; "" = any
+	Versions                    bool    // the trusted comment must give a version
+	MinVersion                  Version // the oldest that is accepted, if Versions
+	// Commented, if set, is given the trusted comment once the signature holds: printable,
+	// with a space for each tab.
+	Commented func(comment string)
+	// Stated, if set, is asked about what the signer says, once that fits the policy. Its
+	// error is Check's.
+	Stated func(Statement) error
 	// Strict, if set, says who else could exchange what stands at a path; "" if
 	// nobody could. It is StrictPath but in tests.
 	Strict func(path string) (why string)
@@ -27,8 +40,9 @@ type Policy struct {
 type File struct {
 	Path      string
 	Name      string    // in messages
+	Listed    string    // its name in a manifest: relative to the plugin's directory, with slashes
 	Hash      fsys.Hash // of its content
-	Signature string    // path of its signature, if there are keys
+	Signature string    // path of its signature, if there are keys and no manifest
 	// Private is a directory that holds the file and belongs to the user alone, with all
 	// directories in between. "" is the file's own directory.
 	Private string
@@ -65,10 +79,8 @@ func (p *Policy) Check(files []File, stopped func() bool) error {
 		}
 	}
 	if len(p.Keys) > 0 {
-		for _, f := range files {
-			if err := p.checkSignature(f, stopped); err != nil {
-				return err
-			}
+		if err := p.checkSignatures(files, stopped); err != nil {
+			return err
 		}
 	}
 	if err := p.checkImages(files, stopped); err != nil {
@@ -83,6 +95,32 @@ func (p *Policy) Check(files []File, stopped func() bool) error {
 		return checkSymbols(files[0].Path, p.Symbols, stopped)
 	}
 	return nil
+}
+
+// checkSignatures rejects files that are not signed, each or by their manifest, and what
+// the signer says of them if that does not fit.
+func (p *Policy) checkSignatures(files []File, stopped func() bool) error {
+	var comment string
+	signed, err := files[0].Hash, error(nil)
+	if p.Manifest != "" {
+		comment, signed, err = p.checkManifest(files, stopped)
+	} else {
+		comment, err = p.checkSignature(files[0], stopped)
+		for i := 1; i < len(files) && err == nil; i++ {
+			_, err = p.checkSignature(files[i], stopped)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if p.Commented != nil {
+		p.Commented(shown(comment))
+	}
+	version, err := p.examine(comment)
+	if err != nil || p.Stated == nil {
+		return err
+	}
+	return p.Stated(Statement{Version: version, Signed: signed})
 }
 
 // checkImages rejects images that cannot be loaded.

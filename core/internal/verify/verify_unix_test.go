@@ -96,26 +96,6 @@ func TestAnAllowListIsReadWithinItsLimit(t *testing.T) {
 	}
 }
 
-func FuzzAllowList(f *testing.F) {
-	const sum = "3bfc269594ef649228e9a74bab00f042efc91d5acc6fbee31a382e80d42388fe" // of "v1"
-	for _, s := range []string{sum, "# x\n\\" + sum + " *p\n", sum[1:], "\r\n\r" + sum + "\t", "", "\x00"} {
-		f.Add(s)
-	}
-	path, own := put(f, "list", ""), fileOf(f, put(f, "p", "v1"))
-	f.Fuzz(func(t *testing.T, list string) {
-		if err := os.WriteFile(path, []byte(list), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		err := (&Policy{AllowList: path}).Check([]File{own}, never)
-		switch {
-		case err == nil && !strings.Contains(strings.ToLower(list), sum):
-			t.Fatalf("%q allows what is not in it", list)
-		case err != nil && rejected(err) == "":
-			t.Fatalf("neither accepted nor rejected: %v", err)
-		}
-	})
-}
-
 // What is examined is the file that was opened, not what stands at its path by then.
 func TestStrictModesConcernTheOpenedFile(t *testing.T) {
 	h := newDir(t)

@@ -40,12 +40,18 @@ public:
         m_given = true;
         m_struct.flags = bit(options->image, HRM_SAFE_IMAGE, HRM_SAFE_NO_IMAGE) |
                          bit(options->strict_modes, HRM_SAFE_STRICT_MODES, HRM_SAFE_NO_STRICT_MODES) |
-                         bit(options->accept_on_timeout, HRM_SAFE_ACCEPT_ON_TIMEOUT, HRM_SAFE_REJECT_ON_TIMEOUT);
+                         bit(options->accept_on_timeout, HRM_SAFE_ACCEPT_ON_TIMEOUT, HRM_SAFE_REJECT_ON_TIMEOUT) |
+                         bit(options->rising_version, HRM_SAFE_RISING_VERSION, HRM_SAFE_ANY_VERSION) |
+                         bit(options->list_names, HRM_SAFE_LIST_NAMES, HRM_SAFE_NO_LIST_NAMES);
         m_struct.files = m_files.name(options->files, "entry of files", m_error);
         m_struct.symbols = m_symbols.name(options->symbols, "entry of symbols", m_error);
         m_struct.public_keys = m_keys.name(options->public_keys, "entry of public_keys", m_error);
         m_struct.allow_list = m_allow_list.name(options->allow_list, "allow_list", m_error);
         m_struct.signature = m_signature.name(options->signature, "signature", m_error);
+        m_struct.manifest = m_manifest.name(options->manifest, "manifest", m_error);
+        m_struct.plugin_name = m_plugin_name.name(options->plugin_name, "plugin_name", m_error);
+        m_struct.min_version = m_min_version.name(options->min_version, "min_version", m_error);
+        m_struct.version_dir = m_version_dir.name(options->version_dir, "version_dir", m_error);
         m_struct.validator_timeout_ms = or_none(options->validator_timeout);
         m_struct.report_timeout_ms = or_none(options->report_timeout);
         m_struct.retries = or_none(options->retries);
@@ -129,7 +135,7 @@ private:
     }
 
     List m_files, m_symbols, m_keys;
-    Text m_allow_list, m_signature;
+    Text m_allow_list, m_signature, m_manifest, m_plugin_name, m_min_version, m_version_dir;
     hrm_safe_options m_struct = HRM_SAFE_OPTIONS_INIT;
     Problem m_error;
     bool m_given = false;

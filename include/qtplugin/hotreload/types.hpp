@@ -41,7 +41,8 @@ inline constexpr std::chrono::milliseconds no_safety_check{-1};
  * named by giving it a value. A named field replaces the manager's; false exempts the plugin, and zero stands for none
  * where that is said below. A value that is named but empty (an empty path, list or entry of a list) is
  * ErrorCode::InvalidParameters, never "no safeguard"; only the list files may be empty. Strings must not contain a NUL.
- * A plugin's options can replace symbols, allow_list and public_keys of its manager, but cannot remove them.
+ * A plugin's options can replace symbols, allow_list, public_keys, min_version and version_dir of its manager, but cannot
+ * remove them.
  *
  * @threadsafety As for any value: one object is used by one thread at a time.
  * @since 1.0.0
@@ -54,9 +55,38 @@ struct SafeOptions {
     std::optional<bool> strict_modes;  ///< reject a file that other users could replace
     std::optional<std::vector<std::string>> symbols;      ///< what the image must export
     std::optional<std::filesystem::path> allow_list;      ///< a file of SHA-256 sums, as sha256sum writes it
+    std::optional<bool> list_names;  ///< reject a file that allow_list has for another name
     std::optional<std::vector<std::string>> public_keys;  ///< minisign's; one of them must have signed the file
-    /** The file of the signature; default: the plugin's path with .minisig appended. For one plugin, not for a manager. */
+    /**
+     * The file of the signature of the plugin, or of its manifest; default: the path of that file with .minisig appended. For
+     * one plugin, not for a manager.
+     */
     std::optional<std::filesystem::path> signature;
+    /**
+     * A file that lists the plugin, all its companion files and nothing else, as sha256sum writes it in the plugin's
+     * directory. It is signed in their place, and needs public_keys. For one plugin, not for a manager.
+     */
+    std::optional<std::filesystem::path> manifest;
+    /**
+     * Reject a version whose signature's trusted comment does not begin with the word "plugin:" and this name. It needs
+     * public_keys. For one plugin, not for a manager.
+     */
+    std::optional<std::string> plugin_name;
+    /**
+     * Reject an older version: 1 to 8 numbers with dots between them. The trusted comment must give the version among its
+     * first words, "version:1.2.3". It needs public_keys.
+     */
+    std::optional<std::string> min_version;
+    /**
+     * Reject a version that is older than one that was delivered and did not fail, and one with the same number and another
+     * content. It needs public_keys, and the trusted comment as min_version does.
+     */
+    std::optional<bool> rising_version;
+    /**
+     * Where rising_version remembers across restarts the versions that were reported as Outcome::ok or Outcome::released. It
+     * is made if it is missing, and must be the user's alone; default: remembered while the plugin is enabled.
+     */
+    std::optional<std::filesystem::path> version_dir;
     /** For one call of the validator, 1 to 86400000 ms; zero: none, which is the default. */
     std::optional<std::chrono::milliseconds> validator_timeout;
     std::optional<bool> accept_on_timeout;  ///< accept a version whose validator did not return in time
@@ -96,6 +126,7 @@ struct Candidate {
     std::filesystem::path snapshot_path;  ///< the copy that will be loaded
     std::uint64_t snapshot_size = 0;      ///< in bytes
     std::string snapshot_sha256;          ///< in hexadecimal
+    std::string trusted_comment;          ///< of the signature, which was verified; empty if none was asked for
     std::uint64_t generation = 0;         ///< the generation that it will have if no other version is delivered before it
 };
 
@@ -196,6 +227,7 @@ struct Event {
     std::filesystem::path snapshot_path;  ///< safe reload: what to load instead of path, or to go back to
     std::uint64_t snapshot_size = 0;      ///< in bytes
     std::string snapshot_sha256;          ///< in hexadecimal, also of a version that was rejected
+    std::string trusted_comment;  ///< of the signature, which was verified; empty if none was asked for
 };
 
 /**

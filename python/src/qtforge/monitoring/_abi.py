@@ -40,6 +40,10 @@ SAFE_ACCEPT_ON_TIMEOUT = 4
 SAFE_NO_IMAGE = 8
 SAFE_NO_STRICT_MODES = 16
 SAFE_REJECT_ON_TIMEOUT = 32
+SAFE_RISING_VERSION = 64
+SAFE_ANY_VERSION = 128
+SAFE_LIST_NAMES = 256
+SAFE_NO_LIST_NAMES = 512
 REJECT = 0
 ACCEPT = 1
 VERSION_MAJOR = 1
@@ -74,6 +78,10 @@ class SafeOptions(Structure):
         ("keep_generations", c_int32),
         ("reserved", c_int32),
         ("max_size", c_int64),
+        ("plugin_name", c_char_p),
+        ("min_version", c_char_p),
+        ("version_dir", c_char_p),
+        ("manifest", c_char_p),
     ]
 
 
@@ -118,7 +126,7 @@ class EventStruct(Structure):
         ("message", c_char_p),
         ("snapshot_path", c_char_p),
         ("snapshot_sha256", c_char_p),
-        ("reserved_pointer", c_void_p),
+        ("trusted_comment", c_char_p),
     ]
 
 
@@ -132,6 +140,8 @@ class CandidateStruct(Structure):
         ("path", c_char_p),
         ("snapshot_path", c_char_p),
         ("snapshot_sha256", c_char_p),
+        ("trusted_comment", c_char_p),
+        ("reserved_pointer", c_void_p),
     ]
 
 

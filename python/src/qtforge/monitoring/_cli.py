@@ -58,11 +58,12 @@ examples:
   qtforge-hotreload watch plugin.py settings.ini --exec 'make restart'
   qtforge-hotreload watch --once --timeout 60 build/libplugin.so && echo built
   qtforge-hotreload watch --json build/*.so | jq .path
+  qtforge-hotreload watch --exec 'make restart' -- *.so
 """
 
 EXEC = (
-    "run CMD with the shell after each change, one run at a time. HOTRELOAD_PATH is the file, HOTRELOAD_GENERATION the "
-    "number of its version, from 1. What changes during a run is reported once afterwards. CMD cannot read the "
+    "run CMD with the shell after each change, one run at a time. HOTRELOAD_PATH is the file (with ./ before a name "
+    "that begins with -), HOTRELOAD_GENERATION the number of its version, from 1. Quote it: \"$HOTRELOAD_PATH\". What changes during a run is reported once afterwards. CMD cannot read the "
     "terminal. What is left of CMD when this program ends is ended, too. With --json the output of CMD goes to "
     "standard error"
 )

@@ -21,6 +21,11 @@ PAUSE = 0.01  # seconds between two looks at a group that is ending
 KILLED = 2.0  # seconds for the system to end what was killed
 
 
+def no_option(path: str) -> str:
+    """The path, which no program takes for an option: whoever may write to a directory chooses the names in it."""
+    return os.path.join(os.curdir, path) if path.startswith("-") else path
+
+
 class Command:
     """Runs a shell command, one at a time.
 
@@ -49,7 +54,7 @@ class Command:
 
         Raises OSError if no process or no shell can be had. What the command leaves in the background runs on.
         """
-        environment = {**os.environ, "HOTRELOAD_PATH": change.path, "HOTRELOAD_GENERATION": str(change.generation)}
+        environment = {**os.environ, "HOTRELOAD_PATH": no_option(change.path), "HOTRELOAD_GENERATION": str(change.generation)}
         with self._signals.held():
             process = subprocess.Popen(
                 self.text,

@@ -181,4 +181,5 @@ def event_of(raw: Any) -> Event:
         snapshot_path=os.fsdecode(raw.snapshot_path),
         snapshot_size=raw.snapshot_size,
         snapshot_sha256=raw.snapshot_sha256.decode(),
+        trusted_comment=(raw.trusted_comment or b"").decode(),
     )

@@ -97,6 +97,8 @@ class Event:
     snapshot_size: int = 0
     snapshot_sha256: str = ""
     """In hexadecimal; also of what was rejected."""
+    trusted_comment: str = ""
+    """Of the signature, which was verified; printable, with a space for each tab. "" if none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

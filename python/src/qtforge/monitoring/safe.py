@@ -33,9 +33,9 @@ class SafeOptions:
 
     An empty value is an error, never "no safeguard": "" and [] are named, and enabling (or making the manager) fails
     with InvalidArgumentError. Only ``files`` may be empty. False exempts a plugin from the manager's image,
-    strict_modes or accept_on_timeout; 0 and SAFE_NONE exempt it from the manager's timeouts, retries, old
-    generations and size limit. The manager's symbols, allow_list and public_keys can be replaced, not switched off: a
-    plugin that is to have none of them needs another manager.
+    strict_modes, accept_on_timeout, rising_version or list_names; 0 and SAFE_NONE exempt it from the manager's timeouts,
+    retries, old generations and size limit. The manager's symbols, allow_list, public_keys, min_version and version_dir can
+    be replaced, not switched off: a plugin that is to have none of them needs another manager.
 
     Raises TypeError for a value of another type. Lists are copied: later changes of them have no effect.
     """
@@ -51,7 +51,7 @@ class SafeOptions:
     public_keys: Sequence[str] | None = None
     """minisign's; reject files that none of them has signed."""
     signature: StrPath | None = None
-    """Of this plugin's file; by default its path with .minisig appended."""
+    """Of this plugin's file, or of its manifest; by default the path of that with .minisig appended."""
     strict_modes: bool | None = None
     """Reject a file that a user other than its owner and root could exchange."""
     validator_timeout_ms: int | None = None
@@ -68,9 +68,24 @@ class SafeOptions:
     """Good generations kept beside the present one, up to 1000; 1 by default."""
     max_size: int | None = None
     """Bytes of all files of a plugin together; a larger version is rejected unread. 1 GiB by default, 0: no limit."""
+    list_names: bool | None = None
+    """Reject files that allow_list has for another name only."""
+    manifest: StrPath | None = None
+    """A file that lists the plugin, its companion files and nothing else, as sha256sum writes it in the plugin's directory.
+    It is signed in their place, so it needs public_keys."""
+    plugin_name: str | None = None
+    """Reject a version whose signature's trusted comment does not begin with the word "plugin:" and this name."""
+    min_version: str | None = None
+    """Reject an older version: 1 to 8 numbers with dots between them. The trusted comment must give the version among its
+    first words, "version:1.2.3"."""
+    rising_version: bool | None = None
+    """Reject a version older than one that was delivered and did not fail, and the same version with another content."""
+    version_dir: StrPath | None = None
+    """Where rising_version remembers across restarts what was reported as OK or RELEASED: a directory that is made if it is
+    missing, and that must be the user's alone. By default versions are remembered while the plugin is enabled."""
 
     def __post_init__(self) -> None:
-        for name in ("image", "strict_modes", "accept_on_timeout"):
+        for name in ("image", "strict_modes", "accept_on_timeout", "rising_version", "list_names"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, bool):
                 raise TypeError(f"SafeOptions: {name}={value!r}: expected True, False or None, got {_kind(value)}")
@@ -118,6 +133,8 @@ class Candidate:
     snapshot_size: int
     snapshot_sha256: str
     generation: int
+    trusted_comment: str = ""
+    """Of the signature, which was verified; printable, with a space for each tab. "" if none was asked for."""
 
 
 Validator = Callable[[Candidate], object]
@@ -134,13 +151,19 @@ def arguments(options: SafeOptions | None) -> Any:
         ctypes.sizeof(_abi.SafeOptions),
         _flag(options.image, _abi.SAFE_IMAGE, _abi.SAFE_NO_IMAGE)
         | _flag(options.strict_modes, _abi.SAFE_STRICT_MODES, _abi.SAFE_NO_STRICT_MODES)
-        | _flag(options.accept_on_timeout, _abi.SAFE_ACCEPT_ON_TIMEOUT, _abi.SAFE_REJECT_ON_TIMEOUT),
+        | _flag(options.accept_on_timeout, _abi.SAFE_ACCEPT_ON_TIMEOUT, _abi.SAFE_REJECT_ON_TIMEOUT)
+        | _flag(options.rising_version, _abi.SAFE_RISING_VERSION, _abi.SAFE_ANY_VERSION)
+        | _flag(options.list_names, _abi.SAFE_LIST_NAMES, _abi.SAFE_NO_LIST_NAMES),
         _list("files", options.files, _path),
         _list("symbols", options.symbols, _text),
         None if options.allow_list is None else _path("allow_list", options.allow_list),
         _list("public_keys", options.public_keys, _text),
         None if options.signature is None else _path("signature", options.signature),
     )
+    for name, encode in (("plugin_name", _text), ("min_version", _text), ("version_dir", _path), ("manifest", _path)):
+        value = getattr(options, name)
+        if value is not None:
+            setattr(raw, name, encode(name, value))
     for name, zero in _NUMBERS:
         value = getattr(options, name)
         if value == 0:
@@ -206,6 +229,7 @@ def candidate_of(raw: Any) -> Candidate:
         snapshot_size=raw.snapshot_size,
         snapshot_sha256=raw.snapshot_sha256.decode(),
         generation=raw.generation,
+        trusted_comment=(raw.trusted_comment or b"").decode() if raw.struct_size >= ctypes.sizeof(raw) else "",
     )
 
 
