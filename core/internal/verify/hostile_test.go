@@ -179,7 +179,7 @@ func fuzz(f *testing.F, seeds []string, ask func(t *testing.T, text string)) {
 
 // The short run of the fuzzers: damage of all kinds.
 func TestDamagedEvidenceIsReadWithinItsBounds(t *testing.T) {
-	const rounds = 1500
+	const rounds = 400
 	in, seed := newRoom(t), rand.Uint64()
 	for _, c := range []struct {
 		what    string
