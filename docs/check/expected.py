@@ -163,6 +163,7 @@ NATIVE: dict[str, Script] = {
         ],
         "interrupt",
     ),
+    "docs/security-model.md c 1": Script([Step("rejected: there is no signature .*plugin.so.minisig.*")], "enter"),
     "docs/packaging.md sh 1": Script([]),
     "docs/packaging.md sh 2": Script([CMAKE]),
     "include/hot_reload_canary.h c 1": Script([Step("it loads, and its init succeeds")], before=library(42)),
