@@ -219,6 +219,9 @@ func (m *Engine) notice(p *plugin, signs watch.Signs, now time.Time) {
 func (m *Engine) notify(p *plugin, signs watch.Signs, now time.Time) {
 	since := m.takeBack(p)
 	w := m.begin(p)
+	if !w.machine.Settling() {
+		w.overdue, w.explained = false, false
+	}
 	if c := w.candidate; c != nil {
 		since = m.supersede(w)
 	}

@@ -204,6 +204,7 @@ func (s *Set) become(d *dir, state watchState) {
 			s.asking += n
 		}
 	}
+	s.turnover++
 	count(-1)
 	d.state = state
 	count(1)
@@ -246,7 +247,6 @@ func (s *Set) unwatch(d *dir) {
 		}
 		return
 	}
-	s.turnover++
 	if s.withdraw(d) || was == watched || was == doubted {
 		s.orders = append(s.orders, Order{Path: d.path(), Remove: true})
 	}

@@ -88,14 +88,12 @@ func (s *Set) watchFile(f *file, fileSystem string) {
 
 func (s *Set) askForFile(f *file) {
 	f.asked = &asked{file: f}
-	s.turnover++
 	s.orders = append(s.orders, Order{Path: f.path, Files: true, asked: f.asked})
 }
 
 // answerFile takes over whether a file is watched.
 func (s *Set) answerFile(f *file, err error) {
 	f.asked = nil
-	s.turnover++
 	was := f.state
 	switch {
 	case err == nil:
@@ -109,6 +107,7 @@ func (s *Set) answerFile(f *file, err error) {
 		f.state = polled
 		s.report(true, "file", f.path, err.Error())
 	}
+	s.turnover++
 	for _, l := range f.leaves {
 		s.Touch(l, Differs) // what happened before the watch was not noticed
 	}
@@ -120,6 +119,7 @@ func (s *Set) dropFile(f *file) {
 		s.orders = append(s.orders, Order{Path: f.path, Remove: true})
 	}
 	f.asked = nil
+	s.turnover++
 	delete(s.files, f.id)
 	delete(s.filesAt, f.path)
 	for _, l := range f.leaves {

@@ -61,7 +61,6 @@ func (s *Set) ask(d *dir) *asked {
 		a.waiting = before.waiting
 	}
 	s.asked[d] = a
-	s.turnover++
 	s.orders = append(s.orders, Order{Path: d.path(), Files: d.files, asked: a})
 	return a
 }
@@ -115,7 +114,6 @@ func (s *Set) Answer(o *Order, err error) {
 	if delete(s.asked, d); len(s.asked) == 0 {
 		s.asked = map[*dir]*asked{} // a map does not shrink
 	}
-	s.turnover++
 	switch was := d.state; {
 	case err == nil:
 		s.become(d, watched)
