@@ -34,5 +34,6 @@ void hrmc_forget_key(void *key);
 
 /* pressure.c */
 const char *hrmc_short_of(int threads); /* NULL, or what there is too little of */
+int hrmc_threads_are_refused(void);     /* the runtime waits for a thread that it needs */
 
 #endif

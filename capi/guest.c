@@ -17,11 +17,13 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 #endif
 
 static volatile int32_t unusable; /* HRM_ERR_FORKED or HRM_ERR_NO_MEMORY, for good */
+static int started;               /* Go's runtime is up */
 
 #if defined(__linux__)
 static const volatile char *own_process; /* 1 here, 0 in the child of any fork; NULL if unknown */
@@ -29,13 +31,31 @@ static const volatile char *own_process; /* 1 here, 0 in the child of any fork; 
 
 void hrmc_could_not_start(void) { unusable = HRM_ERR_NO_MEMORY; }
 
+/* Go's runtime starts beside the host. It waits for each thread that it needs, and whoever
+ * entered Go meanwhile would wait with it. */
+static int32_t await_start(void)
+{
+#if defined(__linux__)
+    enum { REFUSED = 1000, PATIENCE = 60000 }; /* ms */
+    const struct timespec one = {0, 1000000};
+    int refused = 0, waited;
+    for (waited = 0; unusable == HRM_OK && !__atomic_load_n(&started, __ATOMIC_ACQUIRE); waited++) {
+        refused = hrmc_threads_are_refused() ? refused + 1 : 0;
+        if (refused == REFUSED || waited == PATIENCE)
+            return HRM_ERR_NO_MEMORY; /* for now */
+        nanosleep(&one, NULL);
+    }
+#endif
+    return unusable;
+}
+
 int32_t hrmc_unusable(void)
 {
 #if defined(__linux__)
     if (own_process != NULL && *own_process == 0)
         return HRM_ERR_FORKED;
 #endif
-    return unusable;
+    return unusable != HRM_OK || __atomic_load_n(&started, __ATOMIC_ACQUIRE) ? unusable : await_start();
 }
 
 /* Go's runtime cannot be unloaded: its threads would go on running code that is
@@ -172,6 +192,7 @@ static void give_back(int sig, const struct sigaction *as_it_was, const struct s
 void hrmc_go_started(void)
 {
     struct sigaction go;
+    __atomic_store_n(&started, 1, __ATOMIC_RELEASE);
     if (sigaction(SIGBUS, NULL, &go) != 0)
         return;
     give_back(SIGPIPE, &host_pipe, &go);
@@ -180,6 +201,6 @@ void hrmc_go_started(void)
 
 #else
 
-void hrmc_go_started(void) {}
+void hrmc_go_started(void) { __atomic_store_n(&started, 1, __ATOMIC_RELEASE); }
 
 #endif

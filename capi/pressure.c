@@ -149,6 +149,10 @@ static void *kept_stack(const pthread_attr_t *attr, pthread_attr_t *with_stack)
     return pthread_attr_setstack(with_stack, p + guard, size) == 0 ? p : MAP_FAILED;
 }
 
+static int waiting; /* threads of the runtime that wait for another one */
+
+int hrmc_threads_are_refused(void) { return __atomic_load_n(&waiting, __ATOMIC_SEQ_CST) > 0; }
+
 /* The first thread is that which starts the runtime: without it, or without the
  * room for it, the library is unusable. */
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
@@ -157,7 +161,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
     struct timespec wait = {0, 1000000};
     pthread_attr_t with_stack;
     void *stack = MAP_FAILED;
-    int err;
+    int err, refused = 0;
     if (!__atomic_exchange_n(&started, 1, __ATOMIC_SEQ_CST)) {
         if (!room_for(TO_START) || start_thread(thread, attr, start, arg) != 0)
             hrmc_could_not_start();
@@ -170,27 +174,43 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
             stack = kept_stack(attr, &with_stack);
         if (stack != MAP_FAILED && (err = start_thread(thread, &with_stack, start, arg)) != EAGAIN)
             break;
+        if (!refused++)
+            __atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
         nanosleep(&wait, NULL);
         if (wait.tv_nsec < 100000000)
             wait.tv_nsec *= 2;
     }
+    if (refused)
+        __atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
     return err;
 }
 
-static void *end_at_once(void *arg) { return arg; }
+static void *end_when_unlocked(void *mutex)
+{
+    pthread_mutex_lock(mutex);
+    pthread_mutex_unlock(mutex);
+    return NULL;
+}
 
 const char *hrmc_short_of(int threads)
 {
-    pthread_t t;
+    enum { NEEDED = 4 }; /* by a manager: to deliver, to wait for notifications, to ask the disk, and to begin another one */
+    pthread_mutex_t all_started = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t t[NEEDED];
+    int n = 0;
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && !room_for(TO_GROW))
         return "less than 128 MiB of address space (32 with 32 bits) are left in this process (RLIMIT_AS)";
     if (!threads)
         return NULL;
-    if (start_thread(&t, NULL, end_at_once, NULL) != 0)
-        return "no thread can be started (RLIMIT_NPROC, the pids.max of a control group)";
-    pthread_join(t, NULL);
-    return NULL;
+    pthread_mutex_lock(&all_started);
+    while (n < NEEDED && start_thread(&t[n], NULL, end_when_unlocked, &all_started) == 0)
+        n++;
+    pthread_mutex_unlock(&all_started);
+    threads = n;
+    while (n > 0)
+        pthread_join(t[--n], NULL);
+    return threads == NEEDED ? NULL : "too few threads can be started (RLIMIT_NPROC, the pids.max of a control group); a manager needs 4";
 }
 
 #else

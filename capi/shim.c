@@ -142,8 +142,8 @@ int32_t hrmc_fail(hrm_error *out, int32_t code, const char *message)
 int32_t hrmc_fail_unusable(hrm_error *out, int32_t why)
 {
     return hrmc_fail(out, why, why == HRM_ERR_NO_MEMORY
-                                   ? "the library could not start when it was loaded: no thread, or less than 1 GiB of "
-                                     "address space (RLIMIT_NPROC, RLIMIT_AS)"
+                                   ? "the library could not start when it was loaded: too few threads, or less than 1 GiB "
+                                     "of address space (RLIMIT_NPROC, pids.max, RLIMIT_AS); raise the limit"
                                    : hrm_strerror(why));
 }
 

@@ -253,6 +253,43 @@ APART(loaded_without_threads)
     refused("RLIMIT_NPROC");
 }
 
+static int few_threads;
+
+/* A user of its own: the limit is for all processes of one. */
+APART(loaded_with_few_threads)
+{
+    uid_t own = geteuid() == 0 ? 1000000 + (uid_t)getpid() : geteuid();
+    struct rlimit l = {few_threads, few_threads};
+    hrm_error err = HRM_ERROR_INIT;
+    hrm_manager *m = NULL;
+    hrm_options o = HRM_OPTIONS_INIT;
+    int32_t code;
+    if (geteuid() == 0 && (chown(dir, own, own) != 0 || setgid(own) != 0 || setuid(own) != 0))
+        abort();
+    if (setrlimit(RLIMIT_NPROC, &l) != 0)
+        abort();
+    load();
+    o.quiet_ms = 10;
+    code = p_hrm_manager_create(&o, &m, &err); /* must return */
+    CHECK(code == HRM_OK || code == HRM_ERR_NO_MEMORY);
+    if (code != HRM_OK) {
+        CHECK_HAS(err.message, "RLIMIT_NPROC");
+        CHECK(m == NULL);
+        CHECK(p_hrm_is_hot_reload_enabled_ex(m, "p", NULL, &err) < 0);
+    } else {
+        write_file("one");
+        CHECK_INT(p_hrm_enable_hot_reload(m, "p", file, NULL), HRM_OK);
+        CHECK_INT(p_hrm_manager_destroy(m), HRM_OK);
+    }
+    printf("   %d threads: %d\n", few_threads, code);
+}
+
+static void loaded_with_two_to_twelve_threads(void)
+{
+    for (few_threads = 2; few_threads <= 12; few_threads++)
+        loaded_with_few_threads();
+}
+
 static void slow_reload(const char *id, void *told)
 {
     poll(NULL, 0, 30); /* long enough for the runtime to want another thread */
@@ -558,6 +595,7 @@ int main(int argc, char **argv)
     RUN(variables_of_others);
     /* As another user, who owns the directory from then on. */
     RUN(loaded_without_threads);
+    RUN(loaded_with_two_to_twelve_threads);
     RUN(threads_run_out_and_come_back);
     finish();
     DONE();

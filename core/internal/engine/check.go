@@ -156,7 +156,8 @@ func (m *Engine) check(c *check, at func(string)) {
 
 func (c *check) observation() settle.Observation {
 	o := settle.Observation{Kind: settle.Other, Version: versionOf(&c.info), Baseline: c.baseline, Empty: c.info.Fingerprint.Size == 0,
-		Uncompared: c.files.contents && c.info.Fingerprint.Size > maxCompared, IdentityDrift: c.files.remote || c.remounted, ForeignClock: c.files.remote}
+		Uncompared: c.files.contents && c.info.Fingerprint.Size > maxCompared, IdentityDrift: c.files.remote || c.remounted, ForeignClock: c.files.remote,
+		CoarseTimes: c.info.Changed != 0 && c.info.Changed%int64(time.Second) == 0}
 	switch c.info.Kind {
 	case fsys.Missing:
 		o.Kind = settle.Missing

@@ -42,6 +42,7 @@ type story struct {
 	noCloses      bool           // nor does it notify of closes
 	identityDrift bool           // a file gets other inode numbers
 	foreignClock  bool
+	coarseTimes   bool
 	checkImage    bool
 	enabled       bool
 	decided       bool
@@ -174,6 +175,8 @@ func (s *story) enable(t *testing.T, d *datadriven.TestData) {
 			s.identityDrift = true
 		case "foreign-clock":
 			s.foreignClock = true
+		case "coarse-times":
+			s.coarseTimes = true
 		case "first-check":
 			first = true
 		case "deliver-present":
@@ -236,6 +239,9 @@ func (s *story) version() settle.Version {
 	v := settle.Version{Changed: f.changed.UnixNano()}
 	v.Fingerprint[0] = maphash.Comparable(seed, f.inode)
 	v.Fingerprint[1] = maphash.Comparable(seed, [...]int{f.size, f.time})
+	if s.coarseTimes {
+		v.Changed = f.changed.Truncate(2 * time.Second).UnixNano()
+	}
 	if s.noChangeTime {
 		v.Changed = 0
 	}
@@ -344,7 +350,7 @@ func (s *story) check() (d settle.Decision, why string) {
 	again := s.machine.Readable()
 	s.examined = passedOn{version: s.version(), file: s.file}
 	d = s.machine.Observe(settle.Observation{Kind: s.file.kind, Version: s.version(), Baseline: s.baseline,
-		Empty: s.file.size == 0, IdentityDrift: s.identityDrift, ForeignClock: s.foreignClock}, s.now)
+		Empty: s.file.size == 0, IdentityDrift: s.identityDrift, ForeignClock: s.foreignClock, CoarseTimes: s.coarseTimes}, s.now)
 	switch s.examined.file.kind {
 	case settle.Missing:
 		why = "missing"

@@ -254,6 +254,8 @@ type Observation struct {
 	// ForeignClock means that Version.Changed is by another computer's clock. It can be
 	// compared, but does not say how long ago that was.
 	ForeignClock bool
+	// CoarseTimes means that times have whole seconds, as far as is seen.
+	CoarseTimes bool
 }
 
 // Observe takes what stat said.
@@ -404,7 +406,7 @@ func (m *Machine) isRejected(v Version) bool {
 
 // isBaseline reports whether the file is at the version that the host knows. A
 // version with its size and modification time is new all the same if its content
-// was written, as notifications say, and the change time has moved on: tar, package
+// was written, as notifications say, and the change time is another one: tar, package
 // managers and reproducible builds set the modification time. The change time alone
 // proves nothing: chmod(1) and link(2) move it too.
 func (m *Machine) isBaseline(o Observation) bool {
@@ -413,19 +415,29 @@ func (m *Machine) isBaseline(o Observation) bool {
 	case Different:
 		return false
 	case Same:
-		return true
+		return !m.mayHideAWrite(o)
 	case IdentityOnly:
 		// The content is compared, if the host asked for that. Otherwise another file
 		// counts, unless nothing says that it was put there.
 		return o.IdentityDrift && !m.replaced && !m.firstCheck && !compare
 	}
-	after := o.Version.Changed - o.Baseline.Changed
-	if m.Options.Quiet == 0 {
-		// This notification may be of the version just delivered, which its linker
-		// has made executable since.
-		after -= int64(notificationGap)
-	}
-	return !compare && !(m.written && after > 0)
+	// It has moved back if the clock was set back.
+	moved := time.Duration(o.Version.Changed - o.Baseline.Changed)
+	// With no quiet period this notification may be of the version just delivered, which its
+	// linker has made executable since.
+	isLate := m.Options.Quiet == 0 && 0 < moved && moved <= notificationGap
+	return !compare && (!m.written || isLate)
+}
+
+// coarsest is how far apart the times of a file system may be: 2 s on FAT.
+const coarsest = 2 * time.Second
+
+// mayHideAWrite reports whether a version may be another one than the baseline although size
+// and times are the same: its content was written, as a notification says, so soon after its
+// change time that the file system gave it the same one. With no quiet period the
+// notification may be of the baseline itself.
+func (m *Machine) mayHideAWrite(o Observation) bool {
+	return o.CoarseTimes && m.written && m.Options.Quiet > 0 && m.lastWritten.UnixNano()-o.Version.Changed < int64(coarsest)
 }
 
 // unchangedFor reports whether the change time says that nothing touched the file for d.
