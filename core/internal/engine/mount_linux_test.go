@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/fsys"
 )
 
 // These tests mount files and directories in a mount namespace of their own.
@@ -161,6 +163,59 @@ func TestFileThatIsAMountPointIsPolledWhereThereIsNoRoomForAWatch(t *testing.T) 
 		setLimit(t, "max_inotify_watches", 1000)
 		h.awaitStat("the file is watched", func(s Stats) bool { return s.WatchedFiles == 1 && s.PolledFiles+s.PolledDirectories == 0 })
 		h.writtenThroughEither("watched")
+	})
+}
+
+// oldKernelDisk does not say of what stat finds whether it is a mount point, as kernels before
+// 5.8 and some sandboxes.
+type oldKernelDisk struct{ fsys.OS }
+
+func (d oldKernelDisk) Stat(path string) (fsys.Info, error) {
+	in, err := d.OS.Stat(path)
+	in.Mount = fsys.MountUnknown
+	return in, err
+}
+
+func (d oldKernelDisk) Lstat(path string) (fsys.Info, error) {
+	in, err := d.OS.Lstat(path)
+	in.Mount = fsys.MountUnknown
+	return in, err
+}
+
+func TestFileThatIsAMountPointOfWhichStatDoesNotSaySo(t *testing.T) {
+	inMounts(t, Options{disk: oldKernelDisk{}}, nil, func(h *mountHost) {
+		h.mountFile()
+		h.expect("s0")
+		h.writtenThroughEither("written")
+		h.put(h.source+".new", "s1")
+		h.must(os.Rename(h.source+".new", h.source))
+		h.awaitHealth(HealthStaleMount, "mount it again")
+		h.unmount(h.file, 0)
+		h.expect("v0")
+		h.awaitStat("it is not watched any more", func(s Stats) bool { return s.WatchedFiles == 0 })
+		h.quiet()
+	})
+}
+
+// Docker Desktop mounts files of the machine's own user in that way.
+func TestFileOfAFUSEFileSystemThatIsAMountPointIsPolled(t *testing.T) {
+	inMounts(t, Options{PollInterval: 20 * ms}, func(h *mountHost) {
+		shown := filepath.Join(h.dir, "shown")
+		h.must(os.Mkdir(shown, 0o755))
+		if err := serveFUSE(h.t, filepath.Dir(h.source), shown, 0, false); err != nil {
+			t.Skipf("this system serves no FUSE file system here: %v", err)
+		}
+		h.bind(filepath.Join(shown, "p.so"), h.file)
+	}, func(h *mountHost) {
+		h.awaitStat("the file is polled", func(s Stats) bool { return s.PolledFiles == 1 && s.PolledDirectories == 0 })
+		h.awaitHealth(HealthPolling, "polling the file: FUSE sends no notifications")
+		h.put(h.source, "behind the server's back")
+		h.expect("behind the server's back")
+		h.put(h.file, "through the mount")
+		h.expect("through the mount")
+		if n := len(h.codes()); n != 1 {
+			t.Errorf("health events %v", h.codes())
+		}
 	})
 }
 

@@ -163,6 +163,9 @@ func (s *Set) release(d *dir) {
 			return
 		}
 		s.unwatch(d)
+		if len(s.reported) > 0 {
+			delete(s.reported, d.path())
+		}
 		s.dirs.Remove(d, dirHash)
 		d = d.parent
 	}
@@ -184,7 +187,7 @@ func (s *Set) watch(d *dir, fileSystem string) {
 	case fileSystem != "":
 		s.become(d, silent)
 		if !s.polling {
-			s.report(true, "directory", d.path(), fileSystem+" sends no notifications")
+			s.reportPolled("directory", d.path(), fileSystem+" sends no notifications")
 		}
 	case s.polling:
 		s.become(d, polled)

@@ -52,6 +52,7 @@ func (s *Set) Unmounted(l *Leaf) (did bool) {
 	delete(s.mounted, l)
 	if f.leaves = without(f.leaves, l); len(f.leaves) == 0 {
 		s.dropFile(f)
+		delete(s.reported, f.path)
 	}
 	return true
 }
@@ -79,7 +80,7 @@ func (s *Set) watchFile(f *file, fileSystem string) {
 		f.state = polled
 	case fileSystem != "":
 		f.state = silent
-		s.report(true, "file", f.path, fileSystem+" sends no notifications")
+		s.reportPolled("file", f.path, fileSystem+" sends no notifications")
 	default:
 		f.state = asking
 		s.askForFile(f)
@@ -98,14 +99,12 @@ func (s *Set) answerFile(f *file, err error) {
 	switch {
 	case err == nil:
 		f.state = watched
-		if was == polled {
-			s.report(false, "file", f.path, "")
-		}
+		s.reportWatched("file", f.path)
 	case was == polled:
 		return
 	default:
 		f.state = polled
-		s.report(true, "file", f.path, err.Error())
+		s.reportPolled("file", f.path, err.Error())
 	}
 	s.turnover++
 	for _, l := range f.leaves {

@@ -117,9 +117,7 @@ func (s *Set) Answer(o *Order, err error) {
 	switch was := d.state; {
 	case err == nil:
 		s.become(d, watched)
-		if was == polled {
-			s.report(false, "directory", d.path(), "")
-		}
+		s.reportWatched("directory", d.path())
 	case was.isPolled():
 		return // there is no room yet
 	default:
@@ -129,7 +127,7 @@ func (s *Set) Answer(o *Order, err error) {
 			break
 		}
 		s.become(d, polled)
-		s.report(true, "directory", d.path(), err.Error())
+		s.reportPolled("directory", d.path(), err.Error())
 	}
 	for _, f := range o.asked.waiting {
 		if !s.isAwaiting(f) {

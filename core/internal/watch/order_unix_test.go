@@ -192,3 +192,30 @@ func TestFileThatIsAMountPointIsPolledWhereItCannotBeWatched(t *testing.T) {
 	}
 	f.mustBeEmpty()
 }
+
+// Every watch is asked for anew whenever a file system is mounted.
+func TestThatADirectoryIsPolledIsReportedOnceAndSoIsItsEnd(t *testing.T) {
+	f := newForest(t)
+	var reports []bool
+	f.set.report = func(polling bool, what, path, why string) {
+		if path == f.root {
+			reports = append(reports, polling)
+		}
+	}
+	f.src.refuse = errors.New("no room")
+	f.add(filepath.Join(f.root, "p.so"))
+	for range 3 {
+		f.settle()
+		f.set.Renew()
+	}
+	f.src.refuse = nil
+	for range 3 {
+		f.settle()
+		f.set.Renew()
+	}
+	f.settle()
+	if !slices.Equal(reports, []bool{true, false}) {
+		t.Errorf("reports %v, want one that it is polled and one that it is watched again", reports)
+	}
+	f.mustBeEmpty()
+}

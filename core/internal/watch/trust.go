@@ -75,7 +75,7 @@ func (s *Set) Distrust(l *Leaf) (path string, polling bool) {
 		path, polling = m.path, s.isMissedAgain(m.path)
 		if polling {
 			m.state = doubted
-			s.report(true, "file", path, why)
+			s.reportPolled("file", path, why)
 		} else {
 			s.renewFile(m, Differs)
 		}
@@ -85,7 +85,7 @@ func (s *Set) Distrust(l *Leaf) (path string, polling bool) {
 	path = d.path()
 	if polling = s.isMissedAgain(path); polling {
 		s.become(d, doubted)
-		s.report(true, "directory", path, why)
+		s.reportPolled("directory", path, why)
 		return path, polling
 	}
 	for _, f := range s.folders {
