@@ -26,7 +26,7 @@ import (
 // every file that was ever signed, and runs as nobody if the tests run as root.
 // docs/security-model.md says what is promised; here it is put to the test.
 
-var attackTime = flag.Duration("attack.time", 3*time.Second, "how long the attacks are mixed at random")
+var attackTime = flag.Duration("attack.time", 2*time.Second, "how long the attacks are mixed at random")
 
 const (
 	bodySize       = 64 << 10 // of each file: large enough to be caught half written

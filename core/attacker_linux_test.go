@@ -42,9 +42,8 @@ func startAttacker(t *testing.T, f *field) *attacker {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestTheAttackerItself$", "-test.timeout=0", "--", attackerMark, f.plugins, f.releases, filepath.Join(f.base, "secret"))
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // also if the tests are killed
 	if os.Geteuid() == 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	in, err := cmd.StdinPipe()
 	f.must(err)
@@ -168,6 +167,28 @@ var attacks = []struct {
 		}
 		_ = os.Rename(away, e.plugins)
 	}},
+	{"an older release", func(e *enemy, _ string) { // whole, as it was signed
+		_ = e.install(1 + e.r.IntN(oldest))
+		e.wait()
+	}},
+	{"another plugin", func(e *enemy, _ string) { e.put("painter.so"); e.wait() }},
+	{"a stranger's signature", func(e *enemy, _ string) { e.put("evil.so"); e.wait() }},
+	{"a mixture of releases", func(e *enemy, _ string) {
+		for _, file := range []string{"words-%d:words", "words-%d.minisig:words.minisig", "manifest-%d:manifest", "manifest-%d.minisig:manifest.minisig", "words-%d:greeter.so"} {
+			from, to, _ := strings.Cut(file, ":")
+			if e.r.IntN(3) == 0 {
+				e.place(fmt.Sprintf(from, 1+e.r.IntN(oldest)), to)
+			}
+		}
+		e.wait()
+	}},
+	{"changed while it is read", func(e *enemy, victim string) {
+		other := e.copy()
+		for range 200 {
+			_ = unix.Renameat2(unix.AT_FDCWD, other, unix.AT_FDCWD, victim, unix.RENAME_EXCHANGE)
+			time.Sleep(time.Duration(e.r.IntN(300)) * time.Microsecond) // so that a check falls in between
+		}
+	}},
 	{"held open by a writer", func(e *enemy, victim string) {
 		f, err := os.OpenFile(victim, os.O_RDWR|unix.O_NONBLOCK, 0)
 		if err != nil {
@@ -180,6 +201,9 @@ var attacks = []struct {
 		}
 	}},
 }
+
+// waitsEachTime are the attacks after which a verdict is waited for each time.
+var waitsEachTime = map[string]bool{"an older release": true, "another plugin": true, "a stranger's signature": true, "a mixture of releases": true, "changed while it is read": true}
 
 // loot is a file that the attacker has got hold of.
 func (e *enemy) loot() string {
@@ -197,6 +221,29 @@ func (e *enemy) content() []byte {
 	}
 	return b
 }
+
+// put places a plugin that the attacker has got hold of, with its signature.
+func (e *enemy) put(name string) {
+	e.place(name+".minisig", "greeter.so.minisig")
+	e.place(name, "greeter.so")
+}
+
+func (e *enemy) place(loot, name string) {
+	content, err := os.ReadFile(filepath.Join(e.releases, loot))
+	if err != nil {
+		return
+	}
+	to := filepath.Join(e.plugins, name)
+	if st, err := os.Lstat(to); err == nil && st.IsDir() {
+		removeAll(to)
+	}
+	removeAll(to + ".new")
+	_ = os.WriteFile(to+".new", content, 0o644)
+	_ = os.Rename(to+".new", to)
+}
+
+// wait is long enough, mostly, for a verdict.
+func (e *enemy) wait() { time.Sleep(time.Duration(10+e.r.IntN(30)) * time.Millisecond) }
 
 // copy is a file with some content, in the plugin's directory.
 func (e *enemy) copy() string {
@@ -301,8 +348,12 @@ func (e *enemy) attack(name string) error {
 	if i < 0 && name != "mixed" {
 		return fmt.Errorf("there is no attack %q", name)
 	}
+	rounds := 20
+	if waitsEachTime[name] {
+		rounds = 5
+	}
 	victims := []string{"greeter.so", "greeter.so.minisig", "words", "manifest", "manifest.minisig"}
-	for n := range 20 {
+	for n := range rounds {
 		a := attacks[max(i, 0)]
 		if i < 0 {
 			a = attacks[e.r.IntN(len(attacks))]
@@ -332,12 +383,17 @@ func TestTheAttackerItself(t *testing.T) {
 	if _, err := os.ReadFile(e.secret); os.Geteuid() == nobody && !errors.Is(err, fs.ErrPermission) {
 		t.Fatalf("the attacker can read the secret: %v", err)
 	}
-	in := bufio.NewReader(os.Stdin)
-	for {
-		line, err := reply(in)
-		if err != nil {
-			os.Exit(0) // without what the test framework prints
+	orders := make(chan string)
+	go func() {
+		for in := bufio.NewReader(os.Stdin); ; {
+			line, err := reply(in)
+			if err != nil {
+				os.Exit(0) // whatever it waits for, and without what the test framework prints
+			}
+			orders <- line
 		}
+	}()
+	for line := range orders {
 		words := strings.Fields(line)
 		numbers := words[len(words)-2:]
 		version, err := strconv.Atoi(numbers[0])
