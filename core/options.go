@@ -181,8 +181,8 @@ type Safe struct {
 	// rejects. A relative path is resolved when it is given.
 	VersionDir *string
 	// StrictModes, if true, rejects a version if another user than this one or root owns,
-	// or may write to, the file, the allow-list, or a directory or link on the way to one
-	// of them.
+	// or may write to, the file, the allow-list, the manifest, a signature, or a directory
+	// or link on the way to one of them.
 	StrictModes *bool
 	// MaxSize limits all files of the plugin together, in bytes. A larger version is
 	// rejected before it is read. 0: DefaultMaxSize; SafeNone: no limit; else 1 or more.

@@ -327,7 +327,8 @@ typedef struct hrm_options {
 #define HRM_SAFE_IMAGE 1u
 /**
  * hrm_safe_options.flags: reject a file that a user other than root and the host's own could replace. No file, directory or
- * link of the path chain, nor of the allow-list's, may belong to another user or be writable by others.
+ * link of the path chain, nor of the allow-list's, the signature's and the manifest's, may belong to another user or be
+ * writable by others.
  */
 #define HRM_SAFE_STRICT_MODES 2u
 /** hrm_safe_options.flags: accept a version whose validator did not return in time. Otherwise it is rejected. */

@@ -19,9 +19,12 @@ import (
 // checkAllowList rejects files whose SHA-256 is not listed, or listed for other names
 // only if the names count.
 func (p *Policy) checkAllowList(files []File, stopped func() bool) error {
-	f, err := p.openAllowList()
-	if err != nil {
+	f, err := p.openEvidence("allow-list", p.AllowList)
+	if _, ok := errors.AsType[*Rejection](err); ok {
 		return err
+	}
+	if err != nil {
+		return &Rejection{Why: printable.Sprintf("the allow-list: %v", err), Passing: p.Strict != nil}
 	}
 	defer f.Close()
 	// Only the sums that are asked for are kept, so that a long list takes no memory.

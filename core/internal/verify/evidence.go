@@ -57,23 +57,17 @@ func (p *Policy) exchangeable(f *os.File) (why string, err error) {
 }
 
 // openEvidence opens a file that others may have made: it waits for nothing, and
-// what is no file is not read. No error quotes its content, which may be that of
-// another file: the path may be a link that a stranger has made.
-func openEvidence(path string) (*os.File, error) {
-	f, _, err := fsys.OpenRegular(path)
-	if errors.Is(err, fsys.ErrNotRegular) {
-		err = printable.Errorf("%q is no regular file", path)
-	}
-	return f, err
-}
-
-// openAllowList opens the allow-list, which nobody else may be able to exchange if
-// the modes are strict.
-func (p *Policy) openAllowList() (*os.File, error) {
+// what is no file is not opened. If the modes are strict, nobody else may be able to
+// exchange it (a *Rejection). No error quotes its content, which may be that of another
+// file: the path may be a link that a stranger has made.
+func (p *Policy) openEvidence(what, path string) (*os.File, error) {
 	for try := 0; ; try++ {
-		f, err := openEvidence(p.AllowList)
+		f, _, err := fsys.OpenRegular(path)
+		if errors.Is(err, fsys.ErrNotRegular) {
+			err = printable.Errorf("%q is no regular file", path)
+		}
 		if err != nil {
-			return nil, &Rejection{Why: printable.Sprintf("the allow-list: %v", err), Passing: p.Strict != nil}
+			return nil, err
 		}
 		why, err := p.exchangeable(f)
 		if why == "" && err == nil {
@@ -82,12 +76,20 @@ func (p *Policy) openAllowList() (*os.File, error) {
 		_ = f.Close()
 		switch {
 		case why != "":
-			return nil, RejectForNow("others could exchange the allow-list: %s", why)
+			return nil, RejectForNow("others could exchange the %s: %s", what, why)
 		case errors.Is(err, ErrExchanged) && try < 2: // by its owner
 		default:
-			return nil, RejectForNow("the allow-list %q: %v", p.AllowList, err)
+			return nil, RejectForNow("the %s %q: %v", what, path, err)
 		}
 	}
+}
+
+// unreadable is why a version is rejected whose evidence cannot be read.
+func unreadable(what string, err error) error {
+	if _, ok := errors.AsType[*Rejection](err); ok || errors.Is(err, fsys.ErrStopped) {
+		return err
+	}
+	return Reject("the %s cannot be read: %v", what, err)
 }
 
 // readAll reads a file that has no more than so many bytes.

@@ -62,19 +62,19 @@ func (p *Policy) checkManifest(files []File, stopped func() bool) (comment strin
 
 // readManifest reads the manifest at once: what is verified is what is parsed.
 func (p *Policy) readManifest(stopped func() bool) ([]byte, error) {
-	f, err := openEvidence(p.Manifest)
+	f, err := p.openEvidence("manifest", p.Manifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, Reject("there is no manifest %q", p.Manifest)
 	}
 	if err != nil {
-		return nil, Reject("the manifest cannot be read: %v", err)
+		return nil, unreadable("manifest", err)
 	}
 	defer f.Close()
 	text, err := readAll(f, maxManifest, stopped)
-	if err != nil && !errors.Is(err, fsys.ErrStopped) {
-		err = Reject("the manifest cannot be read: %v", err)
+	if err != nil {
+		return nil, unreadable("manifest", err)
 	}
-	return text, err
+	return text, nil
 }
 
 // parseManifest reads what sha256sum writes: a sum and a name a line. Every line must

@@ -51,7 +51,7 @@ func (p *Policy) checkSignature(file File, stopped func() bool) (comment string,
 // verifySignature rejects what has no valid signature at path of one of the keys.
 // message returns what a signature of an algorithm signs.
 func (p *Policy) verifySignature(path string, message func(algorithm [2]byte) ([]byte, error), stopped func() bool) (comment string, err error) {
-	sig, err := readSignature(path, stopped)
+	sig, err := p.readSignature(path, stopped)
 	if err != nil {
 		return "", err
 	}
@@ -82,21 +82,18 @@ func (p *Policy) verifySignature(path string, message func(algorithm [2]byte) ([
 const trustedPrefix = "trusted comment: "
 
 // readSignature reads and parses the signature at path.
-func readSignature(path string, stopped func() bool) (sig minisign.Signature, err error) {
-	f, err := openEvidence(path)
+func (p *Policy) readSignature(path string, stopped func() bool) (sig minisign.Signature, err error) {
+	f, err := p.openEvidence("signature", path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return sig, Reject("there is no signature %q", path)
 	}
 	if err != nil {
-		return sig, Reject("the signature cannot be read: %v", err)
+		return sig, unreadable("signature", err)
 	}
 	defer f.Close()
 	text, err := readAll(f, maxSignature, stopped)
-	if errors.Is(err, fsys.ErrStopped) {
-		return sig, err
-	}
 	if err != nil {
-		return sig, Reject("the signature cannot be read: %v", err)
+		return sig, unreadable("signature", err)
 	}
 	if sig, err = minisign.DecodeSignature(string(text)); err != nil { // whose errors quote nothing
 		return sig, Reject("the signature %q is malformed: %v", path, err)

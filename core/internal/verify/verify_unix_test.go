@@ -184,3 +184,51 @@ func TestEvidenceThatIsNoRegularFileIsNotRead(t *testing.T) {
 		}
 	}
 }
+
+// A signature or a manifest that others may exchange decides when a version is accepted,
+// and what its signer says of it.
+func TestStrictModesConcernSignaturesAndManifests(t *testing.T) {
+	h := newDir(t)
+	h.put(h.file, signedText)
+	h.put(h.file+".minisig", prehashed)
+	manifest := filepath.Join(h.dir, "MANIFEST")
+	h.put(manifest, "")
+	f := fileOf(t, h.file)
+	keys := []Key{keyOf(t, keyText)}
+	strict := strictBelow(h)
+	signed := Policy{Keys: keys, Strict: strict}
+	listed := Policy{Keys: keys, Strict: strict, Manifest: manifest, ManifestSignature: f.Signature}
+	if err := signed.Check([]File{f}, never); err != nil {
+		t.Errorf("a strict signature: %v", err)
+	}
+	for what, c := range map[string]struct {
+		p    *Policy
+		path string
+	}{"signature": {&signed, f.Signature}, "manifest": {&listed, manifest}} {
+		h.must(os.Chmod(c.path, 0o664))
+		r, ok := errors.AsType[*Rejection](c.p.Check([]File{f}, never))
+		if !ok || !r.Passing || !strings.Contains(r.Why, "others could exchange the "+what+": ") {
+			t.Errorf("a %s that a group may write to: %v", what, r)
+		}
+		c.p.Strict = nil
+		if why := rejected(c.p.Check([]File{f}, never)); strings.Contains(why, "exchange") {
+			t.Errorf("a %s without strict modes: %q", what, why)
+		}
+		c.p.Strict = strict
+		h.must(os.Chmod(c.path, 0o644))
+	}
+	// It is exchanged between the opening and the reading, for another one of its owner's.
+	h.put(f.Signature, "nonsense")
+	once := true
+	signed.Strict = func(path string) string {
+		if once && path == f.Signature {
+			once = false
+			h.put(f.Signature+".new", prehashed)
+			h.must(os.Rename(f.Signature+".new", f.Signature))
+		}
+		return strict(path)
+	}
+	if err := signed.Check([]File{f}, never); err != nil || once {
+		t.Errorf("the signature that was exchanged was read: %v", err)
+	}
+}
