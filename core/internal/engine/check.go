@@ -289,9 +289,10 @@ func (m *Engine) checked(c *check) {
 		// a mount may have done to the numbers of the former one.
 		w.epoch++
 		w.signs |= watch.Differs
-		w.remounted = false
+		w.remounted, w.explained = false, true
 	} else if c.epoch == w.epoch && m.noteMountPoints(p, c.mounts) {
 		w.epoch++ // they are watched only from now on
+		w.explained = true
 	}
 	if baseline, _ := p.hostKnows(); c.epoch != w.epoch || baseline != c.baseline {
 		m.schedule(w) // something has happened since the check began
