@@ -5,14 +5,12 @@ package fsys
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/qtforge/hotreload/core/internal/testns"
 )
 
 // ownerAt says who owns what stands at a path.
@@ -44,41 +42,25 @@ func TestOwners(t *testing.T) {
 // A user namespace knows some users. The others, root included, look alike, and may look
 // as the process's own user does.
 func TestOwnersInAUserNamespace(t *testing.T) {
-	const mark = "-own="
-	for _, a := range os.Args {
-		if dir, child := strings.CutPrefix(a, mark); child {
-			own, theirs := filepath.Join(dir, "own"), filepath.Join(dir, "theirs")
-			must(t, os.WriteFile(own, nil, 0o600))
-			for path, want := range map[string]Owner{own: Mine, dir: Mine, theirs: Unknown, "/": Unknown} {
-				if got := ownerAt(t, path); got != want {
-					t.Errorf("%s: %v, want %v", path, got, want)
-				}
+	if dir, child := testns.Argument(); child {
+		own, theirs := filepath.Join(dir, "own"), filepath.Join(dir, "theirs")
+		must(t, os.WriteFile(own, nil, 0o600))
+		for path, want := range map[string]Owner{own: Mine, dir: Mine, theirs: Unknown, "/": Unknown} {
+			if got := ownerAt(t, path); got != want {
+				t.Errorf("%s: %v, want %v", path, got, want)
 			}
-			return
 		}
+		return
 	}
 	if os.Geteuid() != 0 {
 		t.Skip("it takes root to choose a user namespace's users")
 	}
-	for _, uid := range []int{1000, 65534} {
+	for _, inside := range []int{1000, 65534} {
 		dir, err := os.MkdirTemp("/tmp", "owners")
 		must(t, err)
-		defer os.RemoveAll(dir)
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		theirs := filepath.Join(dir, "theirs")
 		must(t, errors.Join(os.WriteFile(theirs, nil, 0o644), os.Chown(theirs, 23456, 0), os.Chmod(dir, 0o755), os.Chown(dir, 12345, 12345)))
-		cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=60s", "--", mark+dir)
-		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: 12345, Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: uid, HostID: 12345, Size: 1}},
-			Credential:  &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid), NoSetGroups: true},
-		}
-		out, err := cmd.CombinedOutput()
-		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EACCES) {
-			t.Skipf("no user namespace can be made here: %v", err)
-		}
-		if err != nil || !strings.Contains(string(out), "PASS") {
-			t.Errorf("as user %s: %v\n%s", strconv.Itoa(uid), err, out)
-		}
+		testns.AsUser(t, t.Name(), inside, 12345, dir)
 	}
 }

@@ -53,6 +53,12 @@ func TestWhereALibraryHasOthersLookedFor(t *testing.T) {
 	expectLibraries(t, "auditors", library(t, "-Wl,--audit,a.so:/tmp/b.so,--depaudit,./c.so"), "AUDIT /tmp/b.so", "DEPAUDIT ./c.so")
 	dir := t.TempDir()
 	t.Chdir(dir)
+	if objcopy, err := exec.LookPath("objcopy"); err == nil { // debugging information in a file of its own, which is no library
+		if err := os.WriteFile("whole.so", library(t, "-Wl,-rpath,"+path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		expectLibraries(t, "debugging information", built(t, "only.debug", exec.Command(objcopy, "--only-keep-debug", "whole.so", "only.debug")))
+	}
 	if err := os.Mkdir("sub", 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -105,6 +105,8 @@ func (d *dynamic) searched() (entries []entryOfELF, err error) {
 		entry := entryOfELF{elf.DynTag(d.word(b, 0, 0)), d.word(b, 8, 4)}
 		_, names := searchedByELF[entry.tag]
 		switch {
+		case entry.tag == elf.DT_NULL && d.names == 0 && len(entries) > 0:
+			return nil, errDynamic
 		case entry.tag == elf.DT_NULL:
 			return entries, nil
 		case entry.tag == elf.DT_STRTAB && d.names != 0:
