@@ -127,7 +127,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         headers = (f"include/hot_reload_{name}.h" for name in ("manager", "plugin", "canary"))
         for part in ("go.mod", "go.sum", "LICENSE", "docs/THIRD_PARTY_LICENSES", *headers):
             include[str(root / part)] = f"_source/{part}"
-        sources = [*(root / "core").rglob("*.go"), *(root / "capi").iterdir(), *(root / "capi/mklib").iterdir()]
+        sources = [*(root / "core").rglob("*.go"), *(root / "capi").iterdir(), *(root / "capi/mklib").rglob("*")]
         for path in sorted(sources):
             if path.is_file() and not path.name.endswith("_test.go"):
                 include[str(path)] = f"_source/{path.relative_to(root).as_posix()}"
