@@ -13,8 +13,8 @@ import pytest
 from hosting import Gates, Hosting, replace
 from qtforge.monitoring import SafeOptions, _finding, _names
 
-# Asks the interpreter for whatever it caches: finders of the package's directory, of directories below it and of one that
-# is not there, resources, sources.
+# Asks the interpreter for whatever it caches: finders of the package's directory, of directories below it and of one
+# that is not there, resources, sources.
 CURIOUS = """
 import importlib, importlib.resources, importlib.util, inspect, linecache, pkgutil, runpy, sys, zipimport
 from . import helper
@@ -70,7 +70,7 @@ def test_nothing_grows_with_reloads_good_and_bad(hosting: Hosting, tmp_path: Pat
         bad = version % 3 == 0
         outcome = hosting.reload(directory / "__init__.py", CURIOUS.format(version) + ("1 / 0\n" if bad else ""))
         assert outcome.ok is not bad, outcome
-        assert plugin.module.VERSION == version - (version % 3 == 0)
+        assert version - (version % 3 == 0) == plugin.module.VERSION
         if version == 4:  # both kinds have been there
             before = remembered(hosting.snapshots)
     assert remembered(hosting.snapshots) == before
@@ -84,8 +84,10 @@ def test_only_what_was_validated_is_found(hosting: Hosting, tmp_path: Path, monk
     monkeypatch.setattr(sys, "gates", gates, raising=False)
     directory = tmp_path / "plugins"
     directory.mkdir()
-    source = "import sys, importlib\nfor name in {names!r}:\n    try:\n        importlib.import_module(name, __package__)\n" \
-             "    except ImportError:\n        continue\n    sys.gates.say(name)\n"  # fmt: skip
+    source = (
+        "import sys, importlib\nfor name in {names!r}:\n    try:\n        importlib.import_module(name, __package__)\n"
+        "    except ImportError:\n        continue\n    sys.gates.say(name)\n"
+    )
     planted = "import sys\nsys.gates.say('planted')\n"
     names = ["planted", ".planted", "json_planted", ".planted_package", ".__pycache__.plug"]
     # Beside the original, which is what somebody else may write to: as source, as byte code, as a package, as a link.

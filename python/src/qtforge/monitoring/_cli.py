@@ -63,7 +63,8 @@ examples:
 
 EXEC = (
     "run CMD with the shell after each change, one run at a time. HOTRELOAD_PATH is the file (with ./ before a name "
-    "that begins with -), HOTRELOAD_GENERATION the number of its version, from 1. Quote it: \"$HOTRELOAD_PATH\". What changes during a run is reported once afterwards. CMD cannot read the "
+    "that begins with -), HOTRELOAD_GENERATION the number of its version, from 1. Quote the file: "
+    '"$HOTRELOAD_PATH". What changes during a run is reported once afterwards. CMD cannot read the '
     "terminal. What is left of CMD when this program ends is ended, too. With --json the output of CMD goes to "
     "standard error"
 )

@@ -54,7 +54,11 @@ class Command:
 
         Raises OSError if no process or no shell can be had. What the command leaves in the background runs on.
         """
-        environment = {**os.environ, "HOTRELOAD_PATH": no_option(change.path), "HOTRELOAD_GENERATION": str(change.generation)}
+        environment = {
+            **os.environ,
+            "HOTRELOAD_PATH": no_option(change.path),
+            "HOTRELOAD_GENERATION": str(change.generation),
+        }
         with self._signals.held():
             process = subprocess.Popen(
                 self.text,

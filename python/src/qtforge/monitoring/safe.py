@@ -33,9 +33,9 @@ class SafeOptions:
 
     An empty value is an error, never "no safeguard": "" and [] are named, and enabling (or making the manager) fails
     with InvalidArgumentError. Only ``files`` may be empty. False exempts a plugin from the manager's image,
-    strict_modes, accept_on_timeout, rising_version or list_names; 0 and SAFE_NONE exempt it from the manager's timeouts,
-    retries, old generations and size limit. The manager's symbols, allow_list, public_keys, min_version and version_dir can
-    be replaced, not switched off: a plugin that is to have none of them needs another manager.
+    strict_modes, accept_on_timeout, rising_version or list_names; 0 and SAFE_NONE exempt it from the manager's
+    timeouts, retries, old generations and size limit. The manager's symbols, allow_list, public_keys, min_version and
+    version_dir can be replaced, not switched off: a plugin that is to have none of them needs another manager.
 
     Raises TypeError for a value of another type. Lists are copied: later changes of them have no effect.
     """
@@ -71,18 +71,19 @@ class SafeOptions:
     list_names: bool | None = None
     """Reject files that allow_list has for another name only."""
     manifest: StrPath | None = None
-    """A file that lists the plugin, its companion files and nothing else, as sha256sum writes it in the plugin's directory.
-    It is signed in their place, so it needs public_keys."""
+    """A file that lists the plugin, its companion files and nothing else, as sha256sum writes it in the plugin's
+    directory. It is signed in their place, so it needs public_keys."""
     plugin_name: str | None = None
     """Reject a version whose signature's trusted comment does not begin with the word "plugin:" and this name."""
     min_version: str | None = None
-    """Reject an older version: 1 to 8 numbers with dots between them. The trusted comment must give the version among its
-    first words, "version:1.2.3"."""
+    """Reject an older version: 1 to 8 numbers with dots between them. The trusted comment must give the version among
+    its first words, "version:1.2.3"."""
     rising_version: bool | None = None
-    """Reject a version older than one that was delivered and did not fail, and the same version with another content."""
+    """Reject a version older than one that was delivered and did not fail, and one with its number and another
+    content."""
     version_dir: StrPath | None = None
-    """Where rising_version remembers across restarts what was reported as OK or RELEASED: a directory that is made if it is
-    missing, and that must be the user's alone. By default versions are remembered while the plugin is enabled."""
+    """Where rising_version remembers across restarts what was reported as OK or RELEASED: a directory that is made if
+    it is missing, and that must be the user's alone. By default versions are remembered while the plugin is enabled."""
 
     def __post_init__(self) -> None:
         for name in ("image", "strict_modes", "accept_on_timeout", "rising_version", "list_names"):
