@@ -8,18 +8,19 @@
 
 typedef const char hrm_cchar; /* cgo emits no const of its own */
 
-/* invoke.c: Go cannot call C function pointers itself. On a thread of the library
+/* invoke.c: Go cannot call C function pointers itself. host is the key of the host whose
+ * manager it is, or 0: functions of that host do not wait for this callback then. On a thread of the library
  * the callback runs with the mask, that of the thread that created the manager. */
-void hrmc_call_reload(uintptr_t fn, uintptr_t user_data, uint64_t mask, const char *id);
-void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uint64_t mask, int32_t kind, uint64_t sequence,
+void hrmc_call_reload(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, const char *id);
+void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, int32_t kind, uint64_t sequence,
                      int64_t timestamp_ns, int64_t first_seen_ns, const char *id, const char *path, uint64_t generation,
                      int32_t health, const char *message, const char *snapshot, uint64_t size, const char *sha256,
                      const char *comment);
-int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uint64_t mask, const char *id, const char *path,
-                            const char *snapshot, uint64_t size, const char *sha256, const char *comment,
+int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, const char *id,
+                            const char *path, const char *snapshot, uint64_t size, const char *sha256, const char *comment,
                             uint64_t generation, char *reason, uint64_t room);
 /* hrm_wakeup_fn and hrm_destroy_fn have one shape. */
-void hrmc_call_plain(uintptr_t fn, uintptr_t user_data, uint64_t mask);
+void hrmc_call_plain(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask);
 /* Called first on a manager's delivery thread. */
 void hrmc_delivery_starts(void);
 

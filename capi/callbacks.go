@@ -26,9 +26,10 @@ const (
 func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.uintptr_t) (result C.int32_t) {
 	m, mask, e := lookupWithMask(uintptr(h))
 	host := hostOfManager(uintptr(h))
+	key := host.key()
 	release := func() {
 		if destroy != 0 {
-			C.hrmc_call_plain(destroy, userData, mask)
+			C.hrmc_call_plain(destroy, userData, key, mask)
 		}
 	}
 	defer guard(&m, &result, nil)
@@ -40,13 +41,13 @@ func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.
 	case reloadCallback:
 		var f func(string)
 		if fn != 0 {
-			f = func(id string) { callReload(fn, userData, mask, id) }
+			f = func(id string) { callReload(fn, userData, key, mask, id) }
 		}
 		e = m.SetReloadCallback(f, release)
 	case eventCallback:
 		var f func(core.Event)
 		if fn != 0 {
-			f = func(ev core.Event) { callEvent(fn, userData, mask, ev) }
+			f = func(ev core.Event) { callEvent(fn, userData, key, mask, ev) }
 		}
 		if host != nil {
 			f = host.andDeliver(f)
@@ -55,13 +56,13 @@ func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.
 	case wakeupCallback:
 		var f func()
 		if fn != 0 {
-			f = func() { C.hrmc_call_plain(fn, userData, mask) }
+			f = func() { C.hrmc_call_plain(fn, userData, key, mask) }
 		}
 		e = m.SetWakeup(f, release)
 	case validator:
 		var f core.Validator
 		if fn != 0 {
-			f = func(c core.Candidate) error { return callValidator(fn, userData, mask, c) }
+			f = func(c core.Candidate) error { return callValidator(fn, userData, key, mask, c) }
 		}
 		if host != nil {
 			f = host.andValidate(f)
@@ -71,27 +72,27 @@ func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.
 	return code(e, nil)
 }
 
-func callReload(fn, userData C.uintptr_t, mask C.uint64_t, id string) {
+func callReload(fn, userData, host C.uintptr_t, mask C.uint64_t, id string) {
 	cid := C.CString(id)
 	defer C.free(unsafe.Pointer(cid))
-	C.hrmc_call_reload(fn, userData, mask, cid)
+	C.hrmc_call_reload(fn, userData, host, mask, cid)
 }
 
-func callEvent(fn, userData C.uintptr_t, mask C.uint64_t, ev core.Event) {
+func callEvent(fn, userData, host C.uintptr_t, mask C.uint64_t, ev core.Event) {
 	id, path, message := C.CString(ev.ID), C.CString(ev.Path), C.CString(ev.Message)
 	snapshot, sum, comment := C.CString(ev.Snapshot), C.CString(ev.SnapshotHash), C.CString(ev.TrustedComment)
 	defer free(id, path, message, snapshot, sum, comment)
-	C.hrmc_call_event(fn, userData, mask, C.int32_t(ev.Kind), C.uint64_t(ev.Sequence), C.int64_t(ev.Time.UnixNano()),
+	C.hrmc_call_event(fn, userData, host, mask, C.int32_t(ev.Kind), C.uint64_t(ev.Sequence), C.int64_t(ev.Time.UnixNano()),
 		C.int64_t(ev.FirstSeen.UnixNano()), id, path, C.uint64_t(ev.Generation), C.int32_t(ev.Health), message,
 		snapshot, C.uint64_t(ev.SnapshotSize), sum, comment)
 }
 
 // callValidator returns nil if the host accepts.
-func callValidator(fn, userData C.uintptr_t, mask C.uint64_t, c core.Candidate) error {
+func callValidator(fn, userData, host C.uintptr_t, mask C.uint64_t, c core.Candidate) error {
 	id, path, snapshot, sum := C.CString(c.ID), C.CString(c.Path), C.CString(c.Snapshot), C.CString(c.SnapshotHash)
 	comment, reason := C.CString(c.TrustedComment), (*C.char)(C.calloc(1, roomForReason))
 	defer free(id, path, snapshot, sum, comment, reason)
-	return rejection(C.hrmc_call_validator(fn, userData, mask, id, path, snapshot, C.uint64_t(c.SnapshotSize), sum, comment,
+	return rejection(C.hrmc_call_validator(fn, userData, host, mask, id, path, snapshot, C.uint64_t(c.SnapshotSize), sum, comment,
 		C.uint64_t(c.Generation), reason, roomForReason), reason)
 }
 

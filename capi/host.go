@@ -393,6 +393,14 @@ func (h *cHost) andValidate(f core.Validator) core.Validator {
 	}
 }
 
+// key returns the host's key; 0 for no host.
+func (h *cHost) key() C.uintptr_t {
+	if h == nil {
+		return 0
+	}
+	return h.code.key
+}
+
 // hostOfManager returns the host whose manager a handle leads to, if it is a host's.
 func hostOfManager(handle uintptr) *cHost {
 	if m := findHandle(handle); m != nil {
@@ -462,7 +470,7 @@ func (h *cHost) end(ctx context.Context, inside bool) error {
 	finish := func() {
 		<-h.host.Closed()
 		if h.destroy != 0 {
-			C.hrmc_call_plain(h.destroy, h.code.user_data, h.code.mask)
+			C.hrmc_call_plain(h.destroy, h.code.user_data, h.code.key, h.code.mask)
 		}
 	}
 	if inside {

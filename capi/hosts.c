@@ -160,11 +160,18 @@ static int32_t read_opening(hrmc_opening *to, const char *plugin_id, const char 
     return code;
 }
 
+/* As hrmgo_host_open, unless the process is short of something. */
+static int32_t open_all(uintptr_t host, hrmc_opening *all, uint64_t count, hrmc_set *set, int32_t inside, hrm_error *e)
+{
+    const char *shortage = hrmc_short_of(0);
+    return shortage != NULL ? hrmc_fail(e, HRM_ERR_NO_MEMORY, shortage) : hrmgo_host_open(host, all, count, set, inside, e);
+}
+
 static int32_t open_read(hrm_host *host, hrmc_opening *all, uint64_t count, const hrmc_set *set, hrm_error *err)
 {
     hrm_error e = HRM_ERROR_INIT;
     int32_t code;
-    IN_GO(err, code, hrmgo_host_open(HANDLE(host), all, count, (hrmc_set *)set, hrmc_inside_host(HANDLE(host)), &e));
+    IN_GO(err, code, open_all(HANDLE(host), all, count, (hrmc_set *)set, hrmc_inside_host(HANDLE(host)), &e));
     return hrmc_report(err, &e, code);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls of the host's callbacks from Go. */
 #define _GNU_SOURCE
-#include "bridge.h"
+#include "host.h"
 #include "thread.h"
 
 #if defined(__APPLE__)
@@ -16,12 +16,12 @@ void hrmc_delivery_starts(void)
 #endif
 }
 
-void hrmc_call_reload(uintptr_t fn, uintptr_t user_data, uint64_t mask, const char *id)
+void hrmc_call_reload(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, const char *id)
 {
-    HOST_CODE(mask, ((hrm_reload_fn)fn)(id, (void *)user_data));
+    HOST_CODE_IN(host, HRMC_IN_STEP, mask, ((hrm_reload_fn)fn)(id, (void *)user_data));
 }
 
-void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uint64_t mask, int32_t kind, uint64_t sequence,
+void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, int32_t kind, uint64_t sequence,
                      int64_t timestamp_ns, int64_t first_seen_ns, const char *id, const char *path, uint64_t generation,
                      int32_t health, const char *message, const char *snapshot, uint64_t size, const char *sha256,
                      const char *comment)
@@ -42,11 +42,11 @@ void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uint64_t mask, int32_t k
         .snapshot_sha256 = sha256,
         .trusted_comment = comment,
     };
-    HOST_CODE(mask, ((hrm_event_fn)fn)(&ev, (void *)user_data));
+    HOST_CODE_IN(host, HRMC_IN_STEP, mask, ((hrm_event_fn)fn)(&ev, (void *)user_data));
 }
 
-int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uint64_t mask, const char *id, const char *path,
-                            const char *snapshot, uint64_t size, const char *sha256, const char *comment,
+int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, const char *id,
+                            const char *path, const char *snapshot, uint64_t size, const char *sha256, const char *comment,
                             uint64_t generation, char *reason, uint64_t room)
 {
     hrm_candidate c = {
@@ -61,11 +61,11 @@ int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uint64_t mask, co
     };
     int32_t verdict;
     reason[0] = 0;
-    HOST_CODE(mask, verdict = ((hrm_validator_fn)fn)(&c, reason, (size_t)room, (void *)user_data));
+    HOST_CODE_IN(host, HRMC_IN_STEP, mask, verdict = ((hrm_validator_fn)fn)(&c, reason, (size_t)room, (void *)user_data));
     return verdict;
 }
 
-void hrmc_call_plain(uintptr_t fn, uintptr_t user_data, uint64_t mask)
+void hrmc_call_plain(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask)
 {
-    HOST_CODE(mask, ((hrm_destroy_fn)fn)((void *)user_data));
+    HOST_CODE_IN(host, HRMC_IN_STEP, mask, ((hrm_destroy_fn)fn)((void *)user_data));
 }

@@ -13,36 +13,41 @@
 
 /* ------------------------------------------------------------------ inside -- */
 
-/* What this thread is in, innermost first. */
-typedef struct frame {
-    uintptr_t host;
-    int32_t what;
-    struct frame *outer;
-} frame;
-
-#if defined(__linux__)
-static __thread __attribute__((tls_model("initial-exec"))) frame *innermost;
+#if defined(_WIN32)
+/* Not __thread: MinGW's needs a DLL of the compiler. */
+static DWORD place = TLS_OUT_OF_INDEXES;
+__attribute__((constructor)) static void make_place(void) { place = TlsAlloc(); }
+static hrmc_frame *innermost(void) { return TlsGetValue(place); }
+static void set_innermost(hrmc_frame *f) { TlsSetValue(place, f); }
 #else
-static __thread frame *innermost;
+#if defined(__linux__)
+static __thread __attribute__((tls_model("initial-exec"))) hrmc_frame *innermost_frame;
+#else
+static __thread hrmc_frame *innermost_frame;
+#endif
+static hrmc_frame *innermost(void) { return innermost_frame; }
+static void set_innermost(hrmc_frame *f) { innermost_frame = f; }
 #endif
 
 int32_t hrmc_inside_host(uintptr_t host)
 {
     int32_t what = 0;
-    const frame *f;
-    for (f = innermost; f != NULL; f = f->outer)
+    const hrmc_frame *f;
+    for (f = innermost(); f != NULL; f = f->outer)
         if (f->host == host)
             what |= f->what;
     return what;
 }
 
-#define HOST_CODE_IN(key, kind, mask, call)                                                                            \
-    do {                                                                                                               \
-        frame here = {key, kind, innermost};                                                                           \
-        innermost = &here;                                                                                             \
-        HOST_CODE(mask, call);                                                                                         \
-        innermost = here.outer;                                                                                        \
-    } while (0)
+void hrmc_frame_begins(hrmc_frame *f, uintptr_t host, int32_t what)
+{
+    f->host = host;
+    f->what = what;
+    f->outer = innermost();
+    set_innermost(f);
+}
+
+void hrmc_frame_ends(const hrmc_frame *f) { set_innermost(f->outer); }
 
 /* ------------------------------------------------- steps of a shared library -- */
 

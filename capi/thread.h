@@ -55,6 +55,24 @@ void hrmc_callback_ends(hrmc_callback *c);
         hrmc_callback_ends(&callback);                                                                                 \
     } while (0)
 
+/* What code of a host (hot_reload_plugin.h) this thread is in, innermost first. */
+typedef struct hrmc_frame {
+    uintptr_t host;
+    int32_t what; /* HRMC_IN_STEP or HRMC_IN_CALLBACK */
+    struct hrmc_frame *outer;
+} hrmc_frame;
+void hrmc_frame_begins(hrmc_frame *f, uintptr_t host, int32_t what);
+void hrmc_frame_ends(const hrmc_frame *f);
+
+/* The same for code of a host; host 0 is none. */
+#define HOST_CODE_IN(host, what, mask, call)                                                                           \
+    do {                                                                                                               \
+        hrmc_frame frame_;                                                                                             \
+        hrmc_frame_begins(&frame_, host, what);                                                                        \
+        HOST_CODE(mask, call);                                                                                         \
+        hrmc_frame_ends(&frame_);                                                                                      \
+    } while (0)
+
 /* Called first on a thread of the library. */
 void hrmc_thread_is_of_the_library(void);
 

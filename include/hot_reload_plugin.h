@@ -74,7 +74,7 @@
  * With #HRM_DISPATCH_THREAD each step (load to unload) and each outcome callback runs on a thread of the library, not always
  * the same one. At most one step of a version runs at a time. Steps of unrelated plugins run side by side: a slow plugin
  * holds up no other. With #HRM_DISPATCH_MANUAL steps and outcome callbacks run inside hrm_dispatch() of
- * hrm_host_manager(), on the thread that calls it; with #HRM_HOST_RETIRE_ON_LIBRARY_THREAD the exit and unloading of
+ * hrm_host_manager(), on the thread that calls it, which does not return while callers are held; with #HRM_HOST_RETIRE_ON_LIBRARY_THREAD the exit and unloading of
  * replaced versions run on a thread of the library all the same.
  *
  * hrm_plugin_acquire(), hrm_plugin_try_acquire() and hrm_plugin_release() are one atomic addition each. They take no lock
@@ -486,8 +486,9 @@ typedef struct hrm_plugin_options {
  * \retval HRM_ERR_ALREADY_EXISTS    a plugin of this name is open, or has not ended yet
  * \retval HRM_ERR_NOT_SUPPORTED     called where it would wait for itself (below); a flag or mode that does not exist
  * \retval HRM_ERR_IO                the version is rejected, fails, or is not complete in time
- * \threadsafety Any thread. It waits for the first version; with #HRM_DISPATCH_MANUAL it dispatches meanwhile. Inside steps
- * and validators, and with #HRM_DISPATCH_MANUAL inside every callback, only with #HRM_PLUGIN_DO_NOT_WAIT.
+ * \threadsafety Any thread. It waits for the first version; with #HRM_DISPATCH_MANUAL it dispatches meanwhile. Inside steps,
+ * inside callbacks of the host's manager, and with #HRM_DISPATCH_MANUAL inside every callback, only with
+ * #HRM_PLUGIN_DO_NOT_WAIT.
  * \since 1.0.0
  * \sa hrm_plugin_close(), hrm_host_open_all(), hrm_plugin_options
  */

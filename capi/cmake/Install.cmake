@@ -68,7 +68,8 @@ if(HOTRELOAD_BUILD_QT)
         DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/qtplugin" COMPONENT qt-devel)
     # Without the headers that QtForge has, too; HotReload::qtforge names this directory alone.
     set(for_qtforge "${CMAKE_INSTALL_INCLUDEDIR}/hotreload-qtforge")
-    install(FILES include/hot_reload_manager.h DESTINATION "${for_qtforge}" COMPONENT qt-devel)
+    install(FILES include/hot_reload_manager.h include/hot_reload_plugin.h include/hot_reload_canary.h
+        DESTINATION "${for_qtforge}" COMPONENT qt-devel)
     install(FILES include/qtplugin/hotreload.hpp DESTINATION "${for_qtforge}/qtplugin" COMPONENT qt-devel)
     install(DIRECTORY include/qtplugin/hotreload "${PROJECT_BINARY_DIR}/capi/qt/include/qtplugin/hotreload"
         DESTINATION "${for_qtforge}/qtplugin" COMPONENT qt-devel)

@@ -30,6 +30,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -115,6 +116,50 @@ inline hrm_error no_error()
     hrm_error error = HRM_ERROR_INIT;
     return error;
 }
+
+/** Why the library that was loaded is not the one that this header is for. */
+inline std::optional<Error> other_major()
+{
+    if (hrm_version_number() / 1000000 == HRM_VERSION_MAJOR)
+        return std::nullopt;
+    return Error(ErrorCode::NotSupported, std::string("libhotreload ") + hrm_version_string() +
+                                              " was loaded, but this program was built for " + HRM_VERSION_STRING);
+}
+
+/** An hrm_options and what it points to. */
+class ManagerArguments {
+public:
+    ManagerArguments(const Options& options, Delivery delivery) : m_safe(options.safe), m_error(m_safe.error())
+    {
+        m_struct.dispatch_mode = static_cast<std::int32_t>(delivery);
+        m_struct.quiet_ms = ms(options.quiet);
+        m_struct.max_delay_ms = ms(options.max_delay);
+        m_struct.poll_interval_ms = ms(options.poll_interval);
+        m_struct.flags = (options.check_image ? HRM_CHECK_IMAGE : 0U) |
+                         (options.ignore_unchanged_content ? HRM_IGNORE_UNCHANGED_CONTENT : 0U) |
+                         (options.force_polling ? HRM_FORCE_POLLING : 0U);
+        m_struct.safe = m_safe.get();
+        m_struct.safety_check_ms = ms(options.safety_check);
+        if (options.snapshot_dir) {
+            m_snapshot_dir = bytes_of(*options.snapshot_dir);
+            if (!m_error)
+                m_error = nul_in("snapshot_dir", m_snapshot_dir);
+            m_struct.snapshot_dir = m_snapshot_dir.c_str();
+        }
+    }
+    ManagerArguments(const ManagerArguments&) = delete;
+    ManagerArguments& operator=(const ManagerArguments&) = delete;
+
+    const hrm_options* get() const noexcept { return &m_struct; }
+    /** Why the options cannot be passed on, if they cannot. */
+    const std::optional<Error>& error() const noexcept { return m_error; }
+
+private:
+    SafeArguments m_safe;
+    std::optional<Error> m_error;
+    std::string m_snapshot_dir;
+    hrm_options m_struct = HRM_OPTIONS_INIT;
+};
 
 using ExceptionHandler = std::function<void(const std::string& plugin_id, std::exception_ptr)>;
 
@@ -223,33 +268,14 @@ public:
      */
     static expected<Manager> create(const Options& options = {}, Delivery delivery = Delivery::thread)
     {
-        if (hrm_version_number() / 1000000 != HRM_VERSION_MAJOR)
-            return unexpected(Error(ErrorCode::NotSupported,
-                                              std::string("libhotreload ") + hrm_version_string() +
-                                                  " was loaded, but this program was built for " + HRM_VERSION_STRING));
-        hrm_options o = HRM_OPTIONS_INIT;
-        o.dispatch_mode = static_cast<std::int32_t>(delivery);
-        o.quiet_ms = detail::ms(options.quiet);
-        o.max_delay_ms = detail::ms(options.max_delay);
-        o.poll_interval_ms = detail::ms(options.poll_interval);
-        o.flags = (options.check_image ? HRM_CHECK_IMAGE : 0U) |
-                  (options.ignore_unchanged_content ? HRM_IGNORE_UNCHANGED_CONTENT : 0U) |
-                  (options.force_polling ? HRM_FORCE_POLLING : 0U);
-        const detail::SafeArguments safe(options.safe);
-        if (safe.error())
-            return unexpected(*safe.error());
-        o.safe = safe.get();
-        std::string snapshot_dir;
-        if (options.snapshot_dir) {
-            snapshot_dir = detail::bytes_of(*options.snapshot_dir);
-            if (auto error = detail::nul_in("snapshot_dir", snapshot_dir))
-                return unexpected(*std::move(error));
-            o.snapshot_dir = snapshot_dir.c_str();
-        }
-        o.safety_check_ms = detail::ms(options.safety_check);
+        if (auto error = detail::other_major())
+            return unexpected(*std::move(error));
+        const detail::ManagerArguments arguments(options, delivery);
+        if (arguments.error())
+            return unexpected(*arguments.error());
         hrm_error error = detail::no_error();
         hrm_manager* handle = nullptr;
-        const std::int32_t code = hrm_manager_create(&o, &handle, &error);
+        const std::int32_t code = hrm_manager_create(arguments.get(), &handle, &error);
         if (code < 0)
             return unexpected(detail::error_of(code, error));
         return Manager(delivery, handle);
