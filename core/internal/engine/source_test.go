@@ -72,6 +72,7 @@ func onSlowSource(t *testing.T, test func(h *host, letGo chan struct{}, sources,
 		h.start(o, func(d *fakeDisk) fsys.Disk { return d })
 		h.m.SetReloadCallback(h.reload, nil)
 		h.m.SetEventCallback(h.event, nil)
+		time.Sleep(ms + 1) // or the times would be those of a file system with coarse ones
 		h.disk.mkdir(slowDir)
 		h.disk.replace(slowDir+"/b.so", "v0")
 		h.enable("a", pluginPath)
