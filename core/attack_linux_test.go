@@ -17,8 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/qtforge/hotreload/core"
 	"github.com/qtforge/hotreload/core/internal/signtest"
+	"github.com/qtforge/hotreload/core/internal/testns"
 )
 
 // The attack suite: hosts with each safeguard watch one plugin in a directory that
@@ -53,6 +56,7 @@ type field struct {
 	base     string // of the host's user
 	plugins  string // of the attacker: greeter.so, words, their signatures and manifest
 	releases string // what the attacker has got hold of
+	stranger bool   // the attacker is another user
 	key      signtest.Key
 
 	mu        sync.Mutex
@@ -62,13 +66,13 @@ type field struct {
 	verdicts  int
 }
 
-func newField(t *testing.T) *field {
+func newField(t *testing.T, stranger bool) *field {
 	base, err := os.MkdirTemp("", "hotreload-attack-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(base) })
-	f := &field{T: t, base: base, plugins: filepath.Join(base, "others", "plugins"), releases: filepath.Join(base, "others", "releases"),
+	f := &field{T: t, base: base, stranger: stranger, plugins: filepath.Join(base, "others", "plugins"), releases: filepath.Join(base, "others", "releases"),
 		key: signtest.KeyOf(7), origins: map[string]origin{}, delivered: map[string]int{}, rejected: map[string]string{}}
 	for _, dir := range []string{"", "others", "others/plugins", "others/releases"} {
 		f.must(os.MkdirAll(filepath.Join(base, dir), 0o755))
@@ -82,7 +86,7 @@ func newField(t *testing.T) *field {
 	f.sign("painter.so", body("painter 99"), "plugin:painter version:99", origin{"painter", 99})
 	f.write(filepath.Join(f.releases, "evil.so"), body("evil"), 0o644)
 	f.write(filepath.Join(f.releases, "evil.so.minisig"), signtest.KeyOf(8).Sign(body("evil"), "plugin:greeter version:100"), 0o644)
-	if os.Geteuid() == 0 {
+	if stranger {
 		f.must(filepath.WalkDir(filepath.Join(base, "others"), func(path string, _ os.DirEntry, err error) error {
 			if err != nil {
 				return err
@@ -162,7 +166,7 @@ func (f *field) hosts() map[string]host {
 		"whole": {safe: core.Safe{PublicKeys: keys, PluginName: new("greeter"), RisingVersion: new(true), Files: []string{"words"},
 			Manifest: new(filepath.Join(f.plugins, "manifest"))}, allows: risen},
 	}
-	if os.Geteuid() == 0 { // otherwise the attacker is the host's own user
+	if f.stranger { // otherwise the attacker is the host's own user
 		hosts["strict"] = host{safe: core.Safe{StrictModes: new(true)}, never: true}
 	}
 	return hosts
@@ -244,7 +248,7 @@ func (f *field) settles(hosts map[string]host, v int, after string) {
 }
 
 func TestWhateverAStrangerDoesOnlyWhatWasReleasedIsLoaded(t *testing.T) {
-	f := newField(t)
+	f := newField(t, os.Geteuid() == 0)
 	hosts := f.hosts()
 	enemy := startAttacker(t, f)
 	enemy.do("install", firstGood, 0)
@@ -286,6 +290,28 @@ func TestWhateverAStrangerDoesOnlyWhatWasReleasedIsLoaded(t *testing.T) {
 	t.Logf("%d versions were released, %d verdicts given", version, f.verdicts)
 	if f.verdicts < 4*len(attacks) {
 		t.Errorf("only %d verdicts were given on %d attacks", f.verdicts, len(attacks))
+	}
+}
+
+// Whoever may mount puts a file system in the place of the plugin's directory.
+func TestAMountBringsNothingThatWasNotReleased(t *testing.T) {
+	if !testns.InNamespace(t, t.Name()) {
+		return
+	}
+	f := newField(t, false)
+	hosts := f.hosts()
+	e := &enemy{plugins: f.plugins, releases: f.releases, secret: filepath.Join(f.base, "secret"), r: rand.New(rand.NewPCG(1, 2))}
+	f.must(e.install(firstGood))
+	f.watch(hosts)
+	f.settles(hosts, firstGood, "the first release")
+	for version := firstGood + 1; version < firstGood+6; version++ {
+		f.must(unix.Mount("none", f.plugins, "tmpfs", 0, ""))
+		e.put([]string{"evil.so", "painter.so", "greeter-1.so"}[version%3])
+		e.wait()
+		f.must(unix.Unmount(f.plugins, unix.MNT_DETACH))
+		f.release(version)
+		f.must(e.install(version))
+		f.settles(hosts, version, "a mount")
 	}
 }
 

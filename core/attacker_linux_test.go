@@ -42,7 +42,7 @@ func startAttacker(t *testing.T, f *field) *attacker {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestTheAttackerItself$", "-test.timeout=0", "--", attackerMark, f.plugins, f.releases, filepath.Join(f.base, "secret"))
 	cmd.Dir = "/"
-	if os.Geteuid() == 0 {
+	if f.stranger {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	in, err := cmd.StdinPipe()

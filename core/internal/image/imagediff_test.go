@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/qtforge/hotreload/core/internal/boundtest"
 )
 
 var (
@@ -290,5 +292,12 @@ func FuzzImage(f *testing.F) {
 	if me, err := os.ReadFile("/usr/lib/x86_64-linux-gnu/libdl.so.2"); err == nil { // the smallest there is
 		f.Add(me)
 	}
-	f.Fuzz(func(t *testing.T, b []byte) { agree(t, "image", b, false) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		boundtest.Within(t, 4*maxBytes, func() {
+			_ = check(b)
+			_, _ = Libraries(bytes.NewReader(b), int64(len(b)))
+			_, _ = Missing(bytes.NewReader(b), int64(len(b)), []string{"plugin_init"})
+		})
+		agree(t, "image", b, false)
+	})
 }
