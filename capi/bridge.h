@@ -19,6 +19,8 @@ void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t
 int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, const char *id,
                             const char *path, const char *snapshot, uint64_t size, const char *sha256, const char *comment,
                             uint64_t generation, char *reason, uint64_t room);
+void hrmc_call_log(uintptr_t fn, uintptr_t user_data, uint64_t mask, int32_t level, int64_t timestamp_ns, const char *id,
+                   const char *message);
 /* hrm_wakeup_fn and hrm_destroy_fn have one shape. */
 void hrmc_call_plain(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask);
 /* Called first on a manager's delivery thread. */

@@ -20,10 +20,11 @@ const (
 	eventCallback  = 1
 	wakeupCallback = 2
 	validator      = 3
+	logCallback    = 4
 )
 
 //export hrmgo_set_callback
-func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.uintptr_t) (result C.int32_t) {
+func hrmgo_set_callback(h C.uintptr_t, which, level C.int32_t, fn, userData, destroy C.uintptr_t) (result C.int32_t) {
 	m, mask, e := lookupWithMask(uintptr(h))
 	host := hostOfManager(uintptr(h))
 	key := host.key()
@@ -68,6 +69,12 @@ func hrmgo_set_callback(h C.uintptr_t, which C.int32_t, fn, userData, destroy C.
 			f = host.andValidate(f)
 		}
 		e = m.SetValidator(f, release)
+	case logCallback:
+		var f func(core.LogRecord)
+		if fn != 0 {
+			f = func(r core.LogRecord) { callLog(fn, userData, mask, r) }
+		}
+		e = m.SetLogCallback(core.LogLevel(level), f, release)
 	}
 	return code(e, nil)
 }
@@ -85,6 +92,12 @@ func callEvent(fn, userData, host C.uintptr_t, mask C.uint64_t, ev core.Event) {
 	C.hrmc_call_event(fn, userData, host, mask, C.int32_t(ev.Kind), C.uint64_t(ev.Sequence), C.int64_t(ev.Time.UnixNano()),
 		C.int64_t(ev.FirstSeen.UnixNano()), id, path, C.uint64_t(ev.Generation), C.int32_t(ev.Health), message,
 		snapshot, C.uint64_t(ev.SnapshotSize), sum, comment)
+}
+
+func callLog(fn, userData C.uintptr_t, mask C.uint64_t, r core.LogRecord) {
+	id, text := C.CString(r.ID), C.CString(r.Message)
+	defer free(id, text)
+	C.hrmc_call_log(fn, userData, mask, C.int32_t(r.Level), C.int64_t(r.Time.UnixNano()), id, text)
 }
 
 // callValidator returns nil if the host accepts.

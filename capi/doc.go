@@ -14,6 +14,7 @@
 //	exports.go  hrmgo_*: finds the manager, calls core, turns errors into codes
 //	handles.go  the handle table; the only user of go-pointer
 //	handles.c   the handles, where leak checkers find them
+//	status.go   the status of a plugin, for programs and for people
 //	safe.go     the options, reports and stats of safe reload
 //	errors.go   core's errors as codes and hrm_error, printable text
 //	panics.go   contains panics at the border

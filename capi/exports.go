@@ -101,7 +101,7 @@ func hrmgo_enable(h C.uintptr_t, id, path *C.hrm_cchar, o *C.hrm_enable_options,
 	if e != nil {
 		return code(e, err)
 	}
-	if bad := o.flags &^ (C.HRM_ENABLE_ALLOW_MISSING | C.HRM_ENABLE_DELIVER_PRESENT); bad != 0 {
+	if bad := o.flags &^ (C.HRM_ENABLE_ALLOW_MISSING | C.HRM_ENABLE_DELIVER_PRESENT | C.HRM_ENABLE_PAUSED); bad != 0 {
 		return code(&core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_enable_options.flags has bits %#x that this version does not know", uint32(bad))}, err)
 	}
 	safe, e := safeOf(o.safe)
@@ -113,6 +113,7 @@ func hrmgo_enable(h C.uintptr_t, id, path *C.hrm_cchar, o *C.hrm_enable_options,
 		DeliverPresent: o.flags&C.HRM_ENABLE_DELIVER_PRESENT != 0,
 		Quiet:          quiet(o.quiet_ms),
 		AllowMissing:   o.flags&C.HRM_ENABLE_ALLOW_MISSING != 0,
+		Paused:         o.flags&C.HRM_ENABLE_PAUSED != 0,
 	}), err)
 }
 
@@ -164,13 +165,36 @@ func hrmgo_clear(h C.uintptr_t) C.int32_t {
 
 //export hrmgo_set_global
 func hrmgo_set_global(h C.uintptr_t, on C.int32_t) C.int32_t {
-	return answer(h, nil, func(m *core.Manager) (bool, error) { return false, m.SetGlobalEnabled(on != 0) }, boolean)
+	return done(h, func(m *core.Manager) error { return m.SetGlobalEnabled(on != 0) })
 }
 
 //export hrmgo_is_global
 func hrmgo_is_global(h C.uintptr_t, err *C.hrm_error) C.int32_t {
 	return answer(h, err, (*core.Manager).IsGlobalEnabled, boolean)
 }
+
+// done is the result of what has no answer but its error.
+func done(h C.uintptr_t, do func(*core.Manager) error) C.int32_t {
+	return answer(h, nil, func(m *core.Manager) (bool, error) { return false, do(m) }, boolean)
+}
+
+//export hrmgo_set_paused
+func hrmgo_set_paused(h C.uintptr_t, id *C.hrm_cchar, on C.int32_t) C.int32_t {
+	return done(h, func(m *core.Manager) error { return m.SetPluginPaused(view(id), on != 0) })
+}
+
+//export hrmgo_is_paused
+func hrmgo_is_paused(h C.uintptr_t, id *C.hrm_cchar, err *C.hrm_error) C.int32_t {
+	return answer(h, err, func(m *core.Manager) (bool, error) { return m.IsPluginPaused(view(id)) }, boolean)
+}
+
+//export hrmgo_check
+func hrmgo_check(h C.uintptr_t, id *C.hrm_cchar) C.int32_t {
+	return done(h, func(m *core.Manager) error { return m.CheckNow(view(id)) })
+}
+
+//export hrmgo_check_all
+func hrmgo_check_all(h C.uintptr_t) C.int32_t { return done(h, (*core.Manager).CheckAllNow) }
 
 //export hrmgo_event_fd
 func hrmgo_event_fd(h C.uintptr_t) C.int32_t { return answer(h, nil, (*core.Manager).EventFD, count) }

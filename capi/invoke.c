@@ -65,6 +65,14 @@ int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uintptr_t host, u
     return verdict;
 }
 
+void hrmc_call_log(uintptr_t fn, uintptr_t user_data, uint64_t mask, int32_t level, int64_t timestamp_ns, const char *id,
+                   const char *message)
+{
+    hrm_log_record r = {
+        .struct_size = sizeof r, .level = level, .timestamp_ns = timestamp_ns, .plugin_id = id, .message = message};
+    HOST_CODE(mask, ((hrm_log_fn)fn)(&r, (void *)user_data));
+}
+
 void hrmc_call_plain(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask)
 {
     HOST_CODE_IN(host, HRMC_IN_STEP, mask, ((hrm_destroy_fn)fn)((void *)user_data));

@@ -95,6 +95,18 @@ LAST(hrm_error, message);
 LAST(hrm_event, trusted_comment);
 LAST(hrm_candidate, reserved_pointer);
 LAST(hrm_statistics, missed);
+LAST(hrm_log_record, message);
+static const hrmc_field status_fields[] = {
+    FIELD(hrm_plugin_status_info, struct_size),      FIELD(hrm_plugin_status_info, state),
+    FIELD(hrm_plugin_status_info, since_ns),         FIELD(hrm_plugin_status_info, due_ns),
+    FIELD(hrm_plugin_status_info, paused),           FIELD(hrm_plugin_status_info, watching),
+    FIELD(hrm_plugin_status_info, last_decision),    FIELD(hrm_plugin_status_info, last_outcome),
+    FIELD(hrm_plugin_status_info, last_decision_ns), FIELD(hrm_plugin_status_info, last_notification_ns),
+    FIELD(hrm_plugin_status_info, last_check_ns),    FIELD(hrm_plugin_status_info, last_delivery_ns),
+    FIELD(hrm_plugin_status_info, last_report_ns),   FIELD(hrm_plugin_status_info, generation),
+    FIELD(hrm_plugin_status_info, writer_pid),
+};
+LAST(hrm_plugin_status_info, writer_pid);
 
 /* Whether a struct of this size has a part of a field only. */
 static int cuts_a_field(uint32_t size, const hrmc_field *fields, size_t n)
@@ -338,8 +350,37 @@ int32_t HRM_CALL hrm_is_global_hot_reload_enabled_ex(hrm_manager *m, int32_t *en
     CALL(err, split_answer(hrmgo_is_global(HANDLE(m), &e), enabled));
 }
 
+int32_t HRM_CALL hrm_set_plugin_paused(hrm_manager *m, const char *plugin_id, int32_t paused)
+{
+    CHECK_USABLE(NULL);
+    if (plugin_id == NULL)
+        return HRM_ERR_INVALID_ARGUMENT;
+    CALL_AND_WAIT(hrmgo_set_paused(HANDLE(m), plugin_id, paused));
+}
+
+int32_t HRM_CALL hrm_is_plugin_paused(hrm_manager *m, const char *plugin_id)
+{
+    int32_t paused;
+    hrm_is_plugin_paused_ex(m, plugin_id, &paused, NULL);
+    return paused;
+}
+
+int32_t HRM_CALL hrm_is_plugin_paused_ex(hrm_manager *m, const char *plugin_id, int32_t *paused, hrm_error *err)
+{
+    split_answer(0, paused);
+    CHECK_USABLE(err);
+    if (plugin_id == NULL)
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
+    CALL(err, split_answer(hrmgo_is_paused(HANDLE(m), plugin_id, &e), paused));
+}
+
+int32_t HRM_CALL hrm_check_now(hrm_manager *m, const char *plugin_id)
+{
+    CALL(NULL, plugin_id == NULL ? hrmgo_check_all(HANDLE(m)) : hrmgo_check(HANDLE(m), plugin_id));
+}
+
 /* Where Go cannot be entered it cannot run destroy: its promise is kept here. */
-#define SET_CALLBACK(which)                                                                                            \
+#define SET_CALLBACK(which, level)                                                                                           \
     do {                                                                                                               \
         int32_t code = hrmc_unusable();                                                                                \
         hrmc_call call;                                                                                                \
@@ -350,7 +391,7 @@ int32_t HRM_CALL hrm_is_global_hot_reload_enabled_ex(hrm_manager *m, int32_t *en
                 destroy(user_data);                                                                                    \
             return code;                                                                                               \
         }                                                                                                              \
-        code = hrmgo_set_callback(HANDLE(m), which, (uintptr_t)fn, (uintptr_t)user_data, (uintptr_t)destroy);          \
+        code = hrmgo_set_callback(HANDLE(m), which, level, (uintptr_t)fn, (uintptr_t)user_data, (uintptr_t)destroy);          \
         hrmc_leave(&call);                                                                                             \
         hrmc_waited_for_callbacks();                                                                                   \
         return code;                                                                                                   \
@@ -358,22 +399,60 @@ int32_t HRM_CALL hrm_is_global_hot_reload_enabled_ex(hrm_manager *m, int32_t *en
 
 int32_t HRM_CALL hrm_set_reload_callback(hrm_manager *m, hrm_reload_fn fn, void *user_data, hrm_destroy_fn destroy)
 {
-    SET_CALLBACK(0);
+    SET_CALLBACK(0, 0);
 }
 
 int32_t HRM_CALL hrm_set_event_callback(hrm_manager *m, hrm_event_fn fn, void *user_data, hrm_destroy_fn destroy)
 {
-    SET_CALLBACK(1);
+    SET_CALLBACK(1, 0);
 }
 
 int32_t HRM_CALL hrm_set_wakeup_callback(hrm_manager *m, hrm_wakeup_fn fn, void *user_data, hrm_destroy_fn destroy)
 {
-    SET_CALLBACK(2);
+    SET_CALLBACK(2, 0);
 }
 
 int32_t HRM_CALL hrm_set_validator(hrm_manager *m, hrm_validator_fn fn, void *user_data, hrm_destroy_fn destroy)
 {
-    SET_CALLBACK(3);
+    SET_CALLBACK(3, 0);
+}
+
+int32_t HRM_CALL hrm_set_log_callback(hrm_manager *m, int32_t level, hrm_log_fn fn, void *user_data,
+                                      hrm_destroy_fn destroy)
+{
+    SET_CALLBACK(4, level);
+}
+
+int32_t HRM_CALL hrm_plugin_status(hrm_manager *m, const char *plugin_id, hrm_plugin_status_info *out)
+{
+    hrm_plugin_status_info s;
+    uint32_t size;
+    int32_t code;
+    CHECK_USABLE(NULL);
+    if (plugin_id == NULL || out == NULL || out->struct_size < sizeof out->struct_size ||
+        cuts_a_field(out->struct_size, status_fields, COUNT(status_fields)))
+        return HRM_ERR_INVALID_ARGUMENT;
+    memset(&s, 0, sizeof s);
+    IN_GO(NULL, code, hrmgo_status(HANDLE(m), plugin_id, &s));
+    if (code < 0)
+        return code;
+    size = out->struct_size < sizeof s ? out->struct_size : (uint32_t)sizeof s;
+    s.struct_size = size;
+    memcpy(out, &s, size);
+    return HRM_OK;
+}
+
+int32_t HRM_CALL hrm_explain(hrm_manager *m, const char *plugin_id, char *buf, size_t *size)
+{
+    uint64_t n;
+    int32_t code;
+    CHECK_USABLE(NULL);
+    if (plugin_id == NULL || size == NULL)
+        return HRM_ERR_INVALID_ARGUMENT;
+    n = *size;
+    IN_GO(NULL, code, hrmgo_explain(HANDLE(m), plugin_id, buf, &n));
+    *size = (size_t)n;
+    return code;
 }
 
 int32_t HRM_CALL hrm_printable(const char *text, char *out, size_t size)

@@ -23,7 +23,7 @@ import (
 func TestEveryConstantHasTheEnginesValue(t *testing.T) {
 	api, internal := constantsOf(t, "."), constantsOf(t, "internal/engine")
 	maps.Copy(internal, constantsOf(t, "internal/deliver"))
-	for _, kind := range []string{"Kind", "HealthCode", "Outcome", "DispatchMode"} {
+	for _, kind := range []string{"Kind", "HealthCode", "Outcome", "DispatchMode", "PluginState", "Watching", "Decision", "LogLevel"} {
 		if len(api[kind]) == 0 {
 			t.Errorf("found no constant of type %s", kind)
 		}
@@ -132,6 +132,14 @@ func TestEveryNameOfAConstantIsItsString(t *testing.T) {
 				got = "Reload" + Outcome(n).String()
 			case "DispatchMode":
 				got = "Dispatch" + DispatchMode(n).String()
+			case "PluginState":
+				got = "State" + PluginState(n).String()
+			case "Watching":
+				got = "Watching" + Watching(n).String()
+			case "Decision":
+				got = "Decision" + Decision(n).String()
+			case "LogLevel":
+				got = "Log" + LogLevel(n).String()
 			}
 			if got != name {
 				t.Errorf("%s %s is called %q", kind, name, got)
@@ -162,6 +170,7 @@ func TestEveryFieldIsConverted(t *testing.T) {
 		{&Options{}, func(from any) any { return from.(*Options).engine() }},
 		{&EnableOptions{}, func(from any) any { return from.(*EnableOptions).engine() }},
 		{&engine.Event{}, func(from any) any { return eventOf(from.(*engine.Event)) }},
+		{&engine.PluginStatus{}, func(from any) any { return statusOf(from.(*engine.PluginStatus)) }},
 		{&engine.Stats{}, func(from any) any { return Stats(*from.(*engine.Stats)) }},
 		{&engine.Candidate{}, func(from any) any { return Candidate(*from.(*engine.Candidate)) }},
 		{&Safe{}, func(from any) any { return engine.Safe(*from.(*Safe)) }},
@@ -233,6 +242,15 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 func sameValue(a, b reflect.Value) bool {
 	if a.Kind() == reflect.Func {
 		return !a.IsNil() && a.Pointer() == b.Pointer()
+	}
+	if a.Kind() == reflect.Slice && a.Type().Elem().Kind() == reflect.Struct {
+		same := a.Len() == b.Len()
+		for i := 0; same && i < a.Len(); i++ {
+			for _, name := range exported(a.Type().Elem()) {
+				same = same && sameValue(a.Index(i).FieldByName(name), b.Index(i).FieldByName(name))
+			}
+		}
+		return same
 	}
 	return b.CanConvert(a.Type()) && reflect.DeepEqual(a.Interface(), b.Convert(a.Type()).Interface())
 }

@@ -132,6 +132,55 @@ func (m *Manager) IsGlobalEnabled() (bool, error) {
 	return on, public(err)
 }
 
+// SetPluginPaused pauses the delivery of one plugin's changes and removals (on is true), or
+// resumes it (false). Everything else goes on: the plugin's file is watched and settles, and
+// with safe reload its versions are copied and validated. If the file changed meanwhile, its
+// latest version is delivered once after resuming. Other plugins and other events do not
+// wait. When pausing returns, no change of the plugin is being delivered, except to the
+// caller itself.
+//
+// The pause of all plugins ([Manager.SetGlobalEnabled]) is another one: a change is
+// delivered when neither holds it back. Disabling the plugin ends its pause.
+//
+// Errors: ErrInvalidArgument for an id that is not enabled, ErrClosed, ErrPanic.
+//
+// See also [Manager.IsPluginPaused] and [EnableOptions].Paused.
+func (m *Manager) SetPluginPaused(id string, on bool) error {
+	return public(m.engine.SetPluginPaused(id, on))
+}
+
+// IsPluginPaused reports whether a plugin is paused by itself.
+//
+// Errors: ErrInvalidArgument for an id that is not enabled, ErrClosed, ErrPanic.
+//
+// See also [Manager.SetPluginPaused].
+func (m *Manager) IsPluginPaused(id string) (bool, error) {
+	on, err := m.engine.IsPluginPaused(id)
+	return on, public(err)
+}
+
+// CheckNow compares a plugin's files, and the directories on the way to them, with the disk
+// at once, without waiting for a notification or the next poll: after a deployment, or where
+// the file system sends no notifications. A file that could not be read, or not be copied
+// for safe reload, is tried again at once.
+//
+// CheckNow returns before the comparison is made. What has changed is delivered as always:
+// when it is complete and has been quiet for the quiet period. A file that is settling
+// already is not delayed. However often it is called, at most one comparison of a directory
+// is under way and one more waits, so that a file system that hangs collects none.
+//
+// Errors: ErrInvalidArgument for an id that is not enabled, ErrClosed, ErrPanic.
+//
+// See also [Manager.CheckAllNow].
+func (m *Manager) CheckNow(id string) error { return public(m.engine.CheckNow(id)) }
+
+// CheckAllNow is CheckNow for every plugin.
+//
+// Errors: ErrClosed, ErrPanic.
+//
+// See also [Manager.CheckNow].
+func (m *Manager) CheckAllNow() error { return public(m.engine.CheckAllNow()) }
+
 // SetReloadCallback sets the function fn that is called with the id of a plugin that
 // needs reloading; nil removes it. A file that was removed is no reason to call it. While
 // neither this nor an event callback is set, changes stay pending.
@@ -267,6 +316,47 @@ func (m *Manager) EventFD() (int, error) {
 func (m *Manager) Stats() (Stats, error) {
 	s, err := m.engine.Stats()
 	return Stats(s), public(err)
+}
+
+// PluginStatus says what a plugin is doing and why. It waits for no file system. While a
+// process holds the file open for writing, it looks for that process among those that this
+// one may examine, which takes some milliseconds.
+//
+// Errors: ErrInvalidArgument for an id that is not enabled, ErrClosed, ErrPanic.
+//
+// See also [Manager.Explain].
+func (m *Manager) PluginStatus(id string) (PluginStatus, error) {
+	s, err := m.engine.PluginStatus(id)
+	return statusOf(&s), public(err)
+}
+
+// Explain is PluginStatus as text for people: some lines, each ended by a newline. The text
+// may change from version to version.
+//
+// Errors: ErrInvalidArgument for an id that is not enabled, ErrClosed, ErrPanic.
+//
+// See also [Manager.PluginStatus].
+func (m *Manager) Explain(id string) (string, error) {
+	text, err := m.engine.Explain(id)
+	return text, public(err)
+}
+
+// SetLogCallback sets the function fn that receives the lines of the manager's log up to a
+// level; nil removes it. The manager itself prints nothing. fn runs on a goroutine of the
+// manager, one call at a time, whether or not the host dispatches. It may call every method.
+// While it is busy, up to 1024 lines wait; what comes then is dropped and counted in a line
+// of its own. Without a function the log costs nothing. release is as for SetReloadCallback.
+//
+// Errors: ErrInvalidArgument for a level that is not known, ErrClosed, ErrPanic.
+//
+// See also [LogLevel]; package core/logging sends the log to a *slog.Logger.
+func (m *Manager) SetLogCallback(level LogLevel, fn func(LogRecord), release func()) error {
+	if fn == nil {
+		return public(m.engine.SetLog(engine.LogLevel(level), nil, release))
+	}
+	return public(m.engine.SetLog(engine.LogLevel(level), func(r engine.LogRecord) {
+		fn(LogRecord{Level: LogLevel(r.Level), Time: r.Time, ID: r.ID, Message: r.Message})
+	}, release))
 }
 
 // Fault makes the manager unusable, as after a contained panic: methods return ErrPanic,

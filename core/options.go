@@ -114,6 +114,8 @@ type EnableOptions struct {
 	// DeliverPresent delivers the version that is there now as well, as generation 1.
 	// Without it that version counts as known.
 	DeliverPresent bool
+	// Paused enables the plugin paused: see [Manager.SetPluginPaused].
+	Paused bool
 	// Safe asks for safe reload of this plugin; the fields that it names replace those of
 	// Options.Safe. nil: all of the manager's.
 	Safe *Safe
@@ -225,5 +227,5 @@ func (o *Options) engine() engine.Options {
 }
 
 func (o *EnableOptions) engine() engine.EnableOptions {
-	return engine.EnableOptions{Quiet: o.Quiet, AllowMissing: o.AllowMissing, DeliverPresent: o.DeliverPresent, Safe: (*engine.Safe)(o.Safe)}
+	return engine.EnableOptions{Quiet: o.Quiet, AllowMissing: o.AllowMissing, DeliverPresent: o.DeliverPresent, Paused: o.Paused, Safe: (*engine.Safe)(o.Safe)}
 }

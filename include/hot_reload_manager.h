@@ -52,8 +52,8 @@
  * Callbacks of one manager never overlap and never nest. The library holds no lock while it calls them. Where they run is
  * the manager's dispatch mode:
  * - #HRM_DISPATCH_THREAD: on one thread of the library for each manager.
- * - #HRM_DISPATCH_MANUAL: inside hrm_dispatch(), on the thread that calls it, and nowhere else. The wakeup callback and the
- *   validator are the exceptions: hrm_set_wakeup_callback() and hrm_set_validator() say where they run.
+ * - #HRM_DISPATCH_MANUAL: inside hrm_dispatch(), on the thread that calls it, and nowhere else. The wakeup callback, the
+ *   validator and the log callback are the exceptions: the functions that set them say where they run.
  *
  * After hrm_disable_hot_reload(), hrm_clear() or hrm_manager_destroy() returns outside a callback, no callback for that
  * subject runs or will run. These three functions, the functions that set a callback, and pausing wait for a running
@@ -76,8 +76,8 @@
  *
  * \section hrm_errors_section Errors
  * Functions return int32_t. 0 or a documented positive value is success. A negative value is an HRM_ERR_* code; the codes
- * never change their numbers. The functions hrm_is_hot_reload_enabled() and hrm_is_global_hot_reload_enabled() are made for
- * conditions and return 1 or 0 only; their variants with _ex return the code.
+ * never change their numbers. The functions hrm_is_hot_reload_enabled(), hrm_is_global_hot_reload_enabled() and
+ * hrm_is_plugin_paused() are made for conditions and return 1 or 0 only; their variants with _ex return the code.
  *
  * The optional last argument `hrm_error *err` receives the detail. The caller owns it and sets it up with #HRM_ERROR_INIT.
  * Its message names the value that was wrong and says what to do.
@@ -458,6 +458,8 @@ typedef struct hrm_safe_options {
  * every version in the same way.
  */
 #define HRM_ENABLE_DELIVER_PRESENT 2u
+/** hrm_enable_options.flags: enable the plugin paused, as hrm_set_plugin_paused() does. */
+#define HRM_ENABLE_PAUSED 4u
 
 /**
  * Options of hrm_enable_hot_reload_ex(). Set it up with #HRM_ENABLE_OPTIONS_INIT; 0 and NULL mean the default.
@@ -466,7 +468,7 @@ typedef struct hrm_safe_options {
  */
 typedef struct hrm_enable_options {
     uint32_t struct_size; /**< sizeof(hrm_enable_options). */
-    uint32_t flags;       /**< #HRM_ENABLE_ALLOW_MISSING, #HRM_ENABLE_DELIVER_PRESENT, combined by |. */
+    uint32_t flags;       /**< #HRM_ENABLE_ALLOW_MISSING, #HRM_ENABLE_DELIVER_PRESENT, #HRM_ENABLE_PAUSED, combined by |. */
     int32_t quiet_ms;     /**< The quiet period in milliseconds. 0 = the manager's, #HRM_NO_QUIET, otherwise 1..3600000. */
     int32_t reserved;     /**< 0. */
     const hrm_safe_options *safe; /**< Safe reload; its named fields replace the manager's. NULL = all of the manager's. */
@@ -644,7 +646,8 @@ typedef void(HRM_CALL *hrm_wakeup_fn)(void *user_data);
  * \threadsafety Called exactly once: where the manager's callbacks run, or on the thread whose call removed the callback. It
  * may call every function.
  * \since 1.0.0
- * \sa hrm_set_reload_callback(), hrm_set_event_callback(), hrm_set_wakeup_callback(), hrm_set_validator()
+ * \sa hrm_set_reload_callback(), hrm_set_event_callback(), hrm_set_wakeup_callback(), hrm_set_validator(),
+ * hrm_set_log_callback()
  */
 typedef void(HRM_CALL *hrm_destroy_fn)(void *user_data);
 
@@ -856,6 +859,81 @@ HRM_API int32_t HRM_CALL hrm_is_global_hot_reload_enabled(hrm_manager *m);
  * \sa hrm_is_global_hot_reload_enabled()
  */
 HRM_API int32_t HRM_CALL hrm_is_global_hot_reload_enabled_ex(hrm_manager *m, int32_t *enabled, hrm_error *err);
+
+/**
+ * Pauses or resumes the delivery of one plugin's changes and removals.
+ *
+ * During the pause the plugin's file is watched and settles, and with safe reload its versions are validated. If the file
+ * changed meanwhile, its latest version is delivered once after resuming. Other plugins and other events do not wait.
+ *
+ * This pause and that of all plugins (hrm_set_global_hot_reload_enabled()) are two: a change is delivered when neither holds
+ * it back. Disabling the plugin ends its pause.
+ * \param m          the manager
+ * \param plugin_id  the plugin
+ * \param paused     0 resumes, any other value pauses
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  plugin_id is NULL, or the plugin is not enabled
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks, when pausing returns, no callback about a change
+ * of this plugin runs.
+ * \since 1.0.0
+ * \sa hrm_is_plugin_paused(), #HRM_ENABLE_PAUSED, hrm_set_global_hot_reload_enabled()
+ */
+HRM_API int32_t HRM_CALL hrm_set_plugin_paused(hrm_manager *m, const char *plugin_id, int32_t paused);
+
+/**
+ * Answers whether a plugin is paused by hrm_set_plugin_paused(). Made for conditions: it never returns a negative value.
+ * \param m          the manager
+ * \param plugin_id  the plugin
+ * \returns 1 if it is paused, 0 if not. 0 also if the question has no answer: the plugin is not enabled, plugin_id is NULL,
+ * m is no manager, the process is the child of a fork, or the manager is unusable. hrm_is_plugin_paused_ex() returns the
+ * code.
+ * \threadsafety Any thread, also inside a callback. It never waits.
+ * \since 1.0.0
+ * \sa hrm_is_plugin_paused_ex(), hrm_set_plugin_paused()
+ */
+HRM_API int32_t HRM_CALL hrm_is_plugin_paused(hrm_manager *m, const char *plugin_id);
+
+/**
+ * Answers whether a plugin is paused by hrm_set_plugin_paused(), and why there is no answer.
+ * \param m            the manager
+ * \param plugin_id    the plugin
+ * \param[out] paused  receives 1 if it is paused, otherwise 0; also after a failure; may be NULL
+ * \param[out] err     receives the detail of a failure; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  plugin_id is NULL, or the plugin is not enabled
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. It never waits.
+ * \since 1.0.0
+ * \sa hrm_is_plugin_paused()
+ */
+HRM_API int32_t HRM_CALL hrm_is_plugin_paused_ex(hrm_manager *m, const char *plugin_id, int32_t *paused, hrm_error *err);
+
+/**
+ * Compares a plugin's files, and the directories on the way to them, with the disk at once: after a deployment, or where the
+ * file system sends no notifications. A file that could not be read, or not be copied for safe reload, is tried again at
+ * once.
+ *
+ * It returns before the comparison is made. What has changed is delivered as always: when the file is complete and was quiet
+ * for the quiet period. A file that settles already is not delayed. However often this function is called, at most one
+ * comparison of a directory is under way and one more waits: a file system that hangs collects none.
+ * \param m          the manager
+ * \param plugin_id  the plugin; NULL = all plugins
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  the plugin is not enabled
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. It waits for nothing, not for the file system either. It is no function
+ * for signal handlers.
+ * \since 1.0.0
+ * \sa hrm_plugin_status()
+ */
+HRM_API int32_t HRM_CALL hrm_check_now(hrm_manager *m, const char *plugin_id);
 
 /** \} */
 
@@ -1100,6 +1178,196 @@ typedef hrm_statistics hrm_stats_t;
  */
 HRM_API int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_statistics *out);
 
+/** hrm_plugin_status_info.state: the file is at the version that the host knows. */
+#define HRM_STATE_IDLE 1
+/** hrm_plugin_status_info.state: the file may have changed; the quiet period runs, or a check. */
+#define HRM_STATE_SETTLING 2
+/** hrm_plugin_status_info.state: a process holds the file open for writing. */
+#define HRM_STATE_WRITING 3
+/** hrm_plugin_status_info.state: the file cannot be read; it is tried again. */
+#define HRM_STATE_UNREADABLE 4
+/** hrm_plugin_status_info.state: the file is not a complete image (#HRM_CHECK_IMAGE); the next version is waited for. */
+#define HRM_STATE_INCOMPLETE 5
+/** hrm_plugin_status_info.state: there is no file. */
+#define HRM_STATE_MISSING 6
+/** hrm_plugin_status_info.state: safe reload: a version is being copied and validated. */
+#define HRM_STATE_VALIDATING 7
+/** hrm_plugin_status_info.state: safe reload: the version was rejected; the next one is waited for. */
+#define HRM_STATE_REJECTED 8
+/** hrm_plugin_status_info.state: safe reload: the version could not be copied, or lacks a file; it is tried again. */
+#define HRM_STATE_RETRYING 9
+/** hrm_plugin_status_info.state: a change waits to be delivered: for the end of a pause, a callback, or the host. */
+#define HRM_STATE_READY 10
+/** hrm_plugin_status_info.state: the host's callback runs. */
+#define HRM_STATE_DELIVERING 11
+/** hrm_plugin_status_info.state: the file system does not answer. */
+#define HRM_STATE_HANGING 12
+
+/** hrm_plugin_status_info.watching: not watched yet; the file system has not said where the directory is. */
+#define HRM_WATCHING_PENDING 0
+/** hrm_plugin_status_info.watching: the system notifies of changes. */
+#define HRM_WATCHING_NOTIFIED 1
+/** hrm_plugin_status_info.watching: the path is compared every poll interval, at least in part. */
+#define HRM_WATCHING_POLLED 2
+
+/** hrm_plugin_status_info.last_decision: nothing is known. */
+#define HRM_DECISION_NONE 0
+/** hrm_plugin_status_info.last_decision: the file may have changed. */
+#define HRM_DECISION_NOTICED 1
+/** hrm_plugin_status_info.last_decision: a check found the file not complete yet. */
+#define HRM_DECISION_WAITING 2
+/** hrm_plugin_status_info.last_decision: there is nothing to deliver. */
+#define HRM_DECISION_UNCHANGED 3
+/** hrm_plugin_status_info.last_decision: there is a complete, new version. */
+#define HRM_DECISION_COMPLETE 4
+/** hrm_plugin_status_info.last_decision: the version is not delivered. */
+#define HRM_DECISION_REJECTED 5
+/** hrm_plugin_status_info.last_decision: the file cannot be read. */
+#define HRM_DECISION_UNREADABLE 6
+/** hrm_plugin_status_info.last_decision: the file is gone. */
+#define HRM_DECISION_REMOVED 7
+/** hrm_plugin_status_info.last_decision: a version was taken back because the file may have changed. */
+#define HRM_DECISION_SUPERSEDED 8
+/** hrm_plugin_status_info.last_decision: a change was delivered. */
+#define HRM_DECISION_DELIVERED 9
+/** hrm_plugin_status_info.last_decision: the host reported on a generation. */
+#define HRM_DECISION_REPORTED 10
+/** hrm_plugin_status_info.last_decision: the plugin was paused or resumed. */
+#define HRM_DECISION_PAUSED 11
+
+/**
+ * What is known of a plugin at one moment. Set it up with #HRM_PLUGIN_STATUS_INIT. Times are in ns since 1970 UTC; 0 means
+ * never, or not known.
+ *
+ * What happened (the fields that begin with last_) is kept of the 1024 plugins to which something happened last. Of the
+ * others these fields are 0. Within a major version further states and decisions may be appended.
+ * \since 1.0.0
+ * \sa hrm_plugin_status()
+ */
+typedef struct hrm_plugin_status_info {
+    uint32_t struct_size;         /**< sizeof(hrm_plugin_status_info), set by the caller; receives the bytes that were filled. */
+    int32_t state;                /**< HRM_STATE_*. */
+    int64_t since_ns;             /**< Since when. */
+    int64_t due_ns;               /**< When the file is checked next; 0 if nothing is due. */
+    int32_t paused;               /**< 1 if it is paused by hrm_set_plugin_paused(), otherwise 0. */
+    int32_t watching;             /**< HRM_WATCHING_*. */
+    int32_t last_decision;        /**< HRM_DECISION_*. */
+    int32_t last_outcome;         /**< HRM_RELOAD_* of the latest report; 0 if there was none. */
+    int64_t last_decision_ns;     /**< When last_decision was made. */
+    int64_t last_notification_ns; /**< When a sign of a change came last. */
+    int64_t last_check_ns;        /**< When the file was checked last. */
+    int64_t last_delivery_ns;     /**< When a change was delivered last. */
+    int64_t last_report_ns;       /**< When the host last reported on a generation. */
+    uint64_t generation;          /**< Of the latest delivered version; 0 before the first. */
+    int64_t writer_pid; /**< #HRM_STATE_WRITING: a process that holds the file open, if this one may examine it; otherwise 0. */
+} hrm_plugin_status_info;
+
+/**
+ * Another name of hrm_plugin_status_info.
+ * \since 1.0.0
+ * \sa hrm_plugin_status_info
+ */
+typedef hrm_plugin_status_info hrm_plugin_status_t;
+
+/**
+ * Says what a plugin is doing, for programs. hrm_explain() says it for people.
+ *
+ * The state #HRM_STATE_WRITING makes it look for the writer among the processes that this one may examine, which takes some
+ * milliseconds.
+ * \param m            the manager
+ * \param plugin_id    the plugin
+ * \param[in,out] out  its struct_size says how many bytes to fill; receives the status
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  plugin_id is NULL or not enabled; out is NULL, or its struct_size is too small or ends
+ *                                   inside a field
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. It waits for no file system and no callback.
+ * \since 1.0.0
+ * \sa hrm_explain(), hrm_plugin_status_info
+ */
+HRM_API int32_t HRM_CALL hrm_plugin_status(hrm_manager *m, const char *plugin_id, hrm_plugin_status_info *out);
+
+/**
+ * Says what a plugin is doing and why, for people: state, since when, what it waits for, how it is watched, the latest
+ * notification, check, delivery and report, and the last decisions with their reasons.
+ *
+ * The text has some lines of printable UTF-8, each ended by a line feed, and a NUL at its end. It may change from version to
+ * version. It is for logs and for people, not for programs: these use hrm_plugin_status().
+ * \param m             the manager
+ * \param plugin_id     the plugin
+ * \param[out] buf      receives the text; NULL = store the size only
+ * \param[in,out] size  the room in buf in bytes; receives the bytes that are needed, the NUL included
+ * \returns 0, or
+ * \retval HRM_ERR_BUFFER_TOO_SMALL  buf is too small; nothing was written
+ * \retval HRM_ERR_INVALID_ARGUMENT  plugin_id is NULL or not enabled, or size is NULL
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. It waits for no file system and no callback. Between two calls the text
+ * may become longer: 16384 bytes are always enough.
+ * \since 1.0.0
+ * \sa hrm_plugin_status(), hrm_set_log_callback()
+ */
+HRM_API int32_t HRM_CALL hrm_explain(hrm_manager *m, const char *plugin_id, char *buf, size_t *size);
+
+/** hrm_set_log_callback(): the manager is unusable. */
+#define HRM_LOG_ERROR 1
+/** hrm_set_log_callback(): something degraded, or a version was rejected or failed; and what #HRM_LOG_ERROR has. */
+#define HRM_LOG_WARNING 2
+/** hrm_set_log_callback(): plugins come and go, versions are complete, delivered, reported on; and all above. */
+#define HRM_LOG_INFO 3
+/** hrm_set_log_callback(): each notification and each check; and all above. */
+#define HRM_LOG_DEBUG 4
+
+/**
+ * One line of a manager's log. Strings are never NULL and are valid until the function returns.
+ * \since 1.0.0
+ * \sa hrm_set_log_callback()
+ */
+typedef struct hrm_log_record {
+    uint32_t struct_size;  /**< sizeof(hrm_log_record) in the library: fields beyond it do not exist. */
+    int32_t level;         /**< HRM_LOG_*. */
+    int64_t timestamp_ns;  /**< In ns since 1970 UTC. */
+    const char *plugin_id; /**< "" for the manager itself. */
+    const char *message;   /**< One printable line of at most 1000 bytes. */
+} hrm_log_record;
+
+/**
+ * Receives one line of a manager's log.
+ * \param record     the line; valid until the function returns
+ * \param user_data  as registered
+ * \threadsafety Called on a thread of the library, one call at a time, with no lock held, whether or not the host dispatches.
+ * It may call every function.
+ * \since 1.0.0
+ * \sa hrm_set_log_callback()
+ */
+typedef void(HRM_CALL *hrm_log_fn)(const hrm_log_record *record, void *user_data);
+
+/**
+ * Sets the function that receives the manager's log. The library itself prints nothing.
+ *
+ * While the function is busy, up to 1024 lines wait for it. Lines beyond these are dropped, and a line says how many. Without
+ * a function the log costs nothing.
+ * \param m          the manager
+ * \param level      #HRM_LOG_ERROR, #HRM_LOG_WARNING, #HRM_LOG_INFO or #HRM_LOG_DEBUG: this level and those above it
+ * \param fn         the function; NULL removes the one that is set
+ * \param user_data  passed to fn and destroy
+ * \param destroy    called exactly once with user_data, also if this function fails; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  the level is not known
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks, the former function does not run any more when
+ * this function returns, and hrm_manager_destroy() waits for a running call.
+ * \since 1.0.0
+ * \sa hrm_log_fn, hrm_log_record, hrm_explain()
+ */
+HRM_API int32_t HRM_CALL hrm_set_log_callback(hrm_manager *m, int32_t level, hrm_log_fn fn, void *user_data,
+                                              hrm_destroy_fn destroy);
+
 /**
  * The name of a code: "HRM_ERR_FILE_NOT_FOUND" and so on.
  * \param code  what a function returned
@@ -1179,6 +1447,10 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
 #define HRM_STATS_INIT                                                         \
     { sizeof(hrm_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,      \
       0, 0, 0, 0, 0 }
+
+/** For hrm_plugin_status_info. */
+#define HRM_PLUGIN_STATUS_INIT                                                 \
+    { sizeof(hrm_plugin_status_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** \} */
 

@@ -126,6 +126,70 @@ void lists_disables_and_pauses()
     CHECK(m.get_hot_reload_plugins().empty());
 }
 
+void pauses_one_plugin_and_checks_now()
+{
+    Options polling = quick();
+    polling.force_polling = true;
+    polling.poll_interval = std::chrono::hours(24);
+    Manager m(polling, Delivery::manual);
+    std::vector<std::string> reloads;
+    CHECK(m.set_reload_callback([&](const std::string& id) { reloads.push_back(id); }).has_value());
+    const Plugin p(m);
+    EnableOptions paused;
+    paused.paused = true;
+    CHECK(m.enable_hot_reload("q", p.path, paused).has_value());
+    CHECK(m.is_plugin_paused("q") && !m.is_plugin_paused("p") && !m.is_plugin_paused("nobody"));
+    replace_version(p.path, 1);
+    CHECK(m.check_now().has_value());
+    CHECK(pumped(m, [&] { return !reloads.empty(); }));
+    CHECK((reloads == std::vector<std::string>{"p"}));
+    CHECK(m.set_plugin_paused("q", false).has_value() && !m.is_plugin_paused("q"));
+    CHECK(pumped(m, [&] { return reloads.size() == 2; }));
+    CHECK(reloads.back() == "q");
+    CHECK(m.set_plugin_paused("p", true).has_value());
+    replace_version(p.path, 2);
+    CHECK(m.check_now("p").has_value());
+    CHECK(pumped(m, [&] { return reloads.size() == 3; }));
+    CHECK(reloads.back() == "q");
+    CHECK(rejected(m.set_plugin_paused("no\nbody", true), ErrorCode::InvalidParameters, "\"no\\x0abody\" is not enabled"));
+    CHECK(rejected(m.check_now("nobody"), ErrorCode::InvalidParameters, "\"nobody\" is not enabled"));
+    CHECK(rejected(m.check_now(std::string("p\0q", 3)), ErrorCode::InvalidParameters, "p\\x00q"));
+    CHECK(rejected(m.set_plugin_paused(std::string("p\0q", 3), true), ErrorCode::InvalidParameters, "p\\x00q"));
+    const Manager moved = std::move(m);
+    CHECK(rejected(m.check_now(), ErrorCode::InvalidState, ""));
+}
+
+void says_what_a_plugin_is_doing_and_why()
+{
+    Manager m(quick(), Delivery::manual);
+    std::atomic<int> lines{0}, complete{0};
+    CHECK(m.set_log_callback(LogLevel::info, [&](const LogRecord& r) {
+               CHECK(r.level == LogLevel::info && r.plugin_id == "p" && r.time > Event::Time());
+               complete += r.message == "complete: a new version is complete";
+               ++lines;
+           }).has_value());
+    const Plugin p(m);
+    PluginStatus s = m.plugin_status("p").value();
+    CHECK(s.generation == 0 && s.last_delivery == Event::Time() && !s.last_outcome);
+    CHECK(m.set_plugin_paused("p", true).has_value());
+    replace_version(p.path, 1);
+    CHECK(becomes([&] { return m.plugin_status("p").value().state == PluginState::ready; }));
+    s = m.plugin_status("p").value();
+    CHECK(s.paused && s.last_decision == Decision::complete && s.last_check >= s.last_notification);
+    CHECK(s.watching == Watching::notified && s.since > Event::Time() && s.writer_pid == 0);
+    check_has(m.explain("p").value(), "held back:         the plugin is paused\n");
+    CHECK(becomes([&] { return complete == 1; }));
+    CHECK(m.set_log_callback(LogLevel::info, {}).has_value());
+    const int before = lines;
+    CHECK(m.set_plugin_paused("p", false).has_value());
+    CHECK_INT(lines.load(), before);
+    CHECK(m.plugin_status("nobody").error() == ErrorCode::InvalidParameters);
+    check_has(m.explain("nobody").error().message(), "\"nobody\" is not enabled");
+    CHECK(m.explain(std::string("p\0q", 3)).error() == ErrorCode::InvalidParameters);
+    CHECK(m.plugin_status(std::string("p\0q", 3)).error() == ErrorCode::InvalidParameters);
+    CHECK(!m.set_log_callback(static_cast<LogLevel>(7), [](const LogRecord&) {}));
+}
+
 void waits_for_a_missing_file()
 {
     Manager m(quick(), Delivery::manual);
@@ -355,6 +419,8 @@ int main()
     RUN(tells_the_thread_that_dispatches);
     RUN(bad_input);
     RUN(lists_disables_and_pauses);
+    RUN(pauses_one_plugin_and_checks_now);
+    RUN(says_what_a_plugin_is_doing_and_why);
     RUN(waits_for_a_missing_file);
     RUN(callbacks_live_exactly_as_long_as_needed);
     RUN(moves);

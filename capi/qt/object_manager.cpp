@@ -29,7 +29,7 @@ static_assert(error_code_of(HRM_ERR_NO_MEMORY) == ErrorCode::ResourceUnavailable
 
 namespace detail {
 
-Q_LOGGING_CATEGORY(qt_log, "qtplugin.hotreload")
+Q_LOGGING_CATEGORY(qt_log, "qtplugin.hotreload", QtInfoMsg)  // debug messages are many: who wants them asks for them
 
 namespace {
 
@@ -56,6 +56,8 @@ ObjectManager::ObjectManager(QObject* object, const Options& options, Emitters e
         if (!done)
             m_manager = unexpected(done.error());
     }
+    if (m_manager && qt_log().isDebugEnabled())
+        static_cast<void>(set_log_level(LogLevel::debug));  // a manager that was just made takes it
     if (!m_manager)
         qCWarning(qt_log, "cannot create the hot reload manager: %s", m_manager.error().message().c_str());
 }
@@ -264,6 +266,60 @@ expected<void> ObjectManager::report_reload(const std::string& plugin_id, std::u
     if (!m_manager)
         return make_unexpected(m_manager.error());
     return m_manager->report_reload(plugin_id, generation, outcome, message);
+}
+
+expected<void> ObjectManager::set_plugin_paused(const std::string& plugin_id, bool paused)
+{
+    if (!m_manager)
+        return make_unexpected(m_manager.error());
+    return m_manager->set_plugin_paused(plugin_id, paused);
+}
+
+expected<void> ObjectManager::check_now(const std::optional<std::string>& plugin_id)
+{
+    if (!m_manager)
+        return make_unexpected(m_manager.error());
+    return plugin_id ? m_manager->check_now(*plugin_id) : m_manager->check_now();
+}
+
+expected<PluginStatus> ObjectManager::plugin_status(const std::string& plugin_id) const
+{
+    if (!m_manager)
+        return make_unexpected(m_manager.error());
+    return m_manager->plugin_status(plugin_id);
+}
+
+expected<std::string> ObjectManager::explain(const std::string& plugin_id) const
+{
+    if (!m_manager)
+        return make_unexpected(m_manager.error());
+    return m_manager->explain(plugin_id);
+}
+
+/** Runs on a thread of the library. */
+static void log_line(const LogRecord& record)
+{
+    const char* const between = record.plugin_id.empty() ? "" : ": ";
+    switch (record.level) {
+    case LogLevel::error:
+        qCCritical(qt_log, "%s%s%s", record.plugin_id.c_str(), between, record.message.c_str());
+        break;
+    case LogLevel::warning:
+        qCWarning(qt_log, "%s%s%s", record.plugin_id.c_str(), between, record.message.c_str());
+        break;
+    case LogLevel::info:
+        qCInfo(qt_log, "%s%s%s", record.plugin_id.c_str(), between, record.message.c_str());
+        break;
+    default:
+        qCDebug(qt_log, "%s%s%s", record.plugin_id.c_str(), between, record.message.c_str());
+    }
+}
+
+expected<void> ObjectManager::set_log_level(std::optional<LogLevel> level)
+{
+    if (!m_manager)
+        return make_unexpected(m_manager.error());
+    return m_manager->set_log_callback(level.value_or(LogLevel::error), level ? Manager::LogCallback(log_line) : nullptr);
 }
 
 void ObjectManager::disable_hot_reload(const std::string& plugin_id)

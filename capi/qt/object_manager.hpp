@@ -56,6 +56,12 @@ public:
     expected<void> set_validator(Manager::Validator validator);
     expected<void> report_reload(const std::string& plugin_id, std::uint64_t generation, Outcome outcome,
                                  const std::string& message);
+    expected<void> set_plugin_paused(const std::string& plugin_id, bool paused);
+    bool is_plugin_paused(const std::string& plugin_id) const { return m_manager && m_manager->is_plugin_paused(plugin_id); }
+    expected<void> check_now(const std::optional<std::string>& plugin_id);
+    expected<PluginStatus> plugin_status(const std::string& plugin_id) const;
+    expected<std::string> explain(const std::string& plugin_id) const;
+    expected<void> set_log_level(std::optional<LogLevel> level);
     void disable_hot_reload(const std::string& plugin_id);
     bool is_hot_reload_enabled(const std::string& plugin_id) const
     {

@@ -83,5 +83,20 @@ void PluginHotReloadManager::set_global_hot_reload_enabled(bool enabled) { d->ma
 
 bool PluginHotReloadManager::is_global_hot_reload_enabled() const { return d->manager.is_global_hot_reload_enabled(); }
 
+expected<void, PluginError> PluginHotReloadManager::set_plugin_paused(const std::string& plugin_id, bool paused)
+{
+    return d->manager.set_plugin_paused(plugin_id, paused);
+}
+
+bool PluginHotReloadManager::is_plugin_paused(const std::string& plugin_id) const { return d->manager.is_plugin_paused(plugin_id); }
+
+expected<void, PluginError> PluginHotReloadManager::check_now(const std::optional<std::string>& plugin_id) { return d->manager.check_now(plugin_id); }
+
+expected<hotreload::PluginStatus, PluginError> PluginHotReloadManager::plugin_status(const std::string& plugin_id) const { return d->manager.plugin_status(plugin_id); }
+
+expected<std::string, PluginError> PluginHotReloadManager::explain(const std::string& plugin_id) const { return d->manager.explain(plugin_id); }
+
+expected<void, PluginError> PluginHotReloadManager::set_log_level(std::optional<hotreload::LogLevel> level) { return d->manager.set_log_level(level); }
+
 }  // namespace hotreload_1
 }  // namespace qtplugin

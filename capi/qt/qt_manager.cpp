@@ -73,4 +73,19 @@ void QtManager::set_global_hot_reload_enabled(bool enabled) { d->manager.set_glo
 
 bool QtManager::is_global_hot_reload_enabled() const { return d->manager.is_global_hot_reload_enabled(); }
 
+expected<void> QtManager::set_plugin_paused(const std::string& plugin_id, bool paused)
+{
+    return d->manager.set_plugin_paused(plugin_id, paused);
+}
+
+bool QtManager::is_plugin_paused(const std::string& plugin_id) const { return d->manager.is_plugin_paused(plugin_id); }
+
+expected<void> QtManager::check_now(const std::optional<std::string>& plugin_id) { return d->manager.check_now(plugin_id); }
+
+expected<PluginStatus> QtManager::plugin_status(const std::string& plugin_id) const { return d->manager.plugin_status(plugin_id); }
+
+expected<std::string> QtManager::explain(const std::string& plugin_id) const { return d->manager.explain(plugin_id); }
+
+expected<void> QtManager::set_log_level(std::optional<LogLevel> level) { return d->manager.set_log_level(level); }
+
 }  // namespace hotreload

@@ -5,12 +5,16 @@
 static int destroyed[64];
 static void on_destroy(void *p) { ADD(*(int *)p, 1); }
 static void nothing(void *p) { (void)p; }
+static void no_log(const hrm_log_record *record, void *p) { (void)record, (void)p; }
+
+static void on_reload_nothing(const char *id, void *p) { (void)id, (void)p; }
 
 /* What every function says to a handle that is none. */
 static void check_bad_handle(hrm_manager *m)
 {
     hrm_error err = HRM_ERROR_INIT;
     hrm_statistics st = HRM_STATS_INIT;
+    hrm_plugin_status_t ps = HRM_PLUGIN_STATUS_INIT;
     size_t size = 0;
     int gone = 0;
     int32_t yes;
@@ -34,6 +38,20 @@ static void check_bad_handle(hrm_manager *m)
     CHECK_INT(yes, 0);
     CHECK_INT(err.code, HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_is_global_hot_reload_enabled_ex(m, NULL, NULL), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_set_plugin_paused(m, "a", 1), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_is_plugin_paused(m, "a"), 0);
+    yes = 7;
+    CHECK_INT(hrm_is_plugin_paused_ex(m, "a", &yes, &err), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(yes, 0);
+    CHECK_INT(err.code, HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_check_now(m, "a"), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_check_now(m, NULL), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_plugin_status(m, "a", &ps), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_explain(m, "a", NULL, &size), HRM_ERR_INVALID_HANDLE);
+    gone = 0;
+    CHECK_INT(hrm_set_log_callback(m, HRM_LOG_INFO, no_log, &gone, on_destroy), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(LOAD(gone), 1);
+    gone = 0;
     CHECK_INT(hrm_set_reload_callback(m, on_reload, &gone, on_destroy), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_set_event_callback(m, on_event, &gone, on_destroy), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_set_wakeup_callback(m, nothing, &gone, on_destroy), HRM_ERR_INVALID_HANDLE);
@@ -290,6 +308,161 @@ static void registry(void)
     hrm_manager_destroy(m);
 }
 
+static void pause_and_check(void)
+{
+    hrm_manager *m = manager(HRM_DISPATCH_MANUAL, 0);
+    const char *f = in(scratch(), "f");
+    hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
+    hrm_error err = HRM_ERROR_INIT;
+    int32_t yes = 7;
+    write_version(f, 1);
+    o.flags = HRM_ENABLE_PAUSED;
+    CHECK_INT(hrm_enable_hot_reload(m, "a", f, NULL), HRM_OK);
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "b", f, &o, NULL), HRM_OK);
+    CHECK_INT(hrm_is_plugin_paused(m, "a"), 0);
+    CHECK_INT(hrm_is_plugin_paused(m, "b"), 1);
+    CHECK_INT(hrm_set_plugin_paused(m, "a", -5), HRM_OK);
+    CHECK_INT(hrm_set_plugin_paused(m, "b", 0), HRM_OK);
+    CHECK_INT(hrm_is_plugin_paused_ex(m, "a", &yes, &err), HRM_OK);
+    CHECK_INT(yes, 1);
+    CHECK_INT(hrm_is_plugin_paused_ex(m, "b", &yes, NULL), HRM_OK);
+    CHECK_INT(yes, 0);
+    yes = 7;
+    CHECK_INT(hrm_is_plugin_paused_ex(m, "nobody", &yes, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(yes, 0);
+    CHECK_HAS(err.message, "\"nobody\"");
+    CHECK_INT(hrm_is_plugin_paused_ex(m, NULL, &yes, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_is_plugin_paused(m, "nobody"), 0);
+    CHECK_INT(hrm_is_plugin_paused(m, NULL), 0);
+    CHECK_INT(hrm_set_plugin_paused(m, "nobody", 1), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_set_plugin_paused(m, NULL, 1), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_check_now(m, "nobody"), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_check_now(m, "a"), HRM_OK);
+    CHECK_INT(hrm_check_now(m, NULL), HRM_OK);
+    CHECK_INT(hrm_disable_hot_reload(m, "a"), 1);
+    CHECK_INT(hrm_enable_hot_reload(m, "a", f, NULL), HRM_OK);
+    CHECK_INT(hrm_is_plugin_paused(m, "a"), 0);
+    hrm_manager_destroy(m);
+}
+
+static int is_ready(void *m)
+{
+    hrm_plugin_status_t s = HRM_PLUGIN_STATUS_INIT;
+    return hrm_plugin_status(m, "a", &s) == HRM_OK && s.state == HRM_STATE_READY;
+}
+
+static void status_and_explain(void)
+{
+    hrm_manager *m = manager(HRM_DISPATCH_MANUAL, 0);
+    const char *f = in(scratch(), "f\n");
+    struct { hrm_plugin_status_t s; uint64_t guard; } st;
+    char text[16384], small[4];
+    size_t size = 0, needed;
+    write_version(f, 1);
+    CHECK_INT(hrm_enable_hot_reload(m, "a", f, NULL), HRM_OK);
+    memset(&st, 0xee, sizeof st);
+    st.s.struct_size = sizeof st;
+    CHECK_INT(hrm_plugin_status(m, "a", &st.s), HRM_OK);
+    CHECK_INT(st.s.struct_size, sizeof st.s);
+    CHECK(st.guard == 0xeeeeeeeeeeeeeeeeull);
+    CHECK_INT(st.s.watching, HRM_WATCHING_NOTIFIED);
+    CHECK_INT(st.s.paused, 0);
+    CHECK_INT(st.s.generation, 0);
+    CHECK_INT(st.s.last_delivery_ns, 0);
+    CHECK_INT(hrm_set_plugin_paused(m, "a", 1), HRM_OK);
+    replace_version(f, 2);
+    CHECK(wait_until(is_ready, m, PATIENCE));
+    CHECK_INT(hrm_plugin_status(m, "a", &st.s), HRM_OK);
+    CHECK_INT(st.s.state, HRM_STATE_READY);
+    CHECK_INT(st.s.paused, 1);
+    CHECK_INT(st.s.last_decision, HRM_DECISION_COMPLETE);
+    CHECK(st.s.since_ns > 0 && st.s.last_notification_ns > 0 && st.s.last_check_ns >= st.s.last_notification_ns);
+    memset(&st, 0xee, sizeof st);
+    st.s.struct_size = 8; /* a caller of an older version */
+    CHECK_INT(hrm_plugin_status(m, "a", &st.s), HRM_OK);
+    CHECK_INT(st.s.struct_size, 8);
+    CHECK_INT(st.s.state, HRM_STATE_READY);
+    CHECK(st.s.since_ns == (int64_t)0xeeeeeeeeeeeeeeeeull);
+    st.s.struct_size = 9;
+    CHECK_INT(hrm_plugin_status(m, "a", &st.s), HRM_ERR_INVALID_ARGUMENT);
+    st.s.struct_size = 3;
+    CHECK_INT(hrm_plugin_status(m, "a", &st.s), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_plugin_status(m, "a", NULL), HRM_ERR_INVALID_ARGUMENT);
+    st.s.struct_size = sizeof st.s;
+    CHECK_INT(hrm_plugin_status(m, NULL, &st.s), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_plugin_status(m, "nobody", &st.s), HRM_ERR_INVALID_ARGUMENT);
+
+    CHECK_INT(hrm_explain(m, "a", NULL, &size), HRM_OK);
+    CHECK(size > 100 && size < sizeof text);
+    needed = size;
+    memset(small, 'z', sizeof small);
+    size = sizeof small;
+    CHECK_INT(hrm_explain(m, "a", small, &size), HRM_ERR_BUFFER_TOO_SMALL);
+    CHECK(size + 100 > needed);
+    CHECK_INT(small[0], 'z');
+    size = sizeof text;
+    CHECK_INT(hrm_explain(m, "a", text, &size), HRM_OK);
+    CHECK_INT(strlen(text), size - 1);
+    CHECK_HAS(text, "\"a\": a change waits to be delivered\n");
+    CHECK_HAS(text, "/f\\n\n"); /* escaped */
+    CHECK_HAS(text, "the plugin is paused");
+    CHECK_INT(text[size - 2], '\n');
+    CHECK_INT(hrm_explain(m, "a", text, NULL), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_explain(m, NULL, text, &size), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_explain(m, "nobody", text, &size), HRM_ERR_INVALID_ARGUMENT);
+    hrm_manager_destroy(m);
+}
+
+struct log {
+    int lines, delivered, level;
+    char id[8], text[100];
+};
+
+static void on_destroy_log(void *p) { ADD(((struct log *)p)->delivered, 1); }
+
+static void on_log(const hrm_log_record *r, void *user_data)
+{
+    struct log *l = user_data;
+    hrm_version_number();
+    CHECK_INT(r->struct_size, sizeof *r);
+    CHECK(r->timestamp_ns > 0);
+    if (strncmp(r->message, "delivered: ", 11) == 0) {
+        l->level = r->level;
+        snprintf(l->id, sizeof l->id, "%s", r->plugin_id);
+        snprintf(l->text, sizeof l->text, "%s", r->message);
+        STORE(l->delivered, 1);
+    }
+    ADD(l->lines, 1);
+}
+
+static void log_callback(void)
+{
+    hrm_manager *m = manager(HRM_DISPATCH_THREAD, 0);
+    const char *f = in(scratch(), "f");
+    struct log l = {0, 0, 0, "", ""};
+    int *d = destroyed + 20, before;
+    write_version(f, 1);
+    CHECK_INT(hrm_set_log_callback(m, 0, on_log, &d[0], on_destroy), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_set_log_callback(m, 5, on_log, &d[1], on_destroy), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(LOAD(d[0]) + LOAD(d[1]), 2);
+    CHECK_INT(hrm_set_log_callback(m, HRM_LOG_DEBUG, on_log, &l, NULL), HRM_OK);
+    CHECK_INT(hrm_set_reload_callback(m, on_reload_nothing, NULL, NULL), HRM_OK);
+    CHECK_INT(hrm_enable_hot_reload(m, "a", f, NULL), HRM_OK);
+    replace_version(f, 2);
+    CHECK(wait_until(is_set, &l.delivered, PATIENCE));
+    CHECK_STR(l.text, "delivered: generation 1");
+    CHECK_STR(l.id, "a");
+    CHECK_INT(l.level, HRM_LOG_INFO);
+    CHECK_INT(hrm_set_log_callback(m, HRM_LOG_DEBUG, NULL, &d[2], on_destroy), HRM_OK);
+    CHECK_INT(LOAD(d[2]), 1);
+    before = LOAD(l.lines);
+    CHECK_INT(hrm_set_plugin_paused(m, "a", 1), HRM_OK);
+    CHECK_INT(hrm_set_log_callback(m, HRM_LOG_ERROR, on_log, &l, on_destroy_log), HRM_OK);
+    CHECK_INT(hrm_manager_destroy(m), HRM_OK);
+    CHECK_INT(LOAD(l.lines), before);
+    CHECK_INT(LOAD(l.delivered), 2); /* on_destroy_log */
+}
+
 static void destroy_notify(void)
 {
     int *d = destroyed, i;
@@ -394,6 +567,9 @@ int main(void)
     RUN(ids);
     RUN(enable_options);
     RUN(registry);
+    RUN(pause_and_check);
+    RUN(status_and_explain);
+    RUN(log_callback);
     RUN(destroy_notify);
     RUN(wrong_mode);
     RUN(stats);

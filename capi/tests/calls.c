@@ -127,6 +127,13 @@ static int32_t call_validator(const hrm_candidate *c, char *reason, size_t size,
 }
 
 static void call_wakeup(void *p) { used(p); }
+static void call_log(const hrm_log_record *r, void *p)
+{
+    if (r->struct_size != sizeof *r || r->level < HRM_LOG_ERROR || r->level > HRM_LOG_DEBUG || strlen(r->plugin_id) > 255 ||
+        strlen(r->message) > 1000)
+        ADD(wrong, 1);
+    used(p);
+}
 
 /* ------------------------------------------------------------- arguments */
 
@@ -261,10 +268,11 @@ static void set_callback(chance *c, hrm_manager *m)
 {
     token *t = new_token();
     int some = below(c, 5) != 0;
-    switch (below(c, 4)) {
+    switch (below(c, 5)) {
     case 0: check(hrm_set_reload_callback(m, some ? call_reload : NULL, t, on_release)); break;
     case 1: check(hrm_set_event_callback(m, some ? call_event : NULL, t, on_release)); break;
     case 2: check(hrm_set_validator(m, some ? call_validator : NULL, t, on_release)); break;
+    case 3: check(hrm_set_log_callback(m, some_number(c), some ? call_log : NULL, t, on_release)); break;
     default: check(hrm_set_wakeup_callback(m, some ? call_wakeup : NULL, t, on_release));
     }
 }
@@ -277,7 +285,7 @@ static void enable(chance *c, hrm_manager *m)
     if (o != NULL) {
         o->safe = NULL; /* a pointer that was drawn may not be */
         if (o->struct_size >= sizeof *o) {
-            o->flags = below(c, 8) ? (uint32_t)below(c, 4) : (uint32_t)draw(c);
+            o->flags = below(c, 8) ? (uint32_t)below(c, 8) : (uint32_t)draw(c);
             o->quiet_ms = below(c, 2) ? 0 : some_number(c);
         }
     }
@@ -293,6 +301,21 @@ static void list(chance *c, hrm_manager *m)
     if (exact == NULL)
         abort();
     check(hrm_get_hot_reload_plugins(m, below(c, 4) ? exact : NULL, below(c, 20) ? &size : NULL));
+    free(exact);
+}
+
+static void explain(chance *c, hrm_manager *m)
+{
+    size_t room = (size_t)below(c, 3000), size = room;
+    char *exact = malloc(room + 1);
+    uint32_t filled = (uint32_t)(below(c, 2) ? sizeof(hrm_plugin_status_t) : (size_t)below(c, (int)sizeof(hrm_plugin_status_t)));
+    hrm_plugin_status_t *status = malloc(filled < 4 ? 4 : filled);
+    if (exact == NULL || status == NULL)
+        abort();
+    check(hrm_explain(m, some_id(c), below(c, 4) ? exact : NULL, below(c, 20) ? &size : NULL));
+    memcpy(status, &filled, sizeof filled);
+    check(hrm_plugin_status(m, some_id(c), below(c, 30) ? status : NULL));
+    free(status);
     free(exact);
 }
 
@@ -321,16 +344,20 @@ static void stats(chance *c, hrm_manager *m)
     free(exact);
 }
 
-/* Both questions, both ways: a plain answer is 1 or 0, whatever the manager is. */
+/* Each question, both ways: a plain answer is 1 or 0, whatever the manager is. */
 static void ask(chance *c, hrm_manager *m)
 {
     hrm_error err, *e = some_error(c, &err);
     const char *id = some_id(c);
-    int global = below(c, 4) == 0;
-    int32_t yes = 7, code = global ? hrm_is_global_hot_reload_enabled(m) : hrm_is_hot_reload_enabled(m, id);
+    int which = below(c, 8);
+    int32_t yes = 7, code = which == 0   ? hrm_is_global_hot_reload_enabled(m)
+                            : which == 1 ? hrm_is_plugin_paused(m, id)
+                                         : hrm_is_hot_reload_enabled(m, id);
     if (code != 0 && code != 1)
         ADD(wrong, 1);
-    code = global ? hrm_is_global_hot_reload_enabled_ex(m, &yes, e) : hrm_is_hot_reload_enabled_ex(m, id, &yes, e);
+    code = which == 0   ? hrm_is_global_hot_reload_enabled_ex(m, &yes, e)
+           : which == 1 ? hrm_is_plugin_paused_ex(m, id, &yes, e)
+                        : hrm_is_hot_reload_enabled_ex(m, id, &yes, e);
     check_err(code, e);
     check_error(e);
     if ((yes != 0 && yes != 1) || (code < 0 && yes != 0))
@@ -371,12 +398,18 @@ static void step(chance *c)
         check(hrm_disable_hot_reload(m, some_id(c)));
     else if (w < 550)
         ask(c, m);
-    else if (w < 610)
+    else if (w < 580)
         list(c, m);
+    else if (w < 610)
+        explain(c, m);
     else if (w < 615)
         check(hrm_clear(m));
-    else if (w < 650)
+    else if (w < 630)
         check(hrm_set_global_hot_reload_enabled(m, some_number(c)));
+    else if (w < 640)
+        check(hrm_set_plugin_paused(m, some_id(c), some_number(c)));
+    else if (w < 650)
+        check(hrm_check_now(m, below(c, 3) ? some_id(c) : NULL));
     else if (w < 700)
         set_callback(c, m);
     else if (w < 720) {

@@ -117,6 +117,7 @@ static void *make_call(void *arg)
     case 1: result = hrm_clear(m); break;
     case 2: result = hrm_set_reload_callback(m, NULL, NULL, NULL); break;
     case 3: result = hrm_set_global_hot_reload_enabled(m, 0); break;
+    case 4: result = hrm_set_plugin_paused(m, "p", 1); break;
     default: result = hrm_manager_destroy(m);
     }
     c->result = result;
@@ -128,7 +129,7 @@ static void *make_call(void *arg)
 static void waits_for_the_running_callback(void)
 {
     int which;
-    for (which = 0; which < 5; which++) {
+    for (which = 0; which < 6; which++) {
         struct gate g;
         struct call c;
         pthread_t t;
@@ -153,7 +154,7 @@ static void waits_for_the_running_callback(void)
         replace_version(f, 3);
         let_pass(3 * QUIET);
         CHECK_INT(LOAD(g.calls), 1);
-        if (which != 4)
+        if (which != 5)
             CHECK_INT(hrm_manager_destroy(m), HRM_OK);
         CHECK_INT(LOAD(g.destroyed), 1);
         free(r);
@@ -231,6 +232,31 @@ static void replaces_itself(const char *id, void *arg)
     CHECK_INT(LOAD(old_gone), 0);
 }
 
+/* A plugin that is paused waits, and no other one with it. */
+static void pauses_one_plugin(void)
+{
+    const char *g;
+    start();
+    g = in(scratch(), "other.so");
+    write_version(g, 1);
+    CHECK_INT(hrm_enable_hot_reload(m, "other", g, NULL), HRM_OK);
+    CHECK_INT(hrm_set_plugin_paused(m, "p", 1), HRM_OK);
+    replace_version(f, 2);
+    replace_version(f, 3);
+    replace_version(g, 2);
+    CHECK(await(r, HRM_EVENT_FILE_CHANGED, "other", 1));
+    CHECK_INT(hrm_check_now(m, NULL), HRM_OK);
+    replace_version(g, 3);
+    CHECK(await(r, HRM_EVENT_FILE_CHANGED, "other", 2));
+    CHECK_INT(count(r, HRM_EVENT_FILE_CHANGED, "p"), 0);
+    CHECK_INT(hrm_set_plugin_paused(m, "p", 0), HRM_OK);
+    CHECK(await(r, HRM_EVENT_FILE_CHANGED, "p", 1));
+    CHECK_INT(nth(r, HRM_EVENT_FILE_CHANGED, "p", 0).version, 3);
+    CHECK_INT(nth(r, HRM_EVENT_FILE_CHANGED, "p", 0).generation, 1);
+    CHECK_INT(hrm_manager_destroy(m), HRM_OK);
+    free(r);
+}
+
 static void callback_replaces_itself(void)
 {
     start();
@@ -300,6 +326,7 @@ int main(void)
     RUN(event_before_reload);
     RUN(waits_for_the_running_callback);
     RUN(callback_calls_everything);
+    RUN(pauses_one_plugin);
     RUN(callback_replaces_itself);
     RUN(many_threads);
     DONE();

@@ -5,8 +5,8 @@
 
 #include <signal.h>
 
-enum { RELOAD, EVENT, WAKEUP, VALIDATOR, SLOTS };
-static const char *const slot_names[] = {"reload", "event", "wakeup", "validator"};
+enum { RELOAD, EVENT, WAKEUP, VALIDATOR, LOG, SLOTS };
+static const char *const slot_names[] = {"reload", "event", "wakeup", "validator", "log"};
 
 /* How a callback comes to its end: inside itself, or from another thread. */
 enum { REMOVED_INSIDE, REPLACED_INSIDE, DESTROYED_INSIDE, REMOVED, REPLACED, DESTROYED, WAYS };
@@ -21,6 +21,7 @@ static int running, released, stop;
 static void no_reload(const char *id, void *arg) { (void)id, (void)arg; }
 static void no_event(const hrm_event *ev, void *arg) { (void)ev, (void)arg; }
 static void no_wakeup(void *arg) { (void)arg; }
+static void no_log(const hrm_log_record *record, void *arg) { (void)record, (void)arg; }
 static int32_t no_validator(const hrm_candidate *c, char *reason, size_t size, void *arg)
 {
     (void)c, (void)reason, (void)size, (void)arg;
@@ -35,7 +36,9 @@ static const char *const call_names[] = {
     "hrm_is_hot_reload_enabled", "hrm_get_hot_reload_plugins", "hrm_clear", "hrm_set_global_hot_reload_enabled",
     "hrm_is_global_hot_reload_enabled", "hrm_set_reload_callback", "hrm_set_event_callback", "hrm_set_validator",
     "hrm_report_reload", "hrm_dispatch", "hrm_event_fd", "hrm_set_wakeup_callback", "hrm_stats", "hrm_manager_create",
-    "hrm_is_hot_reload_enabled_ex", "hrm_is_global_hot_reload_enabled_ex"};
+    "hrm_is_hot_reload_enabled_ex", "hrm_is_global_hot_reload_enabled_ex",
+    "hrm_set_plugin_paused", "hrm_is_plugin_paused", "hrm_check_now", "hrm_plugin_status", "hrm_explain",
+    "hrm_set_log_callback"};
 #define CALLS (int)(sizeof call_names / sizeof *call_names)
 
 static void do_call(void)
@@ -43,6 +46,7 @@ static void do_call(void)
     hrm_enable_options o = HRM_ENABLE_OPTIONS_INIT;
     hrm_error err = HRM_ERROR_INIT;
     hrm_stats_t s = {0};
+    hrm_plugin_status_t ps = HRM_PLUGIN_STATUS_INIT;
     hrm_manager *other = NULL;
     char ids[100];
     size_t size = sizeof ids;
@@ -71,6 +75,12 @@ static void do_call(void)
         break;
     case 18: hrm_is_hot_reload_enabled_ex(m, "p", NULL, &err); break;
     case 19: hrm_is_global_hot_reload_enabled_ex(m, NULL, &err); break;
+    case 20: hrm_set_plugin_paused(m, "p", 1); break;
+    case 21: hrm_is_plugin_paused(m, "p"); break;
+    case 22: hrm_check_now(m, NULL); break;
+    case 23: hrm_plugin_status(m, "p", &ps); break;
+    case 24: hrm_explain(m, "p", ids, &size); break;
+    case 25: hrm_set_log_callback(m, HRM_LOG_DEBUG, no_log, NULL, NULL); break;
     }
 }
 
@@ -101,6 +111,7 @@ static void the_event(const hrm_event *ev, void *arg)
         during();
 }
 static void the_wakeup(void *arg) { (void)arg, during(); }
+static void the_log(const hrm_log_record *record, void *arg) { (void)record, (void)arg, during(); }
 static int32_t the_validator(const hrm_candidate *c, char *reason, size_t size, void *arg)
 {
     (void)c, (void)reason, (void)size, (void)arg;
@@ -115,6 +126,7 @@ static void set(int which, int some, void *arg, hrm_destroy_fn destroy)
     case RELOAD: hrm_set_reload_callback(m, !some ? NULL : arg ? the_reload : no_reload, arg, destroy); break;
     case EVENT: hrm_set_event_callback(m, !some ? NULL : arg ? the_event : no_event, arg, destroy); break;
     case WAKEUP: hrm_set_wakeup_callback(m, !some ? NULL : arg ? the_wakeup : no_wakeup, arg, destroy); break;
+    case LOG: hrm_set_log_callback(m, HRM_LOG_DEBUG, !some ? NULL : arg ? the_log : no_log, arg, destroy); break;
     default: hrm_set_validator(m, !some ? NULL : arg ? the_validator : no_validator, arg, destroy);
     }
 }
@@ -192,6 +204,7 @@ static void of_the_reload_callback(void) { all_of(RELOAD); }
 static void of_the_event_callback(void) { all_of(EVENT); }
 static void of_the_wakeup_callback(void) { all_of(WAKEUP); }
 static void of_the_validator(void) { all_of(VALIDATOR); }
+static void of_the_log_callback(void) { all_of(LOG); }
 
 /* Also when the registration fails. */
 static void of_a_registration_that_fails(void)
@@ -225,6 +238,7 @@ int main(void)
     RUN(of_the_event_callback);
     RUN(of_the_wakeup_callback);
     RUN(of_the_validator);
+    RUN(of_the_log_callback);
     RUN(of_a_registration_that_fails);
     DONE();
 }

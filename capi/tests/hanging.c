@@ -258,6 +258,9 @@ static int hang_here(const char *at)
 {
     struct call *late, *safe;
     hrm_options o = HRM_OPTIONS_INIT;
+    hrm_plugin_status_t status = HRM_PLUGIN_STATUS_INIT;
+    char text[16384];
+    size_t size = sizeof text;
     pid_t server;
     int changes;
     r = calloc(1, sizeof *r);
@@ -287,6 +290,12 @@ static int hang_here(const char *at)
     stop(server);
     CHECK(await_reports(1, 0));
     STORE(*served, 3);
+    CHECK_INT(hrm_plugin_status(m, "hung", &status), HRM_OK); /* these wait for nothing */
+    CHECK_INT(status.state, HRM_STATE_HANGING);
+    CHECK_INT(hrm_explain(m, "hung", text, &size), HRM_OK);
+    CHECK_HAS(text, "its file system does not answer");
+    CHECK_INT(hrm_check_now(m, "hung"), HRM_OK);
+    CHECK_INT(hrm_check_now(m, NULL), HRM_OK);
     CHECK(change_good(2));
     late = begin(enable_hung);
     CHECK(change_good(3));

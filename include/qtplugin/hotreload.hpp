@@ -105,6 +105,37 @@ inline Event event_of(const hrm_event& e)
     return event;
 }
 
+inline PluginStatus status_of(const hrm_plugin_status_info& s)
+{
+    PluginStatus status;
+    status.state = static_cast<PluginState>(s.state);
+    status.since = time_of(s.since_ns);
+    status.due = time_of(s.due_ns);
+    status.paused = s.paused != 0;
+    status.watching = static_cast<Watching>(s.watching);
+    status.last_decision = static_cast<Decision>(s.last_decision);
+    if (s.last_outcome != 0)
+        status.last_outcome = static_cast<Outcome>(s.last_outcome);
+    status.last_decision_at = time_of(s.last_decision_ns);
+    status.last_notification = time_of(s.last_notification_ns);
+    status.last_check = time_of(s.last_check_ns);
+    status.last_delivery = time_of(s.last_delivery_ns);
+    status.last_report = time_of(s.last_report_ns);
+    status.generation = s.generation;
+    status.writer_pid = s.writer_pid;
+    return status;
+}
+
+inline LogRecord record_of(const hrm_log_record& r)
+{
+    LogRecord record;
+    record.level = static_cast<LogLevel>(r.level);
+    record.time = time_of(r.timestamp_ns);
+    record.plugin_id = r.plugin_id;
+    record.message = r.message;
+    return record;
+}
+
 inline Error error_of(std::int32_t code, const hrm_error& error, const std::string& plugin_id = {})
 {
     return Error(error_code_of(code), error.code < 0 ? error.message : hrm_strerror(code), plugin_id,
@@ -246,6 +277,7 @@ public:
      * what() as the reason. 511 bytes of the reason are kept; NUL bytes become escapes.
      */
     using Validator = std::function<std::optional<std::string>(const Candidate&)>;
+    using LogCallback = std::function<void(const LogRecord&)>;  ///< receives a line of the log
     using ExceptionHandler = detail::ExceptionHandler;  ///< receives a plugin's id and an exception that left a callback
 
     /**
@@ -335,7 +367,7 @@ public:
                                                                         safe.error()->message(), plugin_id));
         o.safe = safe.get();
         o.flags = (options.allow_missing ? HRM_ENABLE_ALLOW_MISSING : 0U) |
-                  (options.deliver_present ? HRM_ENABLE_DELIVER_PRESENT : 0U);
+                  (options.deliver_present ? HRM_ENABLE_DELIVER_PRESENT : 0U) | (options.paused ? HRM_ENABLE_PAUSED : 0U);
         o.quiet_ms = detail::ms(options.quiet);
         hrm_error error = detail::no_error();
         const std::int32_t code = hrm_enable_hot_reload_ex(m_handle, plugin_id.c_str(), path.c_str(), &o, &error);
@@ -400,6 +432,47 @@ public:
     void set_global_hot_reload_enabled(bool enabled) { hrm_set_global_hot_reload_enabled(m_handle, enabled ? 1 : 0); }
     /** Answers whether changes are delivered. @returns true if delivery is not paused */
     bool is_global_hot_reload_enabled() const { return hrm_is_global_hot_reload_enabled(m_handle) == 1; }
+
+    /**
+     * Pauses or resumes the delivery of one plugin's changes. If it changed meanwhile, its latest version is delivered once
+     * after resuming. Outside of callbacks pausing waits for a running callback about a change of the plugin.
+     * @param plugin_id  the plugin
+     * @param paused     true pauses, false resumes
+     * @returns success, or an error: InvalidParameters (the plugin is not enabled), InvalidState
+     */
+    expected<void> set_plugin_paused(const std::string& plugin_id, bool paused)
+    {
+        if (auto error = detail::nul_in("plugin id", plugin_id))
+            return unexpected(*std::move(error));
+        return about_plugin(plugin_id, hrm_set_plugin_paused(m_handle, plugin_id.c_str(), paused ? 1 : 0));
+    }
+    /**
+     * Answers whether a plugin is paused by set_plugin_paused().
+     * @param plugin_id  the plugin
+     * @returns true if it is enabled and paused
+     */
+    bool is_plugin_paused(const std::string& plugin_id) const
+    {
+        return !detail::has_nul(plugin_id) && hrm_is_plugin_paused(m_handle, plugin_id.c_str()) == 1;
+    }
+
+    /**
+     * Compares a plugin with the disk at once, without waiting for a notification or the next poll. Returns before the
+     * comparison is made. What has changed is delivered as always, when it is complete.
+     * @param plugin_id  the plugin
+     * @returns success, or an error: InvalidParameters (the plugin is not enabled), InvalidState
+     */
+    expected<void> check_now(const std::string& plugin_id)
+    {
+        if (auto error = detail::nul_in("plugin id", plugin_id))
+            return unexpected(*std::move(error));
+        return about_plugin(plugin_id, hrm_check_now(m_handle, plugin_id.c_str()));
+    }
+    /**
+     * Compares every plugin with the disk at once, as check_now().
+     * @returns success, or an error: InvalidState
+     */
+    expected<void> check_now() { return about_plugin({}, hrm_check_now(m_handle, nullptr)); }
 
     /**
      * Sets the function that receives the id of a plugin that has a new version.
@@ -534,6 +607,62 @@ public:
         return static_cast<int>(fd);
     }
 
+    /**
+     * Says what a plugin is doing, for programs.
+     * @param plugin_id  the plugin
+     * @returns the status, or an error: InvalidParameters (the plugin is not enabled), InvalidState
+     */
+    expected<PluginStatus> plugin_status(const std::string& plugin_id) const
+    {
+        if (auto error = detail::nul_in("plugin id", plugin_id))
+            return unexpected(*std::move(error));
+        hrm_plugin_status_info s = HRM_PLUGIN_STATUS_INIT;
+        const auto done = about_plugin(plugin_id, hrm_plugin_status(m_handle, plugin_id.c_str(), &s));
+        if (!done)
+            return unexpected(done.error());
+        return detail::status_of(s);
+    }
+    /**
+     * Says what a plugin is doing and why, for people: some lines of text, each ended by a line feed. The text may change
+     * from version to version.
+     * @param plugin_id  the plugin
+     * @returns the text, or an error: InvalidParameters (the plugin is not enabled), InvalidState
+     */
+    expected<std::string> explain(const std::string& plugin_id) const
+    {
+        if (auto error = detail::nul_in("plugin id", plugin_id))
+            return unexpected(*std::move(error));
+        std::string text;
+        std::int32_t code = HRM_ERR_BUFFER_TOO_SMALL;
+        for (std::size_t size = 4096; code == HRM_ERR_BUFFER_TOO_SMALL;) {  // it may become longer in between
+            text.resize(size);
+            code = hrm_explain(m_handle, plugin_id.c_str(), &text[0], &size);
+            if (code >= 0)
+                text.resize(size - 1);
+        }
+        const auto done = about_plugin(plugin_id, code);
+        if (!done)
+            return unexpected(done.error());
+        return text;
+    }
+    /**
+     * Sets the function that receives the manager's log. It runs on a thread of the library, one call at a time, whether or
+     * not the host dispatches.
+     * @param level     the lines of this level and of those above it
+     * @param callback  the function; an empty one removes it
+     * @returns success, or an error: InvalidParameters (a level that is not known), InvalidState
+     */
+    expected<void> set_log_callback(LogLevel level, LogCallback callback)
+    {
+        const auto setter = [level](hrm_manager* m, hrm_log_fn fn, void* slot, hrm_destroy_fn destroy) {
+            return hrm_set_log_callback(m, static_cast<std::int32_t>(level), fn, slot, destroy);
+        };
+        return set(setter, std::move(callback), [](const hrm_log_record* record, void* slot) {
+            static_cast<detail::Slot<LogCallback>*>(slot)->guarded(
+                record->plugin_id, [record](const LogCallback& log) { log(detail::record_of(*record)); });
+        });
+    }
+
     /** Figures of the manager. @returns the figures of this moment; zeros for a manager that was moved from */
     Stats stats() const
     {
@@ -582,6 +711,17 @@ private:
     Manager(Delivery delivery, hrm_manager* handle) : m_handle(handle), m_shared(std::make_shared<detail::Shared>())
     {
         m_shared->rethrow = delivery == Delivery::manual;
+    }
+
+    /** The result of a function that has no hrm_error. */
+    static expected<void> about_plugin(const std::string& plugin_id, std::int32_t code)
+    {
+        if (code == HRM_ERR_INVALID_ARGUMENT)
+            return unexpected(Error(ErrorCode::InvalidParameters, "plugin \"" + detail::shown(plugin_id) + "\" is not enabled",
+                                    plugin_id));
+        if (code < 0)
+            return unexpected(detail::error_of(code, detail::no_error(), plugin_id));
+        return {};
     }
 
     template <class Setter, class F, class Trampoline>

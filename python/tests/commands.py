@@ -17,7 +17,7 @@ from conftest import BOUND, wait_until
 
 MODULE = [sys.executable, "-W", "error", "-m", "qtforge.monitoring"]
 SCRIPT = [str(Path(sys.executable).with_name("qtforge-hotreload"))]
-ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT]
 
 # If a shell started the tests as a background job, SIGINT and SIGQUIT are ignored, here and in all children.
 for _number in ENDING:

@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from qtforge.monitoring import KEEP_NONE, SAFE_NONE, EventKind, Health, PluginErrorCode, _abi, _library
+from qtforge.monitoring import (
+    KEEP_NONE,
+    SAFE_NONE,
+    Decision,
+    EventKind,
+    Health,
+    PluginErrorCode,
+    PluginState,
+    Watching,
+    _abi,
+    _library,
+)
 from qtforge.monitoring.errors import _BY_NATIVE_CODE, from_native
 
 HEADER = Path(__file__).resolve().parents[2] / "include" / "hot_reload_manager.h"
@@ -24,6 +35,8 @@ STRUCTS: dict[str, Any] = {
     "hrm_event": _abi.EventStruct,
     "hrm_candidate": _abi.CandidateStruct,
     "hrm_statistics": _abi.StatsStruct,
+    "hrm_plugin_status_info": _abi.PluginStatusStruct,
+    "hrm_log_record": _abi.LogRecordStruct,
 }
 
 
@@ -59,8 +72,14 @@ def test_constants() -> None:
         "IGNORE_UNCHANGED_CONTENT",
         "FORCE_POLLING",
         "ENABLE_ALLOW_MISSING",
+        "ENABLE_PAUSED",
+        "LOG_ERROR",
+        "LOG_WARNING",
+        "LOG_INFO",
+        "LOG_DEBUG",
         "DISPATCH_MANUAL",
         "VERSION_MAJOR",
+        "ERR_INVALID_ARGUMENT",
         "ERR_INVALID_HANDLE",
         "ERR_BUFFER_TOO_SMALL",
         "ERR_NOT_SUPPORTED",
@@ -84,11 +103,12 @@ def test_constants() -> None:
         assert re.search(rf"#define HRM_{name} \({value}\)", text), name
 
 
-def test_every_event_and_health_of_the_header_has_a_name() -> None:
+def test_every_kind_of_the_header_has_a_name() -> None:
     text = HEADER.read_text()
-    for prefix, kind in (("EVENT", EventKind), ("HEALTH", Health)):
+    kinds = {"EVENT": EventKind, "HEALTH": Health, "STATE": PluginState, "WATCHING": Watching, "DECISION": Decision}
+    for prefix, kind in kinds.items():
         found = {name: int(n) for name, n in re.findall(rf"#define HRM_{prefix}_(\w+) (\d+)", text)}
-        assert found == {member.name: member.value for member in kind if member.value}
+        assert {"NONE": 0, **found} == {"NONE": 0, **{member.name: member.value for member in kind}}
         newer = kind(999)  # of a newer library
         assert (newer.name, newer.value, newer) == ("UNKNOWN_999", 999, 999)
         with pytest.raises(ValueError, match="nonsense"):

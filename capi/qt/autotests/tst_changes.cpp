@@ -2,6 +2,9 @@
 // How plugin files change, and what a host hears of it.
 #include "host.hpp"
 
+#include <QLoggingCategory>
+#include <QMutex>
+
 class Changes : public QObject {
     Q_OBJECT
 
@@ -104,6 +107,95 @@ private Q_SLOTS:
         h.manager.set_global_hot_reload_enabled(true);
         QVERIFY(h.tells("v3"));
         QVERIFY(h.isQuiet());
+    }
+
+    void pausedPluginIsToldOnceAfterResuming()
+    {
+        Host h;
+        QVERIFY(!h.manager.is_plugin_paused("p"));
+        QVERIFY(h.manager.set_plugin_paused("p", true));
+        QVERIFY(h.manager.is_plugin_paused("p"));
+        QStringList others;
+        QVERIFY(h.manager.enable_hot_reload("q", h.file.toStdString()));
+        connect(&h.manager, &PluginHotReloadManager::plugin_file_changed,
+                [&](const QString& id, const QString&) { others.append(id); });
+        h.manager.set_reload_callback([&](const std::string& id) {
+            if (id == "p")
+                h.reload(id);
+        });
+        for (int i = 1; i <= 2; ++i) {
+            h.replace("v" + QByteArray::number(i));
+            QTRY_COMPARE_WITH_TIMEOUT(int(others.size()), i, bound);
+        }
+        QVERIFY(h.told.isEmpty() && !others.contains(QStringLiteral("p")));
+        QVERIFY(h.manager.set_plugin_paused("p", false));
+        QVERIFY(h.tells("v2"));
+        const auto result = h.manager.set_plugin_paused("nobody", true);
+        QVERIFY(!result && result.error().message().find("\"nobody\" is not enabled") != std::string::npos);
+    }
+
+    void checkNowFindsWhatIsNotNotified()
+    {
+        hotreload::Options options;
+        options.force_polling = true;
+        options.poll_interval = std::chrono::hours(24);
+        PluginHotReloadManager manager(options);
+        QSignalSpy changed(&manager, &PluginHotReloadManager::plugin_file_changed);
+        Host h;
+        QVERIFY(manager.enable_hot_reload("p", h.file.toStdString()));
+        h.replace("v1");
+        QVERIFY(manager.check_now());
+        QTRY_COMPARE_WITH_TIMEOUT(int(changed.count()), 1, bound);
+        h.replace("v2");
+        QVERIFY(manager.check_now("p"));
+        QTRY_COMPARE_WITH_TIMEOUT(int(changed.count()), 2, bound);
+        QVERIFY(!manager.check_now("nobody"));
+    }
+
+    void saysWhatAPluginIsDoingAndWhy()
+    {
+        Host h;
+        QVERIFY(h.manager.set_plugin_paused("p", true));
+        h.replace("v1");
+        const auto state = [&] { return h.manager.plugin_status("p").value().state; };
+        QTRY_COMPARE_WITH_TIMEOUT(int(state()), int(hotreload::PluginState::ready), bound);
+        const auto status = h.manager.plugin_status("p").value();
+        QVERIFY(status.paused && status.last_decision == hotreload::Decision::complete && status.generation == 0);
+        QVERIFY(h.manager.explain("p").value().find("the plugin is paused") != std::string::npos);
+        QVERIFY(!h.manager.plugin_status("nobody") && !h.manager.explain("nobody"));
+    }
+
+    void logIsThatOfTheCategory()
+    {
+        static QMutex mutex;
+        static QStringList lines;
+        lines.clear();
+        const auto logged = [](const QString& line) {
+            const QMutexLocker lock(&mutex);
+            return lines.contains(line);
+        };
+        const auto former = qInstallMessageHandler([](QtMsgType type, const QMessageLogContext& context, const QString& text) {
+            const QMutexLocker lock(&mutex);
+            if (qstrcmp(context.category, "qtplugin.hotreload") == 0)
+                lines.append(QString::number(type) + QLatin1Char(' ') + text);
+        });
+        {
+            Host h;
+            QVERIFY(h.manager.set_log_level(hotreload::LogLevel::info));
+            h.replace("v1");
+            QTRY_VERIFY_WITH_TIMEOUT(logged(QString::number(QtInfoMsg) + QStringLiteral(" p: delivered: generation 1")), bound);
+            QVERIFY(h.manager.set_log_level(std::nullopt));
+            QVERIFY(!h.manager.set_log_level(hotreload::LogLevel(9)));
+        }
+        QLoggingCategory::setFilterRules(QStringLiteral("qtplugin.hotreload.debug=true"));
+        {
+            Host h;
+            QVERIFY(h.manager.check_now("p"));
+            QTRY_VERIFY_WITH_TIMEOUT(
+                logged(QString::number(QtDebugMsg) + QStringLiteral(" p: noticed: the host asks for a check")), bound);
+        }
+        QLoggingCategory::setFilterRules(QString());
+        qInstallMessageHandler(former);
     }
 
     void disabledIsNotTold()

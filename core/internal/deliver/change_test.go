@@ -12,9 +12,11 @@ type fakeChange struct {
 	Place
 	id       string
 	disabled bool
+	paused   bool
 }
 
 func (c *fakeChange) Disabled() bool { return c.disabled }
+func (c *fakeChange) Paused() bool   { return c.paused }
 
 // fakeHost has a gate with both callbacks set, and counts its announcements.
 type fakeHost struct {

@@ -4,7 +4,8 @@ package deliver
 
 // Gate is what everything passes that is delivered. It takes nothing once it is
 // closed, no change of a disabled plugin, and no event that nobody listens to. While
-// it is paused, or no callback is set, changes wait.
+// it is paused, or no callback is set, changes wait. Those of a plugin that is itself
+// paused wait apart, so that they are in no other one's way.
 //
 // Its user holds one lock over every call.
 type Gate[C Change] struct {
@@ -17,7 +18,8 @@ type Gate[C Change] struct {
 	Announce func()
 
 	queue  queue[C]
-	jobs   []func() // of the host, run where it is delivered to
+	jobs   []func()       // of the host, run where it is delivered to
+	held   map[C]struct{} // changes of paused plugins; nil if there are none
 	closed bool
 	paused bool
 	failed bool // the engine's state is in doubt
@@ -32,9 +34,23 @@ func (g *Gate[C]) PutChange(c C) bool {
 	if !g.Admits(c) {
 		return false
 	}
+	if c.Paused() {
+		g.hold(c)
+		return true
+	}
 	g.queue.addChange(c)
 	g.announce()
 	return true
+}
+
+// hold keeps a change of a paused plugin. When the plugin is resumed, its user withdraws
+// the change and puts a new one.
+func (g *Gate[C]) hold(c C) {
+	*c.place() = Place{held: true}
+	if g.held == nil {
+		g.held = map[C]struct{}{}
+	}
+	g.held[c] = struct{}{}
 }
 
 // PutEvent has an event that is no change delivered. It supersedes what waits about
@@ -72,13 +88,27 @@ func (g *Gate[C]) TakeJob() (f func()) {
 func (g *Gate[C]) Jobs() int { return len(g.jobs) }
 
 // Withdraw takes back a change that waits.
-func (g *Gate[C]) Withdraw(c C) { g.queue.changes.withdraw(c) }
+func (g *Gate[C]) Withdraw(c C) {
+	if !c.place().held {
+		g.queue.changes.withdraw(c)
+		return
+	}
+	*c.place() = Place{withdrawn: true}
+	if delete(g.held, c); len(g.held) == 0 {
+		g.held = nil // a map does not shrink
+	}
+}
 
 // Changes calls f with each change that waits. f must not change the gate.
-func (g *Gate[C]) Changes(f func(C)) { g.queue.changes.all(f) }
+func (g *Gate[C]) Changes(f func(C)) {
+	g.queue.changes.all(f)
+	for c := range g.held {
+		f(c)
+	}
+}
 
 // Pending is how many changes and events wait.
-func (g *Gate[C]) Pending() int { return g.queue.pending() }
+func (g *Gate[C]) Pending() int { return g.queue.pending() + len(g.held) }
 
 // Ready reports whether something waits that may be delivered now.
 func (g *Gate[C]) Ready() bool {
@@ -134,7 +164,7 @@ func (g *Gate[C]) CallbacksChanged() {
 // Close drops what waits and takes nothing any more. The slots are the caller's.
 func (g *Gate[C]) Close() {
 	g.closed = true
-	g.queue, g.jobs = queue[C]{}, nil
+	g.queue, g.jobs, g.held = queue[C]{}, nil, nil
 	g.announce()
 }
 

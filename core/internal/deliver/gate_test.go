@@ -67,6 +67,43 @@ func TestClosedGateTakesNothingAndDropsWhatWaits(t *testing.T) {
 	}
 }
 
+func TestChangeOfAPausedPluginWaitsApart(t *testing.T) {
+	h := newHost(t)
+	h.put("a")
+	b := &fakeChange{id: "b", paused: true}
+	if !h.PutChange(b) {
+		t.Fatal("the change of a paused plugin was not taken")
+	}
+	h.put("c")
+	if h.Pending() != 3 {
+		t.Fatalf("%d wait, want 3", h.Pending())
+	}
+	var seen []string
+	h.Changes(func(c *fakeChange) { seen = append(seen, c.id) })
+	if !slices.Equal(seen, []string{"a", "c", "b"}) {
+		t.Fatalf("the changes that wait are %q", seen)
+	}
+	h.expect("change a", "change c")
+	if h.Ready() || h.Pending() != 1 {
+		t.Fatalf("ready %v, %d wait; want the one of the paused plugin", h.Ready(), h.Pending())
+	}
+	h.Withdraw(b)
+	if !b.Withdrawn() || h.Pending() != 0 {
+		t.Fatalf("withdrawn %v, %d wait", b.Withdrawn(), h.Pending())
+	}
+	h.put("b")
+	h.expect("change b")
+}
+
+func TestClosedGateDropsWhatAPausedPluginHolds(t *testing.T) {
+	h := newHost(t)
+	h.PutChange(&fakeChange{id: "a", paused: true})
+	h.Close()
+	if h.Pending() != 0 {
+		t.Fatalf("%d wait after Close", h.Pending())
+	}
+}
+
 func TestPauseHoldsChangesBackAndLetsEventsPass(t *testing.T) {
 	h := newHost(t)
 	h.put("a")

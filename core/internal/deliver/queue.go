@@ -8,6 +8,7 @@ type Change interface {
 	comparable
 	place() *Place
 	Disabled() bool // its plugin is not enabled any more
+	Paused() bool   // its plugin is paused
 }
 
 // Place is where something stands in a queue.
@@ -15,6 +16,7 @@ type Place struct {
 	number    uint64
 	withdrawn bool
 	taken     bool
+	held      bool // apart from the queue: its plugin is paused
 }
 
 func (p *Place) place() *Place { return p }

@@ -19,6 +19,7 @@ type candidate struct {
 	info       fsys.Info // of all its files, when it was found complete
 	loadable   fsys.Info
 	first      time.Time // first notification of the change
+	begun      time.Time // when its validation began
 	superseded bool      // behind Engine.mu, or its plugin is disabled
 	generation uint64    // the one that it would be
 

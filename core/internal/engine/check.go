@@ -294,6 +294,9 @@ func (m *Engine) checked(c *check) {
 		w.epoch++ // they are watched only from now on
 		w.explained = true
 	}
+	if p.rare != nil && p.rare.history != nil {
+		p.rare.history.checked = c.begun.UnixNano()
+	}
 	if baseline, _ := p.hostKnows(); c.epoch != w.epoch || baseline != c.baseline {
 		m.schedule(w) // something has happened since the check began
 		return
@@ -357,7 +360,45 @@ func (m *Engine) decide(c *check) settle.Decision {
 		}
 		m.stats.Unchanged++
 	}
+	m.noteDecision(c, d, first, probed)
 	return d
+}
+
+// noteDecision notes what a check has led to.
+func (m *Engine) noteDecision(c *check, d settle.Decision, first, probed bool) {
+	p := c.work.p
+	switch d {
+	case settle.Wait:
+		m.note(p, LogDebug, DecisionWaiting, waitReason(c, probed))
+	case settle.Reject:
+		m.note(p, 0, DecisionRejected, message("not a complete image: %v", c.image))
+	case settle.StillRejected:
+		m.note(p, LogDebug, DecisionRejected, "it is the version that was rejected")
+	case settle.Removed:
+		m.note(p, LogInfo, DecisionRemoved, "the file is gone")
+	case settle.Unchanged:
+		if !first { // a plugin of which nothing happens has no history
+			m.note(p, LogDebug, DecisionUnchanged, "it is the version that the host knows")
+		}
+	case settle.Deliver:
+		if p.safe != nil {
+			m.note(p, LogInfo, DecisionComplete, "a new version is complete; it is copied and validated")
+		} else {
+			m.note(p, LogInfo, DecisionComplete, "a new version is complete")
+		}
+	}
+}
+
+func waitReason(c *check, probed bool) string {
+	switch {
+	case c.info.Kind == fsys.Missing:
+		return "the file is missing; another one may be on its way"
+	case c.work.machine.Writing():
+		return "it is held open for writing"
+	case probed:
+		return "it changed, or was closed by its writer, during the check"
+	}
+	return "it has not been quiet for the quiet period"
 }
 
 // isMissing reports whether the error says that there is no file. Any other says
@@ -369,6 +410,7 @@ func isMissing(err error) bool {
 // cannotRead notes that a plugin's file cannot be read: not by its host either, so
 // that there is nothing to deliver yet.
 func (m *Engine) cannotRead(c *check) settle.Decision {
+	m.note(c.work.p, 0, DecisionUnreadable, message("%v", c.err))
 	m.fileUnreadable(c.work.p, c.err)
 	return c.work.machine.Unreadable(m.opts.PollInterval, c.begun)
 }

@@ -33,6 +33,9 @@ type pendingChange struct {
 // Disabled reports whether the change's plugin is not enabled any more.
 func (c *pendingChange) Disabled() bool { return c.p.disabled() }
 
+// Paused reports whether the change's plugin is paused.
+func (c *pendingChange) Paused() bool { return c.p.paused() }
+
 // enqueueChange has a change delivered, unless its plugin is disabled by now. The
 // change owns the snapshot from then on.
 func (m *Engine) enqueueChange(c *pendingChange) {
@@ -72,6 +75,7 @@ func (m *Engine) takeBack(p *plugin) (first time.Time) {
 		first = c.first
 		m.discardLocked(c.snap)
 		p.withdrawn(&c.info)
+		m.note(p, LogDebug, DecisionSuperseded, "taken back before its delivery: the file may have changed")
 		m.afterChange()
 	}
 	return first
@@ -175,5 +179,6 @@ func (m *Engine) enqueueEvent(ev Event) {
 	ev.Message = Printable(ev.Message, maxMessage)
 	ev.Time = time.Now()
 	ev.FirstSeen = ev.Time
+	m.logEvent(&ev)
 	m.gate.PutEvent(ev)
 }

@@ -7,6 +7,7 @@ package engine
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +38,13 @@ var callbackSlots = []callbackSlot{
 	{"validator", func(m *Engine, during, release func()) error {
 		return m.SetValidator(func(Candidate) error { during(); return nil }, release)
 	}, func(m *Engine) error { return m.SetValidator(nil, nil) }},
+	{"log", func(m *Engine, during, release func()) error {
+		return m.SetLog(LogInfo, func(r LogRecord) {
+			if strings.HasSuffix(r.Message, "is validated") { // nothing is asked of the disk any more
+				during()
+			}
+		}, release)
+	}, func(m *Engine) error { return m.SetLog(LogDebug, nil, nil) }},
 }
 
 var callsInRelease = map[string]func(m *Engine){
@@ -55,6 +63,10 @@ var callsInRelease = map[string]func(m *Engine){
 	"ReportReload":      func(m *Engine) { _ = m.ReportReload("p", 1, ReloadFailed, "") },
 	"Dispatch":          func(m *Engine) { _, _ = m.Dispatch(0, ms) },
 	"EventFD":           func(m *Engine) { _, _ = m.EventFD() },
+	"SetPluginPaused":   func(m *Engine) { _ = m.SetPluginPaused("p", true) },
+	"CheckAllNow":       func(m *Engine) { _ = m.CheckAllNow() },
+	"Explain":           func(m *Engine) { _, _ = m.Explain("p") },
+	"SetLog":            func(m *Engine) { _ = m.SetLog(LogDebug, func(LogRecord) {}, nil) },
 	"Stats":             func(m *Engine) { _, _ = m.Stats() },
 }
 

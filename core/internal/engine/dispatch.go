@@ -357,6 +357,7 @@ func (m *Engine) confirm(c *pendingChange) bool {
 		return m.gate.ChangesOpen() // or it goes on waiting
 	}
 	m.withdraw(p)
+	m.note(p, LogDebug, DecisionSuperseded, "taken back at its delivery: the file has changed")
 	p.withdrawn(&c.info)
 	m.discardLocked(c.snap)
 	m.checkSoon(p, &c.info, &found)
@@ -372,11 +373,13 @@ func (m *Engine) changeEvent(c *pendingChange) Event {
 		p.state().removalDelivered = true
 		ev.Kind = FileRemoved
 		m.stats.Removals++
+		m.note(p, LogInfo, DecisionDelivered, "that the file is gone")
 	} else {
 		p.setBaseline(versionOf(&c.info), c.hash)
 		p.generation++
 		m.stats.Deliveries++
 		m.stats.LastDelivery = time.Now()
+		m.note(p, LogInfo, DecisionDelivered, fmt.Sprintf("generation %d", p.generation))
 	}
 	ev.Generation = uint64(p.generation)
 	if c.snap != nil {

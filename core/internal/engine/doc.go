@@ -30,6 +30,10 @@
 //	plugin.go      what is kept of a plugin, and how a plugin is found
 //	policy.go      Safe, of a manager and of a plugin, merged
 //	safe.go        what a plugin with safe reload has beside the others
+//	checknow.go    comparisons with the disk that the host asks for
+//	status.go      what a plugin is doing and why; explain.go says it for people
+//	history.go     the last decisions about the plugins to which something happened
+//	log.go         the log: what note and events say, for the host's function
 //	comparison.go  when everything is compared with the disk, and the back-off
 //	bulk.go        many plugins that come or go at once
 //	options.go, event.go, stats.go, errors.go: as core has them; fault.go contains panics

@@ -44,6 +44,8 @@ type Engine struct {
 	validator  *deliver.Slot[Validator]
 	validation validation
 	stats      Stats
+	histories  histories
+	logging    logging
 }
 
 // New returns a manager that watches nothing yet. Close it.
@@ -142,6 +144,9 @@ func (m *Engine) Enable(id, path string, o EnableOptions) error {
 	}
 	p := m.plugins.add(id, abs, len(path), o.Quiet)
 	p.safe = s
+	if o.Paused {
+		p.state().paused = true
+	}
 	if !present {
 		p.setBaseline(versionOf(&in), h)
 	}
@@ -345,6 +350,7 @@ func (m *Engine) drop(p *plugin) {
 	}
 	m.forgetIncomplete(p)
 	m.forgetUnreadable(p)
+	m.forgetHistory(p)
 	path := p.registeredPath()
 	m.plugins.remove(p)
 	m.enqueueEvent(Event{Kind: Disabled, ID: p.id, Path: path})
@@ -404,6 +410,65 @@ func (m *Engine) IsGlobalEnabled() (bool, error) {
 	return !m.gate.Paused(), m.usable()
 }
 
+// SetPluginPaused pauses (true) or resumes (false) the delivery of a plugin's changes. A
+// change that comes meanwhile, or that waits already, is delivered once after resuming,
+// with its latest version. When pausing returns, no change of the plugin is being
+// delivered, except to the caller itself.
+func (m *Engine) SetPluginPaused(id string, on bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, err := m.enabled(id)
+	if err != nil {
+		return err
+	}
+	m.pause(p, on)
+	m.turn()
+	m.awaitLocked(func() bool { return !p.paused() || m.running == nil || !m.running.change || m.running.p != p })
+	return nil
+}
+
+// pause pauses or resumes a plugin. A change that waits finds its new place in the gate.
+func (m *Engine) pause(p *plugin, on bool) {
+	if p.paused() == on {
+		return
+	}
+	c := m.withdraw(p)
+	p.state().paused = on
+	p.tidy()
+	if on {
+		m.note(p, LogInfo, DecisionPaused, "paused")
+	} else {
+		m.note(p, LogInfo, DecisionPaused, "resumed")
+	}
+	if c != nil {
+		moved := *c // whoever confirms c sees that c was withdrawn
+		p.state().pending = &moved
+		m.gate.PutChange(&moved)
+	}
+	m.afterChange()
+}
+
+// IsPluginPaused reports whether a plugin is paused by itself. The pause of all plugins is
+// another one.
+func (m *Engine) IsPluginPaused(id string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, err := m.enabled(id)
+	return err == nil && p.paused(), err
+}
+
+// enabled finds an enabled plugin of a usable manager.
+func (m *Engine) enabled(id string) (*plugin, error) {
+	if err := m.usable(); err != nil {
+		return nil, err
+	}
+	p := m.plugins.lookup(id)
+	if p == nil {
+		return nil, fail(ErrInvalidArgument, "plugin %q is not enabled", id)
+	}
+	return p, nil
+}
+
 // Close stops everything, ends a waiting Dispatch, waits for a running callback
 // (unless called from inside it; then the rest follows when it has returned)
 // and runs the release functions of the callbacks. Closing again does nothing.
@@ -417,8 +482,8 @@ func (m *Engine) Close() {
 	m.unusable.Store(true)
 	close(m.done)
 	m.gate.Close()
-	reload, event, wakeup, validator := m.gate.Reload, m.gate.Event, m.gate.Wakeup, m.validator
-	m.gate.Reload, m.gate.Event, m.gate.Wakeup, m.validator = nil, nil, nil, nil
+	reload, event, wakeup, validator, reader := m.gate.Reload, m.gate.Event, m.gate.Wakeup, m.validator, m.logging.slot
+	m.gate.Reload, m.gate.Event, m.gate.Wakeup, m.validator, m.logging.slot = nil, nil, nil, nil, nil
 	ended := m.workers.close() // first: a running callback may be loading a snapshot that is dropped here
 	m.plugins.byID.All(func(p *plugin) {
 		if p.safe != nil {
@@ -442,6 +507,7 @@ func (m *Engine) Close() {
 	event.Done()
 	wakeup.Done()
 	validator.Done()
+	reader.Done()
 	finish := func() {
 		m.goroutines.Wait()
 		waited := time.NewTimer(closesWithin)
@@ -488,11 +554,11 @@ func errClosed() error { return fail(ErrClosed, "the manager is closed") }
 // insideLocked reports whether the caller is inside a callback of this manager,
 // or in its release function.
 func (m *Engine) insideLocked() bool {
-	if m.running == nil && m.validation.asking == nil && m.waking == nil {
+	if m.running == nil && m.validation.asking == nil && m.waking == nil && m.logging.calling == nil {
 		return false
 	}
 	id := deliver.ThreadID()
-	for _, r := range []*run{m.running, m.validation.asking, m.waking} {
+	for _, r := range []*run{m.running, m.validation.asking, m.waking, m.logging.calling} {
 		if r != nil && r.thread == id {
 			return true
 		}

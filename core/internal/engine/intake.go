@@ -29,7 +29,7 @@ type intake struct {
 	writing  int               // of these, held open for writing at the last check
 	linked   map[fsys.ID][]*plugin
 	links    map[*plugin]fsys.ID     // files with several names
-	polls    map[*watch.Folder]bool  // under way
+	polls    map[*watch.Folder]bool  // comparisons of folders under way; true: another one is to follow
 	apart    map[*plugin]watch.Signs // comparisons under way, and what to look for after them
 	hanging  map[*watch.Folder]bool  // a walk there does not come back
 
@@ -228,6 +228,7 @@ func (m *Engine) notify(p *plugin, signs watch.Signs, now time.Time) {
 	if signs != watch.Attributes {
 		w.epoch++
 	}
+	m.note(p, LogDebug, DecisionNoticed, textOfSigns(signs))
 	w.signs |= signs
 	m.explain(w, signs)
 	w.remounted = w.remounted || signs&watch.Remounted != 0

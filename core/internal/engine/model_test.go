@@ -67,6 +67,7 @@ func runModel(t *testing.T, seed uint64) {
 			synctest.Wait()
 		}
 		h.m.SetGlobalEnabled(true)
+		h.m.SetPluginPaused("a", false)
 		time.Sleep(5*time.Minute | 1)
 		synctest.Wait()
 		h.mu.Lock()
@@ -125,6 +126,10 @@ func (m *model) step() {
 		{"overflow", func() { m.disk.overflow(func() { m.disk.replace(pluginPath, m.version()) }) }},
 		{"pause", func() { m.m.SetGlobalEnabled(false) }},
 		{"resume", func() { m.m.SetGlobalEnabled(true) }},
+		{"pause the plugin", func() { m.m.SetPluginPaused("a", true) }},
+		{"resume the plugin", func() { m.m.SetPluginPaused("a", false) }},
+		{"check now", func() { m.m.CheckNow("a") }},
+		{"check all now", func() { m.m.CheckAllNow() }},
 		{"disable and enable", func() {
 			m.m.Disable("a")
 			if err := m.m.Enable("a", pluginPath, EnableOptions{}); err != nil {

@@ -75,6 +75,7 @@ type EnableOptions struct {
 	Quiet          time.Duration // 0 = the manager's, or NoQuiet
 	AllowMissing   bool          // a file that does not exist yet is not an error
 	DeliverPresent bool          // the present version is delivered too, as the first change
+	Paused         bool          // as SetPluginPaused
 	Safe           *Safe         // its named fields replace the manager's
 }
 

@@ -65,16 +65,24 @@ func (m *Engine) checkSafety() {
 
 // pollFolder compares a folder and what is in it, unless that is being done.
 func (m *Engine) pollFolder(f *watch.Folder) {
-	e := &m.intake
-	if e.polls[f] {
-		return // the poll before has not come back
+	if _, underWay := m.intake.polls[f]; !underWay { // otherwise the poll before has not come back
+		m.compareWithDisk(f, watch.Differs|watch.Overdue)
 	}
-	e.polls[f] = true
-	m.compareFolder(f, watch.Differs|watch.Overdue, func(at func(string)) {
+}
+
+// compareWithDisk compares a folder, and the files in it, with the disk, and notes signs.
+func (m *Engine) compareWithDisk(f *watch.Folder, signs watch.Signs) {
+	e := &m.intake
+	e.polls[f] = false
+	m.compareFolder(f, signs, func(at func(string)) {
 		w := watch.WalkTo(m.opts.disk, f.Dir(), at)
 		m.step(func() {
+			again := e.polls[f]
 			delete(e.polls, f)
 			e.set.Compare(f, &w)
+			if again {
+				m.compareWithDisk(f, watch.Differs)
+			}
 		})
 	})
 }

@@ -38,7 +38,9 @@ type rareState struct {
 	removalDelivered bool           // the host knows that the file is gone
 	incomplete       bool           // CheckImage rejected a version
 	unreadable       bool
-	staleMount       bool           // the host knows that what was mounted at the file was deleted
+	staleMount       bool // the host knows that what was mounted at the file was deleted
+	paused           bool
+	history          *history       // nil while nothing happens, and when that was long ago
 	withdrawn        settle.Version // complete, but not delivered since a newer one may have come
 }
 
@@ -58,6 +60,8 @@ func (p *plugin) tidy() {
 }
 
 func (p *plugin) disabled() bool { return p.order == 0 }
+
+func (p *plugin) paused() bool { return p.rare != nil && p.rare.paused }
 
 // registeredPath is the plugin's path as the host gave it.
 func (p *plugin) registeredPath() string { return p.Folder().As() + p.Name() }

@@ -31,13 +31,10 @@ func (m *Engine) ReportReload(id string, generation uint64, outcome Outcome, mes
 func (m *Engine) noteOutcome(id string, generation uint64, outcome Outcome, message string) (*safeState, *snapshot, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.usable(); err != nil {
-		return nil, nil, err
-	}
-	p := m.plugins.lookup(id)
+	p, err := m.enabled(id)
 	switch {
-	case p == nil:
-		return nil, nil, fail(ErrInvalidArgument, "plugin %q is not enabled", id)
+	case err != nil:
+		return nil, nil, err
 	case p.safe == nil:
 		return nil, nil, fail(ErrNotSupported, "plugin %q is enabled without safe reload; give it safe options", id)
 	}
@@ -47,6 +44,7 @@ func (m *Engine) noteOutcome(id string, generation uint64, outcome Outcome, mess
 		return nil, nil, fail(ErrInvalidArgument, "plugin %q: generation %d is not known (any more); the latest is %d", id, generation, p.generation)
 	}
 	o.stopWatchdog()
+	m.noteReport(p, o, outcome, message)
 	switch outcome {
 	case ReloadOK:
 		if !o.good {
@@ -65,6 +63,21 @@ func (m *Engine) noteOutcome(id string, generation uint64, outcome Outcome, mess
 	}
 	m.turn()
 	return s, o.snap, nil
+}
+
+// noteReport notes what the host has reported.
+func (m *Engine) noteReport(p *plugin, o *deliveredVersion, outcome Outcome, message string) {
+	level, text := LogInfo, fmt.Sprintf("generation %d is loaded", o.generation)
+	switch outcome {
+	case ReloadFailed:
+		if level, text = LogWarning, fmt.Sprintf("generation %d failed", o.generation); message != "" {
+			text += ": " + Printable(message, maxForeign)
+		}
+	case ReloadReleased:
+		text = fmt.Sprintf("generation %d is needed no more", o.generation)
+	}
+	m.note(p, level, DecisionReported, text)
+	p.rare.history.outcome = outcome
 }
 
 // reloadFailed remembers the bytes and offers the last good version.
@@ -140,6 +153,7 @@ func (m *Engine) checkLater(p *plugin, delay time.Duration) {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
+	s.dueAgain = time.Now().Add(delay)
 	s.timer = time.AfterFunc(delay, func() {
 		m.guard("a timer", func() {
 			m.mu.Lock()

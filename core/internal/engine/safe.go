@@ -51,6 +51,7 @@ type safeState struct {
 	rejected   string // the latest rejection, reported already
 	trouble    string // the latest failure to make a snapshot, reported already
 	again      time.Duration
+	dueAgain   time.Time   // when timer has it checked
 	timer      *time.Timer // when to check again
 	discarded  bool
 

@@ -37,7 +37,7 @@ type validation struct {
 // validate begins to validate a version that was found complete.
 func (m *Engine) validate(w *work, in fsys.Info, first time.Time) {
 	p := w.p
-	c := &candidate{p: p, files: m.filesOf(p), info: in, first: first, generation: uint64(p.generation) + 1}
+	c := &candidate{p: p, files: m.filesOf(p), info: in, first: first, begun: time.Now(), generation: uint64(p.generation) + 1}
 	w.candidate = c
 	m.validation.busy++
 	m.workers.do(m.whereabouts(p), func(at func(string)) {
@@ -69,6 +69,7 @@ func (m *Engine) supersede(w *work) (first time.Time) {
 		m.validated(c) // which discards its snapshot
 	}
 	c.p.withdrawn(&c.info)
+	m.note(c.p, LogDebug, DecisionSuperseded, "taken back from validation: the file may have changed")
 	return c.first
 }
 
@@ -116,6 +117,7 @@ func (m *Engine) deliverValidated(c *candidate) {
 	s := c.p.safe
 	s.rejected, s.trouble, s.again = "", "", 0
 	sum := c.snap.Sum
+	m.note(c.p, LogInfo, DecisionComplete, "the new version is validated")
 	m.enqueueChange(&pendingChange{p: c.p, info: c.info, hash: &sum, first: c.first, complete: time.Now(), snap: c.snap, loadable: c.loadable})
 }
 
@@ -126,6 +128,7 @@ func (m *Engine) nothingNew(c *candidate) {
 	c.p.safe.loadable = c.loadable
 	m.stats.Unchanged++
 	m.stats.supersede(c.p, &c.info)
+	m.note(c.p, LogDebug, DecisionUnchanged, "its content is what was delivered last")
 }
 
 func (m *Engine) suppressed(c *candidate) {
@@ -133,12 +136,14 @@ func (m *Engine) suppressed(c *candidate) {
 	c.p.setBaseline(versionOf(&c.info), nil)
 	c.p.safe.loadable = c.loadable
 	m.stats.Suppressed++
+	m.note(c.p, LogWarning, DecisionRejected, "its content failed in the host before")
 }
 
 // reject reports, once for each reason, that a version is rejected. If that may pass,
 // the version is checked again later, and at every notification.
 func (m *Engine) reject(c *candidate, r *verify.Rejection) {
 	p, s, why := c.p, c.p.safe, r.Why
+	m.note(p, 0, DecisionRejected, why)
 	if r.Passing {
 		s.again = min(max(2*s.again, minAgain), maxAgain)
 		m.checkLater(p, s.again)
@@ -165,6 +170,7 @@ func (m *Engine) snapshotFailed(c *candidate) {
 	s.again = min(max(2*s.again, minAgain), maxAgain)
 	m.stats.SnapshotFailures++
 	why := c.err.Error()
+	m.note(c.p, 0, DecisionWaiting, message("no snapshot could be made: %v", why))
 	mark := why
 	if p, ok := errors.AsType[*fs.PathError](c.err); ok {
 		if _, copying := snapshots.Below(m.validation.store.Base(), p.Path); copying {

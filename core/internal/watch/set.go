@@ -43,7 +43,7 @@ type Set struct {
 	polled     int                  // directories
 	asking     int                  // directories
 	unreliable int                  // folders
-	reported   map[string]bool      // paths of which report was told that they are polled
+	reported   map[string]string    // paths of which report was told that they are polled, and why
 	missed     map[string]bool      // paths of which a notification did not arrive
 	turnover   uint64               // grows whenever watches come or go
 	number     uint32               // of the latest dir
@@ -55,7 +55,7 @@ type Set struct {
 // report is called when a "directory" or "file" begins or ceases to be polled.
 func NewSet(polling bool, report func(polling bool, what, path, why string)) *Set {
 	return &Set{polling: polling, report: report, linked: map[string]*Folder{}, asked: map[*dir]*asked{},
-		reported: map[string]bool{}, missed: map[string]bool{}, files: map[fsys.ID]*file{}, filesAt: map[string]*file{}, mounted: map[*Leaf]*file{},
+		reported: map[string]string{}, missed: map[string]bool{}, files: map[fsys.ID]*file{}, filesAt: map[string]*file{}, mounted: map[*Leaf]*file{},
 		followers: map[fsys.ID][]*dir{}, lookups: map[lookup][]*Folder{}, through: map[*Leaf][]passed{}}
 }
 
@@ -69,15 +69,15 @@ func (s *Set) NewSource() {
 
 // reportPolled says, once, that a directory or file is polled.
 func (s *Set) reportPolled(what, path, why string) {
-	if !s.reported[path] {
-		s.reported[path] = true
+	if _, known := s.reported[path]; !known {
+		s.reported[path] = why
 		s.report(true, what, path, why)
 	}
 }
 
 // reportWatched says that what was reported to be polled is watched again.
 func (s *Set) reportWatched(what, path string) {
-	if s.reported[path] {
+	if _, known := s.reported[path]; known {
 		delete(s.reported, path)
 		s.report(false, what, path, "")
 	}

@@ -116,6 +116,52 @@ public:
     void set_global_hot_reload_enabled(bool enabled);
     /** Answers whether changes are delivered. @returns true if delivery is not paused */
     bool is_global_hot_reload_enabled() const;
+    /**
+     * Pauses or resumes the delivery of one plugin's changes. If it changed meanwhile, its latest version is delivered once
+     * after resuming.
+     * @param plugin_id  the plugin
+     * @param paused     true pauses, false resumes
+     * @returns success, or an error: InvalidParameters (the plugin is not enabled), InvalidState, and why the manager could
+     * not be made
+     */
+    expected<void> set_plugin_paused(const std::string& plugin_id, bool paused);
+    /**
+     * Answers whether a plugin is paused by set_plugin_paused().
+     * @param plugin_id  the plugin
+     * @returns true if it is enabled and paused
+     */
+    bool is_plugin_paused(const std::string& plugin_id) const;
+    /**
+     * Compares a plugin, or all, with the disk at once. Returns before the comparison is made. What has changed is delivered
+     * as always, when it is complete.
+     * @param plugin_id  the plugin; std::nullopt: all plugins
+     * @returns success, or an error: InvalidParameters (the plugin is not enabled), InvalidState, and why the manager could
+     * not be made
+     */
+    expected<void> check_now(const std::optional<std::string>& plugin_id = std::nullopt);
+    /**
+     * Says what a plugin is doing, for programs.
+     * @param plugin_id  the plugin
+     * @returns the status, or an error: InvalidParameters (the plugin is not enabled), InvalidState, and why the manager
+     * could not be made
+     */
+    expected<PluginStatus> plugin_status(const std::string& plugin_id) const;
+    /**
+     * Says what a plugin is doing and why, for people: some lines of text, each ended by a line feed.
+     * @param plugin_id  the plugin
+     * @returns the text, or an error: InvalidParameters (the plugin is not enabled), InvalidState, and why the manager could
+     * not be made
+     */
+    expected<std::string> explain(const std::string& plugin_id) const;
+    /**
+     * Sends the manager's log to the logging category "qtplugin.hotreload", from a thread of the library. It begins by itself
+     * at LogLevel::debug if the category is enabled for debug messages when this object is made, for example by
+     * QT_LOGGING_RULES=qtplugin.hotreload.debug=true.
+     * @param level  the lines of this level and of those above it; std::nullopt ends it
+     * @returns success, or an error: InvalidParameters (a level that is not known), InvalidState, and why the manager could
+     * not be made
+     */
+    expected<void> set_log_level(std::optional<LogLevel> level);
 
 Q_SIGNALS:
     /**

@@ -163,6 +163,7 @@ struct EnableOptions {
     std::chrono::milliseconds quiet{0};  ///< the quiet period; zero: the manager's
     bool deliver_present = false;        ///< deliver the present version too, as the first change
     std::optional<SafeOptions> safe;     ///< safe reload for this plugin: its named fields replace the manager's
+    bool paused = false;                 ///< enable it paused, as Manager::set_plugin_paused() does
 };
 
 /**
@@ -228,6 +229,111 @@ struct Event {
     std::uint64_t snapshot_size = 0;      ///< in bytes
     std::string snapshot_sha256;          ///< in hexadecimal, also of a version that was rejected
     std::string trusted_comment;  ///< of the signature, which was verified; empty if none was asked for
+};
+
+/**
+ * What a plugin is doing. Later versions of the library may have further states.
+ *
+ * @since 1.0.0
+ * @sa PluginStatus
+ */
+enum class PluginState : std::int32_t {
+    idle = 1,         ///< the file is at the version that the host knows
+    settling = 2,     ///< the file may have changed; the quiet period runs, or a check
+    writing = 3,      ///< a process holds the file open for writing
+    unreadable = 4,   ///< the file cannot be read; it is tried again
+    incomplete = 5,   ///< the file is not a complete image (Options::check_image); the next version is waited for
+    missing = 6,      ///< there is no file
+    validating = 7,   ///< safe reload: a version is being copied and validated
+    rejected = 8,     ///< safe reload: the version was rejected; the next one is waited for
+    retrying = 9,     ///< safe reload: the version could not be copied, or lacks a file; it is tried again
+    ready = 10,       ///< a change waits to be delivered
+    delivering = 11,  ///< the host's callback runs
+    hanging = 12,     ///< the file system does not answer
+};
+
+/**
+ * How a plugin's path is watched.
+ *
+ * @since 1.0.0
+ * @sa PluginStatus
+ */
+enum class Watching : std::int32_t {
+    pending = 0,   ///< not yet
+    notified = 1,  ///< the system notifies of changes
+    polled = 2,    ///< it is compared every poll interval, at least in part
+};
+
+/**
+ * What happened to a plugin last. Later versions of the library may have further decisions.
+ *
+ * @since 1.0.0
+ * @sa PluginStatus
+ */
+enum class Decision : std::int32_t {
+    none = 0,         ///< nothing is known
+    noticed = 1,      ///< the file may have changed
+    waiting = 2,      ///< a check found the file not complete yet
+    unchanged = 3,    ///< there is nothing to deliver
+    complete = 4,     ///< there is a complete, new version
+    rejected = 5,     ///< the version is not delivered
+    unreadable = 6,   ///< the file cannot be read
+    removed = 7,      ///< the file is gone
+    superseded = 8,   ///< a version was taken back because the file may have changed
+    delivered = 9,    ///< a change was delivered
+    reported = 10,    ///< the host reported on a generation
+    paused = 11,      ///< the plugin was paused or resumed
+};
+
+/**
+ * What is known of a plugin at one moment. A time that is the epoch means never, or not known.
+ *
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa Manager::plugin_status()
+ */
+struct PluginStatus {
+    PluginState state{};         ///< what the plugin is doing
+    Event::Time since;           ///< since when
+    Event::Time due;             ///< when the file is checked next
+    bool paused = false;         ///< by Manager::set_plugin_paused()
+    Watching watching{};         ///< how its path is watched
+    Decision last_decision{};    ///< what happened last
+    std::optional<Outcome> last_outcome;  ///< safe reload: the latest report
+    Event::Time last_decision_at;   ///< when last_decision was made
+    Event::Time last_notification;  ///< when a sign of a change came last
+    Event::Time last_check;         ///< when the file was checked last
+    Event::Time last_delivery;      ///< when a change was delivered last
+    Event::Time last_report;        ///< when the host last reported on a generation
+    std::uint64_t generation = 0;   ///< of the latest delivered version
+    std::int64_t writer_pid = 0;    ///< PluginState::writing: the process, if it may be examined
+};
+
+/**
+ * How important a line of the log is.
+ *
+ * @since 1.0.0
+ * @sa Manager::set_log_callback()
+ */
+enum class LogLevel : std::int32_t {
+    error = 1,    ///< the manager is unusable
+    warning = 2,  ///< something degraded, or a version was rejected or failed
+    info = 3,     ///< plugins come and go; versions are complete, delivered, reported on
+    debug = 4,    ///< each notification and each check
+};
+
+/**
+ * One line of a manager's log.
+ *
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa Manager::set_log_callback()
+ */
+struct LogRecord {
+    LogLevel level{};       ///< how important it is
+    Event::Time time;       ///< when what it says happened
+    std::string plugin_id;  ///< empty for the manager itself
+    std::string message;    ///< one printable line
 };
 
 /**

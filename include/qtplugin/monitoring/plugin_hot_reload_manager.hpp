@@ -205,6 +205,53 @@ public:
     qtplugin::expected<void, PluginError> report_reload(const std::string& plugin_id, std::uint64_t generation,
                                                         hotreload::Outcome outcome, const std::string& message = {});
 
+    /**
+     * Pauses or resumes the delivery of one plugin's changes. If it changed meanwhile, its latest version is delivered once
+     * after resuming.
+     * @param plugin_id  the plugin
+     * @param paused     true pauses, false resumes
+     * @returns success, or an error: InvalidParameters (the plugin is not enabled), InvalidState, and why the manager could
+     * not be made
+     */
+    qtplugin::expected<void, PluginError> set_plugin_paused(const std::string& plugin_id, bool paused);
+    /**
+     * Answers whether a plugin is paused by set_plugin_paused().
+     * @param plugin_id  the plugin
+     * @returns true if it is enabled and paused
+     */
+    bool is_plugin_paused(const std::string& plugin_id) const;
+    /**
+     * Compares a plugin, or all, with the disk at once. Returns before the comparison is made. What has changed is delivered
+     * as always, when it is complete.
+     * @param plugin_id  the plugin; std::nullopt: all plugins
+     * @returns success, or an error: InvalidParameters (the plugin is not enabled), InvalidState, and why the manager could
+     * not be made
+     */
+    qtplugin::expected<void, PluginError> check_now(const std::optional<std::string>& plugin_id = std::nullopt);
+    /**
+     * Says what a plugin is doing, for programs.
+     * @param plugin_id  the plugin
+     * @returns the status, or an error: InvalidParameters (the plugin is not enabled), InvalidState, and why the manager
+     * could not be made
+     */
+    qtplugin::expected<hotreload::PluginStatus, PluginError> plugin_status(const std::string& plugin_id) const;
+    /**
+     * Says what a plugin is doing and why, for people: some lines of text, each ended by a line feed.
+     * @param plugin_id  the plugin
+     * @returns the text, or an error: InvalidParameters (the plugin is not enabled), InvalidState, and why the manager could
+     * not be made
+     */
+    qtplugin::expected<std::string, PluginError> explain(const std::string& plugin_id) const;
+    /**
+     * Sends the manager's log to the logging category "qtplugin.hotreload", from a thread of the library. It begins by itself
+     * at LogLevel::debug if the category is enabled for debug messages when this object is made, for example by
+     * QT_LOGGING_RULES=qtplugin.hotreload.debug=true.
+     * @param level  the lines of this level and of those above it; std::nullopt ends it
+     * @returns success, or an error: InvalidParameters (a level that is not known), InvalidState, and why the manager could
+     * not be made
+     */
+    qtplugin::expected<void, PluginError> set_log_level(std::optional<hotreload::LogLevel> level);
+
     qtplugin::expected<void, PluginError> enable_hot_reload(const std::string& plugin_id,
                                                             const std::filesystem::path& file_path) override;
     void disable_hot_reload(const std::string& plugin_id) override;

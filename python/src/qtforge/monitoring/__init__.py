@@ -8,6 +8,8 @@ PluginHost                              loads Python modules and exchanges them 
 reload()                                importlib.reload() that always executes the file as it is now
 SafeOptions                             safeguards: allow-list, signatures, symbols, companion files, retries
 Event, EventKind, Health, Stats         what managers deliver and count
+PluginStatus, PluginState, Watching,    what a plugin is doing and why
+Decision
 HotReloadError and the other errors     all with ``code``, ``message``, ``plugin_id``
 ======================================  ==========================================================================
 
@@ -42,7 +44,7 @@ from .errors import (
     Result,
     Success,
 )
-from .events import Event, EventKind, Health, Stats
+from .events import Decision, Event, EventKind, Health, PluginState, PluginStatus, Stats, Watching
 from .plugin_host import Plugin, PluginHost, PluginLoadError, PluginOutcome
 from .safe import KEEP_NONE, SAFE_NONE, Candidate, ReloadOutcome, SafeOptions
 
@@ -55,6 +57,7 @@ __all__ = [
     "Candidate",
     "Changes",
     "ClosedError",
+    "Decision",
     "Delivered",
     "Event",
     "EventKind",
@@ -74,11 +77,14 @@ __all__ = [
     "PluginLoadError",
     "PluginOutcome",
     "PluginPermissionError",
+    "PluginState",
+    "PluginStatus",
     "ReloadOutcome",
     "Result",
     "SafeOptions",
     "Stats",
     "Success",
+    "Watching",
     "awatch",
     "create_hot_reload_manager",
     "reload",

@@ -23,6 +23,7 @@ from ctypes import (
 from typing import Any
 
 OK = 0
+ERR_INVALID_ARGUMENT = -5
 ERR_INVALID_HANDLE = -6
 ERR_BUFFER_TOO_SMALL = -7
 ERR_NOT_SUPPORTED = -8
@@ -34,6 +35,7 @@ IGNORE_UNCHANGED_CONTENT = 2
 FORCE_POLLING = 4
 ENABLE_ALLOW_MISSING = 1
 ENABLE_DELIVER_PRESENT = 2
+ENABLE_PAUSED = 4
 SAFE_IMAGE = 1
 SAFE_STRICT_MODES = 2
 SAFE_ACCEPT_ON_TIMEOUT = 4
@@ -44,6 +46,10 @@ SAFE_RISING_VERSION = 64
 SAFE_ANY_VERSION = 128
 SAFE_LIST_NAMES = 256
 SAFE_NO_LIST_NAMES = 512
+LOG_ERROR = 1
+LOG_WARNING = 2
+LOG_INFO = 3
+LOG_DEBUG = 4
 REJECT = 0
 ACCEPT = 1
 VERSION_MAJOR = 1
@@ -183,6 +189,36 @@ class StatsStruct(Structure):
     ]
 
 
+class PluginStatusStruct(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("state", c_int32),
+        ("since_ns", c_int64),
+        ("due_ns", c_int64),
+        ("paused", c_int32),
+        ("watching", c_int32),
+        ("last_decision", c_int32),
+        ("last_outcome", c_int32),
+        ("last_decision_ns", c_int64),
+        ("last_notification_ns", c_int64),
+        ("last_check_ns", c_int64),
+        ("last_delivery_ns", c_int64),
+        ("last_report_ns", c_int64),
+        ("generation", c_uint64),
+        ("writer_pid", c_int64),
+    ]
+
+
+class LogRecordStruct(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("level", c_int32),
+        ("timestamp_ns", c_int64),
+        ("plugin_id", c_char_p),
+        ("message", c_char_p),
+    ]
+
+
 class ManagerStruct(Structure):
     """Incomplete for ever: a handle is a key."""
 
@@ -190,6 +226,7 @@ class ManagerStruct(Structure):
 Handle = POINTER(ManagerStruct)
 ReloadFn = CFUNCTYPE(None, c_char_p, c_void_p)
 EventFn = CFUNCTYPE(None, POINTER(EventStruct), c_void_p)
+LogFn = CFUNCTYPE(None, POINTER(LogRecordStruct), c_void_p)
 PlainFn = CFUNCTYPE(None, c_void_p)
 ValidatorFn = CFUNCTYPE(c_int32, POINTER(CandidateStruct), c_void_p, c_size_t, c_void_p)
 
@@ -206,6 +243,12 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "hrm_clear": (c_int32, [Handle]),
     "hrm_set_global_hot_reload_enabled": (c_int32, [Handle, c_int32]),
     "hrm_is_global_hot_reload_enabled_ex": (c_int32, [Handle, POINTER(c_int32), POINTER(Error)]),
+    "hrm_set_plugin_paused": (c_int32, [Handle, c_char_p, c_int32]),
+    "hrm_is_plugin_paused_ex": (c_int32, [Handle, c_char_p, POINTER(c_int32), POINTER(Error)]),
+    "hrm_plugin_status": (c_int32, [Handle, c_char_p, POINTER(PluginStatusStruct)]),
+    "hrm_explain": (c_int32, [Handle, c_char_p, c_void_p, POINTER(c_size_t)]),
+    "hrm_set_log_callback": (c_int32, [Handle, c_int32, LogFn, c_void_p, PlainFn]),
+    "hrm_check_now": (c_int32, [Handle, c_char_p]),
     "hrm_set_reload_callback": (c_int32, [Handle, ReloadFn, c_void_p, PlainFn]),
     "hrm_set_event_callback": (c_int32, [Handle, EventFn, c_void_p, PlainFn]),
     "hrm_set_wakeup_callback": (c_int32, [Handle, PlainFn, c_void_p, PlainFn]),

@@ -65,6 +65,12 @@ def _wakeup(token: int | None) -> None:
         target()
 
 
+def _log(record: Any, token: int | None) -> None:
+    target = _targets.get(token or 0)
+    if target is not None:
+        target(record.contents)
+
+
 def _validate(candidate: Any, reason: int, room: int, token: int | None, verdict: Any) -> None:
     target = _targets.get(token or 0)
     answer = "the validator is gone" if target is None else target(candidate.contents)
@@ -101,6 +107,7 @@ def raise_escaped() -> None:
 
 on_event = _abi.EventFn(_event)
 on_reload = _abi.ReloadFn(_reload)
+on_log = _abi.LogFn(_log)
 on_validate = _verdict.rejecting_unless_accepted(_validate)
 on_wakeup = _abi.PlainFn(_wakeup)
 on_destroy = _abi.PlainFn(_destroy)

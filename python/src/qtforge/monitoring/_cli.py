@@ -19,6 +19,7 @@ from ._manager import PluginHotReloadManager
 from ._output import PROGRAM, OutputError, complain, prepare, printable, write, write_error
 from ._signals import Signalled, Signals, end_by
 from ._waiting import Deadline
+from ._why import TRIED, explain
 from .errors import HotReloadError, InvalidArgumentError
 from .events import Event, EventKind
 
@@ -40,6 +41,8 @@ exit status:
   4    standard output cannot be written (closed, or the disk is full)
   129, 130, 131, 143, as a shell sees it: ended by SIGHUP (the terminal was
        closed), SIGINT (Ctrl-C), SIGQUIT, SIGTERM
+       SIGHUP while the terminal is there, or where there is none, as in a
+       service: every file is compared with the disk at once
   141  likewise, SIGPIPE: the reader of the output has gone
 """
 
@@ -52,6 +55,20 @@ or --exec, in a pipe or file, with TERM=dumb, NO_COLOR or CI in the
 environment, and without the [cli] extra of the package.
 """
 
+WHY = """\
+Tries a file. Says what file system it is on, whether the system notifies of
+its changes and tells who writes it. Then shows what is noticed and decided
+while you save the file, until Ctrl-C or --timeout.
+"""
+
+WHY_STATUS = """\
+exit status:
+  0    --timeout has passed, and a change was delivered
+  1    the file cannot be watched, or the library cannot be loaded
+  2    the command line is wrong
+  3    --timeout has passed, and nothing was delivered
+"""
+
 EXAMPLES = """\
 examples:
   qtforge-hotreload watch build/libplugin.so
@@ -59,6 +76,7 @@ examples:
   qtforge-hotreload watch --once --timeout 60 build/libplugin.so && echo built
   qtforge-hotreload watch --json build/*.so | jq .path
   qtforge-hotreload watch --exec 'make restart' -- *.so
+  qtforge-hotreload why build/libplugin.so
 """
 
 EXEC = (
@@ -89,16 +107,16 @@ class Parser(argparse.ArgumentParser):
         sys.exit(USAGE)
 
 
-def parsers() -> tuple[Parser, Parser]:
-    """The parser, and that of its ``watch``."""
+def parsers() -> tuple[Parser, dict[str, Parser]]:
+    """The parser, and those of its commands."""
     name = "python -m qtforge.monitoring" if os.path.basename(sys.argv[0]) == "__main__.py" else PROGRAM
     top = Parser(
         prog=name,
         description="Plugin hot reload on the command line.",
-        epilog=f"`{name} watch --help` explains the options of watch.\n\n{EXAMPLES}\n{EXIT_STATUS}",
+        epilog=f"`{name} watch --help` and `{name} why --help` explain the options.\n\n{EXAMPLES}\n{EXIT_STATUS}",
     )
     top.add_argument("-V", "--version", action="store_true", help="print the versions of the package and the library")
-    commands = top.add_subparsers(dest="command", metavar="watch")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
     watch = commands.add_parser(
         "watch",
         help="report the changes of files",
@@ -119,25 +137,51 @@ def parsers() -> tuple[Parser, Parser]:
     form.add_argument("--plain", action="store_true", help="one line per event, in a terminal, too")
     watch.add_argument("--once", action="store_true", help="end after the first change")
     watch.add_argument("--timeout", metavar="S", type=_seconds, help="end when nothing has changed for S seconds")
-    watch.add_argument("--poll", action="store_true", help="compare files instead of relying on notifications")
-    watch.add_argument(
+    _add_library_options(watch)
+    why = commands.add_parser(
+        "why",
+        help="try a file: show what is noticed of it, and what is decided",
+        description=WHY,
+        epilog=WHY_STATUS,
+    )
+    why.add_argument("paths", nargs="+", metavar="FILE", help="the file to try")
+    why.add_argument("--timeout", metavar="S", type=_seconds, help="end after S seconds")
+    _add_library_options(why)
+    return top, {"watch": watch, "why": why}
+
+
+def _add_library_options(parser: Parser) -> None:
+    """The options that the library has, too."""
+    parser.add_argument("--poll", action="store_true", help="compare files instead of relying on notifications")
+    parser.add_argument(
         "--poll-interval",
         metavar="MS",
         type=_milliseconds,
         default=0,
         help="milliseconds between two comparisons; default 1000",
     )
-    watch.add_argument(
+    parser.add_argument(
         "--quiet",
         metavar="MS",
         type=_milliseconds,
         default=0,
         help="the quiet period: milliseconds without activity before a change is reported; default 100, -1 for none",
     )
-    watch.add_argument("--check-image", action="store_true", help="report only complete ELF, PE and Mach-O images")
-    watch.add_argument("--ignore-unchanged", action="store_true", help="ignore a touch and an identical rewrite")
-    watch.add_argument("--allow-missing", action="store_true", help="accept paths that do not exist yet")
-    return top, watch
+    parser.add_argument("--check-image", action="store_true", help="report only complete ELF, PE and Mach-O images")
+    parser.add_argument("--ignore-unchanged", action="store_true", help="ignore a touch and an identical rewrite")
+    parser.add_argument("--allow-missing", action="store_true", help="accept paths that do not exist yet")
+
+
+def _manager(options: argparse.Namespace) -> PluginHotReloadManager:
+    """A manager with these options."""
+    return PluginHotReloadManager(
+        dispatch="manual",
+        quiet_ms=options.quiet,
+        poll_interval_ms=options.poll_interval,
+        check_image=options.check_image,
+        ignore_unchanged_content=options.ignore_unchanged,
+        force_polling=options.poll,
+    )
 
 
 def _command(text: str) -> str:
@@ -182,32 +226,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None, signals: Signals) -> int:
-    top, watch = parsers()
-    options = _parse(top, watch, arguments)
+    top, commands = parsers()
+    options = _parse(top, commands, arguments)
     try:
         if options.version:
             write(_versions() + "\n")
             return 0
         if options.command is None:
-            top.error("say what to do: watch PATH...")
-        return _watch(options, signals)
+            top.error("say what to do: watch PATH... or why FILE")
+        return _why(options, signals) if options.command == "why" else _watch(options, signals)
     except InvalidArgumentError as error:  # an option that the library does not take
-        watch.error(str(error))
+        commands.get(options.command, top).error(str(error))
     except (HotReloadError, ImportError) as error:
         for line in str(error).splitlines():  # an ImportError lists what was tried
             complain(line)
         return NOT_WATCHED
 
 
-def _parse(top: Parser, watch: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse(top: Parser, commands: dict[str, Parser], arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options and paths in any order. argparse alone takes no path that comes after an option after a path."""
     options, rest = top.parse_known_args(arguments)
     end = rest.index("--") if "--" in rest else len(rest)
     paths, unknown = rest[:end], [argument for argument in rest[:end] if argument.startswith("-")]
     if unknown:
-        (watch if options.command else top).error(f"unrecognized arguments: {' '.join(unknown)}")
+        commands.get(options.command, top).error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.command:
         options.paths += paths + rest[end + 1 :]
+        if options.command == "why" and len(options.paths) > 1:
+            commands["why"].error(f"one file at a time, got {' '.join(options.paths)}")
     return options
 
 
@@ -222,14 +268,7 @@ def _versions() -> str:
 
 
 def _watch(options: argparse.Namespace, signals: Signals) -> int:
-    with PluginHotReloadManager(
-        dispatch="manual",
-        quiet_ms=options.quiet,
-        poll_interval_ms=options.poll_interval,
-        check_image=options.check_image,
-        ignore_unchanged_content=options.ignore_unchanged,
-        force_polling=options.poll,
-    ) as manager:
+    with _manager(options) as manager:
         paths = list(dict.fromkeys(options.paths))
         failed = 0
         for number, path in enumerate(paths):
@@ -251,12 +290,25 @@ def _watch(options: argparse.Namespace, signals: Signals) -> int:
             return _follow(manager, paths, changes, stack.enter_context(display), command, options.once)
 
 
+def _why(options: argparse.Namespace, signals: Signals) -> int:
+    (path,) = options.paths
+    with _manager(options) as manager:
+        result = manager.enable_hot_reload(TRIED, path, allow_missing=options.allow_missing)
+        if result.error is not None:
+            complain(result.error.message.removeprefix(f'plugin "{TRIED}": '))
+            return NOT_WATCHED
+        return 0 if explain(manager, path, signals, options.timeout) else TIMED_OUT
+
+
 def _changes(manager: PluginHotReloadManager, signals: Signals, timeout: float | None) -> Iterator[Event]:
     """manager.changes(timeout, removed=True), which a signal interrupts at every moment."""
     changes = manager.changes(0, removed=True)
     deadline = Deadline(timeout)
     while True:
         signals.wait(manager.fileno(), deadline.left())
+        if signals.check:
+            signals.check = False
+            manager.check_now()
         manager.process_events()
         for change in changes:
             yield change

@@ -108,7 +108,11 @@ class Delivering:
         if self._green is None:
             return
         self._jobs[:] = [job for job in self._jobs if plugin_id not in (None, job[0])]
-        if not self._is_inside():
+        self._await_turn()
+
+    def _await_turn(self) -> None:
+        """Where greenlets deliver: waits for a callback that is running."""
+        if self._green is not None and not self._is_inside():
             with self._turns:
                 pass
 
@@ -124,6 +128,7 @@ class Delivering:
                 return
             mailbox = Mailbox()
             mailbox.held = not self._native.is_global()
+            mailbox.paused |= self._paused
             self._mailbox = mailbox
         self._audience_changed()
 

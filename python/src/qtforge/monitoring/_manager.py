@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypedDict
 
 from . import _abi, _dispatch, _living
 from ._arguments import StrPath, check_callable, check_int, directory_bytes, id_bytes, int32, path_bytes, seconds
@@ -27,7 +27,7 @@ from .errors import (
     InvalidArgumentError,
     Success,
 )
-from .events import Stats
+from .events import PluginStatus, Stats
 from .safe import ReloadOutcome, SafeOptions, Validator, verdict_of
 
 if TYPE_CHECKING:
@@ -152,9 +152,13 @@ class PluginHotReloadManager(Delivering):
         self._mailbox: Mailbox | None = None  # once somebody iterates
         self._enabled: dict[str, _Enabled] = {}
         self._global = True
+        self._paused: set[str] = set()
         self._audience = 0  # counts the changes of callbacks and mailbox
         self._lock = threading.RLock()  # a signal handler may close while this very thread holds it
         self._begin()
+        self._log_level: int | None = None
+        if _log.isEnabledFor(logging.INFO):
+            self.set_log_level(_log.getEffectiveLevel())
         _living.add(self)
 
     # ------------------------------------------------------------------ the documented methods
@@ -168,8 +172,10 @@ class PluginHotReloadManager(Delivering):
         allow_missing: bool = False,
         deliver_present: bool = False,
         safe: SafeOptions | None = None,
+        paused: bool = False,
     ) -> Success | Failure:
-        """Begins to watch file_path under the name plugin_id; the version that is there now counts as known.
+        """Begins to watch file_path under the name plugin_id; the version that is there now counts as known. With
+        paused it is enabled as set_plugin_paused() leaves it.
 
         Returns a result that is true on success, else false with an ``error`` that has ``code`` and ``message``.
         Codes: FileNotFound, InvalidPath, AlreadyExists, PermissionDenied, InvalidParameters, InvalidState. With
@@ -186,12 +192,15 @@ class PluginHotReloadManager(Delivering):
                 os.path.abspath(path),
                 int32("quiet_ms", quiet_ms),
                 (_abi.ENABLE_ALLOW_MISSING if allow_missing else 0)
-                | (_abi.ENABLE_DELIVER_PRESENT if deliver_present else 0),
+                | (_abi.ENABLE_DELIVER_PRESENT if deliver_present else 0)
+                | (_abi.ENABLE_PAUSED if paused else 0),
                 safe,
                 os.fspath(file_path),
             )
             self._enable(native_id, enabled)
             self._enabled[plugin_id] = enabled
+            if paused:
+                self._note_paused(plugin_id, True)
         except HotReloadError as error:
             if self._raise_on_error:
                 raise
@@ -206,6 +215,7 @@ class PluginHotReloadManager(Delivering):
         self._usable()
         was_enabled = self._native.disable(id_bytes(plugin_id))
         self._enabled.pop(plugin_id, None)
+        self._paused.discard(plugin_id)
         self._settle(plugin_id)
         if self._mailbox is not None:
             self._mailbox.drop(plugin_id)
@@ -238,6 +248,7 @@ class PluginHotReloadManager(Delivering):
         self._usable()
         count = self._native.clear()
         self._enabled.clear()
+        self._paused.clear()
         self._settle()
         if self._mailbox is not None:
             self._mailbox.drop()
@@ -258,6 +269,86 @@ class PluginHotReloadManager(Delivering):
         return self._native.is_global()
 
     # ------------------------------------------------------------------ beyond them
+
+    def set_plugin_paused(self, plugin_id: str, paused: bool = True) -> None:
+        """Pauses or resumes the delivery of one plugin's changes.
+
+        If it changed meanwhile, its latest version is delivered once after resuming. Other plugins and other events do
+        not wait. The pause of all plugins (set_global_hot_reload_enabled()) is another one. Disabling the plugin ends
+        its pause.
+
+        Raises InvalidArgumentError for a plugin that is not enabled, ClosedError, ForkedProcessError. Since 1.0. See
+        also is_plugin_paused().
+        """
+        self._usable()
+        self._native.set_paused(id_bytes(plugin_id), bool(paused))
+        self._note_paused(plugin_id, bool(paused))
+        self._await_turn()
+
+    def is_plugin_paused(self, plugin_id: str) -> bool:
+        """Whether a plugin is paused by set_plugin_paused().
+
+        Raises InvalidArgumentError for a plugin that is not enabled, ClosedError, ForkedProcessError. Since 1.0.
+        """
+        self._usable()
+        return self._native.is_paused(id_bytes(plugin_id))
+
+    def _note_paused(self, plugin_id: str, paused: bool) -> None:
+        (self._paused.add if paused else self._paused.discard)(plugin_id)
+        mailbox = self._mailbox
+        if mailbox is not None:
+            (mailbox.paused.add if paused else mailbox.paused.discard)(plugin_id)
+            self._bell.ring()
+
+    def plugin_status(self, plugin_id: str) -> PluginStatus:
+        """What a plugin is doing, for programs. It waits for no file system.
+
+        Raises InvalidArgumentError for a plugin that is not enabled, ClosedError, ForkedProcessError. Since 1.0. See
+        also explain().
+        """
+        self._usable()
+        return self._native.plugin_status(id_bytes(plugin_id))
+
+    def explain(self, plugin_id: str) -> str:
+        """What a plugin is doing and why, for people: some lines of text, each ended by a newline.
+
+        State, since when, what it waits for, how it is watched, the latest notification, check, delivery and report,
+        and the last decisions with their reasons. The text may change from version to version.
+
+        Raises InvalidArgumentError for a plugin that is not enabled, ClosedError, ForkedProcessError. Since 1.0. See
+        also plugin_status().
+        """
+        self._usable()
+        return self._native.explain(id_bytes(plugin_id))
+
+    def set_log_level(self, level: int | None) -> None:
+        """Sends the library's log to the logger "qtforge.monitoring": lines of this level of ``logging`` and above.
+
+        None ends it. A manager begins with it by itself if the logger is enabled for INFO or DEBUG when the manager is
+        made. Handlers run on a thread of the library; whether or not the host takes part in the delivery does not
+        matter. A line's ``plugin_id`` is an attribute of its LogRecord.
+
+        Raises TypeError for what is no int, ClosedError, ForkedProcessError. Since 1.0.
+        """
+        if level is not None:
+            check_int("level", level)
+        self._usable()
+        self._log_level = level
+        if level is None:
+            self._native.set_log(_abi.LOG_ERROR, None)
+        else:
+            self._native.set_log(_native_level(level), functools.partial(_log_line, self._validating))
+
+    def check_now(self, plugin_id: str | None = None) -> None:
+        """Compares a plugin, or all (None), with the disk at once, without waiting for a notification or the next poll.
+
+        It returns before the comparison is made: no file system is waited for. What has changed is delivered as always,
+        when the file is complete.
+
+        Raises InvalidArgumentError for a plugin that is not enabled, ClosedError, ForkedProcessError. Since 1.0.
+        """
+        self._usable()
+        self._native.check_now(None if plugin_id is None else id_bytes(plugin_id))
 
     def set_event_callback(self, callback: EventCallback | None) -> None:
         """Sets the function that receives every Event, a change just before the reload callback; None removes it."""
@@ -356,6 +447,8 @@ class PluginHotReloadManager(Delivering):
             self._begin()
         if not self._global:
             self._native.set_global(False)
+        if self._log_level is not None:
+            self.set_log_level(self._log_level)
         self._set_validator(self._validator)
         self._audience_changed()
         if iterated:
@@ -363,7 +456,8 @@ class PluginHotReloadManager(Delivering):
         failure: HotReloadError | None = None
         for plugin_id, enabled in list(self._enabled.items()):
             path = enabled.path if os.path.abspath(enabled.path) == enabled.absolute else enabled.absolute
-            flags = (enabled.flags | _abi.ENABLE_ALLOW_MISSING) & ~_abi.ENABLE_DELIVER_PRESENT
+            flags = (enabled.flags | _abi.ENABLE_ALLOW_MISSING) & ~(_abi.ENABLE_DELIVER_PRESENT | _abi.ENABLE_PAUSED)
+            flags |= _abi.ENABLE_PAUSED if plugin_id in self._paused else 0
             try:
                 self._enable(id_bytes(plugin_id), enabled._replace(path=path, flags=flags))
             except HotReloadError as error:
@@ -557,6 +651,34 @@ class PluginHotReloadManager(Delivering):
         self._native.set_validator(
             None if validator is None else functools.partial(verdict_of, validator, self._validating)
         )
+
+
+_LEVELS = {
+    _abi.LOG_ERROR: logging.ERROR,
+    _abi.LOG_WARNING: logging.WARNING,
+    _abi.LOG_INFO: logging.INFO,
+    _abi.LOG_DEBUG: logging.DEBUG,
+}
+
+
+def _native_level(level: int) -> int:
+    """The library's level that includes a level of ``logging`` and all above."""
+    return max((native for native, own in _LEVELS.items() if own >= level), default=_abi.LOG_ERROR)
+
+
+def _log_line(inside: set[int], raw: Any) -> None:
+    """Logs a line of the library's. Meanwhile its thread is in inside, so that it waits for no callback of its own."""
+    thread = threading.get_ident()
+    try:
+        inside.add(thread)
+        plugin_id = raw.plugin_id.decode()
+        level = _LEVELS.get(raw.level, logging.DEBUG)
+        text = raw.message.decode("utf-8", "replace")
+        _log.log(level, "%s", f"{plugin_id}: {text}" if plugin_id else text, extra={"plugin_id": plugin_id})
+    except BaseException as error:
+        unraisable(error, _log)
+    finally:
+        inside.discard(thread)
 
 
 def create_hot_reload_manager(**options: Unpack[Options]) -> PluginHotReloadManager:

@@ -8,10 +8,10 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal
 
-from . import _abi, _callbacks, _library
+from . import _abi, _callbacks, _library, _output
 from .errors import from_native
-from .events import Event, EventKind, Health, Stats
-from .safe import SafeOptions, arguments
+from .events import Decision, Event, EventKind, Health, PluginState, PluginStatus, Stats, Watching
+from .safe import ReloadOutcome, SafeOptions, arguments
 
 
 class NativeManager:
@@ -89,7 +89,8 @@ class NativeManager:
 
     def _ask(self, question: Callable[..., int], *about: bytes) -> bool:
         yes = ctypes.c_int32(0)
-        self._check(question(self._handle, *about, ctypes.byref(yes), None))
+        error = _abi.Error()
+        self._check(question(self._handle, *about, ctypes.byref(yes), ctypes.byref(error)), error, *(a.decode() for a in about))
         return yes.value == 1
 
     def plugins(self) -> list[str]:
@@ -112,6 +113,22 @@ class NativeManager:
     def is_global(self) -> bool:
         return self._ask(self._library.hrm_is_global_hot_reload_enabled_ex)
 
+    def set_paused(self, plugin_id: bytes, paused: bool) -> None:
+        self._about(plugin_id, self._library.hrm_set_plugin_paused(self._handle, plugin_id, int(paused)))
+
+    def is_paused(self, plugin_id: bytes) -> bool:
+        return self._ask(self._library.hrm_is_plugin_paused_ex, plugin_id)
+
+    def check_now(self, plugin_id: bytes | None) -> None:
+        self._about(plugin_id, self._library.hrm_check_now(self._handle, plugin_id))
+
+    def _about(self, plugin_id: bytes | None, code: int) -> None:
+        """Checks the code of a function that describes no error, about a plugin that may not be enabled."""
+        if plugin_id is not None and code == _abi.ERR_INVALID_ARGUMENT:
+            name = plugin_id.decode()
+            raise from_native(code, f'plugin "{_output.printable(name)}" is not enabled', name)
+        self._check(code, plugin_id=(plugin_id or b"").decode())
+
     def set_reload_callback(self, target: Callable[[bytes], None] | None) -> None:
         """target receives the plugin's id; None removes it."""
         self._set(self._library.hrm_set_reload_callback, _abi.ReloadFn, _callbacks.on_reload, target)
@@ -123,6 +140,15 @@ class NativeManager:
     def set_wakeup(self, target: Callable[[], None]) -> None:
         """target is called on a thread of the library and may only signal."""
         self._set(self._library.hrm_set_wakeup_callback, _abi.PlainFn, _callbacks.on_wakeup, target)
+
+    def set_log(self, level: int, target: Callable[[Any], None] | None) -> None:
+        """target receives the C struct, on a thread of the library, and must not raise; None removes it."""
+
+        def setter(handle: Any, function: Any, token: Any, destroy: Any) -> int:
+            code: int = self._library.hrm_set_log_callback(handle, level, function, token, destroy)
+            return code
+
+        self._set(setter, _abi.LogFn, _callbacks.on_log, target)
 
     def set_validator(self, target: Callable[[Any], str | Literal[True]] | None) -> None:
         """target receives the C struct, on a thread of the library, and returns True or why it rejects; None removes
@@ -157,6 +183,26 @@ class NativeManager:
         if code == _abi.ERR_NOT_SUPPORTED:
             return None
         return os.dup(self._check(code))
+
+    def plugin_status(self, plugin_id: bytes) -> PluginStatus:
+        out = _abi.PluginStatusStruct(ctypes.sizeof(_abi.PluginStatusStruct))
+        self._about(plugin_id, self._library.hrm_plugin_status(self._handle, plugin_id, ctypes.byref(out)))
+        fields = {name: getattr(out, name) for name in (f[0] for f in _abi.PluginStatusStruct._fields_[1:])}
+        fields["state"] = PluginState(out.state)
+        fields["paused"] = bool(out.paused)
+        fields["watching"] = Watching(out.watching)
+        fields["last_decision"] = Decision(out.last_decision)
+        fields["last_outcome"] = ReloadOutcome(out.last_outcome) if out.last_outcome else None
+        return PluginStatus(**fields)
+
+    def explain(self, plugin_id: bytes) -> str:
+        size = ctypes.c_size_t(4096)
+        while True:  # it may become longer in between
+            buffer = ctypes.create_string_buffer(size.value)
+            code = self._library.hrm_explain(self._handle, plugin_id, buffer, ctypes.byref(size))
+            if code != _abi.ERR_BUFFER_TOO_SMALL:
+                self._about(plugin_id, code)
+                return buffer.value.decode()
 
     def stats(self) -> Stats:
         out = _abi.StatsStruct(ctypes.sizeof(_abi.StatsStruct))

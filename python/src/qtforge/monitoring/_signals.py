@@ -33,18 +33,21 @@ class Signals:
         """Ctrl-Z: called with the function that stops the program and returns when it runs on."""
         self.last_resort: Callable[[], None] = lambda: None
         """Called if the program ends without unwinding."""
+        self.check = False
+        """Whether SIGHUP asked for a check of every file; the one who checks clears it."""
         self._held = False
         self._stop_held = False
+        self._had_terminal = _terminal()
 
     def install(self) -> None:
-        self._wakeup, wakeup = os.pipe()
+        self._wakeup, self._waker = os.pipe()
         os.set_blocking(self._wakeup, False)
-        os.set_blocking(wakeup, False)
-        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        os.set_blocking(self._waker, False)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)  # so that it ends a wait()
         for number in ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._end)
+                signal.signal(number, self._hang_up if number == signal.SIGHUP else self._end)
         signal.signal(signal.SIGALRM, self._give_up)
         if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
             signal.signal(signal.SIGTSTP, self._stop)
@@ -61,6 +64,11 @@ class Signals:
         poller.poll(None if timeout is None else math.ceil(min(timeout, 86400.0) * 1000))
         with contextlib.suppress(BlockingIOError):
             os.read(self._wakeup, 4096)
+
+    def wake(self) -> None:
+        """Ends a wait(). Any thread may call it."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._waker, b"\0")
 
     @contextlib.contextmanager
     def held(self) -> Generator[None, None, None]:
@@ -81,6 +89,13 @@ class Signals:
         """Ends the process by the signal itself, so that a shell, make or systemd sees what happened."""
         self.last_resort()
         end_by(self.number)
+
+    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+        """SIGHUP ends the program if its terminal was closed. Otherwise somebody asks for a check."""
+        if self._had_terminal and not _terminal():
+            self._end(number, frame)
+        else:
+            self.check = True
 
     def _end(self, number: int, _: FrameType | None) -> None:
         if self.number:
@@ -117,3 +132,12 @@ def end_by(number: int) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     os._exit(128 + number)  # the first process of a container survives its own signals
+
+
+def _terminal() -> bool:
+    """Whether this process has a terminal that it can be controlled from."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
 from . import _green
@@ -222,6 +222,8 @@ class Mailbox:
         self._events: OrderedDict[str, Event] = OrderedDict()
         self.held = False
         """While set, nothing is given out."""
+        self.paused: set[str] = set()
+        """Plugins of which nothing is given out."""
 
     def put(self, event: Event) -> None:
         with self._lock:
@@ -233,20 +235,27 @@ class Mailbox:
         with self._lock:
             if plugin_id is None:
                 self._events.clear()
+                self.paused.clear()
             else:
                 self._events.pop(plugin_id, None)
+                self.paused.discard(plugin_id)
 
     def take(self, removed: bool) -> Event | None:
         """The first event; a removal only if asked for, else it is forgotten."""
         with self._lock:
-            while self._events and not self.held:
-                event = self._events.popitem(last=False)[1]
+            while plugin_id := next(self._open(), None):
+                event = self._events.pop(plugin_id)
                 if removed or event.kind is EventKind.FILE_CHANGED:
                     return event
             return None
 
     def __len__(self) -> int:
-        return 0 if self.held else len(self._events)
+        with self._lock:
+            return sum(1 for _ in self._open())
+
+    def _open(self) -> Iterator[str]:
+        """The plugins whose event may be given out."""
+        return (plugin_id for plugin_id in self._events if not self.held and plugin_id not in self.paused)
 
 
 class Waiter:

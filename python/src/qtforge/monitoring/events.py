@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .safe import ReloadOutcome
 
 
 class _OpenEnum(IntEnum):
@@ -99,6 +103,113 @@ class Event:
     """In hexadecimal; also of what was rejected."""
     trusted_comment: str = ""
     """Of the signature, which was verified; printable, with a space for each tab. "" if none was asked for."""
+
+
+class PluginState(_OpenEnum):
+    """What a plugin is doing."""
+
+    IDLE = 1
+    """The file is at the version that the host knows."""
+    SETTLING = 2
+    """The file may have changed; the quiet period runs, or a check."""
+    WRITING = 3
+    """A process holds the file open for writing."""
+    UNREADABLE = 4
+    """The file cannot be read; it is tried again."""
+    INCOMPLETE = 5
+    """The file is not a complete image (check_image); the next version is waited for."""
+    MISSING = 6
+    """There is no file."""
+    VALIDATING = 7
+    """Safe reload: a version is being copied and validated."""
+    REJECTED = 8
+    """Safe reload: the version was rejected; the next one is waited for."""
+    RETRYING = 9
+    """Safe reload: the version could not be copied, or lacks a file; it is tried again."""
+    READY = 10
+    """A change waits to be delivered."""
+    DELIVERING = 11
+    """The host's callback runs."""
+    HANGING = 12
+    """The file system does not answer."""
+
+
+class Watching(_OpenEnum):
+    """How a plugin's path is watched."""
+
+    PENDING = 0
+    """Not yet."""
+    NOTIFIED = 1
+    """The system notifies of changes."""
+    POLLED = 2
+    """It is compared every poll_interval_ms, at least in part."""
+
+
+class Decision(_OpenEnum):
+    """What kind of thing happened to a plugin last."""
+
+    NONE = 0
+    """Nothing is known."""
+    NOTICED = 1
+    """The file may have changed."""
+    WAITING = 2
+    """A check found the file not complete yet."""
+    UNCHANGED = 3
+    """There is nothing to deliver."""
+    COMPLETE = 4
+    """There is a complete, new version."""
+    REJECTED = 5
+    """The version is not delivered."""
+    UNREADABLE = 6
+    """The file cannot be read."""
+    REMOVED = 7
+    """The file is gone."""
+    SUPERSEDED = 8
+    """A version was taken back because the file may have changed."""
+    DELIVERED = 9
+    """A change was delivered."""
+    REPORTED = 10
+    """The host reported on a generation."""
+    PAUSED = 11
+    """The plugin was paused or resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginStatus:
+    """What is known of a plugin at one moment. Times are nanoseconds since 1970 UTC; 0 means never, or not known.
+
+    What happened (the fields that begin with last_) is kept of the 1024 plugins to which something happened last. See
+    ``hrm_plugin_status_info`` in the C header.
+    """
+
+    state: PluginState
+    """What the plugin is doing."""
+    since_ns: int
+    """Since when."""
+    due_ns: int
+    """When the file is checked next; 0 if nothing is due."""
+    paused: bool
+    """Whether it is paused by set_plugin_paused()."""
+    watching: Watching
+    """How its path is watched."""
+    last_decision: Decision
+    """What happened last."""
+    last_outcome: ReloadOutcome | None
+    """Safe reload: the latest report."""
+    last_decision_ns: int
+    """When last_decision was made."""
+    last_notification_ns: int
+    """When a sign of a change came last."""
+    last_check_ns: int
+    """When the file was checked last."""
+    last_delivery_ns: int
+    """When a change was delivered last."""
+    last_report_ns: int
+    """When the host last reported on a generation."""
+    generation: int
+    """Of the latest delivered version; 0 before the first."""
+    writer_pid: int
+    """PluginState.WRITING: a process that holds the file open, if this one may examine it; otherwise 0."""
 
 
 @dataclass(frozen=True, slots=True)

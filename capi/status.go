@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/qtforge/hotreload/core"
+)
+
+//export hrmgo_status
+func hrmgo_status(h C.uintptr_t, id *C.hrm_cchar, out *C.hrm_plugin_status_info) C.int32_t {
+	return answer(h, nil, func(m *core.Manager) (core.PluginStatus, error) { return m.PluginStatus(view(id)) }, func(s core.PluginStatus) C.int32_t {
+		out.state = C.int32_t(s.State)
+		out.since_ns = nanoseconds(s.Since)
+		out.due_ns = nanoseconds(s.Due)
+		out.paused = boolean(s.Paused)
+		out.watching = C.int32_t(s.Watching)
+		if n := len(s.Decisions); n > 0 {
+			out.last_decision = C.int32_t(s.Decisions[n-1].Decision)
+			out.last_decision_ns = nanoseconds(s.Decisions[n-1].Time)
+		}
+		out.last_outcome = C.int32_t(s.LastOutcome)
+		out.last_notification_ns = nanoseconds(s.LastNotification)
+		out.last_check_ns = nanoseconds(s.LastCheck)
+		out.last_delivery_ns = nanoseconds(s.LastDelivery)
+		out.last_report_ns = nanoseconds(s.LastReport)
+		out.generation = C.uint64_t(s.Generation)
+		if len(s.Writers) > 0 {
+			out.writer_pid = C.int64_t(s.Writers[0].PID)
+		}
+		return C.HRM_OK
+	})
+}
+
+// nanoseconds is a time as C has it: 0 if there is none.
+func nanoseconds(t time.Time) C.int64_t {
+	if t.IsZero() {
+		return 0
+	}
+	return C.int64_t(t.UnixNano())
+}
+
+//export hrmgo_explain
+func hrmgo_explain(h C.uintptr_t, id *C.hrm_cchar, buf *C.char, size *C.uint64_t) C.int32_t {
+	return answer(h, nil, func(m *core.Manager) (string, error) { return m.Explain(view(id)) }, func(text string) C.int32_t {
+		room := uint64(*size)
+		*size = C.uint64_t(len(text) + 1)
+		switch {
+		case buf == nil:
+			return C.HRM_OK
+		case room < uint64(len(text)+1):
+			return C.HRM_ERR_BUFFER_TOO_SMALL
+		}
+		to := unsafe.Slice((*byte)(unsafe.Pointer(buf)), len(text)+1)
+		to[copy(to, text)] = 0
+		return C.HRM_OK
+	})
+}
