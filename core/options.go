@@ -177,7 +177,7 @@ type Safe struct {
 	// PublicKeys, and the trusted comment as MinVersion does.
 	RisingVersion *bool
 	// VersionDir is where RisingVersion remembers, across restarts, the versions that were
-	// reported as ReloadOK or ReloadReleased. The directory is made if it is missing. One
+	// reported as ReloadOK. The directory is made if it is missing. One
 	// that exists must belong to the user and be closed to others. A file in it that is
 	// damaged, or that cannot be written, is an error of Enable and of ReportReload, and
 	// rejects. A relative path is resolved when it is given.

@@ -429,8 +429,8 @@ typedef struct hrm_safe_options {
      */
     const char *min_version;
     /**
-     * Where #HRM_SAFE_RISING_VERSION remembers across restarts the versions that were reported as #HRM_RELOAD_OK or
-     * #HRM_RELOAD_RELEASED. It is made if it is missing; one that exists must belong to the user and be closed to others. A
+     * Where #HRM_SAFE_RISING_VERSION remembers across restarts the versions that were reported as #HRM_RELOAD_OK.
+     * It is made if it is missing; one that exists must belong to the user and be closed to others. A
      * file in it that is damaged or cannot be written is an error. A relative path is resolved when it is given; default:
      * versions are remembered while the plugin is enabled.
      */

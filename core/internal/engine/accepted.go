@@ -35,9 +35,10 @@ func (k *mark) raise(other mark) {
 type accepted struct {
 	id, dir string // dir "" = not remembered
 
-	mu      sync.Mutex // held while the file is read or written, which may take long
-	good    mark
-	written bool // good was in the file when it was read last
+	mu       sync.Mutex // held while the file is read or written, which may take long
+	good     mark
+	written  bool // good was in the file when it was read last
+	released mark // that was not reported as good; it is not remembered across restarts
 }
 
 // openAccepted reads what is remembered of a plugin; nil if its versions need not rise.
@@ -115,7 +116,9 @@ func (a *accepted) present() (mark, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	err := a.synchronize()
-	return a.good, err
+	highest := a.good
+	highest.raise(a.released)
+	return highest, err
 }
 
 // admitVersion rejects a version that is older than one that was accepted, or that has
@@ -147,10 +150,16 @@ func (m *Engine) admitVersion(s *safeState, st verify.Statement, at func(string)
 	return nil
 }
 
-// acceptVersion remembers a version that the host has taken over. It is called without
-// the lock, and may block for as long as the file system does.
-func (s *safeState) acceptVersion(snap *snapshot) error {
+// acceptVersion remembers a version that the host has reported as good, or has released.
+// It is called without the lock, and may block for as long as the file system does.
+func (s *safeState) acceptVersion(snap *snapshot, outcome Outcome) error {
 	if s.accepted == nil {
+		return nil
+	}
+	if outcome == ReloadReleased {
+		s.accepted.mu.Lock()
+		defer s.accepted.mu.Unlock()
+		s.accepted.released.raise(markOf(snap.statement))
 		return nil
 	}
 	if err := s.accepted.accept(markOf(snap.statement)); err != nil {

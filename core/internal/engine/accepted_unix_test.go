@@ -173,7 +173,11 @@ func TestAcceptedVersionsAreRememberedAcrossRestarts(t *testing.T) {
 	h.report(h.accepts("v3").Generation, ReloadFailed)
 	h.next(Rollback)
 	again()
-	h.accepts("v3") // it was never reported good, and neither is it known to fail any more
+	h.report(h.accepts("v3").Generation, ReloadReleased) // it was never reported good, and neither is it known to fail any more
+	h.sign("v2", "version:2")
+	h.rejectedFor("version 2 is older than version 3")
+	again()
+	h.accepts("v2") // only what was reported good is remembered
 }
 
 // What cannot be remembered is no pass.

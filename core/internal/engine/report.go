@@ -24,7 +24,7 @@ func (m *Engine) ReportReload(id string, generation uint64, outcome Outcome, mes
 	if err != nil || outcome == ReloadFailed {
 		return err
 	}
-	return s.acceptVersion(snap)
+	return s.acceptVersion(snap, outcome)
 }
 
 // noteOutcome is ReportReload but for what may block.

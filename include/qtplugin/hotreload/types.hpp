@@ -83,7 +83,7 @@ struct SafeOptions {
      */
     std::optional<bool> rising_version;
     /**
-     * Where rising_version remembers across restarts the versions that were reported as Outcome::ok or Outcome::released. It
+     * Where rising_version remembers across restarts the versions that were reported as Outcome::ok. It
      * is made if it is missing, and must be the user's alone; default: remembered while the plugin is enabled.
      */
     std::optional<std::filesystem::path> version_dir;

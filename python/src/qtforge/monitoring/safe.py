@@ -82,8 +82,8 @@ class SafeOptions:
     """Reject a version older than one that was delivered and did not fail, and one with its number and another
     content."""
     version_dir: StrPath | None = None
-    """Where rising_version remembers across restarts what was reported as OK or RELEASED: a directory that is made if
-    it is missing, and that must be the user's alone. By default versions are remembered while the plugin is enabled."""
+    """Where rising_version remembers across restarts what was reported as OK: a directory that is made if it is
+    missing, and that must be the user's alone. By default versions are remembered while the plugin is enabled."""
 
     def __post_init__(self) -> None:
         for name in ("image", "strict_modes", "accept_on_timeout", "rising_version", "list_names"):
