@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A host for the oracle of core/oracle_unix_test.go: does what it is told on
- * standard input, and writes what it is told by the library, with the checksum
- * of what it could load then, on standard output.
+ * A host for the oracle of core/internal/engine/oracle_unix_test.go. It does what it
+ * reads on standard input. On standard output it writes what the library delivers, with
+ * the checksum of what it could load then.
  *
  *   oracle_host QUIET_MS MAX_DELAY_MS POLL_INTERVAL_MS FLAGS
  *   E id path   enable, the file may be missing          D id   disable
  *   G 0|1       pause, resume                            end of input: destroy
- *   answers:    R code        events: T id timestamp_ns crc32
+ *   answers:    R code, -1000 if it does not know the command
+ *   deliveries: T id timestamp_ns crc32
  */
 #include "../../include/hot_reload_manager.h"
 
