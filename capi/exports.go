@@ -33,7 +33,7 @@ func hrmgo_create(o *C.hrm_options, mask C.uint64_t, out *C.uintptr_t, err *C.hr
 
 // optionsOf converts what shim.c has brought to the present size.
 func optionsOf(o *C.hrm_options) (options core.Options, err error) {
-	const known = C.HRM_CHECK_IMAGE | C.HRM_IGNORE_UNCHANGED_CONTENT | C.HRM_FORCE_POLLING
+	const known = C.HRM_CHECK_IMAGE | C.HRM_IGNORE_UNCHANGED_CONTENT | C.HRM_FORCE_POLLING | C.HRM_DELIVER_HELD
 	if bad := o.flags &^ known; bad != 0 {
 		return options, &core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_options.flags has bits %#x that this version does not know", uint32(bad))}
 	}
@@ -49,6 +49,8 @@ func optionsOf(o *C.hrm_options) (options core.Options, err error) {
 		MaxDelay:               milliseconds(o.max_delay_ms),
 		PollInterval:           milliseconds(o.poll_interval_ms),
 		SafetyCheck:            safetyCheck(o.safety_check_ms),
+		HeldAfter:              heldAfter(o.held_after_ms),
+		DeliverHeld:            o.flags&C.HRM_DELIVER_HELD != 0,
 		CheckImage:             o.flags&C.HRM_CHECK_IMAGE != 0,
 		IgnoreUnchangedContent: o.flags&C.HRM_IGNORE_UNCHANGED_CONTENT != 0,
 		ForcePolling:           o.flags&C.HRM_FORCE_POLLING != 0,
@@ -69,6 +71,13 @@ func quiet(ms C.int32_t) time.Duration {
 func safetyCheck(ms C.int32_t) time.Duration {
 	if ms == C.HRM_NO_SAFETY_CHECK {
 		return core.NoSafetyCheck
+	}
+	return milliseconds(ms)
+}
+
+func heldAfter(ms C.int32_t) time.Duration {
+	if ms == C.HRM_HELD_NEVER {
+		return core.NeverHeld
 	}
 	return milliseconds(ms)
 }
@@ -251,6 +260,8 @@ func hrmgo_stats(h C.uintptr_t, out *C.hrm_statistics) C.int32_t {
 		out.unchanged = C.uint64_t(s.Unchanged)
 		out.superseded = C.uint64_t(s.Superseded)
 		out.unreadable = C.uint64_t(s.Unreadable)
+		out.held_open = C.uint64_t(s.HeldOpen)
+		out.writers_unknown = C.uint64_t(s.WritersUnknown)
 		safeStats(&s, out)
 		out.watched_files = C.uint64_t(s.WatchedFiles)
 		out.polled_files = C.uint64_t(s.PolledFiles)

@@ -67,9 +67,9 @@ static const hrmc_field options_fields[] = {
     FIELD(hrm_options, struct_size),   FIELD(hrm_options, dispatch_mode),    FIELD(hrm_options, quiet_ms),
     FIELD(hrm_options, max_delay_ms),  FIELD(hrm_options, poll_interval_ms), FIELD(hrm_options, flags),
     FIELD(hrm_options, safe),          FIELD(hrm_options, snapshot_dir),     FIELD(hrm_options, safety_check_ms),
-    FIELD(hrm_options, reserved),
+    FIELD(hrm_options, held_after_ms),
 };
-LAST(hrm_options, reserved);
+LAST(hrm_options, held_after_ms);
 static const hrmc_field enable_fields[] = {
     FIELD(hrm_enable_options, struct_size), FIELD(hrm_enable_options, flags),
     FIELD(hrm_enable_options, quiet_ms),    FIELD(hrm_enable_options, reserved),
@@ -94,7 +94,7 @@ LAST(hrm_safe_options, manifest);
 LAST(hrm_error, message);
 LAST(hrm_event, trusted_comment);
 LAST(hrm_candidate, reserved_pointer);
-LAST(hrm_statistics, missed);
+LAST(hrm_statistics, writers_unknown);
 LAST(hrm_log_record, message);
 static const hrmc_field status_fields[] = {
     FIELD(hrm_plugin_status_info, struct_size),      FIELD(hrm_plugin_status_info, state),
@@ -201,9 +201,7 @@ int32_t hrmc_read_safe(hrm_safe_options *to, const hrm_safe_options **at, hrm_er
 
 int32_t hrmc_read_options(hrm_options *to, hrm_safe_options *safe, const hrm_options *from, hrm_error *err)
 {
-    int32_t code = hrmc_read_struct(to, sizeof *to, from, "hrm_options", options_fields, COUNT(options_fields), err);
-    if (code == HRM_OK && to->reserved != 0)
-        code = hrmc_fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_options.reserved is not 0; set it to 0");
+    const int32_t code = hrmc_read_struct(to, sizeof *to, from, "hrm_options", options_fields, COUNT(options_fields), err);
     return code == HRM_OK ? hrmc_read_safe(safe, &to->safe, err) : code;
 }
 

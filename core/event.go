@@ -27,8 +27,9 @@ const (
 	// Enabled and Disabled of a plugin both wait, both are dropped when the plugin is
 	// enabled again, or when more than 256 other such plugins wait.
 	Disabled Kind = 3
-	// FileRemoved: the file was removed, and stayed away for the quiet period. If it
-	// comes back, that is a FileChanged.
+	// FileRemoved: the file was removed, and stayed away for the quiet period. If something
+	// that is no file stands in its place (a directory, a FIFO), Event.Message says what. If
+	// the file comes back, that is a FileChanged.
 	FileRemoved Kind = 4
 	// Health: the library degraded or recovered. Event.Health says how; nothing is lost.
 	Health Kind = 5
@@ -95,6 +96,11 @@ const (
 	// Event.Path is the directory, or the file that is a mount point, whose watch is asked for
 	// anew. If this happens there again, it is polled.
 	HealthMissed HealthCode = 14
+	// HealthHeldOpen: a process has held a plugin's file open for writing for
+	// [Options].HeldAfter, and nothing about the file has changed for as long. Event.Message
+	// names the process, if this one may examine it. It comes once, and again only after the
+	// file was closed. The file is waited for, unless Options.DeliverHeld is on.
+	HealthHeldOpen HealthCode = 15
 )
 
 // String returns the code's name without "Health", "None" for 0, "HealthCode(99)" for one
@@ -104,7 +110,7 @@ func (c HealthCode) String() string { return nameOf(healthNames, c, "HealthCode"
 var healthNames = map[HealthCode]string{0: "None", HealthOverflow: "Overflow", HealthPolling: "Polling", HealthWatching: "Watching",
 	HealthImageIncomplete: "ImageIncomplete", HealthPanic: "Panic", HealthUnreadable: "Unreadable", HealthReadable: "Readable",
 	HealthSnapshotFailed: "SnapshotFailed", HealthNoReport: "NoReport", HealthHanging: "Hanging", HealthAnswering: "Answering",
-	HealthDescriptors: "Descriptors", HealthStaleMount: "StaleMount", HealthMissed: "Missed"}
+	HealthDescriptors: "Descriptors", HealthStaleMount: "StaleMount", HealthMissed: "Missed", HealthHeldOpen: "HeldOpen"}
 
 // Event is what an event callback receives. It is a copy that the callback may keep.
 //

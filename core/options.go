@@ -44,7 +44,10 @@ const (
 	// system reports open writers.
 	NoQuiet time.Duration = engine.NoQuiet
 	// NoSafetyCheck, as Options.SafetyCheck: rely on notifications everywhere.
-	NoSafetyCheck time.Duration = engine.NoSafetyCheck
+	NoSafetyCheck    time.Duration = engine.NoSafetyCheck
+	DefaultHeldAfter               = engine.DefaultHeldAfter // 10 s
+	// NeverHeld, as HeldAfter: report no writer.
+	NeverHeld time.Duration = engine.NeverHeld
 )
 
 // Options configure a manager. The zero value means all defaults. [New] copies them; it
@@ -69,6 +72,15 @@ type Options struct {
 	// them, and files that are mount points. Other files are never compared for safety. 0:
 	// DefaultSafetyCheck; NoSafetyCheck: never; else up to 24 hours.
 	SafetyCheck time.Duration
+	// HeldAfter is for how long a process must hold a file open for writing, without a
+	// change of the file, to be reported by HealthHeldOpen: it may have leaked the descriptor
+	// into a process that never closes it. 0: DefaultHeldAfter; NeverHeld; else up to 24
+	// hours.
+	HeldAfter time.Duration
+	// DeliverHeld delivers such a file although it is open, if its times and its content
+	// (which is hashed twice) stay the same for HeldAfter. A writer that only pauses for so
+	// long is then delivered half-written.
+	DeliverHeld bool
 
 	// CheckImage delivers only files that are complete ELF, PE or Mach-O images for this
 	// machine. Others are waited for, with HealthImageIncomplete. With safe reload it is
@@ -222,7 +234,8 @@ const (
 
 func (o *Options) engine() engine.Options {
 	return engine.Options{Dispatch: engine.DispatchMode(o.Dispatch), Quiet: o.Quiet, MaxDelay: o.MaxDelay, PollInterval: o.PollInterval,
-		SafetyCheck: o.SafetyCheck, CheckImage: o.CheckImage, IgnoreUnchangedContent: o.IgnoreUnchangedContent, ForcePolling: o.ForcePolling,
+		SafetyCheck: o.SafetyCheck, HeldAfter: o.HeldAfter, DeliverHeld: o.DeliverHeld,
+		CheckImage: o.CheckImage, IgnoreUnchangedContent: o.IgnoreUnchangedContent, ForcePolling: o.ForcePolling,
 		Safe: (*engine.Safe)(o.Safe), SnapshotDir: o.SnapshotDir, ThreadStart: o.ThreadStart, Bulk: o.Bulk}
 }
 

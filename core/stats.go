@@ -25,6 +25,8 @@ type Stats struct {
 	Superseded         uint64    // complete versions that a newer one replaced before they were delivered
 	LastDelivery       time.Time // of the latest change; zero if there was none
 	Unreadable         int       // plugins whose file changed and cannot be read at the moment
+	HeldOpen           int       // plugins whose file is held open for writing for HeldAfter and does not change
+	WritersUnknown     uint64    // of Deliveries, those where the system did not say whether a writer had the file open
 
 	// Of safe reload.
 	Snapshots        int    // copies on the disk

@@ -249,7 +249,11 @@ typedef struct hrm_manager hrm_manager;
 /** hrm_options.dispatch_mode: callbacks run inside hrm_dispatch() only. */
 #define HRM_DISPATCH_MANUAL 1
 
-/** For quiet_ms: deliver as soon as the file is complete, without a quiet period. */
+/**
+ * For quiet_ms: deliver as soon as the file is complete, without a quiet period. Within 2 ms of a write or close the library
+ * does not ask who writes the file: on Linux the question is a read lease, which lives for about a microsecond. Meanwhile
+ * another program's open for writing waits; with O_NONBLOCK it fails with EWOULDBLOCK.
+ */
 #define HRM_NO_QUIET (-1)
 
 /** The default of hrm_options.quiet_ms, in milliseconds. */
@@ -258,6 +262,11 @@ typedef struct hrm_manager hrm_manager;
 #define HRM_DEFAULT_MAX_DELAY_MS 2000
 /** The default of hrm_options.poll_interval_ms, in milliseconds. */
 #define HRM_DEFAULT_POLL_INTERVAL_MS 1000
+/** The default of hrm_options.held_after_ms, in milliseconds. */
+#define HRM_DEFAULT_HELD_AFTER_MS 10000
+
+/** For held_after_ms: report no writer. */
+#define HRM_HELD_NEVER (-1)
 
 /** For safety_check_ms: rely on notifications everywhere. */
 #define HRM_NO_SAFETY_CHECK (-1)
@@ -273,6 +282,11 @@ typedef struct hrm_manager hrm_manager;
 #define HRM_IGNORE_UNCHANGED_CONTENT 2u
 /** hrm_options.flags: compare files every poll_interval_ms instead of using notifications. */
 #define HRM_FORCE_POLLING 4u
+/**
+ * hrm_options.flags: deliver a file that a process holds open for writing, once its times and its content (which is hashed
+ * twice) have stayed the same for held_after_ms. A file whose writer only pauses for so long is then delivered half-written.
+ */
+#define HRM_DELIVER_HELD 8u
 
 /**
  * Options of hrm_manager_create(). Set it up with #HRM_OPTIONS_INIT; 0 and NULL mean the default. All strings are copied.
@@ -289,13 +303,14 @@ typedef struct hrm_options {
     int32_t quiet_ms;
     /**
      * A file that is rewritten without pause is delivered after this time, at a moment when it is complete, in
-     * milliseconds. A file that is held open for writing is waited for without limit.
+     * milliseconds. A file that is held open for writing is waited for without limit, unless #HRM_DELIVER_HELD is set.
      * 0 = #HRM_DEFAULT_MAX_DELAY_MS, otherwise 1..86400000.
      */
     int32_t max_delay_ms;
     /** How often files are compared that must be polled, in milliseconds. 0 = #HRM_DEFAULT_POLL_INTERVAL_MS, otherwise 1..86400000. */
     int32_t poll_interval_ms;
-    uint32_t flags; /**< #HRM_CHECK_IMAGE, #HRM_IGNORE_UNCHANGED_CONTENT, #HRM_FORCE_POLLING, combined by |. */
+    /** #HRM_CHECK_IMAGE, #HRM_IGNORE_UNCHANGED_CONTENT, #HRM_FORCE_POLLING, #HRM_DELIVER_HELD, combined by |. */
+    uint32_t flags;
     /** Safe reload for every plugin; NULL = none. hrm_safe_options says how a plugin's own options change it. */
     const struct hrm_safe_options *safe;
     /**
@@ -309,7 +324,11 @@ typedef struct hrm_options {
      * compared for safety. 0 = #HRM_DEFAULT_SAFETY_CHECK_MS, #HRM_NO_SAFETY_CHECK, otherwise 1..86400000.
      */
     int32_t safety_check_ms;
-    int32_t reserved; /**< 0. */
+    /**
+     * For how long a process must hold a file open for writing, without a change of the file, to be reported by
+     * #HRM_HEALTH_HELD_OPEN, in milliseconds. 0 = #HRM_DEFAULT_HELD_AFTER_MS, #HRM_HELD_NEVER, otherwise 1..86400000.
+     */
+    int32_t held_after_ms;
 } hrm_options;
 
 /** \} */
@@ -547,6 +566,14 @@ typedef struct hrm_enable_options {
  * for anew. If this happens there again, it is polled (#HRM_HEALTH_POLLING).
  */
 #define HRM_HEALTH_MISSED 14
+/**
+ * hrm_event.health: a process has held a plugin's file open for writing for hrm_options.held_after_ms, and nothing about the
+ * file has changed for as long: the program that wrote it may have leaked the descriptor into another one.
+ * hrm_event.message names the process and its program, if this process may examine it (of the same user, or any with
+ * CAP_SYS_PTRACE; Linux). Comes once, and again only after the file was closed. The file is delivered when it is closed, or
+ * at once with #HRM_DELIVER_HELD.
+ */
+#define HRM_HEALTH_HELD_OPEN 15
 
 /**
  * An event. Strings are never NULL and are valid until the callback returns.
@@ -565,7 +592,11 @@ typedef struct hrm_event {
     uint64_t snapshot_size; /**< Safe reload: the size of the snapshot, or of the version that was rejected, in bytes. */
     const char *plugin_id;  /**< "" for an #HRM_EVENT_HEALTH event about the manager itself. */
     const char *path;       /**< As registered, or the directory of a health event; "" if there is none. */
-    const char *message;    /**< For people: one printable line of at most 1000 bytes; "" if there is nothing to say. */
+    /**
+     * For people: one printable line of at most 1000 bytes; "" if there is nothing to say. For #HRM_EVENT_FILE_REMOVED: what
+     * stands at the path now, if that is something else than a file.
+     */
+    const char *message;
     /** Safe reload, for a change: what to load instead of path; for a rollback: what to go back to; otherwise "". */
     const char *snapshot_path;
     const char *snapshot_sha256; /**< In hexadecimal, also of a version that was rejected; "" if there is none. */
@@ -1155,6 +1186,8 @@ typedef struct hrm_statistics {
     uint64_t unreliable;          /**< Directories and files that the safety check compares (safety_check_ms). */
     uint64_t safety_checks;       /**< How often it has compared them. */
     uint64_t missed;              /**< Changes that were found although a notification ought to have come. */
+    uint64_t held_open;           /**< Plugins whose file is held open for writing and does not change (#HRM_HEALTH_HELD_OPEN). */
+    uint64_t writers_unknown;     /**< Of deliveries: the system did not say whether a writer had the file open. */
 } hrm_statistics;
 
 /**
@@ -1446,7 +1479,7 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
 /** For hrm_statistics. */
 #define HRM_STATS_INIT                                                         \
     { sizeof(hrm_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,      \
-      0, 0, 0, 0, 0 }
+      0, 0, 0, 0, 0, 0, 0 }
 
 /** For hrm_plugin_status_info. */
 #define HRM_PLUGIN_STATUS_INIT                                                 \

@@ -40,6 +40,32 @@ void tells_once_on_the_library_thread()
     CHECK(m.stats().last_delivery > Event::Time());
 }
 
+void names_who_holds_a_file_open()
+{
+    Options options = quick();
+    options.held_after = std::chrono::milliseconds(4 * QUIET);
+    options.deliver_held = true;
+    std::atomic<int> changes{0}, named{0};
+    const std::string who = "process " + std::to_string(getpid()) + " (";
+    Manager m(options);
+    CHECK(m.set_event_callback([&](const Event& e) {
+               changes += e.kind == EventKind::file_changed ? 1 : 0;
+               named += e.health == Health::held_open && e.message.find(who) != std::string::npos ? 1 : 0;
+           }).has_value());
+    const Plugin p(m);
+    const int fd = open(p.path, O_WRONLY | O_CLOEXEC | O_APPEND);
+    CHECK_INT(write(fd, "\n", 1), 1);
+    CHECK(becomes([&] { return changes == 1 && named == 1; }));
+    CHECK_INT(m.stats().held_open, 1);
+    CHECK_INT(m.stats().writers_unknown, 0);
+    close(fd);
+    CHECK(becomes([&] { return m.stats().held_open == 0; }));
+    options.held_after = held_never;
+    const auto impossible = Manager::create(options);
+    CHECK(!impossible && impossible.error() == ErrorCode::InvalidParameters);
+    check_has(impossible.error().message(), "held_after");
+}
+
 void tells_the_thread_that_dispatches()
 {
     int reloads = 0;
@@ -416,6 +442,7 @@ void a_validator_in_time()
 int main()
 {
     RUN(tells_once_on_the_library_thread);
+    RUN(names_who_holds_a_file_open);
     RUN(tells_the_thread_that_dispatches);
     RUN(bad_input);
     RUN(lists_disables_and_pauses);

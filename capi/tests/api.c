@@ -136,10 +136,11 @@ static void option_ranges(void)
         {1, 1, HRM_OK, ""},                            {2, -1, HRM_ERR_INVALID_ARGUMENT, "-1"},
         {2, 86400001, HRM_ERR_INVALID_ARGUMENT, "86400001"}, {2, 86400000, HRM_OK, ""},
         {3, -1, HRM_ERR_INVALID_ARGUMENT, "-1"},       {3, 86400001, HRM_ERR_INVALID_ARGUMENT, "86400001"},
-        {3, 1, HRM_OK, ""},                            {4, 8, HRM_ERR_NOT_SUPPORTED, "8"},
+        {3, 1, HRM_OK, ""},                            {4, 16, HRM_ERR_NOT_SUPPORTED, "0x10"},
         {4, 7, HRM_OK, ""},                            {5, -2, HRM_ERR_INVALID_ARGUMENT, "safety_check of -2"},
         {5, 86400001, HRM_ERR_INVALID_ARGUMENT, "86400001"}, {5, 86400000, HRM_OK, ""},
-        {5, HRM_NO_SAFETY_CHECK, HRM_OK, ""},          {6, 1, HRM_ERR_NOT_SUPPORTED, "hrm_options.reserved"},
+        {5, HRM_NO_SAFETY_CHECK, HRM_OK, ""},          {6, -2, HRM_ERR_INVALID_ARGUMENT, "held_after of -2"},
+        {6, 86400001, HRM_ERR_INVALID_ARGUMENT, "86400001"}, {6, HRM_HELD_NEVER, HRM_OK, ""},
     };
     size_t i;
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -150,7 +151,7 @@ static void option_ranges(void)
         case 2: o.max_delay_ms = cases[i].value; break;
         case 3: o.poll_interval_ms = cases[i].value; break;
         case 5: o.safety_check_ms = cases[i].value; break;
-        case 6: o.reserved = cases[i].value; break;
+        case 6: o.held_after_ms = cases[i].value; break;
         default: o.flags = (uint32_t)cases[i].value;
         }
         expect_option(o, cases[i].want, cases[i].says);

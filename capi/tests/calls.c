@@ -232,8 +232,8 @@ static void create(chance *c)
         o->max_delay_ms = below(c, 4) ? 20 : some_number(c);
         o->poll_interval_ms = below(c, 4) ? 20 : some_number(c);
         o->safety_check_ms = below(c, 4) ? 20 : some_number(c);
-        o->reserved = below(c, 20) ? 0 : some_number(c);
-        o->flags = below(c, 8) ? (uint32_t)below(c, 8) : (uint32_t)draw(c);
+        o->held_after_ms = below(c, 4) ? 20 : some_number(c);
+        o->flags = below(c, 8) ? (uint32_t)below(c, 16) : (uint32_t)draw(c);
     }
     code = hrm_manager_create(o, below(c, 50) ? &m : NULL, e);
     check_as("hrm_manager_create", code, e);

@@ -71,6 +71,90 @@ static void touched_right_after_enabling(void)
     stop();
 }
 
+/* Holds f open for writing, as a daemon does that has inherited the descriptor, with version v in it. */
+static int hold_open(int v)
+{
+    size_t n;
+    char *s = contents(v, &n);
+    int fd = open(f, O_WRONLY | O_CLOEXEC | O_TRUNC);
+    CHECK_INT(write(fd, s, n), n);
+    free(s);
+    return fd;
+}
+
+static void start_holding(uint32_t flags)
+{
+    hrm_options o = HRM_OPTIONS_INIT;
+    r = calloc(1, sizeof *r);
+    dir = scratch();
+    f = in(dir, "plugin.so");
+    o.quiet_ms = QUIET;
+    o.held_after_ms = 4 * QUIET;
+    o.flags = flags;
+    CHECK_INT(hrm_manager_create(&o, &m, NULL), HRM_OK);
+    record_into(m, r);
+    write_version(f, 1);
+    watch();
+}
+
+static uint64_t held_open_now(void)
+{
+    hrm_stats_t st;
+    st.struct_size = sizeof st;
+    CHECK_INT(hrm_stats(m, &st), HRM_OK);
+    return st.held_open;
+}
+
+static void held_open_is_named(void)
+{
+    char who[64];
+    record e;
+    int fd;
+    start_holding(0);
+    fd = hold_open(2);
+    CHECK(await(r, HRM_EVENT_HEALTH, "p", 1));
+    e = nth(r, HRM_EVENT_HEALTH, "p", 0);
+    CHECK_INT(e.health, HRM_HEALTH_HELD_OPEN);
+    snprintf(who, sizeof who, "process %ld (", (long)getpid());
+    CHECK_HAS(e.message, who);
+    CHECK_INT(held_open_now(), 1);
+    CHECK(sentinel(r, dir));
+    CHECK_INT(told(), 0);
+    close(fd);
+    CHECK(await(r, HRM_EVENT_FILE_CHANGED, "p", 1));
+    CHECK_INT(nth(r, HRM_EVENT_FILE_CHANGED, "p", 0).version, 2);
+    CHECK_INT(held_open_now(), 0);
+    CHECK_INT(count(r, HRM_EVENT_HEALTH, "p"), 1);
+    stop();
+}
+
+static void held_open_is_delivered_if_asked_for(void)
+{
+    int fd;
+    start_holding(HRM_DELIVER_HELD);
+    fd = hold_open(2);
+    CHECK(await(r, HRM_EVENT_FILE_CHANGED, "p", 1));
+    CHECK_INT(nth(r, HRM_EVENT_FILE_CHANGED, "p", 0).version, 2);
+    CHECK(await(r, HRM_EVENT_HEALTH, "p", 1));
+    close(fd);
+    stop();
+}
+
+static void a_directory_in_its_place_is_a_removal(void)
+{
+    start(0);
+    write_version(f, 1);
+    watch();
+    CHECK_INT(unlink(f), 0);
+    CHECK_INT(mkdir(f, 0700), 0);
+    CHECK(await(r, HRM_EVENT_FILE_REMOVED, "p", 1));
+    CHECK_HAS(nth(r, HRM_EVENT_FILE_REMOVED, "p", 0).message, "a directory is at its path");
+    CHECK_INT(rmdir(f), 0);
+    write_version(f, 2);
+    CHECK(await(r, HRM_EVENT_FILE_CHANGED, "p", 1));
+    stop();
+}
+
 static char *slurp(const char *path, size_t *size)
 {
     FILE *in_file = fopen(path, "rb");
@@ -281,5 +365,8 @@ int main(int argc, char **argv)
     RUN(enabled_and_disabled_events);
     RUN(unread_changes_stay_pending);
     RUN(never_quiet);
+    RUN(held_open_is_named);
+    RUN(held_open_is_delivered_if_asked_for);
+    RUN(a_directory_in_its_place_is_a_removal);
     DONE();
 }

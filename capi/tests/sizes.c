@@ -14,7 +14,7 @@ static const field options[] = {
     FIELD(hrm_options, struct_size),   FIELD(hrm_options, dispatch_mode),    FIELD(hrm_options, quiet_ms),
     FIELD(hrm_options, max_delay_ms),  FIELD(hrm_options, poll_interval_ms), FIELD(hrm_options, flags),
     FIELD(hrm_options, safe),          FIELD(hrm_options, snapshot_dir),     FIELD(hrm_options, safety_check_ms),
-    FIELD(hrm_options, reserved),
+    FIELD(hrm_options, held_after_ms),
 };
 static const field enabling[] = {
     FIELD(hrm_enable_options, struct_size), FIELD(hrm_enable_options, flags),
@@ -99,7 +99,7 @@ static void options_of_every_size(void)
     hrm_options full = HRM_OPTIONS_INIT;
     size_t size;
     full.dispatch_mode = HRM_DISPATCH_MANUAL;
-    full.quiet_ms = full.max_delay_ms = full.poll_interval_ms = full.safety_check_ms = 50;
+    full.quiet_ms = full.max_delay_ms = full.poll_interval_ms = full.safety_check_ms = full.held_after_ms = 50;
     full.safe = &safe;
     full.snapshot_dir = in(dir, "snapshots");
     for (size = 0; size <= sizeof full + 64; size++) {

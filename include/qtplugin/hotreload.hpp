@@ -168,9 +168,10 @@ public:
         m_struct.poll_interval_ms = ms(options.poll_interval);
         m_struct.flags = (options.check_image ? HRM_CHECK_IMAGE : 0U) |
                          (options.ignore_unchanged_content ? HRM_IGNORE_UNCHANGED_CONTENT : 0U) |
-                         (options.force_polling ? HRM_FORCE_POLLING : 0U);
+                         (options.force_polling ? HRM_FORCE_POLLING : 0U) | (options.deliver_held ? HRM_DELIVER_HELD : 0U);
         m_struct.safe = m_safe.get();
         m_struct.safety_check_ms = ms(options.safety_check);
+        m_struct.held_after_ms = ms(options.held_after);
         if (options.snapshot_dir) {
             m_snapshot_dir = bytes_of(*options.snapshot_dir);
             if (!m_error)
@@ -685,6 +686,8 @@ public:
         out.superseded = s.superseded;
         out.last_delivery = detail::time_of(s.last_delivery_ns);
         out.unreadable = s.unreadable;
+        out.held_open = s.held_open;
+        out.writers_unknown = s.writers_unknown;
         out.snapshots = s.snapshots;
         out.snapshot_bytes = s.snapshot_bytes;
         out.validating = s.validating;

@@ -146,6 +146,44 @@ def test_events(host: Host) -> None:
         change.path = "frozen"  # type: ignore[misc]
 
 
+def test_a_file_that_is_held_open_is_named_and_waited_for(tmp_path: Path) -> None:
+    host = Host(tmp_path, held_after_ms=100)
+    events: list[Event] = []
+    host.manager.set_event_callback(events.append)
+    with host.manager:
+        with host.file.open("w") as f:
+            f.write("v1")
+            f.flush()
+            wait_until("named", lambda: [e for e in events if e.health is Health.HELD_OPEN])
+            assert f"process {os.getpid()} (" in events[-1].message
+            assert host.manager.stats().held_open == 1
+        host.expect("v1")
+        assert host.manager.stats().held_open == 0
+        assert host.manager.stats().writers_unknown == 0
+        assert [e.kind for e in events] == [EventKind.HEALTH, EventKind.FILE_CHANGED]
+
+
+def test_a_file_that_is_held_open_is_delivered_if_the_host_asked_for_that(tmp_path: Path) -> None:
+    host = Host(tmp_path, held_after_ms=100, deliver_held=True)
+    with host.manager, host.file.open("w") as f:
+        f.write("v1")
+        f.flush()
+        host.expect("v1")
+
+
+def test_a_directory_in_the_place_of_a_file_is_a_removal(host: Host) -> None:
+    events: list[Event] = []
+    host.manager.set_event_callback(events.append)
+    host.file.unlink()
+    host.file.mkdir()
+    wait_until("removal", lambda: events)
+    assert events[0].kind is EventKind.FILE_REMOVED
+    assert "a directory is at its path" in events[0].message
+    host.file.rmdir()
+    host.replace("v1")
+    host.expect("v1")
+
+
 def test_half_a_library_is_refused(tmp_path: Path) -> None:
     import sys
 

@@ -134,6 +134,18 @@ def test_health_is_reported(file: Path, watch: Commands) -> None:
     assert health["message"]
 
 
+def test_the_process_that_holds_a_file_open_is_named(file: Path, watch: Commands) -> None:
+    running = watch("--json", "--held-after", 100, "--deliver-held", file)
+    running.line()
+    with file.open("w") as f:
+        f.write("v1")
+        f.flush()
+        lines = [running.json(), running.json()]
+    assert sorted(line["event"] for line in lines) == ["changed", "health"]
+    health = next(line for line in lines if line["event"] == "health")
+    assert health["health"] == "HELD_OPEN" and f"process {os.getpid()} (" in health["message"]
+
+
 @pytest.mark.parametrize("poll", [(), ("--poll", "--poll-interval", 20)], ids=["notified", "polled"])
 def test_once(poll: tuple[object, ...], file: Path, watch: Commands) -> None:
     running = watch("--once", *poll, file)

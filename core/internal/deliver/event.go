@@ -37,6 +37,7 @@ const (
 	HealthDescriptors     HealthCode = 12 // the host closed descriptors of the manager, which opened others
 	HealthStaleMount      HealthCode = 13 // what was mounted at a plugin's path was deleted
 	HealthMissed          HealthCode = 14 // a change was found that no notification reported
+	HealthHeldOpen        HealthCode = 15 // a writer holds a plugin's file open and does not write
 )
 
 // Event is what an event callback receives.
@@ -49,7 +50,7 @@ type Event struct {
 	Path       string    // as registered, or the directory of a health event
 	Generation uint64    // of a change: how many versions were delivered, from 1
 	Health     HealthCode
-	Message    string
+	Message    string // of FileRemoved: what stands at the path now, "" if nothing
 
 	// With safe reload, of a change: the snapshot, and of a Rollback: the last
 	// good one (Generation is 0 if there is none).

@@ -22,6 +22,7 @@ type candidate struct {
 	begun      time.Time // when its validation began
 	superseded bool      // behind Engine.mu, or its plugin is disabled
 	generation uint64    // the one that it would be
+	decided    decided
 
 	snap *snapshot
 	err  error // nil: fit to be delivered
@@ -168,7 +169,7 @@ func (m *Engine) checkFiles(c *candidate, at func(string)) error {
 func (m *Engine) isStable(c *candidate, snap *snapshot, stopped func() bool, at func(string)) bool {
 	s := c.p.safe
 	in, _ := m.statFiles(&c.files, at)
-	if in.Fingerprint != c.info.Fingerprint || !m.matchesVersion(s, &c.files, snap.Source, &c.info, at) || m.hasWriter(&c.files, at) {
+	if in.Fingerprint != c.info.Fingerprint || !m.matchesVersion(s, &c.files, snap.Source, &c.info, at) || !c.decided.isOpen && m.hasWriter(&c.files, at) {
 		return false
 	}
 	if in.Changed == c.info.Changed {

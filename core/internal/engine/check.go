@@ -4,6 +4,7 @@ package engine
 
 import (
 	"container/heap"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"io/fs"
@@ -38,6 +39,7 @@ type check struct {
 	after         fsys.Info
 	image         error      // why it is not a complete image
 	sum           *fsys.Hash // with IgnoreUnchangedContent
+	content       *fsys.Hash // of all files, if the machine wants it
 }
 
 // pluginFiles is what a worker must know of a plugin to check its files. It never
@@ -139,17 +141,27 @@ func (m *Engine) check(c *check, at func(string)) {
 		return // it went: the answer's after differs from info
 	}
 	defer f.Close()
+	if m.isOutdated(c) {
+		return // whoever has just opened the file may do so again: see writer_linux.go
+	}
 	c.writer, c.after = f.Writer(), in
+	if c.writer == fsys.WriterUnknown && !c.files.remote {
+		m.hearFile(c.work.p, c.files.fileAt)
+	}
 	for i, path := range c.files.companions {
 		at(c.files.companionAt(i))
 		if w := m.writerAt(path); w == fsys.HasWriter || w == fsys.WriterUnknown && c.writer == fsys.NoWriter {
 			c.writer = w
 		}
 	}
-	if c.files.contents && c.writer != fsys.HasWriter {
+	wanted := first.WantsContent(c.begun)
+	if c.files.contents && (wanted || c.writer != fsys.HasWriter) {
 		m.readContents(c, f, in.Fingerprint.Size, !first.AtBaseline(), at)
 	}
-	if c.files.contents || c.files.remote || len(c.files.companions) > 0 {
+	if wanted {
+		c.content = m.contentOf(c, f, in.Fingerprint.Size, at)
+	}
+	if wanted || c.files.contents || c.files.remote || len(c.files.companions) > 0 {
 		c.after, _ = m.statFiles(&c.files, at)
 	}
 }
@@ -183,6 +195,36 @@ func (m *Engine) readContents(c *check, f fsys.File, size int64, isNew bool, at 
 			c.sum = &sum
 		}
 	}
+}
+
+// contentOf is the hash of all files of a plugin, f being its own; nil if one is too large
+// or cannot be read, or the check is outdated.
+func (m *Engine) contentOf(c *check, f fsys.File, size int64, at func(string)) *fsys.Hash {
+	stopped := func() bool {
+		at(c.files.fileAt)
+		return m.isOutdated(c)
+	}
+	if c.sum != nil && len(c.files.companions) == 0 {
+		return c.sum
+	}
+	if size > maxCompared {
+		return nil
+	}
+	_, own, err := fsys.HashOf(io.NewSectionReader(f, 0, size+1), stopped)
+	if err != nil {
+		return nil
+	}
+	all := own[:]
+	for i, path := range c.files.companions {
+		at(c.files.companionAt(i))
+		h, err := m.opts.hashAt(path, stopped)
+		if err != nil {
+			return nil
+		}
+		all = append(all, h[:]...)
+	}
+	h := fsys.Hash(sha256.Sum256(all))
+	return &h
 }
 
 // maxCompared is how large a file may be to be read for IgnoreUnchangedContent. A sparse
@@ -326,12 +368,13 @@ func (m *Engine) decide(c *check) settle.Decision {
 	probed := d == settle.Probe
 	if probed {
 		r := settle.ProbeResult{Writer: c.writer, After: versionOf(&c.after), Incomplete: c.image != nil,
-			Identical: c.sum != nil && c.hash != nil && *c.sum == *c.hash && c.baseline.Exists()}
+			Identical: c.sum != nil && c.hash != nil && *c.sum == *c.hash && c.baseline.Exists(), Content: c.content}
 		if first && r.Writer == fsys.HasWriter && c.baseline.Is(versionOf(&c.info)) {
 			p.distrust() // the host may have loaded a half-written version
 		}
 		d = state.Probed(r, time.Now())
 	}
+	m.noteHeld(c, d, probed)
 	if probed || d != settle.Wait {
 		m.canRead(w)
 	}
@@ -341,12 +384,12 @@ func (m *Engine) decide(c *check) settle.Decision {
 		m.rejectImage(p, c.image)
 	case settle.Deliver:
 		if p.safe != nil {
-			m.validate(w, c.info, state.FirstNotified())
+			m.validate(w, c)
 		} else {
-			m.enqueueChange(&pendingChange{p: p, info: c.info, hash: c.sum, first: state.FirstNotified(), complete: c.opened})
+			m.enqueueChange(&pendingChange{p: p, info: c.info, hash: c.sum, first: state.FirstNotified(), complete: c.opened, decided: c.decided()})
 		}
 	case settle.Removed:
-		m.deliverRemoval(p)
+		m.deliverRemoval(p, c.info.Kind)
 		m.intake.set.WalkAgain(p.Folder()) // its directory may have been removed below a mount
 	case settle.Unchanged:
 		h := c.sum

@@ -24,10 +24,22 @@ type pendingChange struct {
 	info     fsys.Info // the version
 	hash     *fsys.Hash
 	removal  bool
+	instead  fsys.Kind // of a removal: what stands there now
+	decided  decided
 	first    time.Time // first notification of the change
 	complete time.Time // when it was found complete
 	snap     *snapshot // with safe reload: what the host will load
 	loadable fsys.Info
+}
+
+// decided is how a version was found complete.
+type decided struct {
+	isOpen  bool // although a writer holds the file open
+	unknown bool // although the system does not say whether there is a writer
+}
+
+func (c *check) decided() decided {
+	return decided{isOpen: c.work.machine.PassedOver(), unknown: c.writer == fsys.WriterUnknown}
 }
 
 // Disabled reports whether the change's plugin is not enabled any more.
@@ -102,14 +114,15 @@ func (s *Stats) supersede(p *plugin, now *fsys.Info) {
 	p.tidy()
 }
 
-// deliverRemoval queues that the file is gone, if a callback for that is set.
-func (m *Engine) deliverRemoval(p *plugin) {
+// deliverRemoval queues that the file is gone, if a callback for that is set. instead is
+// what stands in its place.
+func (m *Engine) deliverRemoval(p *plugin, instead fsys.Kind) {
 	m.forgetIncomplete(p)
 	if m.gate.Event == nil || (p.rare != nil && p.rare.removalDelivered) || !p.baseline.Exists() {
 		return
 	}
 	t := time.Now()
-	m.enqueueChange(&pendingChange{p: p, removal: true, first: t, complete: t})
+	m.enqueueChange(&pendingChange{p: p, removal: true, instead: instead, first: t, complete: t})
 }
 
 // nothingToDeliver notes that a file has settled without anything new. If another,

@@ -342,9 +342,9 @@ func (m *Engine) confirm(c *pendingChange) bool {
 	m.workers.add(task{where: m.whereabouts(p), stuck: func() { answer(false, &c.info) }, do: func(at func(string)) {
 		in, err := m.statFiles(&files, at)
 		if c.removal {
-			answer(err != nil, &in)
+			answer(err != nil || in.Kind != fsys.Regular, &in)
 		} else {
-			answer(err == nil && sameVersion(&in, &c.info) && !m.hasWriter(&files, at), &in)
+			answer(err == nil && sameVersion(&in, &c.info) && (c.decided.isOpen || !m.hasWriter(&files, at)), &in)
 		}
 	}})
 	for !answered && !m.closed && !c.Withdrawn() && m.failed == "" {
@@ -365,19 +365,30 @@ func (m *Engine) confirm(c *pendingChange) bool {
 	return false
 }
 
+// instead says what stands in a removed file's place.
+func instead(k fsys.Kind) string {
+	if k == fsys.Missing {
+		return ""
+	}
+	return "the file was removed; " + k.String() + " is at its path"
+}
+
 // changeEvent makes the version of c the baseline, or notes the removal, and returns its event.
 func (m *Engine) changeEvent(c *pendingChange) Event {
 	p := c.p
 	ev := Event{Kind: FileChanged, Time: c.complete, FirstSeen: c.first, ID: p.id, Path: p.registeredPath()}
 	if c.removal {
 		p.state().removalDelivered = true
-		ev.Kind = FileRemoved
+		ev.Kind, ev.Message = FileRemoved, instead(c.instead)
 		m.stats.Removals++
 		m.note(p, LogInfo, DecisionDelivered, "that the file is gone")
 	} else {
 		p.setBaseline(versionOf(&c.info), c.hash)
 		p.generation++
 		m.stats.Deliveries++
+		if c.decided.unknown {
+			m.stats.WritersUnknown++
+		}
 		m.stats.LastDelivery = time.Now()
 		m.note(p, LogInfo, DecisionDelivered, fmt.Sprintf("generation %d", p.generation))
 	}

@@ -197,6 +197,8 @@ func (m *Engine) unwatch(p *plugin) {
 	}
 	m.linkedTo(p, &fsys.Info{})
 	delete(m.intake.doubts, p)
+	m.deafenFile(p)
+	m.deafen()
 	if w := m.intake.settling[p]; w != nil {
 		if w.candidate != nil {
 			m.supersede(w)
@@ -351,6 +353,7 @@ func (m *Engine) drop(p *plugin) {
 	m.forgetIncomplete(p)
 	m.forgetUnreadable(p)
 	m.forgetHistory(p)
+	m.forgetHeld(p)
 	path := p.registeredPath()
 	m.plugins.remove(p)
 	m.enqueueEvent(Event{Kind: Disabled, ID: p.id, Path: path})

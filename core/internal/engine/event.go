@@ -35,4 +35,5 @@ const (
 	HealthDescriptors     = deliver.HealthDescriptors
 	HealthStaleMount      = deliver.HealthStaleMount
 	HealthMissed          = deliver.HealthMissed
+	HealthHeldOpen        = deliver.HealthHeldOpen
 )

@@ -36,8 +36,10 @@ type intake struct {
 	timer    *time.Timer // for what is due next; idle, it does not run
 	poll     periodic    // runs only while something is polled
 	safety   periodic    // runs only while something may change without notifications
-	overflow comparison  // because notifications were lost
-	mounts   comparison  // because a file system was mounted or unmounted
+	hearing  hearing
+	holders  holders    // what is held open for long
+	overflow comparison // because notifications were lost
+	mounts   comparison // because a file system was mounted or unmounted
 	doubts   map[*plugin]*doubt
 	bulk     bulk
 }
@@ -141,7 +143,7 @@ func (m *Engine) startWalks() {
 	for _, errand := range m.intake.set.ToWalk() {
 		dir := errand.Folder.Dir()
 		m.workers.add(task{where: m.intake.set.WhereaboutsOf(errand.Folder), do: func(at func(string)) {
-			w := watch.WalkTo(m.opts.disk, dir, at)
+			w := m.walkTo(dir, at)
 			m.step(func() { m.walked(errand, &w) })
 		}, stuck: func() {
 			m.mu.Lock()
@@ -160,6 +162,7 @@ func (m *Engine) walked(errand watch.Errand, w *watch.Walk) {
 	e := &m.intake
 	delete(e.hanging, errand.Folder)
 	done, news := e.set.Apply(errand, w)
+	m.deafen()
 	if !done {
 		return
 	}
@@ -193,7 +196,7 @@ func (m *Engine) walked(errand watch.Errand, w *watch.Walk) {
 	case watch.Known:
 		m.compareFolder(errand.Folder, watch.Differs, nil)
 	case watch.Renewed:
-		m.compareFolder(errand.Folder, watch.Differs|watch.Remounted, nil)
+		m.compareFolder(errand.Folder, watch.Differs|watch.Remounted|watch.Lost, nil)
 	}
 }
 
@@ -233,7 +236,7 @@ func (m *Engine) notify(p *plugin, signs watch.Signs, now time.Time) {
 	m.explain(w, signs)
 	w.remounted = w.remounted || signs&watch.Remounted != 0
 	n := settle.Notification{Written: signs&watch.Written != 0, Closed: signs&watch.Closed != 0, Replaced: signs&watch.Replaced != 0,
-		AttributesOnly: signs == watch.Attributes, ClosesReported: watch.CloseWrite != 0, Lost: signs&watch.Lost != 0, Since: since}
+		AttributesOnly: signs == watch.Attributes, ClosesReported: watch.CloseWrite != 0 && !m.opts.ForcePolling, Lost: signs&watch.Lost != 0, Since: since}
 	m.countWriting(w, func() { w.machine.Notify(n, now) })
 	m.schedule(w)
 }

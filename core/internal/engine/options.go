@@ -33,6 +33,11 @@ const (
 	// NoSafetyCheck, as an interval: rely on notifications everywhere.
 	NoSafetyCheck time.Duration = -1
 
+	// DefaultHeldAfter is Options.HeldAfter's default; NeverHeld, as its value: report no
+	// writer.
+	DefaultHeldAfter               = 10 * time.Second
+	NeverHeld        time.Duration = -1
+
 	maxQuiet    = time.Hour
 	maxInterval = 24 * time.Hour
 	maxIDLen    = 255
@@ -45,6 +50,12 @@ type Options struct {
 	MaxDelay     time.Duration // when a file that is rewritten without pause is delivered
 	PollInterval time.Duration // for what must be polled
 	SafetyCheck  time.Duration // for what may change without notifications; 0 = DefaultSafetyCheck, or NoSafetyCheck
+
+	// HeldAfter is for how long a writer must hold a file open without a change to be
+	// reported; 0 = DefaultHeldAfter, or NeverHeld. With DeliverHeld the file is delivered
+	// then.
+	HeldAfter   time.Duration
+	DeliverHeld bool
 
 	CheckImage             bool // deliver only complete ELF, PE and Mach-O images for this machine
 	IgnoreUnchangedContent bool // deliver neither a touch nor a byte-identical rewrite
@@ -68,6 +79,8 @@ type Options struct {
 	disk       fsys.Disk
 	mountOf    func(path string) string
 	checkImage func(io.ReaderAt, int64) error
+	mayRead    func(dir string) bool
+	writers    func(files []fsys.ID, stopped func() bool) map[fsys.ID][]fsys.Process
 }
 
 // EnableOptions configure one plugin. The zero value means all defaults.
@@ -104,6 +117,9 @@ func (o *Options) normalize() error {
 	case d != NoSafetyCheck && (d < 0 || d > maxInterval):
 		return fail(ErrInvalidArgument, "safety_check of %d ms is out of range: 0 (default), -1 (none), or 1 to %d ms", d.Milliseconds(), maxInterval.Milliseconds())
 	}
+	if err := o.normalizeHeld(); err != nil {
+		return err
+	}
 	if o.Safe != nil {
 		if err := o.Safe.checkForAll(); err != nil {
 			return err
@@ -139,8 +155,26 @@ func (o *Options) normalize() error {
 	if o.checkImage == nil {
 		o.checkImage = image.Check
 	}
+	if o.mayRead == nil {
+		o.mayRead = fsys.MayReadDirectory
+	}
+	if o.writers == nil {
+		o.writers = fsys.Writers
+	}
 	if o.strict == nil {
 		o.strict = verify.StrictPath
+	}
+	return nil
+}
+
+func (o *Options) normalizeHeld() error {
+	switch {
+	case o.HeldAfter == 0:
+		o.HeldAfter = DefaultHeldAfter
+	case o.HeldAfter == NeverHeld && o.DeliverHeld:
+		return fail(ErrInvalidArgument, "held_after of -1 ms (never) cannot be combined with deliver_held, which delivers after that time")
+	case o.HeldAfter != NeverHeld && (o.HeldAfter < 0 || o.HeldAfter > maxInterval):
+		return fail(ErrInvalidArgument, "held_after of %d ms is out of range: 0 (default), -1 (never), or 1 to %d ms", o.HeldAfter.Milliseconds(), maxInterval.Milliseconds())
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (m *Engine) compareWithDisk(f *watch.Folder, signs watch.Signs) {
 	e := &m.intake
 	e.polls[f] = false
 	m.compareFolder(f, signs, func(at func(string)) {
-		w := watch.WalkTo(m.opts.disk, f.Dir(), at)
+		w := m.walkTo(f.Dir(), at)
 		m.step(func() {
 			again := e.polls[f]
 			delete(e.polls, f)

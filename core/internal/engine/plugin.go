@@ -39,6 +39,7 @@ type rareState struct {
 	incomplete       bool           // CheckImage rejected a version
 	unreadable       bool
 	staleMount       bool // the host knows that what was mounted at the file was deleted
+	held             bool // the host has heard that a writer holds the file open for long
 	paused           bool
 	history          *history       // nil while nothing happens, and when that was long ago
 	withdrawn        settle.Version // complete, but not delivered since a newer one may have come
@@ -121,7 +122,8 @@ func (p *plugin) hostWillKnow() settle.Version {
 
 // settleOptions is what the plugin's options mean while its file settles.
 func (m *Engine) settleOptions(p *plugin) settle.Options {
-	o := settle.Options{MaxDelay: m.opts.MaxDelay, CompareContent: m.opts.IgnoreUnchangedContent, WritersUnknown: m.intake.set.IsRemote(&p.Leaf)}
+	o := settle.Options{MaxDelay: m.opts.MaxDelay, CompareContent: m.opts.IgnoreUnchangedContent, WritersUnknown: m.intake.set.IsRemote(&p.Leaf),
+		NamesUnnotified: m.hearsFile(p), HeldAfter: max(m.opts.HeldAfter, 0), DeliverHeld: m.opts.DeliverHeld}
 	if p.quiet == noQuiet {
 		// A replacement by delete and create must not be delivered as a removal.
 		o.RemovalHold = DefaultQuiet

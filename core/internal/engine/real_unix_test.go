@@ -106,7 +106,8 @@ func (h *realHost) await(what string, ok func() bool) {
 	deadline := time.Now().Add(bound)
 	for !ok() {
 		if time.Now().After(deadline) {
-			h.t.Fatalf("%s: not within %v", what, bound)
+			s, _ := h.m.Stats()
+			h.t.Fatalf("%s: not within %v; stats %+v", what, bound, s)
 		}
 		runtime.Gosched()
 	}

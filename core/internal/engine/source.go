@@ -36,6 +36,8 @@ func (m *Engine) readSource(src *source) {
 			select {
 			case <-m.done:
 				return
+			case ev := <-heard(src.Source):
+				m.step(func() { m.noteEvent(ev) })
 			case ev, open := <-src.Events():
 				if !open {
 					m.step(func() { m.sourceEnded(src) })

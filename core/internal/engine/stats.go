@@ -22,6 +22,8 @@ type Stats struct {
 	Superseded         uint64    // complete versions replaced by a newer one before they were delivered
 	LastDelivery       time.Time // zero if none
 	Unreadable         int       // plugins whose file changed and cannot be read
+	HeldOpen           int       // plugins whose file a writer holds open without writing
+	WritersUnknown     uint64    // of Deliveries, those where the system did not say whether there was a writer
 
 	// Of safe reload.
 	Snapshots        int    // on the disk

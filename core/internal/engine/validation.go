@@ -35,9 +35,10 @@ type validation struct {
 }
 
 // validate begins to validate a version that was found complete.
-func (m *Engine) validate(w *work, in fsys.Info, first time.Time) {
+func (m *Engine) validate(w *work, found *check) {
 	p := w.p
-	c := &candidate{p: p, files: m.filesOf(p), info: in, first: first, begun: time.Now(), generation: uint64(p.generation) + 1}
+	c := &candidate{p: p, files: m.filesOf(p), info: found.info, first: w.machine.FirstNotified(), decided: found.decided(),
+		begun: time.Now(), generation: uint64(p.generation) + 1}
 	w.candidate = c
 	m.validation.busy++
 	m.workers.do(m.whereabouts(p), func(at func(string)) {
@@ -118,7 +119,7 @@ func (m *Engine) deliverValidated(c *candidate) {
 	s.rejected, s.trouble, s.again = "", "", 0
 	sum := c.snap.Sum
 	m.note(c.p, LogInfo, DecisionComplete, "the new version is validated")
-	m.enqueueChange(&pendingChange{p: c.p, info: c.info, hash: &sum, first: c.first, complete: time.Now(), snap: c.snap, loadable: c.loadable})
+	m.enqueueChange(&pendingChange{p: c.p, info: c.info, hash: &sum, first: c.first, complete: time.Now(), snap: c.snap, loadable: c.loadable, decided: c.decided})
 }
 
 // nothingNew takes the present version for what the host knows.

@@ -52,8 +52,15 @@ const (
 	Regular
 	Directory
 	Link
-	Other // a device, FIFO or socket
+	FIFO
+	Socket
+	Device
+	Other // the system does not say what
 )
+
+func (k Kind) String() string {
+	return [...]string{"nothing", "a regular file", "a directory", "a link", "a FIFO", "a socket", "a device", "something that is no file"}[k]
+}
 
 // Fingerprint identifies a version of a file. The zero Fingerprint means "no file".
 type Fingerprint struct {

@@ -42,6 +42,12 @@ func kindOf(mode uint32) Kind {
 		return Directory
 	case unix.S_IFLNK:
 		return Link
+	case unix.S_IFIFO:
+		return FIFO
+	case unix.S_IFSOCK:
+		return Socket
+	case unix.S_IFBLK, unix.S_IFCHR:
+		return Device
 	}
 	return Other
 }

@@ -14,13 +14,15 @@ import (
 // holds the file open for writing. On ext4 and tmpfs that includes a writer whose
 // descriptor is closed but whose shared mapping lives. The question needs ownership
 // of the file or CAP_LEASE, and a local file system; elsewhere the answer is
-// WriterUnknown.
+// WriterUnknown. So it is where leases are refused for another reason (seccomp).
 //
 // An open for writing in the few microseconds that the lease lives waits for
 // its release and makes the kernel signal the lease's owner, by default this
 // process. The owner named here is the process group with the number of the
 // calling thread. As long as the thread lives no group can have that number,
-// unless it is that of the whole process: nobody is signalled.
+// unless it is that of the whole process: nobody is signalled. With O_NONBLOCK such an
+// open does not wait but fails with EWOULDBLOCK. Nothing else that asks the kernel leaves
+// no trace, so that it is not asked while the file is busy (settle's calm).
 //
 // The lease is given back by F_UNLCK, not by closing: a child that the host forks
 // meanwhile has the descriptor, too, and would keep the lease.

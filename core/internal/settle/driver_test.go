@@ -3,6 +3,7 @@
 package settle_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"hash/maphash"
 	"strings"
@@ -46,6 +47,7 @@ type story struct {
 	checkImage    bool
 	enabled       bool
 	decided       bool
+	held          bool     // the story has said that it is held open for long
 	during        []func() // what happens between stat and the end of the probe
 	interrupted   bool     // a notification came then
 	out           strings.Builder
@@ -159,6 +161,12 @@ func (s *story) enable(t *testing.T, d *datadriven.TestData) {
 			o.Quiet = stories.Duration(t, d, arg.SingleVal(t))
 		case "max-delay":
 			o.MaxDelay = stories.Duration(t, d, arg.SingleVal(t))
+		case "names-unnotified":
+			o.NamesUnnotified = true
+		case "held-after":
+			o.HeldAfter = stories.Duration(t, d, arg.SingleVal(t))
+		case "deliver-held":
+			o.DeliverHeld = true
 		case "compare-content":
 			o.CompareContent = true
 		case "check-image":
@@ -233,7 +241,7 @@ var seed = maphash.MakeSeed()
 
 func (s *story) version() settle.Version {
 	f := &s.file
-	if f.kind == settle.Missing {
+	if f.kind != settle.RegularFile {
 		return settle.Version{}
 	}
 	v := settle.Version{Changed: f.changed.UnixNano()}
@@ -268,7 +276,7 @@ func (s *story) notification(t *testing.T, d *datadriven.TestData) (n settle.Not
 		case "attributes":
 			n.AttributesOnly = true
 		case "lost":
-			n.Written, n.Lost = true, true
+			n.Written, n.Lost, n.ClosesReported = true, true, !s.noCloses
 		case "check": // nothing but that the file may have changed
 		case "since":
 			n.Since = s.start.Add(stories.Duration(t, d, arg.SingleVal(t)))
@@ -314,6 +322,15 @@ func (s *story) checks(end time.Time) {
 		}
 		again := s.machine.Writing()
 		d, why := s.check()
+		if is := s.machine.Held(s.now); is != s.held {
+			if s.held = is; is {
+				if waits > 0 {
+					s.printf("(more checks, being written: %d)", waits)
+				}
+				waits, again = 0, false
+				why += ", held open for long"
+			}
+		}
 		s.decided = true
 		if s.after != nil {
 			s.after(d)
@@ -361,6 +378,9 @@ func (s *story) check() (d settle.Decision, why string) {
 		why = "not a regular file"
 	default:
 		why = "not quiet yet"
+		if s.machine.Options.Quiet == 0 && !s.cannotTell {
+			why = "written just now"
+		}
 		if s.machine.Writing() {
 			why = "written and not closed"
 		}
@@ -425,6 +445,10 @@ func (s *story) probe() (d settle.Decision, why string) {
 		r.Incomplete = s.checkImage && s.file.incomplete
 		r.Identical = s.machine.Options.CompareContent && s.baselineFile.kind == settle.RegularFile && s.file.content == s.baselineFile.content
 	}
+	if s.machine.WantsContent(s.now) {
+		r.Content = new(fsys.Hash(sha256.Sum256([]byte(s.file.content))))
+		r.Incomplete = s.checkImage && s.file.incomplete
+	}
 	s.interrupted = false
 	for _, happen := range s.during {
 		happen()
@@ -438,6 +462,8 @@ func (s *story) probe() (d settle.Decision, why string) {
 	switch {
 	case s.interrupted && d == settle.Wait:
 		why = "notified during the check"
+	case s.machine.PassedOver():
+		why = "held open, but it stays the same"
 	case r.Writer == fsys.HasWriter:
 		why = "a writer has it open"
 	case s.machine.Writing():

@@ -22,6 +22,8 @@ type Machine struct {
 	writing       bool      // the last check found a writer
 	unknown       bool      // the last check could not find out whether there is a writer
 	unclosed      bool      // written and not closed since, as far as notifications say
+	lost          time.Time // when notifications of its writes and closes may have been lost; zero: they were not
+	inPlace       bool      // the last check found the baseline's file with another content
 	wasClosed     bool      // closed and not written since, as far as notifications say
 	firstCheck    bool      // not checked since enabling: is the baseline itself complete?
 	written       bool      // a notification said that the content was written, not only attributes
@@ -37,6 +39,10 @@ type Machine struct {
 	last          time.Time // latest activity
 	lastWritten   time.Time // latest notification that was not of attributes alone
 	lastWriter    time.Time // when a writer was last seen
+	lastContent   time.Time // latest notification that the content was written or a writer closed the file
+	heldSince     time.Time // since when each check has found a writer; zero: the last one has not
+	heldContent   fsys.Hash // the content that was found meanwhile; zero: not hashed
+	passed        bool      // the last probe took the file for complete although it is held open
 	due           time.Time // when to check, while settling
 	backoff       time.Duration
 }
@@ -52,13 +58,29 @@ type Options struct {
 	// of the two checks that must agree is then made at the notification. A Machine that
 	// lives on after a change finds this out by itself.
 	WritersUnknown bool
+	// NamesUnnotified means that no notification tells that another file was put at the
+	// path, although writes and closes are notified.
+	NamesUnnotified bool
+	// HeldAfter is for how long a writer must hold the file open without a change, to
+	// count as one that may never close it; 0: none does.
+	HeldAfter time.Duration
+	// DeliverHeld means that such a file is complete.
+	DeliverHeld bool
 }
 
 const (
 	minBackoff = time.Millisecond
 	maxBackoff = 100 * time.Millisecond
-	// maxUnclosedBackoff is for a writer whose close will be notified.
+	// maxUnclosedBackoff is for a writer whose close will be notified, and for one that
+	// may never close the file.
 	maxUnclosedBackoff = time.Second
+	// lostCloseAfter is for how long a file must not change whose close may have been
+	// notified without reaching us.
+	lostCloseAfter = 5 * time.Second
+	// calm is for how long no write or close may have been notified when it is asked who
+	// writes the file. Whoever opens it for writing with O_NONBLOCK in that very moment
+	// fails, and a program that has just written the file may do so again.
+	calm = 2 * time.Millisecond
 	// notificationGap is the maximum gap between two notifications of the same write.
 	notificationGap = 10 * time.Millisecond
 )
@@ -74,7 +96,7 @@ const (
 	Probe
 	// Deliver means that the version is complete and new.
 	Deliver
-	// Removed means that the file is missing for good.
+	// Removed means that the file is missing for good, or that something else stands there.
 	Removed
 	// Unchanged means that there is nothing to deliver.
 	Unchanged
@@ -101,7 +123,7 @@ type Notification struct {
 	Replaced bool
 	// AttributesOnly means that nothing but attributes changed.
 	AttributesOnly bool
-	// ClosesReported means, with Written, that the close of this writer will be notified
+	// ClosesReported means, with Written or Lost, that the close of this writer will be notified
 	// too. Where the system does not report writers, the file is not complete before.
 	ClosesReported bool
 	// Lost means that notifications of this file may have been lost, those of closes too.
@@ -129,7 +151,7 @@ func (m *Machine) Notify(n Notification, now time.Time) {
 	default:
 		m.postpone(now)
 	}
-	if m.twoChecks() && !m.unclosed && !n.AttributesOnly {
+	if m.twoChecks() && !m.isUnclosed(now) && !n.AttributesOnly {
 		m.due = now // for the first of the two
 	}
 	m.firstCheck = m.firstCheck || n.FirstCheck
@@ -149,22 +171,47 @@ func (m *Machine) noteContent(n Notification, now time.Time) {
 	if n.Written || n.Replaced || n.Closed {
 		m.wasClosed = n.Closed
 	}
+	if n.Written || n.Closed {
+		m.lastContent = now
+	}
 	switch {
 	case n.Closed:
-		m.unclosed = false
+		m.unclosed, m.lost = false, time.Time{}
+	case n.Lost && n.ClosesReported:
+		m.lost = now
 	case n.Lost:
 		m.forgetWriter()
 	case n.Written && n.ClosesReported:
-		m.unclosed = true
+		m.unclosed, m.lost = true, time.Time{}
 	case n.Replaced:
 		m.forgetWriter() // whoever writes the former file
 	}
 }
 
+// isUnclosed reports whether the file was written and not closed since, as far as
+// notifications say. If they may have been lost, a file that was written in place counts
+// as closed once it has not changed for long.
+func (m *Machine) isUnclosed(now time.Time) bool {
+	switch {
+	case m.lost.IsZero():
+		return m.unclosed
+	case !m.unclosed && !m.inPlace:
+		return false
+	}
+	for _, since := range []time.Time{m.lost, m.seenSince, m.lastWritten} {
+		if now.Before(since.Add(lostCloseAfter)) {
+			return true
+		}
+	}
+	return false
+}
+
 // forgetWriter forgets what notifications said about a writer.
 func (m *Machine) forgetWriter() {
+	m.lost = time.Time{}
 	if m.unclosed = false; m.unknown {
 		m.writing, m.backoff = false, 0
+		m.released()
 	}
 }
 
@@ -224,8 +271,17 @@ func (m *Machine) again(now time.Time, most time.Duration) Decision {
 // awaitWriter waits with back-off for a writer to close the file.
 func (m *Machine) awaitWriter(now time.Time, most time.Duration) Decision {
 	m.writing, m.lastWriter, m.last = true, now, now
+	if m.heldSince.IsZero() {
+		m.heldSince = now
+	}
+	if m.Held(now) {
+		most = maxUnclosedBackoff
+	}
 	return m.again(now, most)
 }
+
+// released notes that no writer holds the file open any more.
+func (m *Machine) released() { m.heldSince, m.heldContent = time.Time{}, fsys.Hash{} }
 
 // Kind is what stands at the plugin's path.
 type Kind uint8
@@ -235,7 +291,7 @@ const (
 	Missing Kind = iota
 	// RegularFile means that there is a file.
 	RegularFile
-	// Other means a directory, device or the like, which is not a version of a plugin.
+	// Other means a directory, device or the like: the plugin's file is gone.
 	Other
 )
 
@@ -262,15 +318,14 @@ type Observation struct {
 func (m *Machine) Observe(o Observation, now time.Time) Decision {
 	m.probing, m.identityDrift, m.empty = false, o.IdentityDrift, o.Empty
 	switch o.Kind {
-	case Missing:
+	case Missing, Other:
 		m.seenSince = time.Time{} // what comes next is another file
 		m.forgetWriter()
+		m.released()
 		if end := m.last.Add(max(m.Options.RemovalHold, m.Options.Quiet)); now.Before(end) {
 			return m.wait(end)
 		}
 		return m.end(Removed)
-	case Other:
-		return m.end(Unchanged)
 	}
 	m.atBaseline = m.isBaseline(o)
 	if m.atBaseline && !m.firstCheck {
@@ -283,11 +338,15 @@ func (m *Machine) Observe(o Observation, now time.Time) Decision {
 		return m.end(StillRejected)
 	}
 	isNew := !m.same(m.seen, o.Version)
+	if isNew && m.isAnotherFile(o) {
+		m.forgetWriter()
+	}
 	m.seen = o.Version
+	m.inPlace = o.Baseline.Exists() && o.Baseline.Fingerprint[0] == o.Version.Fingerprint[0] && !o.Baseline.Is(o.Version)
 	if isNew || m.seenSince.IsZero() {
 		m.seenSince = now
 	}
-	if m.twoChecks() && m.unclosed {
+	if m.twoChecks() && m.isUnclosed(now) && !m.WantsContent(now) {
 		return m.awaitWriter(now, maxUnclosedBackoff)
 	}
 	if !m.atBaseline && m.Options.Quiet > 0 {
@@ -298,6 +357,9 @@ func (m *Machine) Observe(o Observation, now time.Time) Decision {
 			return m.wait(end)
 		}
 	}
+	if end := m.lastContent.Add(calm); !m.twoChecks() && now.Before(end) && now.Before(m.first.Add(2*m.Options.MaxDelay)) {
+		return m.wait(end)
+	}
 	m.probing = true
 	return Probe
 }
@@ -305,6 +367,12 @@ func (m *Machine) Observe(o Observation, now time.Time) Decision {
 // same reports whether two checks have found the same version.
 func (m *Machine) same(v, w Version) bool {
 	return v.Is(w) || m.identityDrift && v.IsApartFromIdentity(w)
+}
+
+// isAnotherFile reports whether a check has found another file than the one before, of
+// which no notification could tell.
+func (m *Machine) isAnotherFile(o Observation) bool {
+	return m.Options.NamesUnnotified && !o.IdentityDrift && m.seen.Exists() && m.seen.Fingerprint[0] != o.Version.Fingerprint[0]
 }
 
 // quietEnd is when the file has been quiet for long enough. At the maximum delay a
@@ -330,12 +398,19 @@ func (m *Machine) quietEnd() time.Time {
 	return end
 }
 
+// emptyEnd is until when an empty file that was not closed may have just been created.
+func (m *Machine) emptyEnd() time.Time {
+	return m.first.Add(max(m.Options.MaxDelay, m.Options.HeldAfter))
+}
+
 // ProbeResult is what the file itself said, after [Probe].
 type ProbeResult struct {
 	Writer     fsys.Writer
 	After      Version // what stat says after everything else
 	Incomplete bool    // it is not a complete image
 	Identical  bool    // its content is byte for byte what the host knows
+	// Content is the hash of its content, if [Machine.WantsContent] asked for it.
+	Content *fsys.Hash
 }
 
 // Probed ends a check that led to [Probe]. If the machine was notified in between, the
@@ -344,14 +419,18 @@ func (m *Machine) Probed(r ProbeResult, now time.Time) Decision {
 	if !m.probing {
 		return Wait
 	}
-	m.probing, m.unknown = false, r.Writer == fsys.WriterUnknown
+	m.passed, m.probing, m.unknown = false, false, r.Writer == fsys.WriterUnknown
+	held := r.Writer == fsys.HasWriter || m.unknown && m.isUnclosed(now)
 	switch {
+	case held && m.passesOver(r, now):
 	case r.Writer == fsys.HasWriter:
 		return m.awaitWriter(now, maxBackoff)
-	case m.unknown && m.unclosed:
+	case held:
 		return m.awaitWriter(now, maxUnclosedBackoff)
+	default:
+		m.released()
 	}
-	if m.writing {
+	if m.writing && !held {
 		m.closed(now)
 		if m.Options.Quiet > 0 {
 			return Wait
@@ -363,10 +442,10 @@ func (m *Machine) Probed(r ProbeResult, now time.Time) Decision {
 		return m.again(now, maxBackoff)
 	case m.atBaseline || r.Identical:
 		return m.end(Unchanged)
-	case m.unknown && now.Before(m.quietEnd()):
+	case m.unknown && !held && now.Before(m.quietEnd()):
 		return m.wait(m.quietEnd())
-	case m.unknown && m.empty && !m.wasClosed && now.Before(m.first.Add(m.Options.MaxDelay)):
-		return m.wait(m.first.Add(m.Options.MaxDelay)) // its writer may have just created it
+	case m.unknown && !held && m.empty && !m.wasClosed && now.Before(m.emptyEnd()):
+		return m.wait(m.emptyEnd()) // its writer may have just created it
 	case r.Incomplete:
 		// chmod(1) moves the change time of a rejected version: nothing new then.
 		isNew := m.written || !m.rejected.Is(m.seen)

@@ -129,7 +129,7 @@ func (r *randomRun) pass(d time.Duration) {
 		case settle.Deliver:
 			r.mustBeComplete()
 		case settle.Removed:
-			if r.file.kind != settle.Missing || r.now.Sub(r.written) < r.machine.Options.RemovalHold {
+			if r.file.kind == settle.RegularFile || r.now.Sub(r.written) < r.machine.Options.RemovalHold {
 				r.t.Error("removed although it is there, or was a moment ago")
 			}
 		}
@@ -159,7 +159,7 @@ func (r *randomRun) finish() {
 	switch {
 	case r.machine.Settling():
 		r.t.Error("settling after an hour without a change")
-	case r.file.kind == settle.Missing && r.baseline.Exists():
+	case r.file.kind != settle.RegularFile && r.baseline.Exists():
 		r.t.Error("the removal is lost")
 	case r.file.kind != settle.RegularFile:
 	case r.checkImage && r.file.incomplete:

@@ -240,13 +240,13 @@ func (r *interruptedRun) mustBeRight(p *passedOn) {
 	switch {
 	case r.paused || r.disabled:
 		r.t.Error("the host hears of it during a pause, or after Close")
-	case f.kind == settle.Missing:
+	case f.kind != settle.RegularFile: // a removal
 		return
-	case f.kind != settle.RegularFile, f.unreadable, f.incomplete && r.checkImage:
+	case f.unreadable, f.incomplete && r.checkImage:
 		r.t.Errorf("delivered although it is not complete: %+v", *f)
 	case f.writer && !r.cannotTell:
 		r.t.Errorf("delivered although a writer has it open: %+v", *f)
-	case r.cannotTell && r.unclosed:
+	case r.cannotTell && r.unclosed && !r.machine.Options.NamesUnnotified:
 		r.t.Errorf("delivered although it was written and not closed: %+v", *f)
 	case r.cannotTell && f.size == 0 && !r.closed && r.now.Before(p.first.Add(r.machine.Options.MaxDelay)):
 		r.t.Errorf("delivered although it may have been created just now: %+v", *f)
@@ -274,7 +274,7 @@ func (r *interruptedRun) isNew(f *file) bool {
 
 // mustBeDue looks at the machine after a check.
 func (r *interruptedRun) mustBeDue(d settle.Decision) {
-	if r.examined.file.kind == settle.Missing {
+	if r.examined.file.kind != settle.RegularFile {
 		r.unclosed = false // what comes next is another file
 	}
 	m := &r.machine
@@ -305,7 +305,7 @@ func (r *interruptedRun) finish() {
 	case r.disabled:
 	case r.machine.Settling():
 		r.t.Error("settling after a long time without a change")
-	case r.file.kind == settle.Other, r.verdict:
+	case r.verdict:
 	case r.file.kind == settle.RegularFile && r.checkImage && r.file.incomplete:
 		if !r.machine.HasRejected() && !r.version().Is(r.baseline) {
 			r.t.Error("the version that is not complete was not rejected")

@@ -36,7 +36,8 @@ func (w *mountWatcher) watch() {
 	if err != nil {
 		return
 	}
-	for {
+	before := readMounts()
+	for first := true; ; first = false {
 		waited := false
 		err := conn.Read(func(uintptr) bool {
 			if waited {
@@ -49,6 +50,9 @@ func (w *mountWatcher) watch() {
 			w.lost() // does nothing if it was closed by close
 			return
 		}
+		if first && before != "" && readMounts() == before {
+			continue // Go's poller may find the file readable when it is opened
+		}
 		select {
 		case w.changes <- struct{}{}:
 		default:
@@ -58,6 +62,15 @@ func (w *mountWatcher) watch() {
 
 // isForeign reports whether the system says that a descriptor is none of inotify's.
 func isForeign(err error) bool { return errors.Is(err, unix.EBADF) || errors.Is(err, unix.EINVAL) }
+
+// readMounts returns what is mounted, "" if that cannot be read.
+func readMounts() string {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
 
 func (w *mountWatcher) channel() <-chan struct{} {
 	if w == nil {

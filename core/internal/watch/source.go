@@ -46,6 +46,7 @@ type fsnotifySource struct {
 	errs   chan error
 	mounts *mountWatcher
 	ended  atomic.Bool
+	ears   *ears
 }
 
 // errEnded is Add's when the host has closed the source's descriptor.
@@ -59,6 +60,7 @@ func Open() (Source, error) {
 	}
 	s := &fsnotifySource{w: w, errs: make(chan error, 1)}
 	s.mounts = newMountWatcher(s.end)
+	s.ears = newEars(s.overflowed, s.end)
 	go s.drain()
 	return s, nil
 }
@@ -70,11 +72,15 @@ func (s *fsnotifySource) drain() {
 	defer s.ended.Store(true)
 	for err := range s.w.Errors {
 		if errors.Is(err, fsnotify.ErrEventOverflow) {
-			select {
-			case s.errs <- err:
-			default:
-			}
+			s.overflowed()
 		}
+	}
+}
+
+func (s *fsnotifySource) overflowed() {
+	select {
+	case s.errs <- fsnotify.ErrEventOverflow:
+	default:
 	}
 }
 
@@ -124,6 +130,7 @@ func (s *fsnotifySource) Close() {
 	s.ended.Store(true)
 	_ = s.w.Close()
 	s.mounts.close()
+	s.ears.close()
 }
 
 // None stands in where the system has no room for another source: nothing can be

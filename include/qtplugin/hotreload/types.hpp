@@ -35,6 +35,14 @@ inline constexpr std::chrono::milliseconds no_quiet{-1};
 inline constexpr std::chrono::milliseconds no_safety_check{-1};
 
 /**
+ * For Options::held_after: report no writer.
+ *
+ * @since 1.0.0
+ * @sa Options
+ */
+inline constexpr std::chrono::milliseconds held_never{-1};
+
+/**
  * Options of safe reload: validated snapshots are delivered. docs/safe-reload.md is the manual.
  *
  * A safeguard in Options::safe holds for every plugin whose EnableOptions::safe does not name the same field. A field is
@@ -141,6 +149,9 @@ struct Options {
     std::chrono::milliseconds quiet{0};  ///< how long a file must be without activity; no_quiet, 0, or 1 to 3600000 ms
     std::chrono::milliseconds max_delay{0};  ///< a file that is rewritten without pause is delivered after this; to 86400000 ms
     std::chrono::milliseconds poll_interval{0};  ///< how often files are compared that must be polled; to 86400000 ms
+    /** for how long a file must be held open for writing, without a change, to be reported; held_never, or to 86400000 ms */
+    std::chrono::milliseconds held_after{0};
+    bool deliver_held = false;  ///< deliver such a file although it is open, if its times and content stay the same
     bool check_image = false;               ///< wait until the file is a complete ELF, PE or Mach-O image for this machine
     bool ignore_unchanged_content = false;  ///< do not deliver a touch or an identical rewrite
     bool force_polling = false;             ///< compare files instead of using notifications
@@ -204,6 +215,7 @@ enum class Health : std::int32_t {
     descriptors = 12,      ///< the process closed descriptors of the manager, which opened others; ask event_fd() again
     stale_mount = 13,      ///< what was mounted at a plugin's file or directory was deleted or replaced; mount it again
     missed = 14,           ///< a change was found that no notification reported; the watch is asked for anew, then polled
+    held_open = 15,        ///< a process holds a plugin's file open for writing and does not write; the message names it
 };
 
 /**
@@ -224,7 +236,7 @@ struct Event {
     std::uint64_t generation = 0;  ///< for a change: how many versions of this plugin were delivered, from 1
     Time first_seen;               ///< for a change: when its first notification came
     Time decided;                  ///< when the library decided on this event; for a change: when the file was complete
-    std::string message;           ///< for people; empty if there is nothing to say
+    std::string message;           ///< for people; of EventKind::file_removed: what stands there now; empty if nothing
     std::filesystem::path snapshot_path;  ///< safe reload: what to load instead of path, or to go back to
     std::uint64_t snapshot_size = 0;      ///< in bytes
     std::string snapshot_sha256;          ///< in hexadecimal, also of a version that was rejected
@@ -359,6 +371,8 @@ struct Stats {
     std::uint64_t unchanged = 0;            ///< settled without anything to deliver
     std::uint64_t superseded = 0;           ///< complete versions that a newer one replaced before they were delivered
     Event::Time last_delivery;              ///< the epoch if there was none
+    std::uint64_t held_open = 0;            ///< plugins whose file is held open for writing and does not change
+    std::uint64_t writers_unknown = 0;      ///< of deliveries: the system did not say whether a writer had the file open
     std::uint64_t unreadable = 0;           ///< plugins whose file changed and cannot be read at the moment
     std::uint64_t snapshots = 0;            ///< safe reload: generations on the disk
     std::uint64_t snapshot_bytes = 0;       ///< safe reload: their size

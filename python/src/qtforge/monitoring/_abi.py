@@ -33,6 +33,7 @@ NO_QUIET = -1
 CHECK_IMAGE = 1
 IGNORE_UNCHANGED_CONTENT = 2
 FORCE_POLLING = 4
+DELIVER_HELD = 8
 ENABLE_ALLOW_MISSING = 1
 ENABLE_DELIVER_PRESENT = 2
 ENABLE_PAUSED = 4
@@ -102,7 +103,7 @@ class Options(Structure):
         ("safe", POINTER(SafeOptions)),
         ("snapshot_dir", c_char_p),
         ("safety_check_ms", c_int32),
-        ("reserved", c_int32),
+        ("held_after_ms", c_int32),
     ]
 
 
@@ -186,6 +187,8 @@ class StatsStruct(Structure):
         ("unreliable", c_uint64),
         ("safety_checks", c_uint64),
         ("missed", c_uint64),
+        ("held_open", c_uint64),
+        ("writers_unknown", c_uint64),
     ]
 
 

@@ -167,6 +167,17 @@ def _add_library_options(parser: Parser) -> None:
         default=0,
         help="the quiet period: milliseconds without activity before a change is reported; default 100, -1 for none",
     )
+    parser.add_argument(
+        "--held-after",
+        metavar="MS",
+        type=_milliseconds,
+        default=0,
+        help="name the process that holds a file open for writing for so many milliseconds without a change; "
+        "default 10000, -1 for never",
+    )
+    parser.add_argument(
+        "--deliver-held", action="store_true", help="report such a file although it is open, if its content stays the same"
+    )
     parser.add_argument("--check-image", action="store_true", help="report only complete ELF, PE and Mach-O images")
     parser.add_argument("--ignore-unchanged", action="store_true", help="ignore a touch and an identical rewrite")
     parser.add_argument("--allow-missing", action="store_true", help="accept paths that do not exist yet")
@@ -178,6 +189,8 @@ def _manager(options: argparse.Namespace) -> PluginHotReloadManager:
         dispatch="manual",
         quiet_ms=options.quiet,
         poll_interval_ms=options.poll_interval,
+        held_after_ms=options.held_after,
+        deliver_held=options.deliver_held,
         check_image=options.check_image,
         ignore_unchanged_content=options.ignore_unchanged,
         force_polling=options.poll,

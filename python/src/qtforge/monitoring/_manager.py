@@ -45,6 +45,8 @@ class Options(TypedDict, total=False):
     quiet_ms: int
     max_delay_ms: int
     poll_interval_ms: int
+    held_after_ms: int
+    deliver_held: bool
     check_image: bool
     ignore_unchanged_content: bool
     force_polling: bool
@@ -75,6 +77,10 @@ class PluginHotReloadManager(Delivering):
         quiet_ms: how long a file must be left alone before it is told; 0 is the default (100 ms), -1 none.
         max_delay_ms: a file rewritten without pause is told after this long all the same; 0 is the default (2 s).
         poll_interval_ms: for what cannot be watched; 0 is the default (1 s).
+        held_after_ms: for how long a process must hold a file open for writing, without a change of the file, to be
+            reported by Health.HELD_OPEN; 0 is the default (10 s), -1 never.
+        deliver_held: deliver such a file although it is open, if its times and its content stay the same for
+            held_after_ms. A writer that only pauses for so long is then delivered half-written.
         check_image: tell only complete ELF, PE and Mach-O images for this machine.
         ignore_unchanged_content: tell neither a touch nor a byte-identical rewrite of a file of at most 1 GiB.
         force_polling: compare files instead of relying on notifications.
@@ -110,6 +116,8 @@ class PluginHotReloadManager(Delivering):
         quiet_ms: int = 0,
         max_delay_ms: int = 0,
         poll_interval_ms: int = 0,
+        held_after_ms: int = 0,
+        deliver_held: bool = False,
         check_image: bool = False,
         ignore_unchanged_content: bool = False,
         force_polling: bool = False,
@@ -131,12 +139,14 @@ class PluginHotReloadManager(Delivering):
             (_abi.CHECK_IMAGE if check_image else 0)
             | (_abi.IGNORE_UNCHANGED_CONTENT if ignore_unchanged_content else 0)
             | (_abi.FORCE_POLLING if force_polling else 0)
+            | (_abi.DELIVER_HELD if deliver_held else 0)
         )
         self._make_native = functools.partial(
             NativeManager,
             quiet_ms=int32("quiet_ms", quiet_ms),
             max_delay_ms=int32("max_delay_ms", max_delay_ms),
             poll_interval_ms=int32("poll_interval_ms", poll_interval_ms),
+            held_after_ms=int32("held_after_ms", held_after_ms),
             flags=flags,
             safe=safe,
             snapshot_dir=None if snapshot_dir is None else directory_bytes("snapshot_dir", snapshot_dir),

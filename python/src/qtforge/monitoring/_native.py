@@ -27,6 +27,7 @@ class NativeManager:
         safe: SafeOptions | None = None,
         snapshot_dir: bytes | None = None,
         safety_check_ms: int = 0,
+        held_after_ms: int = 0,
     ) -> None:
         self._library = _library.load()
         options = _abi.Options(
@@ -39,6 +40,7 @@ class NativeManager:
             arguments(safe),
             snapshot_dir,
             safety_check_ms,
+            held_after_ms,
         )
         self._handle = _abi.Handle()
         error = _abi.Error()

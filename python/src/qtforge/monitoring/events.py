@@ -34,7 +34,7 @@ class EventKind(_OpenEnum):
     DISABLED = 3
     """Hot reload was disabled; the last event of its plugin."""
     FILE_REMOVED = 4
-    """The file is gone."""
+    """The file is gone; if something else than a file stands there, ``Event.message`` says what."""
     HEALTH = 5
     """The library degraded or recovered; ``Event.message`` says how."""
     REJECTED = 6
@@ -76,6 +76,8 @@ class Health(_OpenEnum):
     """What was mounted at a plugin's file or directory was deleted or replaced; mount it again."""
     MISSED = 14
     """A change was found that no notification reported; the watch is asked for anew, and polled at the next time."""
+    HELD_OPEN = 15
+    """A process holds a plugin's file open for writing and does not write; ``Event.message`` names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,3 +285,7 @@ class Stats:
     """Times that it has compared them."""
     missed: int
     """Changes that were found although a notification ought to have come."""
+    held_open: int
+    """Plugins whose file a process holds open for writing without a change: see Health.HELD_OPEN."""
+    writers_unknown: int
+    """Of deliveries: those where the system did not say whether a process had the file open for writing."""
