@@ -176,7 +176,9 @@ def _add_library_options(parser: Parser) -> None:
         "default 10000, -1 for never",
     )
     parser.add_argument(
-        "--deliver-held", action="store_true", help="report such a file although it is open, if its content stays the same"
+        "--deliver-held",
+        action="store_true",
+        help="report such a file although it is open, if its content stays the same",
     )
     parser.add_argument("--check-image", action="store_true", help="report only complete ELF, PE and Mach-O images")
     parser.add_argument("--ignore-unchanged", action="store_true", help="ignore a touch and an identical rewrite")
