@@ -242,14 +242,16 @@ static int once(const char *program, const char *path, const char *init, int32_t
     child = start(program, path, init, timeout_ms, ends[1], &problem);
     close(ends[1]);
     if (child < 0) {
-        snprintf(why, room, "no canary: %s%s%s", program != NULL ? program : "", program != NULL ? ": " : "", strerror(problem));
+        snprintf(why, room, "no canary: %s%s%s", program != NULL ? program : "", program != NULL ? ": " : "",
+                 strerror(problem));
         close(ends[0]);
         return REJECTED;
     }
     follow(child, ends[0], program != NULL ? PROGRAM_BEGIN_MS : BEGIN_MS, timeout_ms, &e);
     close(ends[0]);
     if (e.got == 0 && program != NULL)
-        snprintf(why, room, "no canary: %s reports nothing on descriptor 3; name a program that does (hot_reload_canary.h)", program);
+        snprintf(why, room, "no canary: %s reports nothing on descriptor 3; name a program that does (hot_reload_canary.h)",
+                 program);
     if (e.got == 0)
         return program != NULL ? REJECTED : NOT_BEGUN;
     if (e.got == 2 && e.text[1] == HRMC_CANARY_WORKS)

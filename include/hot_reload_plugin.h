@@ -73,9 +73,12 @@
  * \section hrm_plugin_threads Threads
  * With #HRM_DISPATCH_THREAD each step (load to unload) and each outcome callback runs on a thread of the library, not always
  * the same one. At most one step of a version runs at a time. Steps of unrelated plugins run side by side: a slow plugin
- * holds up no other. With #HRM_DISPATCH_MANUAL steps and outcome callbacks run inside hrm_dispatch() of
- * hrm_host_manager(), on the thread that calls it, which does not return while callers are held; with #HRM_HOST_RETIRE_ON_LIBRARY_THREAD the exit and unloading of
- * replaced versions run on a thread of the library all the same.
+ * holds up no other.
+ *
+ * With #HRM_DISPATCH_MANUAL steps and outcome callbacks run inside hrm_dispatch() of hrm_host_manager(), on the thread that
+ * calls it. hrm_dispatch() does not return while callers are held: its thread may be the one that calls the plugin. With
+ * #HRM_HOST_RETIRE_ON_LIBRARY_THREAD the exit and unloading of replaced versions run on a thread of the library all the
+ * same.
  *
  * hrm_plugin_acquire(), hrm_plugin_try_acquire() and hrm_plugin_release() are one atomic addition each. They take no lock
  * unless the plugin is just being exchanged, and never run code of a plugin. hrm_plugin_try_acquire() and
@@ -85,8 +88,8 @@
  * A caller that holds a version of one plugin and acquires another plugin that is exchanged together with the first waits
  * for itself until the limit is over. Acquire such plugins in one go, by hrm_plugin_acquire_all().
  *
- * Inside a step, inside the host's callbacks (but see hrm_host_open()), functions that would have to wait for themselves
- * return #HRM_ERR_NOT_SUPPORTED at once.
+ * Inside steps and callbacks nothing waits for itself: hrm_host_destroy() and hrm_plugin_close() return at once there, and
+ * hrm_host_open() returns #HRM_ERR_NOT_SUPPORTED where the first version would have to wait for the caller.
  *
  * \section hrm_plugin_handles Handles
  * Hosts, plugins and versions are keys, not addresses. A handle that was closed, NULL or something else is
@@ -275,7 +278,7 @@ typedef struct hrm_step {
     const char *path;       /**< The snapshot of the version. */
     void *plugin_data;      /**< hrm_plugin_options.prepare_data of the plugin. */
     void *data;             /**< Of the version, as the last hrm_step_result.data left it; NULL at first. */
-    void *from;             /**< Of #HRM_STEP_RESTORE: the data of the version that saved the state. It is not forgotten yet. */
+    void *from;             /**< Of #HRM_STEP_RESTORE: the data of the version that saved the state, not forgotten yet. */
     void *const *needs;     /**< Of #HRM_STEP_INIT: the data of the versions of what the plugin needs, sorted by id. */
 } hrm_step;
 
@@ -441,7 +444,7 @@ typedef struct hrm_plugin_options {
     uint32_t flags;               /**< HRM_PLUGIN_*. */
     int32_t mode;                 /**< HRM_MODE_*. */
     int32_t quiet_ms;             /**< The quiet period, as hrm_enable_options.quiet_ms. */
-    int32_t open_timeout_ms;      /**< How long hrm_host_open() waits for the first version; 0 = 10000; #HRM_NO_LIMIT. */
+    int32_t open_timeout_ms;      /**< How long hrm_host_open() waits for a version; 0 = 10000; #HRM_NO_LIMIT. */
     int32_t canary_timeout_ms;    /**< How long load and init may take in a child process; 0 = no canary. */
     int32_t hand_over_timeout_ms; /**< How long callers are held while calls under way end; 0 = 1000. */
     int32_t in_use_ms;            /**< When to note that a replaced version is still in use; 0 = 10000; #HRM_NO_LIMIT. */
@@ -528,8 +531,8 @@ typedef int32_t(HRM_CALL *hrm_check_fn)(const char *set_id, const hrm_candidate 
 /**
  * A set of plugins that are exchanged together, all or none: a certificate and its key, a plugin and its data.
  *
- * With a check, new versions are exchanged as soon as the check accepts them. Until then they wait: silently for wait_ms, then
- * an outcome says so. Without a check they are exchanged when each plugin has a new version, or wait_ms after the first.
+ * With a check, new versions are exchanged as soon as the check accepts them. Until then they wait: silently for wait_ms,
+ * then an outcome says so. Without a check they are exchanged when each plugin has a new version, or wait_ms after the first.
  * \since 1.0.0
  * \sa hrm_host_open_all()
  */
@@ -791,7 +794,8 @@ HRM_API int32_t HRM_CALL hrm_plugin_state(hrm_plugin *plugin, hrm_plugin_conditi
     { sizeof(hrm_host_options), 0, NULL, NULL, NULL, NULL, NULL }
 /** For hrm_plugin_options. */
 #define HRM_PLUGIN_OPTIONS_INIT                                                \
-    { sizeof(hrm_plugin_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(hrm_plugin_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+      NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 /** For hrm_plugin_opening. */
 #define HRM_PLUGIN_OPENING_INIT                                                \
     { sizeof(hrm_plugin_opening), 0, NULL, NULL, NULL, NULL }

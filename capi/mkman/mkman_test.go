@@ -167,7 +167,7 @@ func TestEverySymbolOfTheHeadersIsDocumented(t *testing.T) {
 	if err := run(out, paths); err != nil {
 		t.Fatal(err)
 	}
-	for _, page := range []string{"man3/hrm_enable_hot_reload.3", "man3/hrm_plugin_open.3", "man7/hot_reload_manager.7"} {
+	for _, page := range []string{"man3/hrm_enable_hot_reload.3", "man3/hrm_host_open.3", "man7/hot_reload_manager.7"} {
 		if _, err := os.Stat(filepath.Join(out, page)); err != nil {
 			t.Error(err)
 		}

@@ -230,9 +230,6 @@ func parse(name, text string) (*header, error) {
 			}
 			directive := rest[:end]
 			at += end
-			if strings.HasPrefix(directive, "#if defined(HRM_PLUGIN_IMPLEMENTATION)") {
-				return h, nil
-			}
 			if m := defined.FindStringSubmatch(directive); m != nil && !internal[m[1]] {
 				add(&symbol{kind: macro, name: m[1], text: strings.TrimSpace(comments.ReplaceAllString(directive, ""))}, begin)
 			}

@@ -379,6 +379,8 @@ static void change_file(chance *c)
     }
 }
 
+#include "hostcalls.h"
+
 static void step(chance *c)
 {
     hrm_manager *m = some_manager(c);
@@ -425,8 +427,10 @@ static void step(chance *c)
         check(hrm_event_fd(m) < 0 ? HRM_OK : 1);
     else if (w < 960)
         stats(c, m);
-    else if (w < 970)
+    else if (w < 965)
         printable(c);
+    else if (w < 990)
+        host_call(c);
     else if (hrm_error_name((int32_t)draw(c)) == NULL || hrm_strerror((int32_t)draw(c)) == NULL)
         ADD(wrong, 1);
 }
@@ -503,12 +507,14 @@ static void random_calls(void)
     hrm_manager_destroy(manager(HRM_DISPATCH_THREAD, 0)); /* the runtime is awake */
     threads_before = threads_now() + threads + 8;         /* it keeps some for later */
     fds_before = fds_now();
+    open_a_host();
     for (i = 0; i < threads; i++)
         CHECK_INT(pthread_create(&t[i], NULL, work, (void *)(uintptr_t)i), 0);
     for (i = 0; i < threads; i++)
         pthread_join(t[i], NULL);
     for (i = 0; i < managers; i++)
         CHECK_INT(hrm_manager_destroy(live[i]), HRM_OK);
+    CHECK_INT(hrm_host_destroy(a_host, 10 * PATIENCE, NULL), HRM_OK);
     CHECK(wait_until(all_released, NULL, PATIENCE));
     CHECK_INT(released, registered);
     CHECK_INT(wrong, 0);

@@ -111,7 +111,7 @@ def check_failures_have_names(native: Native, found: list[Snippet]) -> None:
     """A C program that cannot set its callback says why."""
     folder = native.folder("failing")
     native.compile(folder, FAILING, "failing.so", "-shared", "-fPIC")
-    programs = {s.name: s.text for s in found if s.language == "c" and re.search("hrm_set_|hrm_plugin_host", s.text)}
+    programs = {s.name: s.text for s in found if s.language == "c" and "hrm_set_" in s.text}
     programs["examples/c/host.c"] = (ROOT / "examples/c/host.c").read_text()
     for number, (name, source) in enumerate(programs.items()):
         native.compile(folder, source, f"host_{number}", f"-I{ROOT}/examples/c")

@@ -10,8 +10,8 @@
  * PluginVersion::function() gives what it exports. The version is released when the PluginVersion goes.
  *
  * @section plugin_host_exceptions Exceptions
- * Exceptions must not leave functions of plugins that the library calls (init, exit, the state). What prepare throws fails the
- * version. What the outcome callback throws is dropped.
+ * Exceptions must not leave functions of plugins that the library calls (init, exit, the state). What prepare throws fails
+ * the version. What the outcome callback throws is dropped.
  */
 #pragma once
 
@@ -407,8 +407,8 @@ public:
      * @param plugin_id  the plugin's name
      * @param file       the plugin's file
      * @param options    options of this plugin
-     * @returns the plugin, or an error: as Manager::enable_hot_reload(), or SystemError (the version is rejected, fails, or is
-     * not complete in time)
+     * @returns the plugin, or an error: as Manager::enable_hot_reload(), or SystemError (the version is rejected, fails, or
+     * is not complete in time)
      */
     expected<Plugin> open(const std::string& plugin_id, const std::filesystem::path& file, const PluginOptions& options = {})
     {
@@ -467,7 +467,8 @@ public:
     expected<std::size_t> dispatch(std::size_t max = 0, std::chrono::milliseconds timeout = {})
     {
         hrm_error error = detail::no_error();
-        const std::int32_t n = hrm_dispatch(hrm_host_manager(m_handle), static_cast<std::int32_t>(max), detail::ms(timeout), &error);
+        const std::int32_t n = hrm_dispatch(hrm_host_manager(m_handle), static_cast<std::int32_t>(max), detail::ms(timeout),
+                                            &error);
         if (n < 0)
             return unexpected(detail::error_of(n, error));
         return static_cast<std::size_t>(n);
@@ -501,7 +502,10 @@ private:
     PluginHost(hrm_host* handle, std::shared_ptr<Shared> shared) : m_handle(handle), m_shared(std::move(shared)) {}
 
     /** In C less than zero is -1 alone. */
-    static std::int32_t limit(std::chrono::milliseconds value) { return value.count() < 0 ? HRM_NO_LIMIT : detail::ms(value); }
+    static std::int32_t limit(std::chrono::milliseconds value)
+    {
+        return value.count() < 0 ? HRM_NO_LIMIT : detail::ms(value);
+    }
 
     PluginCallbacks* keep(PluginCallbacks callbacks)
     {
