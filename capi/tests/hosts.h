@@ -14,6 +14,8 @@ static HELPER hrm_plugin *open_as(const char *id, const char *file, int version,
         own = *o;
     if (own.symbols == NULL)
         own.symbols = symbols;
+    if (own.hand_over_timeout_ms == 0)
+        own.hand_over_timeout_ms = PATIENCE; /* on a busy machine a call may take long */
     f = in(dir, file);
     build(version, more);
     CHECK_INT(hrm_host_open(host, id, f, &own, &p, &err), HRM_OK);

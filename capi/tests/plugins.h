@@ -115,6 +115,8 @@ static HELPER void begin(int mode)
 static HELPER int32_t try_open(hrm_plugin_options *o, hrm_error *err)
 {
     o->symbols = symbols;
+    if (o->hand_over_timeout_ms == 0)
+        o->hand_over_timeout_ms = PATIENCE; /* on a busy machine a call may take long */
     return hrm_host_open(host, "p", f, o, &plugin, err);
 }
 
