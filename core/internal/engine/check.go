@@ -31,6 +31,7 @@ type check struct {
 
 	// The answer.
 	begun, opened time.Time // opened is zero if stat was enough
+	root          fsys.ID   // of the process, if links were followed
 	places        []watch.Place
 	mounts        []mountPoint // of the file, then of the companion files
 	info          fsys.Info
@@ -113,6 +114,7 @@ func (m *Engine) check(c *check, at func(string)) {
 	c.begun = time.Now()
 	var end fsys.Info
 	if c.follow {
+		c.root = m.rootOf(c.files.path, at)
 		where := c.files.nameAt
 		c.places, end = watch.Follow(m.opts.disk, c.files.dir, c.files.name, func(path string) {
 			if where != "" {
@@ -326,6 +328,7 @@ func (m *Engine) checked(c *check) {
 		return // disabled
 	}
 	w.checking = false
+	m.noteRoot(c.root)
 	if c.follow && m.intake.set.Through(&p.Leaf, c.places) {
 		// What the links lead to is watched only from now on. It is another file, whatever
 		// a mount may have done to the numbers of the former one.

@@ -23,6 +23,7 @@ import (
 //	notification ──► watch.Set ──► settle.Machine ──► task: check the file ──► settle.Machine ──► queue
 type intake struct {
 	src      *source
+	root     fsys.ID // of the process; zero: not known yet
 	set      *watch.Set
 	settling map[*plugin]*work // what settles, and what rests at another version than the host knows
 	due      deadlines         // of these, by the time of the next check

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,9 +38,18 @@ type Store struct {
 	base   string          // without links
 	dir    string          // "" until the first snapshot, and after somebody removed it
 	lock   *os.File        // of dir
+	user   int             // who made dir
+	left   []left          // directories of other users that the process was
 	next   uint64          // N
 	active map[string]bool // names of the snapshots that calls of Take fill now
 	closed bool
+}
+
+// left is a directory of another user.
+type left struct {
+	dir  string
+	lock *os.File
+	user int
 }
 
 // The mark says that a directory is a store. It is made before anything else is
@@ -177,6 +187,7 @@ func (s *Store) directory() (string, error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	s.mu.Lock()
+	s.leaveLocked()
 	dir, closed := s.dir, s.closed
 	s.mu.Unlock()
 	if closed {
@@ -190,7 +201,7 @@ func (s *Store) directory() (string, error) {
 		return "", err
 	}
 	s.mu.Lock()
-	s.dir, s.lock = dir, lock
+	s.dir, s.lock, s.user = dir, lock, os.Geteuid()
 	s.mu.Unlock()
 	return dir, nil
 }
@@ -259,7 +270,7 @@ func (s *Store) Relock() {
 	s.mu.Lock()
 	dir, lock := s.dir, s.lock
 	s.mu.Unlock()
-	if dir == "" || sameDirectory(lock, dir) {
+	if dir == "" || isOpen(lock) || !exists(dir) {
 		return
 	}
 	again, err := lockDir(dir)
@@ -286,14 +297,26 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// sameDirectory reports whether an open directory is the one at a path.
-func sameDirectory(f *os.File, path string) bool {
-	is, err := f.Stat()
-	if err != nil {
-		return false
+// isOpen reports whether the host has left the descriptor of a lock alone.
+func isOpen(lock *os.File) bool {
+	_, err := lock.Stat()
+	return err == nil
+}
+
+// leaveLocked gives up the directory of a user that the process is no longer: that user could
+// exchange what is there. It stays locked, for the process may become that user again, and
+// has its directory back then.
+func (s *Store) leaveLocked() {
+	user := os.Geteuid()
+	if s.dir == "" || s.user == user {
+		return
 	}
-	there, err := os.Lstat(path)
-	return err == nil && os.SameFile(is, there)
+	s.left = append(s.left, left{s.dir, s.lock, s.user})
+	s.dir, s.lock = "", nil
+	if i := slices.IndexFunc(s.left, func(l left) bool { return l.user == user }); i >= 0 {
+		s.dir, s.lock, s.user = s.left[i].dir, s.left[i].lock, user
+		s.left = slices.Delete(s.left, i, i+1)
+	}
 }
 
 // begin makes the directory of a new snapshot, and the store's if it is gone. If it
@@ -392,11 +415,13 @@ func (s *Store) isClosed() bool {
 // remove removes the store, which nobody uses any more.
 func (s *Store) remove() {
 	s.mu.Lock()
-	dir, lock := s.dir, s.lock
-	s.dir, s.lock = "", nil
+	all := append(s.left, left{s.dir, s.lock, s.user})
+	s.dir, s.lock, s.left = "", nil, nil
 	s.mu.Unlock()
-	if dir != "" {
-		removeStore(dir, lock, func() {})
+	for _, l := range all {
+		if l.dir != "" {
+			removeStore(l.dir, l.lock, func() {}) // as far as this user may
+		}
 	}
 }
 
