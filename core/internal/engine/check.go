@@ -25,13 +25,14 @@ type check struct {
 	files     pluginFiles
 	follow    bool           // links at the file's own name
 	remounted bool           // its file system may have been mounted anew since the baseline
+	askRoot   bool           // whether the process has another root
 	machine   settle.Machine // a copy, by which the worker knows whether stat is enough
 	baseline  settle.Version
 	hash      *fsys.Hash // of the baseline
 
 	// The answer.
 	begun, opened time.Time // opened is zero if stat was enough
-	root          fsys.ID   // of the process, if links were followed
+	root          fsys.ID   // of the process; what is known of it until askRoot is answered
 	places        []watch.Place
 	mounts        []mountPoint // of the file, then of the companion files
 	info          fsys.Info
@@ -94,6 +95,7 @@ func (m *Engine) startCheck(w *work) {
 		baseline, h := w.p.hostKnows()
 		c := &check{work: w, epoch: w.epoch, files: m.filesOf(w.p), machine: w.machine, baseline: baseline, hash: h,
 			follow: w.signs&(watch.Replaced|watch.Differs) != 0 || w.machine.FirstCheck(), remounted: w.remounted}
+		c.askRoot, c.root = c.follow && (!w.machine.FirstCheck() || m.intake.root == (fsys.ID{})), m.intake.root
 		w.signs = 0
 		m.workers.do(m.whereabouts(w.p), func(at func(string)) {
 			m.check(c, at)
@@ -114,7 +116,9 @@ func (m *Engine) check(c *check, at func(string)) {
 	c.begun = time.Now()
 	var end fsys.Info
 	if c.follow {
-		c.root = m.rootOf(c.files.path, at)
+		if c.askRoot {
+			c.root = m.rootOf(c.files.path, c.root, at)
+		}
 		where := c.files.nameAt
 		c.places, end = watch.Follow(m.opts.disk, c.files.dir, c.files.name, func(path string) {
 			if where != "" {

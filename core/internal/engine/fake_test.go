@@ -282,6 +282,8 @@ func (d *fakeDisk) Silent(dir string) string {
 	return ""
 }
 
+func (d *fakeDisk) Folds(string) bool { return false }
+
 func (d *fakeDisk) Unreliable(dir string) string {
 	if isBelow(dir, "/overlay") {
 		return "overlayfs"

@@ -36,6 +36,11 @@ func (d hookedDisk) Silent(dir string) (kind string) {
 	return kind
 }
 
+func (d hookedDisk) Folds(dir string) (folds bool) {
+	d.around("Folds", dir, func() { folds = d.Disk.Folds(dir) })
+	return folds
+}
+
 func (d hookedDisk) Unreliable(dir string) (kind string) {
 	d.around("Unreliable", dir, func() { kind = d.Disk.Unreliable(dir) })
 	return kind

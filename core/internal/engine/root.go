@@ -12,15 +12,22 @@ import (
 // notification says so, and every path leads elsewhere from then on.
 
 // rootOf is the directory at the root of a path. It is asked on a worker.
-func (m *Engine) rootOf(path string, at func(string)) fsys.ID {
+func (m *Engine) rootOf(path string, known fsys.ID, at func(string)) fsys.ID {
 	root, _ := fsys.SplitRoot(path)
 	if root != "/" {
 		return fsys.ID{} // a volume of Windows
 	}
 	at(root)
 	in, err := m.opts.disk.Lstat(root)
-	if err != nil || m.opts.disk.Silent(root) != "" { // such file systems give other numbers now and then
+	switch {
+	case err != nil:
 		return fsys.ID{}
+	case known == (fsys.ID{}), in.ID() == known:
+		return in.ID()
+	}
+	at(root)
+	if m.opts.disk.Silent(root) != "" {
+		return fsys.ID{} // such file systems give other numbers now and then
 	}
 	return in.ID()
 }

@@ -27,6 +27,9 @@ type Disk interface {
 	// about changes made elsewhere: by another computer, kernel or process. It is
 	// "" for all others.
 	Silent(dir string) string
+	// Folds reports whether names in a directory that differ in case only are one name,
+	// if that is a property of the directory and not of the system ([NameKey]).
+	Folds(dir string) bool
 	// Unreliable names the file system at a directory if it sends notifications, but what
 	// is in it may also change without any. It is "" for all others.
 	Unreliable(dir string) string

@@ -2,7 +2,11 @@
 
 package fsys
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
 
 // MaxLinks is how many links a path may go through, as the Linux kernel has it.
 const MaxLinks = 40
@@ -65,4 +69,20 @@ func ResolveLink(dir, text string) string {
 		return text
 	}
 	return JoinPath(dir, text)
+}
+
+// MayBeSame reports whether two names may be one name in a directory that folds names. Which
+// form of a letter outside of ASCII is another one depends on the file system: all of these
+// may be the same, and one check too many is made.
+func MayBeSame(a, b string) bool {
+	return strings.EqualFold(a, b) || !isASCII(a) && !isASCII(b)
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }

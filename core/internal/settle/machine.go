@@ -28,6 +28,7 @@ type Machine struct {
 	firstCheck    bool      // not checked since enabling: is the baseline itself complete?
 	written       bool      // a notification said that the content was written, not only attributes
 	replaced      bool      // a notification said that another file was put there, or may have been lost
+	lost          bool      // notifications may have been lost
 	identityDrift bool      // see Observation
 	empty         bool      // the last check found nothing in the file
 	atBaseline    bool      // the last check found the baseline
@@ -166,7 +167,7 @@ func (m *Machine) noteContent(n Notification, now time.Time) {
 		return
 	}
 	m.probing, m.lastWritten = false, now
-	m.written = m.written || n.Written
+	m.written, m.lost = m.written || n.Written, m.lost || n.Lost
 	m.replaced = m.replaced || n.Replaced || n.Lost
 	if n.Written || n.Replaced || n.Closed {
 		m.wasClosed = n.Closed
@@ -514,9 +515,10 @@ const coarsest = 2 * time.Second
 // mayHideAWrite reports whether a version may be another one than the baseline although size
 // and times are the same: its content was written, as a notification says, so soon after its
 // change time that the file system gave it the same one. With no quiet period the
-// notification may be of the baseline itself.
+// notification may be of the baseline itself. If notifications were lost, nobody knows whether
+// it was written: a file that nobody has touched is not delivered.
 func (m *Machine) mayHideAWrite(o Observation) bool {
-	return o.CoarseTimes && m.written && m.Options.Quiet > 0 && m.lastWritten.UnixNano()-o.Version.Changed < int64(coarsest)
+	return o.CoarseTimes && m.written && !m.lost && m.Options.Quiet > 0 && m.lastWritten.UnixNano()-o.Version.Changed < int64(coarsest)
 }
 
 // unchangedFor reports whether the change time says that nothing touched the file for d.

@@ -21,6 +21,7 @@ type dir struct {
 	state   watchState
 	files   bool // what is written in it matters, not only names
 	suspect bool // another directory may stand there: see Set.spread
+	folds   bool // names that differ in case only are one name there
 }
 
 // watchState is how a dir is watched.

@@ -3,6 +3,8 @@
 package watch
 
 import (
+	"slices"
+
 	"github.com/qtforge/hotreload/core/internal/fsys"
 	"github.com/qtforge/hotreload/core/internal/table"
 )
@@ -173,6 +175,19 @@ func (f *Folder) Leaves(visit func(*Leaf)) {
 			visit(l)
 		}
 	}
+}
+
+// nameOf is the name under which a leaf's path goes through the folder.
+func (f *Folder) nameOf(l *Leaf) string {
+	if l.folder == f || f.rare == nil {
+		return l.name
+	}
+	for name, passing := range f.rare.passing {
+		if slices.Contains(passing, l) {
+			return name
+		}
+	}
+	return l.name
 }
 
 func without[T comparable](s []T, x T) []T {

@@ -198,6 +198,7 @@ func (s *Set) Apply(e Errand, w *Walk) (done bool, news News) {
 		held = append(held, d)
 		f.dir = d
 		if !w.entered(i) {
+			d.folds = st.Folds
 			at := lookup{d, fsys.NameKey(st.Name)}
 			f.extra().via = append(f.extra().via, at)
 			s.lookups[at] = append(s.lookups[at], f)
@@ -207,6 +208,7 @@ func (s *Set) Apply(e Errand, w *Walk) (done bool, news News) {
 	}
 	if w.Dir != "" {
 		d := acquire(w.Dir, w.ID, w.Silent, true)
+		d.folds = w.Folds
 		held = append(held, d)
 		f.dir = d
 		s.setUnreliable(f, f.unreliable || w.Unreliable)
@@ -336,6 +338,38 @@ func (s *Set) noteIn(d *dir, name string, signs Signs) {
 		if f.reached {
 			f.find(key, func(l *Leaf) { s.Touch(l, signs) })
 		}
+	}
+	if d.folds {
+		s.noteFolded(d, name, signs)
+	}
+}
+
+// noteFolded is noteIn for what is spelled otherwise in a directory that folds names: a
+// notification spells a name as it is on the disk.
+func (s *Set) noteFolded(d *dir, name string, signs Signs) {
+	isOtherSpelling := func(of string) bool { return of != name && fsys.MayBeSame(of, name) }
+	if signs&(Replaced|Attributes) != 0 {
+		for at, folders := range s.lookups {
+			if at.in != d || !isOtherSpelling(at.key) {
+				continue
+			}
+			for _, f := range folders {
+				if signs&Replaced != 0 {
+					f.news = Moved
+				}
+				s.markStale(f)
+			}
+		}
+	}
+	for f := d.folders; f != nil; f = f.next {
+		if !f.reached {
+			continue
+		}
+		f.Leaves(func(l *Leaf) {
+			if isOtherSpelling(f.nameOf(l)) {
+				s.Touch(l, signs)
+			}
+		})
 	}
 }
 

@@ -38,6 +38,7 @@ func (n *fakeSource) Add(path string, _ bool) error {
 // forest is a Set over real directories, with leaves in them.
 type forest struct {
 	t      *testing.T
+	disk   fsys.Disk
 	root   string
 	src    *fakeSource
 	set    *Set
@@ -49,7 +50,7 @@ func newForest(t *testing.T) *forest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &forest{t: t, root: root, src: &fakeSource{watched: map[string]bool{}}}
+	f := &forest{t: t, disk: fsys.OS{}, root: root, src: &fakeSource{watched: map[string]bool{}}}
 	f.set = NewSet(false, func(bool, string, string, string) {})
 	return f
 }
@@ -79,11 +80,11 @@ func (f *forest) settle() {
 		f.carryOut()
 		errands := f.set.ToWalk()
 		for _, e := range errands {
-			w := WalkTo(fsys.OS{}, e.Folder.Dir(), func(string) {})
+			w := WalkTo(f.disk, e.Folder.Dir(), func(string) {})
 			f.set.Apply(e, &w)
 		}
 		for _, l := range f.leaves {
-			places, _ := Follow(fsys.OS{}, l.Folder().Dir(), l.Name(), func(string) {})
+			places, _ := Follow(f.disk, l.Folder().Dir(), l.Name(), func(string) {})
 			f.set.Through(l, places)
 		}
 		if len(errands) == 0 {

@@ -20,6 +20,8 @@ type Walk struct {
 	Silent string
 	// Unreliable means that its file system may change without notifications.
 	Unreliable bool
+	// Folds means that names that differ in case only are one name there.
+	Folds bool
 	// Deleted is a directory on the way that has no name any more, although a mount leads
 	// there; "" if there is none.
 	Deleted string
@@ -33,6 +35,9 @@ type Step struct {
 	Silent string
 	// Unreliable means that its file system may change without notifications.
 	Unreliable bool
+	// Folds means that names that differ in case only are one name in Dir. Known only of
+	// a link, and of a name that is missing.
+	Folds bool
 	// Passed says that a directory stands there, which the walk went on into.
 	Passed bool
 }
@@ -75,6 +80,7 @@ func WalkTo(disk fsys.Disk, path string, at func(path string)) Walk {
 		var name string
 		if name, todo = fsys.NextName(todo); name == "" {
 			w.Dir, w.ID, w.Silent, w.Unreliable = cur, in.ID(), silent, unreliable
+			w.Folds = silent == "" && disk.Folds(cur)
 			return w
 		}
 		if name == ".." {
@@ -90,6 +96,9 @@ func WalkTo(disk fsys.Disk, path string, at func(path string)) Walk {
 		found, e := disk.Lstat(next)
 		passed := e == nil && found.Kind == fsys.Directory
 		w.Steps = append(w.Steps, Step{Dir: cur, ID: in.ID(), Name: name, Silent: silent, Unreliable: unreliable, Passed: passed})
+		if !passed && silent == "" {
+			w.Steps[len(w.Steps)-1].Folds = disk.Folds(cur)
+		}
 		switch {
 		case passed:
 			if found.Fingerprint.Dev != in.Fingerprint.Dev { // another file system
