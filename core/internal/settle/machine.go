@@ -28,7 +28,7 @@ type Machine struct {
 	firstCheck    bool      // not checked since enabling: is the baseline itself complete?
 	written       bool      // a notification said that the content was written, not only attributes
 	replaced      bool      // a notification said that another file was put there, or may have been lost
-	lost          bool      // notifications may have been lost
+	mayHaveLost   bool      // notifications may have been lost
 	identityDrift bool      // see Observation
 	empty         bool      // the last check found nothing in the file
 	atBaseline    bool      // the last check found the baseline
@@ -167,7 +167,7 @@ func (m *Machine) noteContent(n Notification, now time.Time) {
 		return
 	}
 	m.probing, m.lastWritten = false, now
-	m.written, m.lost = m.written || n.Written, m.lost || n.Lost
+	m.written, m.mayHaveLost = m.written || n.Written, m.mayHaveLost || n.Lost
 	m.replaced = m.replaced || n.Replaced || n.Lost
 	if n.Written || n.Replaced || n.Closed {
 		m.wasClosed = n.Closed
@@ -518,7 +518,7 @@ const coarsest = 2 * time.Second
 // notification may be of the baseline itself. If notifications were lost, nobody knows whether
 // it was written: a file that nobody has touched is not delivered.
 func (m *Machine) mayHideAWrite(o Observation) bool {
-	return o.CoarseTimes && m.written && !m.lost && m.Options.Quiet > 0 && m.lastWritten.UnixNano()-o.Version.Changed < int64(coarsest)
+	return o.CoarseTimes && m.written && !m.mayHaveLost && m.Options.Quiet > 0 && m.lastWritten.UnixNano()-o.Version.Changed < int64(coarsest)
 }
 
 // unchangedFor reports whether the change time says that nothing touched the file for d.
