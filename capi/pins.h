@@ -93,6 +93,13 @@ static inline hrmc_version *hrmc_try_acquire(hrmc_pins *p)
     return atomic_load_explicit(&p->slots[word >> HRMC_SLOT_SHIFT], memory_order_relaxed);
 }
 
+/* Whether a version answers, or answered when callers were held. What try_acquire has
+ * seen may be over by now: only with the lock held the two fit together. */
+static inline bool hrmc_has_version(hrmc_pins *p)
+{
+    return atomic_load_explicit(&p->word, memory_order_relaxed) >> HRMC_SLOT_SHIFT != 0;
+}
+
 static inline bool hrmc_is_held(hrmc_pins *p)
 {
     const uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed);

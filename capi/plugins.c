@@ -302,7 +302,7 @@ const hrm_plugin_version *HRM_CALL hrm_plugin_acquire(hrm_plugin *plugin)
     if (p == NULL)
         return NULL;
     v = hrmc_try_acquire(&p->pins);
-    if (v == NULL && hrmc_is_held(&p->pins) && hrmc_unusable() == HRM_OK)
+    if (v == NULL && hrmc_has_version(&p->pins) && hrmc_unusable() == HRM_OK)
         v = hrmc_acquire_slowly(&p->pins, -1);
     return checked(v, plugin);
 }
@@ -314,7 +314,7 @@ static int32_t acquire_until(hrm_plugin *plugin, int64_t until, const hrm_plugin
     if (p == NULL)
         return hrmc_fail(err, HRM_ERR_INVALID_HANDLE, "this is not a plugin, or not any more; hrm_host_open gives plugins");
     *out = checked(hrmc_try_acquire(&p->pins), plugin);
-    if (*out == NULL && hrmc_is_held(&p->pins)) {
+    if (*out == NULL && hrmc_has_version(&p->pins)) {
         if (hrmc_unusable() != HRM_OK)
             return hrmc_fail(err, hrmc_unusable(), hrm_strerror(hrmc_unusable()));
         *out = checked(hrmc_acquire_slowly(&p->pins, until), plugin);

@@ -41,7 +41,7 @@ static void *caller(void *unused)
     (void)unused;
     while (!atomic_load(&stop)) {
         version *v = (version *)hrmc_try_acquire(&pins);
-        if (v == NULL && hrmc_is_held(&pins))
+        if (v == NULL && hrmc_has_version(&pins))
             v = (version *)hrmc_acquire_slowly(&pins, -1);
         if (v == NULL) {
             atomic_fetch_add(&refused, 1);
@@ -64,17 +64,20 @@ static void *cancels(void *v)
 }
 
 /* Versions are exchanged under load: side by side, held, and turned back. */
-static void under_load(int exchanges)
+static void under_load(int exchanges, int kinds)
 {
     pthread_t threads[4];
     version *active = new_version();
     int i;
     hrmc_activate(&pins, &active->v);
+    atomic_store(&stop, 0);
+    atomic_store(&answered, 0);
+    atomic_store(&refused, 0);
     for (i = 0; i < 4; i++)
         CHECK(pthread_create(&threads[i], NULL, caller, NULL) == 0);
     for (i = 0; i < exchanges || (atomic_load(&answered) == 0 && i < 100000000); i++) {
         version *next = new_version(), *old = active;
-        switch (i % 4) {
+        switch (i % kinds) {
         case 0: /* side by side */
             hrmc_activate(&pins, &next->v);
             CHECK(hrmc_await_idle(&old->v));
@@ -102,9 +105,10 @@ static void under_load(int exchanges)
         active = next;
     }
     atomic_store(&stop, 1);
-    hrmc_shut(&pins);
     for (i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
+    hrmc_shut(&pins);
+    CHECK(kinds > 3 || atomic_load(&refused) == 0); /* who is held gets a version */
     CHECK(hrmc_await_idle(&active->v));
     CHECK(active->v.begun == (atomic_load(&active->v.ended) & ~HRMC_AWAITED));
     free_version(active);
@@ -200,13 +204,15 @@ static void measure(int threads, int separate)
     }
 }
 
-static void versions_are_exchanged_under_load(void) { under_load(2000); }
+static void versions_are_exchanged_under_load(void) { under_load(2000, 4); }
+static void while_versions_are_exchanged_every_call_gets_one(void) { under_load(2000, 3); }
 
 int main(int argc, char **argv)
 {
     CHECK(hrmc_pins_init(&pins));
     RUN(alone);
     RUN(versions_are_exchanged_under_load);
+    RUN(while_versions_are_exchanged_every_call_gets_one);
     if (argc > 1 && strcmp(argv[1], "measure") == 0) {
         measure(1, 0);
         measure(2, 0);
