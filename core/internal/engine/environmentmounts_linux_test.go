@@ -104,7 +104,9 @@ func onBoundFiles(t *testing.T, dir string) (setting, string) {
 			c.must(unix.Unmount(path, unix.MNT_DETACH))
 			c.pause(12)
 			bind(c, path)
-			c.mounts()
+			for _, s := range c.subj {
+				c.moves(s.path) // what is mounted there is watched from now on
+			}
 		}}, ""
 }
 

@@ -32,8 +32,12 @@ var (
 // environment is a kind of place where plugins' files are.
 type environment struct {
 	name string
-	// polled: no notifications arrive, so that files are compared every poll interval.
+	// polled: the system does not notify of every change, so that files are compared every
+	// poll interval.
 	polled bool
+	// deaf: no notification arrives, not even of what this computer's programs write. So it is
+	// too where notifications name a file otherwise than the host does.
+	deaf bool
 	// noLeases: the system does not say whether a process writes a file, whoever owns it.
 	noLeases bool
 	// coarse: the file system's times are too coarse to tell two versions of one size apart.
@@ -55,11 +59,11 @@ var environments = []environment{
 	{name: "bind mount of a directory", make: onBoundDirectory},
 	{name: "bind mount of a file", make: onBoundFiles},
 	{name: "FUSE", make: onFUSE(50*ms, false), polled: true, noLeases: true},
-	{name: "FUSE that ignores case", make: onFUSE(0, true), polled: true, noLeases: true},
+	{name: "FUSE that ignores case", make: onFUSE(0, true), polled: true, deaf: true, noLeases: true},
 	{name: "leases refused with EACCES", make: plain, noLeases: true, refused: unix.EACCES},
 	{name: "leases refused with EINVAL", make: plain, noLeases: true, refused: unix.EINVAL},
 	{name: "leases refused with EAGAIN", make: plain, noLeases: true, refused: unix.EAGAIN},
-	{name: "forced polling", make: plain, polled: true},
+	{name: "forced polling", make: plain, polled: true, deaf: true},
 	{name: "casefold", make: onCasefold},
 	{name: "vfat", make: onVFAT, coarse: true},
 	{name: "xfs", make: onDevice("xfs", 512, "-q"), long: true},
@@ -77,17 +81,13 @@ const (
 // allowed says what is allowed in an environment, and to whom.
 func (e *environment) allowed(owner bool) (a allowances, sentences []string) {
 	writersUnknown := e.noLeases || !owner
-	if writersUnknown && e.polled {
-		a.halfWritten = true
-		sentences = append(sentences, allowsHalfWritten)
-	}
-	if writersUnknown && !e.polled {
-		a.unheard = true
-		sentences = append(sentences, allowsUnheard)
-	}
-	if writersUnknown {
-		a.halfMapped = true
-		sentences = append(sentences, allowsHalfMapped)
+	switch {
+	case writersUnknown && e.deaf:
+		a.halfWritten, a.halfMapped = true, true
+		sentences = append(sentences, allowsHalfWritten, allowsHalfMapped)
+	case writersUnknown:
+		a.unheard, a.halfMapped = true, true
+		sentences = append(sentences, allowsUnheard, allowsHalfMapped)
 	}
 	if e.polled || e.coarse {
 		a.sizeAndTime = true
@@ -153,10 +153,7 @@ func (e *environment) run(t *testing.T, seed uint64, owner bool) (notHere string
 	}
 	s.allows, _ = e.allowed(owner)
 	tiny := seed/6%3 == 0
-	if tiny && s.allows.halfMapped {
-		s.allows.halfWritten = true // notifications of closes may be lost as well
-	}
-	o := Options{Quiet: 10 * ms, MaxDelay: 200 * ms, PollInterval: 15 * ms, ForcePolling: e.name == "forced polling"}
+	o := Options{Quiet: 10 * ms, MaxDelay: 200 * ms, PollInterval: 15 * ms, ForcePolling: e.deaf}
 	switch {
 	case s.allows.halfMapped:
 		// Notifications decide, which reach a starved process late.

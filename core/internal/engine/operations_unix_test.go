@@ -103,10 +103,7 @@ func (c *oracle) step() {
 		}},
 	}
 	if c.mountElsewhere != nil {
-		ops = append(ops, operation{"mount elsewhere", func() {
-			c.mountElsewhere(c)
-			c.mounts()
-		}})
+		ops = append(ops, operation{"mount elsewhere", func() { c.mountElsewhere(c) }})
 	}
 	op := ops[c.r.IntN(len(ops))]
 	c.note(op.name, id)

@@ -105,15 +105,6 @@ func (c *oracle) moves(path string) {
 	}
 }
 
-// mounts notes a mount, after which every directory is watched anew, sooner or later.
-func (c *oracle) mounts() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, s := range c.subj {
-		s.moved = time.Now().Add(maxComparisonBackoff)
-	}
-}
-
 // mayBeTorn reports whether a file that is half-written may be delivered at this moment.
 func (c *oracle) mayBeTorn(s *subject, when time.Time) bool {
 	if c.allows.unheard && s.torn.Sub(s.moved) < watchedWithin {
