@@ -320,7 +320,7 @@ func (m *Manager) Stats() (Stats, error) {
 
 // PluginStatus says what a plugin is doing and why. It waits for no file system. While a
 // process holds the file open for writing, it looks for that process among those that this
-// one may examine, which takes some milliseconds.
+// one may examine (Linux), which takes some milliseconds.
 //
 // Errors: ErrInvalidArgument for an id that is not enabled, ErrClosed, ErrPanic.
 //

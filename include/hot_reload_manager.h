@@ -1292,7 +1292,7 @@ typedef struct hrm_plugin_status_info {
     int64_t last_delivery_ns;     /**< When a change was delivered last. */
     int64_t last_report_ns;       /**< When the host last reported on a generation. */
     uint64_t generation;          /**< Of the latest delivered version; 0 before the first. */
-    int64_t writer_pid; /**< #HRM_STATE_WRITING: a process that holds the file open, if this one may examine it; otherwise 0. */
+    int64_t writer_pid; /**< #HRM_STATE_WRITING: a process that holds the file open for writing; 0 if none is known. */
 } hrm_plugin_status_info;
 
 /**
@@ -1304,9 +1304,6 @@ typedef hrm_plugin_status_info hrm_plugin_status_t;
 
 /**
  * Says what a plugin is doing, for programs. hrm_explain() says it for people.
- *
- * The state #HRM_STATE_WRITING makes it look for the writer among the processes that this one may examine, which takes some
- * milliseconds.
  * \param m            the manager
  * \param plugin_id    the plugin
  * \param[in,out] out  its struct_size says how many bytes to fill; receives the status

@@ -433,7 +433,9 @@ func (h *host) start(o Options, on func(*fakeDisk) fsys.Disk) {
 	h.disk.replace(pluginPath, "v0")
 	time.Sleep(time.Hour) // long before
 	o.disk, o.checkImage = on(h.disk), fakeImage
-	o.writers = func([]fsys.ID, func() bool) map[fsys.ID][]fsys.Process { return nil } // no process of the system
+	if o.writers == nil {
+		o.writers = func([]fsys.ID, func() bool) map[fsys.ID][]fsys.Process { return nil } // no process of the system
+	}
 	if o.newSource == nil {
 		o.newSource = func() (watch.Source, error) { return h.disk, nil }
 	}

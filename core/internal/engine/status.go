@@ -51,7 +51,7 @@ type PluginStatus struct {
 	WaitsFor  string // for people: why a change that is complete is not delivered yet
 	Watching  Watching
 	WatchedBy string    // for people: why it is polled, or not watched yet
-	Writers   []Process // StateWriting: as far as this process may know
+	Writers   []Process // StateWriting: as far as this process may examine them
 
 	Generation       uint64
 	LastNotification time.Time // these are zero: never, or long ago
@@ -77,12 +77,25 @@ func (m *Engine) PluginStatus(id string) (PluginStatus, error) {
 	if m.workers.hangsAt(ask.where) && s.State != StateDelivering {
 		s.State, s.Since, s.Due = StateHanging, time.Time{}, time.Time{}
 	}
+	if s.State == StateWriting {
+		s.Writers = m.writersOf(ask.file)
+	}
 	return s, nil
+}
+
+// writersOf are the processes that hold a file open for writing, as far as this one may
+// examine them. It asks no file system but /proc.
+func (m *Engine) writersOf(file fsys.ID) (all []Process) {
+	for _, p := range m.opts.writers([]fsys.ID{file}, m.isClosing)[file] {
+		all = append(all, Process(p))
+	}
+	return all
 }
 
 // inquiry is what is to be asked without the lock.
 type inquiry struct {
-	where string // the file, through no links as far as is known
+	where string  // the file, through no links as far as is known
+	file  fsys.ID // as the last check found it
 }
 
 func (m *Engine) statusOf(id string) (s PluginStatus, ask inquiry, err error) {
@@ -94,6 +107,9 @@ func (m *Engine) statusOf(id string) (s PluginStatus, ask inquiry, err error) {
 	}
 	s = PluginStatus{ID: p.id, Path: p.registeredPath(), Paused: p.paused(), Generation: uint64(p.generation)}
 	s.State, s.Since = m.stateOf(p)
+	if w := m.intake.settling[p]; w != nil {
+		ask.file = w.examined.ID()
+	}
 	if w := m.intake.settling[p]; w != nil && w.machine.Settling() && !w.checking {
 		s.Due = w.machine.Due()
 	} else if sf := p.safe; sf != nil && s.State == StateRetrying {

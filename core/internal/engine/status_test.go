@@ -38,7 +38,10 @@ func (h *host) is(state PluginState, text string) {
 }
 
 func TestStatusFollowsAChangeFromItsNotificationToItsDelivery(t *testing.T) {
-	inBubble(t, Options{Dispatch: DispatchManual}, func(h *host) {
+	writers := func(files []fsys.ID, _ func() bool) map[fsys.ID][]fsys.Process {
+		return map[fsys.ID][]fsys.Process{files[0]: {{PID: 1234, Program: "ld"}, {PID: 5}}}
+	}
+	inBubble(t, Options{Dispatch: DispatchManual, writers: writers}, func(h *host) {
 		h.dispatch(0, 0)
 		h.is(StateIdle, "last decisions:    none")
 		h.disk.replace(pluginPath, "v1")
@@ -46,6 +49,7 @@ func TestStatusFollowsAChangeFromItsNotificationToItsDelivery(t *testing.T) {
 		h.is(StateSettling, "next check:        in 100ms")
 		time.Sleep(time.Second)
 		h.is(StateWriting, "waiting: it is held open for writing (")
+		h.is(StateWriting, "written by:        process 1234 (ld), process 5\n")
 		closeIt()
 		time.Sleep(time.Second)
 		h.is(StateReady, "held back:         the host must dispatch")

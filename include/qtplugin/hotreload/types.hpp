@@ -318,7 +318,7 @@ struct PluginStatus {
     Event::Time last_delivery;      ///< when a change was delivered last
     Event::Time last_report;        ///< when the host last reported on a generation
     std::uint64_t generation = 0;   ///< of the latest delivered version
-    std::int64_t writer_pid = 0;    ///< PluginState::writing: the process, if it may be examined
+    std::int64_t writer_pid = 0;    ///< PluginState::writing: a process that holds the file open; 0 if none is known
 };
 
 /**

@@ -211,7 +211,7 @@ class PluginStatus:
     generation: int
     """Of the latest delivered version; 0 before the first."""
     writer_pid: int
-    """PluginState.WRITING: a process that holds the file open, if this one may examine it; otherwise 0."""
+    """PluginState.WRITING: a process that holds the file open for writing; 0 if none is known."""
 
 
 @dataclass(frozen=True, slots=True)
