@@ -87,10 +87,10 @@ def test_the_log_is_that_of_the_logging_module(
 def test_a_manager_logs_by_itself_where_the_logger_is_enabled(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = _callbacks.registered()
     PluginHotReloadManager(dispatch="manual").close()
-    with caplog.at_level(logging.INFO, "qtforge.monitoring"):
-        with PluginHotReloadManager(dispatch="manual", raise_on_error=True) as manager:
-            manager.enable_hot_reload("p", file)
-            wait_until("logged", lambda: any(m.endswith("plugin.so: enabled") for m in caplog.messages))
+    caplog.set_level(logging.INFO, "qtforge.monitoring")
+    with PluginHotReloadManager(dispatch="manual", raise_on_error=True) as manager:
+        manager.enable_hot_reload("p", file)
+        wait_until("logged", lambda: any(m.endswith("plugin.so: enabled") for m in caplog.messages))
     assert _callbacks.registered() == before
 
 

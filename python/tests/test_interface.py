@@ -47,7 +47,20 @@ def test_help_has_text_for_everything_that_is_public() -> None:
                     assert inspect.getdoc(getattr(thing, method)), f"{name}.{method}"
 
 
-@pytest.mark.parametrize("name", ["EventKind", "Health", "Stats", "ReloadOutcome", "SafeOptions", "PluginState", "Watching", "Decision", "PluginStatus"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "EventKind",
+        "Health",
+        "Stats",
+        "ReloadOutcome",
+        "SafeOptions",
+        "PluginState",
+        "Watching",
+        "Decision",
+        "PluginStatus",
+    ],
+)
 def test_each_member_and_field_has_a_text_beside_it(name: str) -> None:
     thing = getattr(qtforge.monitoring, name)
     (body,) = (node.body for node in ast.parse(inspect.getsource(thing)).body if isinstance(node, ast.ClassDef))

@@ -251,7 +251,7 @@ def _run(arguments: Sequence[str] | None, signals: Signals) -> int:
             top.error("say what to do: watch PATH... or why FILE")
         return _why(options, signals) if options.command == "why" else _watch(options, signals)
     except InvalidArgumentError as error:  # an option that the library does not take
-        commands.get(options.command, top).error(str(error))
+        commands.get(options.command or "", top).error(str(error))
     except (HotReloadError, ImportError) as error:
         for line in str(error).splitlines():  # an ImportError lists what was tried
             complain(line)
@@ -264,7 +264,7 @@ def _parse(top: Parser, commands: dict[str, Parser], arguments: Sequence[str] | 
     end = rest.index("--") if "--" in rest else len(rest)
     paths, unknown = rest[:end], [argument for argument in rest[:end] if argument.startswith("-")]
     if unknown:
-        commands.get(options.command, top).error(f"unrecognized arguments: {' '.join(unknown)}")
+        commands.get(options.command or "", top).error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.command:
         options.paths += paths + rest[end + 1 :]
         if options.command == "why" and len(options.paths) > 1:

@@ -38,6 +38,8 @@ class Delivering:
     _event: EventCallback | None
     _mailbox: Mailbox | None
     """Once somebody iterates."""
+    _paused: set[str]
+    """The plugins that set_plugin_paused() has paused."""
     _audience: int
     """Counts the changes of these three."""
     _lock: contextlib.AbstractContextManager[Any]

@@ -92,7 +92,9 @@ class NativeManager:
     def _ask(self, question: Callable[..., int], *about: bytes) -> bool:
         yes = ctypes.c_int32(0)
         error = _abi.Error()
-        self._check(question(self._handle, *about, ctypes.byref(yes), ctypes.byref(error)), error, *(a.decode() for a in about))
+        self._check(
+            question(self._handle, *about, ctypes.byref(yes), ctypes.byref(error)), error, *(a.decode() for a in about)
+        )
         return yes.value == 1
 
     def plugins(self) -> list[str]:

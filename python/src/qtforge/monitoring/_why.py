@@ -22,7 +22,7 @@ TRIED = "file"
 
 
 def explain(manager: PluginHotReloadManager, path: str, signals: Signals, timeout: float | None) -> bool:
-    """Shows what happens to the plugin TRIED, which is enabled with this path. Returns whether a change was delivered."""
+    """Shows what happens to the plugin TRIED, which has this path. Returns whether a change was delivered."""
     lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     log = logging.getLogger("qtforge.monitoring")
     handler = _Queue(lines, signals)
