@@ -116,7 +116,7 @@ ENVIRONMENTS = $(GO) -C core/internal/engine test -count=1 -timeout 0 -parallel 
 test-core: ## the Go tests, with the race detector
 	@.ci/need cc go
 	$(GO) test -race -shuffle=on ./core/... ./capi/...
-	$(ENVIRONMENTS) -race -args -environments.runs=1 -oracle.steps=40
+	$(ENVIRONMENTS) -args -environments.runs=1 -oracle.steps=40
 
 test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
 	@.ci/need cc nm strace sanitizers
