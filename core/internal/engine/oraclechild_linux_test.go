@@ -60,6 +60,7 @@ func runHost(args []string) {
 	} else if errno != 0 {
 		refuseLeases(syscall.Errno(errno))
 	}
+	awaitInstance()
 	if program := args[1]; program != "" {
 		endChild("%v", syscall.Exec(program, append([]string{program}, args[2:]...), os.Environ()))
 	}
@@ -88,6 +89,22 @@ func runHost(args []string) {
 	}
 	obey(inProcess{m}, os.Stdin)
 	m.Close()
+}
+
+// awaitInstance waits until this user may have one more inotify instance: other tests use
+// some, and a host without one polls.
+func awaitInstance() {
+	for deadline := time.Now().Add(bound); ; {
+		fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+		if err == nil {
+			_ = unix.Close(fd)
+			return
+		}
+		if err != unix.EMFILE || time.Now().After(deadline) {
+			endChild("inotify_init1: %v; see /proc/sys/fs/inotify/max_user_instances", err)
+		}
+		<-time.After(10 * ms)
+	}
 }
 
 // obey carries the oracle's commands out, and answers each.
