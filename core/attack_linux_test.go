@@ -119,7 +119,7 @@ func (f *field) release(v int) {
 	f.sign(fmt.Sprintf("words-%d", v), words, comment, origin{"words", v})
 	manifest := sumOf(own) + "  greeter.so\n" + sumOf(words) + "  words\n"
 	f.write(filepath.Join(f.releases, fmt.Sprintf("manifest-%d", v)), manifest, 0o644)
-	f.write(filepath.Join(f.releases, fmt.Sprintf("manifest-%d.minisig", v)), f.key.Sign(manifest, comment), 0o644)
+	f.write(filepath.Join(f.releases, fmt.Sprintf("manifest-%d.minisig", v)), f.key.Sign(manifest, fmt.Sprintf("manifest:greeter version:%d", v)), 0o644)
 	list, err := os.ReadFile(f.list())
 	f.must(err)
 	f.write(f.list()+".new", string(list)+sumOf(own)+"  greeter.so\n", 0o644)

@@ -182,6 +182,12 @@ var attacks = []struct {
 		}
 		e.wait()
 	}},
+	{"a manifest as the plugin", func(e *enemy, _ string) {
+		version := 1 + e.r.IntN(oldest)
+		e.place(fmt.Sprintf("manifest-%d.minisig", version), "greeter.so.minisig")
+		e.place(fmt.Sprintf("manifest-%d", version), "greeter.so")
+		e.wait()
+	}},
 	{"changed while it is read", func(e *enemy, victim string) {
 		other := e.copy()
 		for range 200 {

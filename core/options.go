@@ -174,10 +174,12 @@ type Safe struct {
 	Signature *string
 	// Manifest is a file that lists the plugin and all its companion files, and nothing
 	// else, as sha256sum writes it in the plugin's directory: at most 1 MiB. It is signed
-	// in their place. It needs PublicKeys. Not for Options.Safe.
+	// in their place, with a trusted comment that begins with "manifest:" and the plugin's
+	// name. It needs PublicKeys. Not for Options.Safe.
 	Manifest *string
 	// PluginName, if it is not nil, rejects a version whose signature is not for the plugin
-	// of this name: its trusted comment must begin with the word "plugin:" + PluginName.
+	// of this name: its trusted comment must begin with the word "plugin:" + PluginName,
+	// that of a manifest with "manifest:" + PluginName.
 	// It needs PublicKeys. Not for Options.Safe.
 	PluginName *string
 	// MinVersion, if it is not nil, rejects a version that is older: 1 to 8 numbers with

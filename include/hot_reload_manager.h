@@ -439,7 +439,7 @@ typedef struct hrm_safe_options {
     int64_t max_size;
     /**
      * Reject a version whose signature is not for this plugin: the trusted comment must begin with the word "plugin:" and
-     * this name. 1..255 bytes without spaces and control characters. For one plugin, not for a manager; default any.
+     * this name, that of a manifest with "manifest:" and this name. 1..255 bytes without spaces and control characters. For one plugin, not for a manager; default any.
      */
     const char *plugin_name;
     /**
@@ -456,7 +456,8 @@ typedef struct hrm_safe_options {
     const char *version_dir;
     /**
      * A file that lists the plugin, all its companion files and nothing else, as sha256sum writes it in the plugin's
-     * directory. It is signed in their place. For one plugin, not for a manager; default: each file has a signature.
+     * directory. It is signed in their place, with a trusted comment that begins with "manifest:" and the plugin's name. For
+     * one plugin, not for a manager; default: each file has a signature.
      */
     const char *manifest;
 } hrm_safe_options;

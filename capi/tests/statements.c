@@ -21,7 +21,7 @@ static const char manifest_1[] = "c31ef152e0ebdf064fa5d311f643013280d92cc1c37d1c
                                  "d75a4a58732ef6d2f87d76278f2fab264a2ce7b56069473a52823f4067fdb6c9  words\n";
 static const char of_manifest_1[] =
     SIGNED("RUQBAAAAAAAAAJJhd+Loj+k523Z2tv6eubm/v73MTJYOIXaEL2EXUT/o2j3WcBM9Vfc+7QFZ7zweWLBrHG1J0S54Xv3puSJVKwo=",
-           "plugin:greeter version:1", "Zplyw/J6BCpdAnua1Xviz5K4ZsyuenK2cL8s1Sb787cOW+CghnCDhow1okXQzTupiZGAxEgAj4dtQbs4HVW6DA==");
+           "manifest:greeter version:1", "ljZkr+Q4Cau95Qwp5njSi0o8HTupIzKSBrpUSd7WRJ0r5AmtPk+9I+4pf32EpGKNOfu7oJPxSgxsMkruWpkWAg==");
 
 /* Replaces a file in one step. */
 static void put(const char *name, const char *content)
@@ -156,11 +156,18 @@ static void a_manifest_covers_all_files(void)
     put("manifest", manifest_1);
     put("manifest.minisig", of_manifest_1);
     enable(&safe);
-    CHECK_STR(verdict(HRM_EVENT_FILE_CHANGED, "").comment, "plugin:greeter version:1");
+    CHECK_STR(verdict(HRM_EVENT_FILE_CHANGED, "").comment, "manifest:greeter version:1");
     put("words", v1);
     verdict(HRM_EVENT_REJECTED, "\"words\" (SHA-256");
     put("plugin.so", words);
     verdict(HRM_EVENT_REJECTED, "\"plugin.so\" (SHA-256");
+    stop();
+    start(NULL); /* what is signed as a manifest is no plugin */
+    safe.files = NULL;
+    safe.manifest = NULL;
+    release(manifest_1, of_manifest_1);
+    enable(&safe);
+    verdict(HRM_EVENT_REJECTED, "is of a manifest");
     stop();
 }
 

@@ -141,8 +141,8 @@ trusted comment: plugin:greeter\tversion:2
 MANIFEST = f"{SUM}d75a4a58732ef6d2f87d76278f2fab264a2ce7b56069473a52823f4067fdb6c9  words\n"
 OF_MANIFEST = """untrusted comment: signature from minisign secret key
 RUQBAAAAAAAAAJJhd+Loj+k523Z2tv6eubm/v73MTJYOIXaEL2EXUT/o2j3WcBM9Vfc+7QFZ7zweWLBrHG1J0S54Xv3puSJVKwo=
-trusted comment: plugin:greeter version:1
-Zplyw/J6BCpdAnua1Xviz5K4ZsyuenK2cL8s1Sb787cOW+CghnCDhow1okXQzTupiZGAxEgAj4dtQbs4HVW6DA==
+trusted comment: manifest:greeter version:1
+ljZkr+Q4Cau95Qwp5njSi0o8HTupIzKSBrpUSd7WRJ0r5AmtPk+9I+4pf32EpGKNOfu7oJPxSgxsMkruWpkWAg==
 """
 
 

@@ -35,10 +35,14 @@ func (k *mark) raise(other mark) {
 type accepted struct {
 	id, dir string // dir "" = not remembered
 
-	mu       sync.Mutex // held while the file is read or written, which may take long
-	good     mark
-	written  bool // good was in the file when it was read last
-	released mark // that was not reported as good; it is not remembered across restarts
+	// delivered is the highest version that was delivered and has left
+	// safeState.delivered without a report that it failed. It is behind Engine.mu, and not
+	// remembered across restarts.
+	delivered mark
+
+	mu      sync.Mutex // held while the file is read or written, which may take long
+	good    mark
+	written bool // good was in the file when it was read last
 }
 
 // openAccepted reads what is remembered of a plugin; nil if its versions need not rise.
@@ -101,11 +105,17 @@ func (a *accepted) synchronize() error {
 	if a.dir == "" {
 		return nil
 	}
-	if err := a.read(); err != nil {
+	if err := a.read(); err != nil || a.written || !a.good.known {
 		return err
 	}
-	if a.written || !a.good.known {
-		return nil
+	unlock, err := record.Lock(a.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// Another manager may have written a newer version meanwhile.
+	if err := a.read(); err != nil || a.written {
+		return err
 	}
 	return record.Write(a.dir, a.id, record.Entry{Version: a.good.version.String(), Signed: a.good.signed})
 }
@@ -116,9 +126,7 @@ func (a *accepted) present() (mark, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	err := a.synchronize()
-	highest := a.good
-	highest.raise(a.released)
-	return highest, err
+	return a.good, err
 }
 
 // admitVersion rejects a version that is older than one that was accepted, or that has
@@ -135,6 +143,7 @@ func (m *Engine) admitVersion(s *safeState, st verify.Statement, at func(string)
 		return verify.RejectForNow("the accepted version cannot be remembered in %q: %v", s.o.versionDir, err)
 	}
 	m.mu.Lock()
+	highest.raise(s.accepted.delivered)
 	for _, o := range s.delivered {
 		highest.raise(markOf(o.snap.statement))
 	}
@@ -150,16 +159,18 @@ func (m *Engine) admitVersion(s *safeState, st verify.Statement, at func(string)
 	return nil
 }
 
-// acceptVersion remembers a version that the host has reported as good, or has released.
-// It is called without the lock, and may block for as long as the file system does.
-func (s *safeState) acceptVersion(snap *snapshot, outcome Outcome) error {
-	if s.accepted == nil {
-		return nil
+// stillCounts has the version of a generation compared after its snapshot is given up.
+// It is called with Engine.mu held.
+func (s *safeState) stillCounts(o *deliveredVersion) {
+	if s.accepted != nil {
+		s.accepted.delivered.raise(markOf(o.snap.statement))
 	}
-	if outcome == ReloadReleased {
-		s.accepted.mu.Lock()
-		defer s.accepted.mu.Unlock()
-		s.accepted.released.raise(markOf(snap.statement))
+}
+
+// acceptVersion remembers a version that the host has reported as good.
+// It is called without the lock, and may block for as long as the file system does.
+func (s *safeState) acceptVersion(snap *snapshot) error {
+	if s.accepted == nil {
 		return nil
 	}
 	if err := s.accepted.accept(markOf(snap.statement)); err != nil {

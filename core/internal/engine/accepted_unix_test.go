@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/qtforge/hotreload/core/internal/record"
 	"github.com/qtforge/hotreload/core/internal/signtest"
+	"github.com/qtforge/hotreload/core/internal/verify"
 )
 
 var testKey = signtest.KeyOf(1)
@@ -136,7 +138,60 @@ func TestAVersionThatFailedDoesNotCount(t *testing.T) {
 	h.report(h.accepts("v9").Generation, ReloadFailed)
 	h.next(Rollback)
 	h.sign("v2", "version:2")
-	h.accepts("v2")
+	ev := h.accepts("v2")
+	h.report(ev.Generation, ReloadOK)
+	h.report(ev.Generation, ReloadFailed) // it was in use
+	h.next(Rollback)
+	h.sign("v1.5", "version:1.5")
+	h.rejectedFor("version 1.5 is older than version 2")
+}
+
+// A host that is slow to report has only the newest snapshots kept.
+func TestAVersionWithoutAReportCountsAfterItsSnapshotIsGone(t *testing.T) {
+	h := quietSafe(t, Options{})
+	h.sign("v1", "version:1")
+	h.enable(rising(Safe{}))
+	h.report(h.accepts("v1").Generation, ReloadOK)
+	var failing []uint64
+	for _, v := range []string{"3", "4", "5"} {
+		h.sign("v"+v, "version:"+v)
+		failing = append(failing, h.accepts("v"+v).Generation)
+	}
+	for _, generation := range failing[1:] {
+		h.report(generation, ReloadFailed)
+		h.next(Rollback)
+	}
+	h.sign("v2", "version:2")
+	h.rejectedFor("version 2 is older than version 3")
+}
+
+// Each manager reads the file, and replaces it if its own version is newer.
+func TestManagersAtTheSameTimeRememberTheHighestVersion(t *testing.T) {
+	dir := filepath.Join(realTempDir(t), "versions")
+	const managers = 4
+	var all []*accepted
+	for range managers {
+		a, err := openAccepted("p", &policy{rising: true, versionDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, a)
+	}
+	for round := range uint64(20) {
+		var wait sync.WaitGroup
+		for i, a := range all {
+			wait.Go(func() {
+				if err := a.accept(mark{version: verify.Version{round, uint64(i)}, known: true}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		want := verify.Version{round, managers - 1}.String()
+		if e, _, err := record.Read(dir, "p"); err != nil || e.Version != want {
+			t.Fatalf("version %q is remembered, %v; version %s was accepted", e.Version, err, want)
+		}
+	}
 }
 
 func TestAcceptedVersionsAreRememberedAcrossRestarts(t *testing.T) {
@@ -259,9 +314,9 @@ func TestAManifestHoldsForPluginAndCompanionsTogether(t *testing.T) {
 			}
 		}
 	}
-	release("v1", "w1", "plugin:greeter version:1")
+	release("v1", "w1", "manifest:greeter version:1")
 	h.enable(rising(Safe{Files: []string{"data/words"}, Manifest: &manifest, PluginName: new("greeter")}))
-	if ev := h.accepts("v1"); ev.TrustedComment != "plugin:greeter version:1" || h.read(filepath.Join(filepath.Dir(ev.Snapshot), "data", "words")) != "w1" {
+	if ev := h.accepts("v1"); ev.TrustedComment != "manifest:greeter version:1" || h.read(filepath.Join(filepath.Dir(ev.Snapshot), "data", "words")) != "w1" {
 		t.Errorf("%+v", ev)
 	}
 	h.put(words, "w2")
@@ -272,9 +327,9 @@ func TestAManifestHoldsForPluginAndCompanionsTogether(t *testing.T) {
 	h.put(h.file, "v2")
 	h.put(words, "w2")
 	settled(`"plugin.so" (SHA-256 ` + sha256Of("v2"))
-	testKey.Put(t, manifest, sha256Of("v2")+"  plugin.so\n", "plugin:greeter version:2")
+	testKey.Put(t, manifest, sha256Of("v2")+"  plugin.so\n", "manifest:greeter version:2")
 	settled(`does not list "data/words"`)
-	testKey.Put(t, manifest, sha256Of("v2")+"  plugin.so\n"+sha256Of("w2")+"  data/words\n", "plugin:greeter version:2")
+	testKey.Put(t, manifest, sha256Of("v2")+"  plugin.so\n"+sha256Of("w2")+"  data/words\n", "manifest:greeter version:2")
 	for { // rejections of moments in between
 		ev := <-h.events
 		if ev.Kind == FileChanged {
@@ -284,7 +339,7 @@ func TestAManifestHoldsForPluginAndCompanionsTogether(t *testing.T) {
 			break
 		}
 	}
-	release("v1", "w1", "plugin:greeter version:1")
+	release("v1", "w1", "manifest:greeter version:1")
 	settled("version 1 is older than version 2")
 }
 

@@ -21,10 +21,10 @@ func (m *Engine) ReportReload(id string, generation uint64, outcome Outcome, mes
 		return fail(ErrInvalidArgument, "the result %d is neither 1 (ok), 2 (failed) nor 3 (released)", outcome)
 	}
 	s, snap, err := m.noteOutcome(id, generation, outcome, message)
-	if err != nil || outcome == ReloadFailed {
+	if err != nil || outcome != ReloadOK {
 		return err
 	}
-	return s.acceptVersion(snap, outcome)
+	return s.acceptVersion(snap)
 }
 
 // noteOutcome is ReportReload but for what may block.
@@ -58,6 +58,7 @@ func (m *Engine) noteOutcome(id string, generation uint64, outcome Outcome, mess
 		m.discardLocked(o.snap)
 		m.reloadFailed(p, o, message)
 	case ReloadReleased:
+		s.stillCounts(o)
 		s.forget(o)
 		m.discardLocked(o.snap)
 	}
@@ -260,6 +261,7 @@ func (m *Engine) prune(s *safeState) {
 			unreported--
 		default:
 			o.stopWatchdog()
+			s.stillCounts(o)
 			m.discardLocked(o.snap)
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -87,27 +88,30 @@ var tokensOfELF = []string{"LIB", "PLATFORM", "OSNAME", "OSREL"}
 
 // placesOfELF replaces $ORIGIN, and $LIB and the like by nothing and by a word, because
 // PLATFORM may be empty: with nothing a ".." after it leads further up, with a word a
-// path that begins with it is relative.
+// path that begins with it is relative. A "$ORIGINx" is a file's name for glibc, and for
+// musl the directory with an x after it.
 func placesOfELF(text, image, _ string) (all []Place) {
 	for _, word := range []string{"", "x"} {
-		p := Place{}
-		from := false
-		p.Path, from = expandELF(text, image, word)
-		switch {
-		case !strings.HasPrefix(p.Path, "/"):
-			p.Base = Anywhere
-		case from:
-			p.Base = OfImage
-		}
-		if len(all) == 0 || all[0] != p {
-			all = append(all, p)
+		for _, cut := range []func(text, name string) (string, bool){cutToken, cutWholeToken} {
+			p := Place{}
+			from := false
+			p.Path, from = expandELF(text, image, word, cut)
+			switch {
+			case !strings.HasPrefix(p.Path, "/"):
+				p.Base = Anywhere
+			case from:
+				p.Base = OfImage
+			}
+			if !slices.Contains(all, p) {
+				all = append(all, p)
+			}
 		}
 	}
 	return all
 }
 
 // expandELF says also whether $ORIGIN is in the text.
-func expandELF(text, origin, word string) (path string, from bool) {
+func expandELF(text, origin, word string, cut func(text, name string) (string, bool)) (path string, from bool) {
 	var b strings.Builder
 	for {
 		before, after, found := strings.Cut(text, "$")
@@ -116,14 +120,14 @@ func expandELF(text, origin, word string) (path string, from bool) {
 			return b.String(), from
 		}
 		text = after
-		if rest, is := cutToken(text, "ORIGIN"); is {
+		if rest, is := cut(text, "ORIGIN"); is {
 			b.WriteString(origin)
 			text, from = rest, true
 			continue
 		}
 		b.WriteByte('$')
 		for _, name := range tokensOfELF {
-			if rest, is := cutToken(text, name); is {
+			if rest, is := cut(text, name); is {
 				replaced := b.String()[:b.Len()-1] + word
 				b.Reset()
 				b.WriteString(replaced)
@@ -138,6 +142,16 @@ func expandELF(text, origin, word string) (path string, from bool) {
 func cutToken(text, name string) (rest string, is bool) {
 	if rest, is = strings.CutPrefix(text, name); !is {
 		rest, is = strings.CutPrefix(text, "{"+name+"}")
+	}
+	return rest, is
+}
+
+// cutWholeToken is cutToken that leaves a token without braces alone if it goes on.
+func cutWholeToken(text, name string) (rest string, is bool) {
+	rest, is = cutToken(text, name)
+	if is && text[0] != '{' && rest != "" {
+		c := rest[0]
+		is = c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
 	}
 	return rest, is
 }

@@ -142,9 +142,14 @@ func (room) comment(t *testing.T, comment string) {
 		if why := printabletest.Fault(shown(comment[:min(len(comment), 150)])); why != "" {
 			t.Fatalf("%q is shown as %q: %s", comment, shown(comment), why)
 		}
-		name, version, err := wordsOf(comment)
+		w, err := wordsOf(comment)
 		if err != nil {
 			return
+		}
+		name, version := w.name, w.version
+		nameWord := nameWord
+		if w.manifest {
+			nameWord = manifestWord
 		}
 		if strings.ContainsAny(name+version, " \t") || !strings.Contains(comment, nameWord+name) && name != "" || !strings.Contains(comment, versionWord+version) && version != "" {
 			t.Fatalf("%q: name %q, version %q", comment, name, version)

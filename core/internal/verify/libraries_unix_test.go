@@ -85,6 +85,9 @@ func TestLibrariesAreLookedForOnlyWhereOthersCannotPutThem(t *testing.T) {
 		"$ORIGIN" + up + "/usr/lib":      out + `"/usr/lib"`,
 		"$ORIGIN/$LIB/.." + up + "/tmp":  out + `"/tmp"`,
 		"$ORIGIN-x/..":                   nowhere,
+		"$ORIGINx/..":                    loose, // not the directory's name for glibc
+		"$ORIGIN_/../lib":                loose,
+		"${ORIGIN}x/..":                  nowhere,
 		"lib":                            loose,
 		"../lib":                         loose,
 		"/usr/lib:":                      loose, // what is empty is the working directory

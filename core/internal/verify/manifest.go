@@ -40,6 +40,9 @@ func (p *Policy) checkManifest(files []File, stopped func() bool) (comment strin
 	if err != nil {
 		return "", signed, err
 	}
+	if !isForManifest(comment) {
+		return "", signed, Reject("the signature %q is not of a manifest: its trusted comment does not begin with %q and the plugin's name (sign with minisign -t)", p.ManifestSignature, manifestWord)
+	}
 	listed, err := parseManifest(text)
 	if err != nil {
 		return "", signed, Reject("the manifest %q: %v", p.Manifest, err)

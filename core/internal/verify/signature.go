@@ -43,9 +43,13 @@ func ParseKey(text string) (Key, error) {
 // checkSignature rejects a file without a valid signature of one of the keys, and
 // returns the trusted comment of the signature.
 func (p *Policy) checkSignature(file File, stopped func() bool) (comment string, err error) {
-	return p.verifySignature(file.Signature, func(algorithm [2]byte) ([]byte, error) {
+	comment, err = p.verifySignature(file.Signature, func(algorithm [2]byte) ([]byte, error) {
 		return signedMessage(file, algorithm, stopped)
 	}, stopped)
+	if err == nil && isForManifest(comment) {
+		return "", Reject("the signature %q is of a manifest: its trusted comment begins with %q", file.Signature, manifestWord)
+	}
+	return comment, err
 }
 
 // verifySignature rejects what has no valid signature at path of one of the keys.
@@ -67,6 +71,10 @@ func (p *Policy) verifySignature(path string, message func(algorithm [2]byte) ([
 	signed, err := message(sig.SignatureAlgorithm)
 	if err != nil {
 		return "", err
+	}
+	if sig.SignatureAlgorithm == ofFile && len(signed) == blake2b.Size {
+		// Which algorithm it is, is not signed: these may be the hash of another file.
+		return "", Reject("the signature %q is of minisign's legacy format, which is not accepted for a file of %d bytes; sign the file with minisign 0.10 or newer", path, blake2b.Size)
 	}
 	sig.SignatureAlgorithm = ofFile // signed is hashed already; the library would hash it in memory
 	for _, k := range keys {

@@ -3,6 +3,7 @@
 package verify
 
 import (
+	"encoding/base64"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/blake2b"
 
 	"github.com/qtforge/hotreload/core/internal/fsys"
 )
@@ -176,6 +179,27 @@ func TestAnErrorQuotesNothingOfASignature(t *testing.T) {
 		if strings.Contains(strings.ToUpper(err.Error()), "BBD727A961ACD658") {
 			t.Errorf("the error gives the key number out that the file holds: %v", err)
 		}
+	}
+}
+
+// The two kinds of signatures sign a hash or the content. Which kind one is, is not signed.
+func TestTheHashOfASignedFileIsNoSignedFile(t *testing.T) {
+	hash := blake2b.Sum512([]byte(signedText))
+	_, rest, _ := strings.Cut(prehashed, "\n")
+	line, rest, _ := strings.Cut(rest, "\n")
+	b, err := base64.StdEncoding.DecodeString(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(b, ofFile[:])
+	sig := put(t, "sig", "untrusted comment: x\n"+base64.StdEncoding.EncodeToString(b)+"\n"+rest)
+	keys := []Key{keyOf(t, keyText)}
+	if why := rejected(signedBy(put(t, "p", string(hash[:])), sig, keys)); !strings.Contains(why, "64 bytes") {
+		t.Errorf("a file that is the hash of a signed file: %q", why)
+	}
+	p := Policy{Keys: keys, Manifest: put(t, "manifest", string(hash[:])), ManifestSignature: sig}
+	if why := rejected(p.Check([]File{{Path: put(t, "p", "")}}, never)); !strings.Contains(why, "64 bytes") {
+		t.Errorf("such a manifest: %q", why)
 	}
 }
 

@@ -25,8 +25,9 @@ type Statement struct {
 // The words of a trusted comment that say something of the plugin. minisign's own
 // words have the same form: "timestamp:1700000000 file:plugin.so hashed".
 const (
-	nameWord    = "plugin:"
-	versionWord = "version:"
+	nameWord     = "plugin:"
+	manifestWord = "manifest:" // in place of plugin:, in the signature of a manifest
+	versionWord  = "version:"
 )
 
 // examine says why the trusted comment does not fit what the policy asks for, and
@@ -35,10 +36,11 @@ func (p *Policy) examine(comment string) (Version, error) {
 	if p.Name == "" && !p.Versions {
 		return Version{}, nil
 	}
-	name, version, err := wordsOf(comment)
+	said, err := wordsOf(comment)
 	if err != nil {
 		return Version{}, err
 	}
+	name, version := said.name, said.version
 	switch {
 	case p.Name != "" && name == "":
 		return Version{}, Reject("the signature does not say that it is for plugin %q: its trusted comment does not begin with %q (sign with minisign -t)", p.Name, nameWord+p.Name)
@@ -59,26 +61,41 @@ func (p *Policy) examine(comment string) (Version, error) {
 	return v, nil
 }
 
-// wordsOf returns the name and the version that a trusted comment begins with. Only
-// its first words count, because others may have chosen what follows: minisign's own
-// comment has the file's name.
-func wordsOf(comment string) (name, version string, err error) {
+// words are what a trusted comment begins with.
+type words struct {
+	name, version string
+	manifest      bool // the name is that of a manifest's plugin
+}
+
+// wordsOf reads the words that a trusted comment begins with. Only its first words
+// count, because others may have chosen what follows: minisign's own comment has the
+// file's name. After an error manifest says whether one of them was that of a manifest.
+func wordsOf(comment string) (w words, err error) {
 	for word := range strings.FieldsFuncSeq(comment, func(r rune) bool { return r == ' ' || r == '\t' }) {
-		value, isName := strings.CutPrefix(word, nameWord)
-		to := &name
-		if !isName {
-			var isVersion bool
-			if value, isVersion = strings.CutPrefix(word, versionWord); !isVersion {
-				break
-			}
-			to = &version
+		_, value, _ := strings.Cut(word, ":")
+		to := &w.name
+		switch word[:len(word)-len(value)] {
+		case nameWord:
+		case manifestWord:
+			w.manifest = true
+		case versionWord:
+			to = &w.version
+		default:
+			return w, nil
 		}
 		if value == "" || *to != "" {
-			return "", "", Reject("the trusted comment of the signature has a word %q that is empty or there twice", word)
+			return w, Reject("the trusted comment of the signature has a word %q that is empty or there twice", word)
 		}
 		*to = value
 	}
-	return name, version, nil
+	return w, nil
+}
+
+// isForManifest reports whether a trusted comment says that a manifest was signed.
+// Otherwise a signed manifest could be taken for a plugin, and a plugin for a manifest.
+func isForManifest(comment string) bool {
+	w, _ := wordsOf(comment)
+	return w.manifest
 }
 
 // shown is a trusted comment as the host receives it.

@@ -165,8 +165,14 @@ func newManifested(t *testing.T) *manifested {
 // check is what Check says of the files with a manifest of this text.
 func (m *manifested) check(manifest string) error {
 	m.Helper()
+	return m.checkSigned(manifest, "manifest:p version:1")
+}
+
+// checkSigned is check with this trusted comment.
+func (m *manifested) checkSigned(manifest, comment string) error {
+	m.Helper()
 	err := errors.Join(os.WriteFile(m.policy.Manifest, []byte(manifest), 0o644),
-		os.WriteFile(m.policy.ManifestSignature, []byte(signer.Sign(manifest, "plugin:p version:1")), 0o644))
+		os.WriteFile(m.policy.ManifestSignature, []byte(signer.Sign(manifest, comment)), 0o644))
 	if err != nil {
 		m.Fatal(err)
 	}
@@ -245,7 +251,7 @@ func TestAManifestIsAuthenticated(t *testing.T) {
 	comment := ""
 	m.policy.Stated = func(s Statement) error { st = s; return nil }
 	m.policy.Commented = func(c string) { comment = c }
-	if err := m.check(good); err != nil || comment != "plugin:p version:1" || st.Signed != sha256.Sum256([]byte(good)) {
+	if err := m.check(good); err != nil || comment != "manifest:p version:1" || st.Signed != sha256.Sum256([]byte(good)) {
 		t.Fatalf("%+v, %v", st, err)
 	}
 	rewrite(m.policy.Manifest, good+"# more\n")
@@ -279,6 +285,41 @@ func TestAManifestIsAuthenticated(t *testing.T) {
 	}
 }
 
+// Each was signed, by the same key.
+func TestAManifestIsNoPluginAndAPluginNoManifest(t *testing.T) {
+	for _, comment := range []string{"manifest:greeter version:9", "version:9\tmanifest:greeter", "plugin:greeter manifest:greeter", "manifest: x"} {
+		for _, p := range []Policy{{}, {Name: "greeter"}, {Versions: true}} {
+			if _, _, err := stated(t, p, comment); !strings.Contains(rejected(err), "is of a manifest") {
+				t.Errorf("a plugin signed with %q: %v", comment, err)
+			}
+		}
+	}
+	m := newManifested(t)
+	good := sumLine("v1", "plugin.so") + sumLine("w1", "data/words")
+	for _, c := range []struct{ comment, want string }{
+		{"", "is not of a manifest"},
+		{"timestamp:1 file:manifest manifest:greeter", "is not of a manifest"},
+		{"plugin:greeter version:9", "is not of a manifest"},
+		{"manifest greeter", "is not of a manifest"},
+		{"manifest:painter version:9", `is for plugin "painter"`},
+		{"manifest:greeter plugin:greeter version:9", "there twice"},
+		{"version:9 manifest:greeter", ""},
+	} {
+		m.policy.Name = "greeter"
+		if err := m.checkSigned(good, c.comment); (err == nil) != (c.want == "") || !strings.Contains(rejected(err), c.want) {
+			t.Errorf("a manifest signed with %q: %v, want %q", c.comment, err, c.want)
+		}
+	}
+	// A companion that is signed on its own is no manifest either.
+	p := Policy{Keys: m.policy.Keys}
+	sig := put(t, "sig", signer.Sign("v1", ""))
+	words := put(t, "sig", signer.Sign("w1", "manifest:greeter"))
+	m.files[0].Signature, m.files[1].Signature = sig, words
+	if why := rejected(p.Check(m.files, never)); !strings.Contains(why, "is of a manifest") {
+		t.Errorf("%q", why)
+	}
+}
+
 func TestALegacySignatureOfAManifestHolds(t *testing.T) {
 	m := newManifested(t)
 	m.policy.Keys = []Key{keyOf(t, keyText)}
@@ -287,7 +328,7 @@ func TestALegacySignatureOfAManifestHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if why := rejected(m.policy.Check(m.files, never)); !strings.Contains(why, "line 1 does not begin with a SHA-256") {
+	if why := rejected(m.policy.Check(m.files, never)); !strings.Contains(why, "is not of a manifest") {
 		t.Errorf("%q", why) // so the signature held
 	}
 }

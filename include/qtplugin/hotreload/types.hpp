@@ -72,12 +72,13 @@ struct SafeOptions {
     std::optional<std::filesystem::path> signature;
     /**
      * A file that lists the plugin, all its companion files and nothing else, as sha256sum writes it in the plugin's
-     * directory. It is signed in their place, and needs public_keys. For one plugin, not for a manager.
+     * directory. It is signed in their place, with a trusted comment that begins with "manifest:" and the plugin's name. It
+     * needs public_keys. For one plugin, not for a manager.
      */
     std::optional<std::filesystem::path> manifest;
     /**
-     * Reject a version whose signature's trusted comment does not begin with the word "plugin:" and this name. It needs
-     * public_keys. For one plugin, not for a manager.
+     * Reject a version whose signature's trusted comment does not begin with the word "plugin:" and this name, or
+     * that of its manifest with "manifest:" and this name. It needs public_keys. For one plugin, not for a manager.
      */
     std::optional<std::string> plugin_name;
     /**

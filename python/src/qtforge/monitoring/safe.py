@@ -72,9 +72,11 @@ class SafeOptions:
     """Reject files that allow_list has for another name only."""
     manifest: StrPath | None = None
     """A file that lists the plugin, its companion files and nothing else, as sha256sum writes it in the plugin's
-    directory. It is signed in their place, so it needs public_keys."""
+    directory. It is signed in their place, with a trusted comment that begins with "manifest:" and the plugin's name.
+    It needs public_keys."""
     plugin_name: str | None = None
-    """Reject a version whose signature's trusted comment does not begin with the word "plugin:" and this name."""
+    """Reject a version whose signature's trusted comment does not begin with the word "plugin:" and this name, or
+    that of its manifest with "manifest:" and this name."""
     min_version: str | None = None
     """Reject an older version: 1 to 8 numbers with dots between them. The trusted comment must give the version among
     its first words, "version:1.2.3"."""
