@@ -14,7 +14,8 @@
 //
 //	intake.go    notification → plugin → settle.Machine; a folder that leads elsewhere; the
 //	             timer of what is due; hard links
-//	check.go     a check of one file, on a worker, and what is made of the answer; polling
+//	check.go     a check of one file, on a worker: files.go asks about the plugin's files,
+//	             contents.go reads them, decide.go is what is made of the answer
 //	validation.go  safe reload: candidate.go copies and verifies, validator.go calls the
 //	             host, snapshots.go keeps the store
 //	delivery.go  what is put into deliver.Gate, or taken back from it; health events
@@ -25,7 +26,8 @@
 //
 // Beside them:
 //
-//	engine.go      Enable, Disable, Clear, pause; Close, and what it waits for and how long
+//	engine.go      the engine; Close, and what it waits for and how long
+//	enable.go      Enable, Disable, Clear; pause.go: all plugins, or one, held back
 //	workers.go     the goroutines that ask the disk; how a file system that hangs is found
 //	plugin.go      what is kept of a plugin, and how a plugin is found
 //	policy.go      Safe, of a manager and of a plugin, merged
@@ -34,7 +36,8 @@
 //	status.go      what a plugin is doing and why; explain.go says it for people
 //	history.go     the last decisions about the plugins to which something happened
 //	log.go         the log: what note and events say, for the host's function
-//	comparison.go  when everything is compared with the disk, and the back-off
+//	compare.go     plugins compared with the disk; comparison.go says when all are, and the
+//	               back-off; periodic.go does it for what is polled
 //	bulk.go        many plugins that come or go at once
 //	options.go, event.go, stats.go, errors.go: as core has them; fault.go contains panics
 package engine

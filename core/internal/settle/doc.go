@@ -14,8 +14,9 @@
 // has three answers: where the system does not say, notifications of writes and closes
 // decide, and two checks that agree.
 //
-// machine.go has all rules: also what a rejection means, and what chmod and a rename do to it.
-// version.go only says in what two versions differ. The rules are written as stories in testdata, one or
+// machine.go has the steps, notification.go what a notification means, observation.go how what was found
+// compares with what is known, rejected versions included; held.go is about writers that stay, and version.go
+// says in what two versions differ. The rules are written as stories in testdata, one or
 // more for each sentence of testdata/sentences. schedule_test.go lets something else
 // happen at each point of each story.
 package settle

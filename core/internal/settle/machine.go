@@ -111,111 +111,6 @@ var decisionNames = [...]string{"wait", "probe", "deliver", "removed", "unchange
 
 func (d Decision) String() string { return decisionNames[d] }
 
-// Notification says that the file may have changed. One Notification may stand for
-// several of the system: those that came last decide whether it was written, closed
-// or replaced.
-type Notification struct {
-	// Written means that its content was written, after it was last replaced.
-	Written bool
-	// Closed means that a writer closed it, after it was last written.
-	Closed bool
-	// Replaced means that another file was put at the path, or taken away from it, or
-	// that the path leads elsewhere. Only a notification of the system says so.
-	Replaced bool
-	// AttributesOnly means that nothing but attributes changed.
-	AttributesOnly bool
-	// ClosesReported means, with Written or Lost, that the close of this writer will be notified
-	// too. Where the system does not report writers, the file is not complete before.
-	ClosesReported bool
-	// Lost means that notifications of this file may have been lost, those of closes too.
-	Lost bool
-	// FirstCheck means that the file was not checked since it was enabled.
-	FirstCheck bool
-	// Since is when this change was first noticed, if that was earlier.
-	Since time.Time
-}
-
-// Notify takes a notification. It makes an answer to a check that is under way worthless,
-// unless only attributes changed.
-func (m *Machine) Notify(n Notification, now time.Time) {
-	m.last = now
-	if !m.settling {
-		*m = Machine{Options: m.Options, settling: true, first: now, last: now, rejected: m.rejected, unknown: m.unknown,
-			due: now.Add(m.Options.Quiet)}
-	}
-	m.noteContent(n, now)
-	switch {
-	case m.unreadable:
-		m.due = now // its mode may have been changed
-	case m.writing && n.Closed:
-		m.closed(now)
-	default:
-		m.postpone(now)
-	}
-	if m.twoChecks() && !m.isUnclosed(now) && !n.AttributesOnly {
-		m.due = now // for the first of the two
-	}
-	m.firstCheck = m.firstCheck || n.FirstCheck
-	if !n.Since.IsZero() && n.Since.Before(m.first) {
-		m.first = n.Since
-	}
-}
-
-// noteContent notes what a notification says about the content and its writers.
-func (m *Machine) noteContent(n Notification, now time.Time) {
-	if n.AttributesOnly {
-		return
-	}
-	m.probing, m.lastWritten = false, now
-	m.written, m.mayHaveLost = m.written || n.Written, m.mayHaveLost || n.Lost
-	m.replaced = m.replaced || n.Replaced || n.Lost
-	if n.Written || n.Replaced || n.Closed {
-		m.wasClosed = n.Closed
-	}
-	if n.Written || n.Closed {
-		m.lastContent = now
-	}
-	switch {
-	case n.Closed:
-		m.unclosed, m.lost = false, time.Time{}
-	case n.Lost && n.ClosesReported:
-		m.lost = now
-	case n.Lost:
-		m.forgetWriter()
-	case n.Written && n.ClosesReported:
-		m.unclosed, m.lost = true, time.Time{}
-	case n.Replaced:
-		m.forgetWriter() // whoever writes the former file
-	}
-}
-
-// isUnclosed reports whether the file was written and not closed since, as far as
-// notifications say. If they may have been lost, a file that was written in place counts
-// as closed once it has not changed for long.
-func (m *Machine) isUnclosed(now time.Time) bool {
-	switch {
-	case m.lost.IsZero():
-		return m.unclosed
-	case !m.unclosed && !m.inPlace:
-		return false
-	}
-	for _, since := range []time.Time{m.lost, m.seenSince, m.lastWritten} {
-		if now.Before(since.Add(lostCloseAfter)) {
-			return true
-		}
-	}
-	return false
-}
-
-// forgetWriter forgets what notifications said about a writer.
-func (m *Machine) forgetWriter() {
-	m.lost = time.Time{}
-	if m.unclosed = false; m.unknown {
-		m.writing, m.backoff = false, 0
-		m.released()
-	}
-}
-
 // twoChecks reports whether two checks a quiet period apart must agree, because nobody
 // knows whether there is a writer.
 func (m *Machine) twoChecks() bool { return m.unknown || m.Options.WritersUnknown }
@@ -284,37 +179,6 @@ func (m *Machine) awaitWriter(now time.Time, most time.Duration) Decision {
 // released notes that no writer holds the file open any more.
 func (m *Machine) released() { m.heldSince, m.heldContent = time.Time{}, fsys.Hash{} }
 
-// Kind is what stands at the plugin's path.
-type Kind uint8
-
-const (
-	// Missing means that there is no file.
-	Missing Kind = iota
-	// RegularFile means that there is a file.
-	RegularFile
-	// Other means a directory, device or the like: the plugin's file is gone.
-	Other
-)
-
-// Observation is what stat said, and with what it is compared.
-type Observation struct {
-	Kind     Kind
-	Version  Version
-	Baseline Version // the version that the host knows
-	Empty    bool    // the file's size is 0
-	// Uncompared means that the content is not read, whatever Options.CompareContent
-	// says: the file is too large.
-	Uncompared bool
-	// IdentityDrift means that the file may have got another inode or device number
-	// without being another file: on FUSE and on network file systems, or after a mount.
-	IdentityDrift bool
-	// ForeignClock means that Version.Changed is by another computer's clock. It can be
-	// compared, but does not say how long ago that was.
-	ForeignClock bool
-	// CoarseTimes means that times have whole seconds, as far as is seen.
-	CoarseTimes bool
-}
-
 // Observe takes what stat said.
 func (m *Machine) Observe(o Observation, now time.Time) Decision {
 	m.probing, m.identityDrift, m.empty = false, o.IdentityDrift, o.Empty
@@ -365,17 +229,6 @@ func (m *Machine) Observe(o Observation, now time.Time) Decision {
 	return Probe
 }
 
-// same reports whether two checks have found the same version.
-func (m *Machine) same(v, w Version) bool {
-	return v.Is(w) || m.identityDrift && v.IsApartFromIdentity(w)
-}
-
-// isAnotherFile reports whether a check has found another file than the one before, of
-// which no notification could tell.
-func (m *Machine) isAnotherFile(o Observation) bool {
-	return m.Options.NamesUnnotified && !o.IdentityDrift && m.seen.Exists() && m.seen.Fingerprint[0] != o.Version.Fingerprint[0]
-}
-
 // quietEnd is when the file has been quiet for long enough. At the maximum delay a
 // file that is rewritten without pause need not be quiet; but one that was just
 // closed by its writer gets a moment, because the next tool may open it at once.
@@ -402,16 +255,6 @@ func (m *Machine) quietEnd() time.Time {
 // emptyEnd is until when an empty file that was not closed may have just been created.
 func (m *Machine) emptyEnd() time.Time {
 	return m.first.Add(max(m.Options.MaxDelay, m.Options.HeldAfter))
-}
-
-// ProbeResult is what the file itself said, after [Probe].
-type ProbeResult struct {
-	Writer     fsys.Writer
-	After      Version // what stat says after everything else
-	Incomplete bool    // it is not a complete image
-	Identical  bool    // its content is byte for byte what the host knows
-	// Content is the hash of its content, if [Machine.WantsContent] asked for it.
-	Content *fsys.Hash
 }
 
 // Probed ends a check that led to [Probe]. If the machine was notified in between, the
@@ -474,51 +317,6 @@ func (m *Machine) Readable() (again bool) {
 	again = m.unreadable
 	m.unreadable = false
 	return again
-}
-
-// isRejected reports whether nothing at all has changed since v was rejected. The
-// change time counts. Where the system does not report it, notifications count.
-func (m *Machine) isRejected(v Version) bool {
-	d := m.rejected.Compare(v)
-	same := d == Same || d == IdentityOnly && m.identityDrift && !m.replaced
-	return m.HasRejected() && same && (v.Changed != 0 || !m.written)
-}
-
-// isBaseline reports whether the file is at the version that the host knows. A
-// version with its size and modification time is new all the same if its content
-// was written, as notifications say, and the change time is another one: tar, package
-// managers and reproducible builds set the modification time. The change time alone
-// proves nothing: chmod(1) and link(2) move it too.
-func (m *Machine) isBaseline(o Observation) bool {
-	compare := m.Options.CompareContent && !o.Uncompared
-	switch o.Baseline.Compare(o.Version) {
-	case Different:
-		return false
-	case Same:
-		return !m.mayHideAWrite(o)
-	case IdentityOnly:
-		// The content is compared, if the host asked for that. Otherwise another file
-		// counts, unless nothing says that it was put there.
-		return o.IdentityDrift && !m.replaced && !m.firstCheck && !compare
-	}
-	// It has moved back if the clock was set back.
-	moved := time.Duration(o.Version.Changed - o.Baseline.Changed)
-	// With no quiet period this notification may be of the version just delivered, which its
-	// linker has made executable since.
-	isLate := m.Options.Quiet == 0 && 0 < moved && moved <= notificationGap
-	return !compare && (!m.written || isLate)
-}
-
-// coarsest is how far apart the times of a file system may be: 2 s on FAT.
-const coarsest = 2 * time.Second
-
-// mayHideAWrite reports whether a version may be another one than the baseline although size
-// and times are the same: its content was written, as a notification says, so soon after its
-// change time that the file system gave it the same one. With no quiet period the
-// notification may be of the baseline itself. If notifications were lost, nobody knows whether
-// it was written: a file that nobody has touched is not delivered.
-func (m *Machine) mayHideAWrite(o Observation) bool {
-	return o.CoarseTimes && m.written && !m.mayHaveLost && m.Options.Quiet > 0 && m.lastWritten.UnixNano()-o.Version.Changed < int64(coarsest)
 }
 
 // unchangedFor reports whether the change time says that nothing touched the file for d.
