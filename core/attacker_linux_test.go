@@ -220,8 +220,18 @@ func (e *enemy) loot() string {
 	return filepath.Join(e.releases, names[e.r.IntN(len(names))].Name())
 }
 
+// readLoot reads a release. The attacker may have made it huge, through a link of its own.
+func readLoot(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, 2<<20))
+}
+
 func (e *enemy) content() []byte {
-	b, err := os.ReadFile(e.loot())
+	b, err := readLoot(e.loot())
 	if err != nil {
 		return []byte("evil")
 	}
@@ -235,7 +245,7 @@ func (e *enemy) put(name string) {
 }
 
 func (e *enemy) place(loot, name string) {
-	content, err := os.ReadFile(filepath.Join(e.releases, loot))
+	content, err := readLoot(filepath.Join(e.releases, loot))
 	if err != nil {
 		return
 	}
@@ -321,7 +331,7 @@ func (e *enemy) install(version int) error {
 		{"words-%d", "words"}, {"greeter-%d.so.minisig", "greeter.so.minisig"}, {"greeter-%d.so", "greeter.so"},
 		{"manifest-%d", "manifest"}, {"manifest-%d.minisig", "manifest.minisig"},
 	} {
-		content, err := os.ReadFile(filepath.Join(e.releases, fmt.Sprintf(f.from, version)))
+		content, err := readLoot(filepath.Join(e.releases, fmt.Sprintf(f.from, version)))
 		to := filepath.Join(e.plugins, f.to)
 		if st, statErr := os.Lstat(to); statErr == nil && st.IsDir() {
 			removeAll(to)
