@@ -19,7 +19,7 @@ type PluginState int32
 const (
 	StateIdle       PluginState = 1  // the file is at the version that the host knows
 	StateSettling   PluginState = 2  // the file may have changed; the quiet period runs, or a check
-	StateWriting    PluginState = 3  // a process holds the file open for writing
+	StateWriting    PluginState = 3  // a process holds the file open for writing, as far as is known
 	StateUnreadable PluginState = 4  // the file cannot be read, and is tried again
 	StateIncomplete PluginState = 5  // CheckImage: not a complete image; the next version is waited for
 	StateMissing    PluginState = 6  // there is no file
@@ -123,7 +123,7 @@ type PluginStatus struct {
 	Paused    bool      // by SetPluginPaused
 	WaitsFor  string    // StateReady, for people: why the change is not delivered yet; otherwise ""
 	Watching  Watching  // how the path is watched
-	WatchedBy string    // for people: why it is polled, or not watched yet; otherwise ""
+	WatchedBy string    // for people: why it is polled or not watched yet, or what its notifications do not tell; otherwise ""
 	Writers   []Process // StateWriting: those that this process may examine
 
 	Generation       uint64         // of the latest delivered version; 0 before the first

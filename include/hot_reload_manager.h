@@ -1216,7 +1216,10 @@ HRM_API int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_statistics *out);
 #define HRM_STATE_IDLE 1
 /** hrm_plugin_status_info.state: the file may have changed; the quiet period runs, or a check. */
 #define HRM_STATE_SETTLING 2
-/** hrm_plugin_status_info.state: a process holds the file open for writing. */
+/**
+ * hrm_plugin_status_info.state: a process holds the file open for writing. Where the system does not say who writes the file:
+ * the file was written and, as far as notifications tell, not closed.
+ */
 #define HRM_STATE_WRITING 3
 /** hrm_plugin_status_info.state: the file cannot be read; it is tried again. */
 #define HRM_STATE_UNREADABLE 4

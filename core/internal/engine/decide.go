@@ -128,6 +128,8 @@ func waitReason(c *check, probed bool) string {
 	switch {
 	case c.info.Kind == fsys.Missing:
 		return "the file is missing; another one may be on its way"
+	case c.work.machine.Writing() && c.work.machine.IsUnknown():
+		return "it was written and, as far as notifications tell, not closed"
 	case c.work.machine.Writing():
 		return "it is held open for writing"
 	case probed:

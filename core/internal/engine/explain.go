@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // Explain is PluginStatus for people: some lines of text, each ended by a newline.
@@ -21,7 +23,7 @@ func (m *Engine) Explain(id string) (string, error) {
 var stateTexts = map[PluginState]string{
 	StateIdle:       "nothing to deliver: the file is at the version that the host knows",
 	StateSettling:   "the file may have changed; it is delivered when it has been quiet for the quiet period and is complete",
-	StateWriting:    "a process holds the file open for writing; it is delivered when that is closed",
+	StateWriting:    "a process holds the file open for writing", // writingText says what comes next
 	StateUnreadable: "the file cannot be read; it is tried again at every notification and every poll interval",
 	StateIncomplete: "the file is not a complete image for this machine; the next version is waited for",
 	StateMissing:    "there is no file; its creation is a change",
@@ -44,7 +46,11 @@ func (s *PluginStatus) explain(now time.Time) string {
 			line(name, "%s%s", when(at, now), more)
 		}
 	}
-	fmt.Fprintf(&b, "%s: %s\n", quoted(s.ID, maxForeign), stateTexts[s.State])
+	does := s.writing
+	if does == "" {
+		does = stateTexts[s.State]
+	}
+	fmt.Fprintf(&b, "%s: %s\n", quoted(s.ID, maxForeign), does)
 	line("file", "%s", Printable(s.Path, maxMessage-100))
 	moment("since", s.Since, "")
 	if len(s.Writers) > 0 {
@@ -61,10 +67,10 @@ func (s *PluginStatus) explain(now time.Time) string {
 	line("watched", "%s", s.watched())
 	moment("last notification", s.LastNotification, "")
 	moment("last check", s.LastCheck, "")
-	if s.Generation > 0 && s.LastDelivery.IsZero() {
-		line("last delivery", "generation %d", s.Generation)
+	moment("last delivery", s.LastDelivery, "") // of a version, or of a removal
+	if s.Generation > 0 {
+		line("generation", "%d", s.Generation)
 	}
-	moment("last delivery", s.LastDelivery, fmt.Sprintf(", generation %d", s.Generation))
 	moment("last report", s.LastReport, ": "+outcomeNames[s.LastOutcome])
 	if len(s.Decisions) == 0 {
 		line("last decisions", "none: nothing happened since the plugin was enabled, or that was long ago")
@@ -79,6 +85,38 @@ func (s *PluginStatus) explain(now time.Time) string {
 		fmt.Fprintf(&b, "    %s  %s: %s%s\n", when(d.Time, now), decisionNames[d.Decision], d.Reason, times)
 	}
 	return b.String()
+}
+
+// writingText is for StateWriting. Where the system does not say who writes the file,
+// there may be no process: a file that is truncated by its path is never closed.
+func (m *Engine) writingText(unknown bool) string {
+	text := "a process holds the file open for writing; it is delivered when that is closed"
+	if unknown {
+		text = "the file was written and, as far as notifications tell, not closed; it is delivered when it is closed or replaced"
+	}
+	if m.opts.DeliverHeld {
+		text += fmt.Sprintf(", or has not changed for %v", duration(m.opts.HeldAfter))
+	}
+	return text
+}
+
+// watchedBy says, for people, what is to be known of how a plugin's path is watched.
+func (m *Engine) watchedBy(p *plugin, how watch.How) string {
+	var all []string
+	if how.Why != "" {
+		all = append(all, how.Why)
+	}
+	if how.State == watch.HowNotified && m.intake.set.IsUnreliable(&p.Leaf) {
+		text := "its content may change without any"
+		if m.opts.SafetyCheck != NoSafetyCheck {
+			text += fmt.Sprintf(", so it is also compared every %v", duration(m.opts.SafetyCheck))
+		}
+		all = append(all, text)
+	}
+	if p.rare != nil && p.rare.staleMount || m.intake.set.IsStaleMount(&p.Leaf) {
+		all = append(all, "no new version can come: what was mounted there was deleted or replaced; mount it again")
+	}
+	return strings.Join(all, "; ")
 }
 
 var outcomeNames = map[Outcome]string{ReloadOK: "loaded", ReloadFailed: "failed", ReloadReleased: "released"}

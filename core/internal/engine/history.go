@@ -179,7 +179,7 @@ var signTexts = sync.OnceValue(func() (texts [256]string) {
 		sign watch.Signs
 		text string
 	}{{watch.Replaced, "created, removed or renamed"}, {watch.Written, "written"}, {watch.Closed, "closed by a writer"},
-		{watch.Attributes, "attributes changed"}, {watch.Differs, "a comparison with the disk found another file"},
+		{watch.Attributes, "attributes changed"}, {watch.Differs, "compared with the disk"},
 		{watch.Lost, "notifications may have been lost"}, {watch.Remounted, "file systems may have been mounted anew"}}
 	for signs := range texts {
 		var parts []string

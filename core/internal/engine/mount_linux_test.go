@@ -112,6 +112,16 @@ func (h *mountHost) awaitHealth(code HealthCode, says string) {
 	}
 }
 
+// explains checks whether the explanation has a text.
+func (h *mountHost) explains(text string, want bool) {
+	h.t.Helper()
+	explained, err := h.m.Explain("p")
+	h.must(err)
+	if strings.Contains(explained, text) != want {
+		h.t.Errorf("the explanation has %q: %v, want %v:\n%s", text, !want, want, explained)
+	}
+}
+
 // writtenThroughEither writes the mounted file in place through its source and through the
 // plugin's path.
 func (h *mountHost) writtenThroughEither(what string) {
@@ -227,6 +237,7 @@ func TestMountOfAFileThatIsReplacedIsReportedOnce(t *testing.T) {
 			h.must(os.Rename(h.source+".new", h.source))
 		}
 		h.awaitHealth(HealthStaleMount, "mount it again, or mount its directory")
+		h.explains("; no new version can come: what was mounted there was deleted or replaced; mount it again\n", true)
 		h.put(h.file, "written through the mount")
 		h.expect("written through the mount")
 		h.unmount(h.file, 0)
@@ -234,6 +245,7 @@ func TestMountOfAFileThatIsReplacedIsReportedOnce(t *testing.T) {
 		h.mountFile()
 		h.expect("new 2")
 		h.writtenThroughEither("mounted again")
+		h.explains("no new version can come", false)
 		if n := len(h.codes()); n != 1 {
 			t.Errorf("health events %v", h.codes())
 		}
@@ -396,6 +408,7 @@ func TestBindMountOfADirectory(t *testing.T) {
 		h.must(os.RemoveAll(filepath.Dir(h.source)))
 		h.awaitStat("the removal is delivered", func(s Stats) bool { return s.Removals == 1 })
 		h.awaitHealth(HealthStaleMount, "mount it again")
+		h.explains("no new version can come", true)
 	})
 }
 

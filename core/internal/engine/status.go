@@ -50,7 +50,8 @@ type PluginStatus struct {
 	Paused    bool   // by itself
 	WaitsFor  string // for people: why a change that is complete is not delivered yet
 	Watching  Watching
-	WatchedBy string    // for people: why it is polled, or not watched yet
+	WatchedBy string    // for people: why it is polled or not watched yet, or what its notifications do not tell
+	writing   string    // StateWriting, for people
 	Writers   []Process // StateWriting: as far as this process may examine them
 
 	Generation       uint64
@@ -75,7 +76,7 @@ func (m *Engine) PluginStatus(id string) (PluginStatus, error) {
 		return s, err
 	}
 	if m.workers.hangsAt(ask.where) && s.State != StateDelivering {
-		s.State, s.Since, s.Due = StateHanging, time.Time{}, time.Time{}
+		s.State, s.Since, s.Due, s.writing = StateHanging, time.Time{}, time.Time{}, ""
 	}
 	if s.State == StateWriting {
 		s.Writers = m.writersOf(ask.file)
@@ -109,6 +110,9 @@ func (m *Engine) statusOf(id string) (s PluginStatus, ask inquiry, err error) {
 	s.State, s.Since = m.stateOf(p)
 	if w := m.intake.settling[p]; w != nil {
 		ask.file = w.examined.ID()
+		if s.State == StateWriting {
+			s.writing = m.writingText(w.machine.IsUnknown())
+		}
 	}
 	if w := m.intake.settling[p]; w != nil && w.machine.Settling() && !w.checking {
 		s.Due = w.machine.Due()
@@ -119,7 +123,7 @@ func (m *Engine) statusOf(id string) (s PluginStatus, ask inquiry, err error) {
 		s.WaitsFor = m.heldBackBy(p)
 	}
 	how := m.intake.set.How(&p.Leaf)
-	s.Watching, s.WatchedBy = watchings[how.State], how.Why
+	s.Watching, s.WatchedBy = watchings[how.State], m.watchedBy(p, how)
 	if p.rare != nil && p.rare.history != nil {
 		h := p.rare.history
 		s.LastNotification, s.LastCheck = timeOf(h.noticed), timeOf(h.checked)

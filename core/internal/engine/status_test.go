@@ -127,6 +127,64 @@ func TestStatusSaysHowAPluginIsWatched(t *testing.T) {
 	}
 }
 
+// A file that is truncated by its path is written and never closed: no process holds it open.
+func TestExplanationNamesNoProcessWhereOnlyNotificationsTellOfAWriter(t *testing.T) {
+	for _, o := range []Options{{HeldAfter: time.Hour}, {HeldAfter: time.Hour, DeliverHeld: true}} {
+		inBubbleOn(t, o, func(d *fakeDisk) fsys.Disk { return unknownDisk{Disk: d, checks: &atomic.Int32{}} }, func(h *host) {
+			h.disk.write(pluginPath, "v1")
+			h.expect(time.Minute)
+			h.is(StateWriting, "waiting: it was written and, as far as notifications tell, not closed")
+			h.is(StateWriting, "\"a\": the file was written and, as far as notifications tell, not closed; ")
+			if explained, _ := h.m.Explain("a"); strings.Contains(explained, "process") ||
+				strings.Contains(explained, "or has not changed for 1h0m0s\n") != o.DeliverHeld {
+				t.Errorf("with %+v:\n%s", o, explained)
+			}
+		})
+	}
+}
+
+func TestExplanationSaysWhatIsComparedBesideNotifications(t *testing.T) {
+	for o, text := range map[time.Duration]string{
+		time.Hour:     "by notifications; its content may change without any, so it is also compared every 1h0m0s\n",
+		NoSafetyCheck: "by notifications; its content may change without any\n",
+	} {
+		onUnreliable(t, Options{SafetyCheck: o}, func(h *host, _ *atomic.Int32) {
+			explained, err := h.m.Explain("o")
+			if err != nil || !strings.Contains(explained, text) {
+				t.Errorf("%v; the explanation lacks %q:\n%s", err, text, explained)
+			}
+		})
+	}
+}
+
+// The mount has the file checked again; nobody has found another one.
+func TestDecisionsClaimNoDifferenceThatWasNotFound(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.replace(pluginPath, "v1")
+		h.expect(10 * ms)
+		h.disk.mounted()
+		h.expect(10 * ms)
+		h.is(StateSettling, "noticed: compared with the disk, notifications may have been lost\n")
+	})
+}
+
+func TestExplanationGivesARemovalNoGeneration(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.replace(pluginPath, "v1")
+		h.expect(time.Minute, "a=v1")
+		h.is(StateIdle, "generation:        1\n")
+		h.disk.remove(pluginPath)
+		h.expect(time.Minute, "-a")
+		h.is(StateMissing, "last delivery:     ")
+		explained, _ := h.m.Explain("a")
+		for line := range strings.Lines(explained) {
+			if strings.Contains(line, "last delivery") && strings.Contains(line, "generation") {
+				t.Errorf("the removal has a generation: %s", line)
+			}
+		}
+	})
+}
+
 func TestStatusSaysThatTheDirectoryIsMissing(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		if err := h.m.Enable("later", "/none/later.so", EnableOptions{AllowMissing: true}); err != nil {

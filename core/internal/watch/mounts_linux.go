@@ -15,49 +15,62 @@ import (
 // anew at each change (proc(5)).
 type mountWatcher struct {
 	file    *os.File
+	before  string // what was mounted before it was opened
 	changes chan struct{}
 	lost    func()
 }
 
 // newMountWatcher returns nil where there is no /proc; mounts then go unnoticed
 // until something else is. lost is called when the host has closed its descriptor.
+// Each change after its call is reported.
 func newMountWatcher(lost func()) *mountWatcher {
+	w := openMountWatcher(lost)
+	if w != nil {
+		go w.watch()
+	}
+	return w
+}
+
+func openMountWatcher(lost func()) *mountWatcher {
+	before := readMounts() // first: a change after this is found in the text, or marked
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return nil
 	}
-	w := &mountWatcher{file: f, changes: make(chan struct{}, 1), lost: lost}
-	go w.watch()
-	return w
+	return &mountWatcher{file: f, before: before, changes: make(chan struct{}, 1), lost: lost}
 }
 
+// watch reports changes until the file is closed. It stays in one read: each new one would
+// forget what the kernel has marked since the last.
 func (w *mountWatcher) watch() {
 	conn, err := w.file.SyscallConn()
 	if err != nil {
 		return
 	}
-	before := readMounts()
-	for first := true; ; first = false {
-		waited := false
-		err := conn.Read(func(uintptr) bool {
-			if waited {
-				return true
+	calls := 0
+	_ = conn.Read(func(uintptr) bool {
+		if calls++; calls > 2 || w.isChanged(calls) {
+			select {
+			case w.changes <- struct{}{}:
+			default:
 			}
-			waited = true
-			return false // wait until the kernel marks it
-		})
-		if err != nil {
-			w.lost() // does nothing if it was closed by close
-			return
 		}
-		if first && before != "" && readMounts() == before {
-			continue // Go's poller may find the file readable when it is opened
-		}
-		select {
-		case w.changes <- struct{}{}:
-		default:
-		}
+		return false // wait until the kernel marks it
+	})
+	w.lost() // does nothing if it was closed by close
+}
+
+// isChanged is for the first two calls. The first is made before anything was waited for:
+// what was marked since the file was opened is forgotten. For the second, Go's poller may
+// find the file readable because it was opened.
+func (w *mountWatcher) isChanged(call int) bool {
+	if w.before == "" {
+		return call > 1 // the text cannot be read
 	}
+	now := readMounts()
+	changed := now != w.before
+	w.before = now
+	return changed
 }
 
 // isForeign reports whether the system says that a descriptor is none of inotify's.

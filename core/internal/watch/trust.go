@@ -47,6 +47,10 @@ func (s *Set) Unreliable(folders func(*Folder), leaves func(*Leaf)) {
 	}
 }
 
+// IsStaleMount reports whether a directory on a leaf's path is the mount of one that was
+// deleted.
+func (s *Set) IsStaleMount(l *Leaf) bool { return l.folder.IsStaleMount || s.last(l).IsStaleMount }
+
 // IsUnreliable reports whether a leaf's file may change without notifications.
 func (s *Set) IsUnreliable(l *Leaf) bool { return s.mounted[l] != nil || s.last(l).unreliable }
 

@@ -253,7 +253,7 @@ struct Event {
 enum class PluginState : std::int32_t {
     idle = 1,         ///< the file is at the version that the host knows
     settling = 2,     ///< the file may have changed; the quiet period runs, or a check
-    writing = 3,      ///< a process holds the file open for writing
+    writing = 3,      ///< a process holds the file open for writing, as far as is known
     unreadable = 4,   ///< the file cannot be read; it is tried again
     incomplete = 5,   ///< the file is not a complete image (Options::check_image); the next version is waited for
     missing = 6,      ///< there is no file

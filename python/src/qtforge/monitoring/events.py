@@ -115,7 +115,7 @@ class PluginState(_OpenEnum):
     SETTLING = 2
     """The file may have changed; the quiet period runs, or a check."""
     WRITING = 3
-    """A process holds the file open for writing."""
+    """A process holds the file open for writing, as far as is known."""
     UNREADABLE = 4
     """The file cannot be read; it is tried again."""
     INCOMPLETE = 5
