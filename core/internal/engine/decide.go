@@ -110,7 +110,7 @@ func (m *Engine) noteDecision(c *check, d settle.Decision, first, probed bool) {
 	case settle.StillRejected:
 		m.note(p, LogDebug, DecisionRejected, "it is the version that was rejected")
 	case settle.Removed:
-		m.note(p, LogInfo, DecisionRemoved, "the file is gone")
+		m.note(p, LogInfo, DecisionRemoved, goneText(c.info.Kind))
 	case settle.Unchanged:
 		if !first { // a plugin of which nothing happens has no history
 			m.note(p, LogDebug, DecisionUnchanged, "it is the version that the host knows")

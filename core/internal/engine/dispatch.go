@@ -373,6 +373,14 @@ func instead(k fsys.Kind) string {
 	return "the file was removed; " + k.String() + " is at its path"
 }
 
+// goneText says that a file was removed, and what is at its path now, for the history.
+func goneText(instead fsys.Kind) string {
+	if instead == fsys.Missing {
+		return "the file is gone"
+	}
+	return "the file is gone; " + instead.String() + " is at its path"
+}
+
 // changeEvent makes the version of c the baseline, or notes the removal, and returns its event.
 func (m *Engine) changeEvent(c *pendingChange) Event {
 	p := c.p
@@ -381,7 +389,7 @@ func (m *Engine) changeEvent(c *pendingChange) Event {
 		p.state().removalDelivered = true
 		ev.Kind, ev.Message = FileRemoved, instead(c.instead)
 		m.stats.Removals++
-		m.note(p, LogInfo, DecisionDelivered, "that the file is gone")
+		m.note(p, LogInfo, DecisionDelivered, "that "+goneText(c.instead))
 	} else {
 		p.setBaseline(versionOf(&c.info), c.hash)
 		p.generation++

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -46,10 +47,7 @@ func (s *PluginStatus) explain(now time.Time) string {
 			line(name, "%s%s", when(at, now), more)
 		}
 	}
-	does := s.writing
-	if does == "" {
-		does = stateTexts[s.State]
-	}
+	does := cmp.Or(s.does, stateTexts[s.State])
 	fmt.Fprintf(&b, "%s: %s\n", quoted(s.ID, maxForeign), does)
 	line("file", "%s", Printable(s.Path, maxMessage-100))
 	moment("since", s.Since, "")

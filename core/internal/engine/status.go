@@ -51,7 +51,7 @@ type PluginStatus struct {
 	WaitsFor  string // for people: why a change that is complete is not delivered yet
 	Watching  Watching
 	WatchedBy string    // for people: why it is polled or not watched yet, or what its notifications do not tell
-	writing   string    // StateWriting, for people
+	does      string    // for people: the state, where stateTexts does not say enough
 	Writers   []Process // StateWriting: as far as this process may examine them
 
 	Generation       uint64
@@ -76,7 +76,7 @@ func (m *Engine) PluginStatus(id string) (PluginStatus, error) {
 		return s, err
 	}
 	if m.workers.hangsAt(ask.where) && s.State != StateDelivering {
-		s.State, s.Since, s.Due, s.writing = StateHanging, time.Time{}, time.Time{}, ""
+		s.State, s.Since, s.Due, s.does = StateHanging, time.Time{}, time.Time{}, ""
 	}
 	if s.State == StateWriting {
 		s.Writers = m.writersOf(ask.file)
@@ -110,8 +110,11 @@ func (m *Engine) statusOf(id string) (s PluginStatus, ask inquiry, err error) {
 	s.State, s.Since = m.stateOf(p)
 	if w := m.intake.settling[p]; w != nil {
 		ask.file = w.examined.ID()
-		if s.State == StateWriting {
-			s.writing = m.writingText(w.machine.IsUnknown())
+		switch {
+		case s.State == StateWriting:
+			s.does = m.writingText(w.machine.IsUnknown())
+		case s.State == StateMissing && w.examined.Kind != fsys.Missing && w.examined.Kind != fsys.Regular:
+			s.does = "there is no file: " + w.examined.Kind.String() + " is at its path; a file there is a change"
 		}
 	}
 	if w := m.intake.settling[p]; w != nil && w.machine.Settling() && !w.checking {

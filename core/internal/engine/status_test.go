@@ -127,6 +127,17 @@ func TestStatusSaysHowAPluginIsWatched(t *testing.T) {
 	}
 }
 
+func TestExplanationSaysWhatStandsInTheFilesPlace(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		h.disk.remove(pluginPath)
+		h.disk.mkdir(pluginPath)
+		h.expect(time.Minute, "-a")
+		h.is(StateMissing, "there is no file: a directory is at its path; a file there is a change\n")
+		h.is(StateMissing, "removed: the file is gone; a directory is at its path\n")
+		h.is(StateMissing, "delivered: that the file is gone; a directory is at its path\n")
+	})
+}
+
 // A file that is truncated by its path is written and never closed: no process holds it open.
 func TestExplanationNamesNoProcessWhereOnlyNotificationsTellOfAWriter(t *testing.T) {
 	for _, o := range []Options{{HeldAfter: time.Hour}, {HeldAfter: time.Hour, DeliverHeld: true}} {
