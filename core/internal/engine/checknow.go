@@ -61,10 +61,15 @@ func (m *Engine) compareNow(f *watch.Folder) {
 	m.compareWithDisk(f, watch.Differs)
 }
 
-// hasten has tried again at once what would be tried again later: a file that cannot be
-// read, a version that could not be copied, or that lacked a companion file.
+// hasten has a file that settles checked from now on, and tried again at once what would be
+// tried again later: a file that cannot be read, a version that could not be copied, or that
+// lacked a companion file.
 func (m *Engine) hasten(w *work) {
 	p, s := w.p, w.p.safe
+	if w.checking {
+		w.epoch++ // it may have read the disk before
+		w.signs |= watch.Differs
+	}
 	switch {
 	case w.machine.Settling() && w.machine.IsUnreadable():
 		m.notify(p, 0, time.Now())

@@ -55,6 +55,46 @@ func TestCheckNowFindsWhatNothingNotifiedOf(t *testing.T) {
 	}
 }
 
+// busyDisk has something happen after it has read a file for a check.
+type busyDisk struct {
+	*fakeDisk
+	after *func()
+}
+
+func (d busyDisk) Lstat(path string) (fsys.Info, error) { return d.then(d.fakeDisk.Lstat, path) }
+func (d busyDisk) Stat(path string) (fsys.Info, error)  { return d.then(d.fakeDisk.Stat, path) }
+func (d busyDisk) then(stat func(string) (fsys.Info, error), path string) (fsys.Info, error) {
+	in, err := stat(path)
+	if f := *d.after; f != nil && path == pluginPath {
+		*d.after = nil
+		f()
+	}
+	return in, err
+}
+
+// A check that is under way has read the file already, and the comparison leaves out what
+// is being checked.
+func TestCheckNowFindsWhatChangedDuringACheck(t *testing.T) {
+	for name, check := range map[string]func(m *Engine) error{
+		"one": func(m *Engine) error { return m.CheckNow("a") },
+		"all": (*Engine).CheckAllNow,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var after func()
+			inBubbleOn(t, Options{}, func(d *fakeDisk) fsys.Disk { return busyDisk{d, &after} }, func(h *host) {
+				after = func() {
+					h.unnoticed(func() { h.disk.replace(pluginPath, "v1") })
+					if err := check(h.m); err != nil {
+						t.Error(err)
+					}
+				}
+				h.disk.chmod(pluginPath) // has it checked
+				h.expect(time.Second, "a=v1")
+			})
+		})
+	}
+}
+
 func TestCheckNowFindsTheRemoval(t *testing.T) {
 	eachWay(t, Options{}, func(h *host, check func()) {
 		h.unnoticed(func() { h.disk.remove(pluginPath) })
