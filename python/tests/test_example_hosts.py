@@ -168,7 +168,9 @@ def test_no_request_fails_while_the_service_exchanges_its_plugin(tmp_path: Path)
     answers = [answer["version"] for client in clients for answer in client.answers]
     assert failed == [] and output == "", (failed, output)
     assert set(answers) == {1, 2, 4, 5, 7, 8, 10, 11}
-    assert log.read_text().split() == ["2", "4", "5", "7", "8", "10", "1", "11"]
+    exited = log.read_text().split()
+    assert sorted(exited, key=int) == ["1", "2", "4", "5", "7", "8", "10", "11"]
+    assert exited[-1] == "11" and exited[:5] == ["2", "4", "5", "7", "8"]  # 10 ends when it does: nobody waits for that
 
 
 # ------------------------------------------------------------------------------------------ the window
