@@ -55,6 +55,9 @@ type cPlugin struct {
 type cVersion struct {
 	c *C.hrmc_loaded
 	p *cPlugin
+	// waits is held while the end of its calls is awaited. A wait that was given up may
+	// still be returning when the next one begins, or when the version is forgotten.
+	waits sync.Mutex
 }
 
 type check struct{ fn, data C.uintptr_t }
@@ -103,7 +106,7 @@ func (h *cHost) newVersion(v reload.Version, snapshot string) (*cVersion, error)
 	if c == nil {
 		return nil, errNotNow("there is no room for one more version: 255 of this plugin are in use, or memory has run out")
 	}
-	l := &cVersion{c, p}
+	l := &cVersion{c: c, p: p}
 	h.loaded[v.Instance] = l
 	p.uses++
 	return l, nil
@@ -222,21 +225,36 @@ func (h *cHost) Quiesce(ctx context.Context, v reload.Version) error {
 	return h.AwaitIdle(ctx, v)
 }
 
-// AwaitIdle waits in C: callers do not enter Go.
+// AwaitIdle waits in C: callers do not enter Go. In C there is one waiter at a time: a call
+// that ends wakes one, and the next wait would undo that this one was given up.
 func (h *cHost) AwaitIdle(ctx context.Context, v reload.Version) error {
 	l := h.version(v)
-	for {
-		C.hrmc_door_begin_wait(l.c)
-		stop := context.AfterFunc(ctx, func() { C.hrmc_door_cancel_wait(l.c) })
-		idle := C.hrmc_door_await_idle(l.c) != 0
-		stop()
-		if idle {
+	if l == nil {
+		return errors.New("the version has ended")
+	}
+	l.waits.Lock()
+	defer l.waits.Unlock()
+	for ctx.Err() == nil { // otherwise the version may have ended
+		if l.awaitIdle(ctx) {
 			return nil
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 	}
+	return ctx.Err()
+}
+
+// awaitIdle waits once. Afterwards nothing of this wait touches the version.
+func (l *cVersion) awaitIdle(ctx context.Context) bool {
+	C.hrmc_door_begin_wait(l.c)
+	cancelled := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(cancelled)
+		C.hrmc_door_cancel_wait(l.c)
+	})
+	idle := C.hrmc_door_await_idle(l.c) != 0
+	if !stop() {
+		<-cancelled
+	}
+	return idle
 }
 
 // Shut has callers get no version.
@@ -263,6 +281,8 @@ func (h *cHost) Forget(v reload.Version) {
 		return
 	}
 	_, _ = h.step(l, C.HRM_STEP_FORGET, nil, nil)
+	l.waits.Lock() // a wait that was given up returns at once
+	defer l.waits.Unlock()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.loaded, v.Instance)

@@ -244,6 +244,34 @@ static void going_back_to_a_pinned_version(void)
     stop();
 }
 
+/* Each going back gives up a wait for the end of the same calls, and begins another one: none that was given up
+ * may take the end of a call from the last one. */
+static void a_wait_that_was_given_up_is_over(void)
+{
+    enum { TIMES = 12 };
+    static const char takes_no_state[] = "size_t plugin_save_state(void *to, size_t room) { return 0; }";
+    hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
+    const hrm_plugin_version *pinned;
+    hrm_error err = HRM_ERROR_INIT;
+    int i;
+    o.hand_over_timeout_ms = 50;
+    start(HRM_DISPATCH_THREAD, &o);
+    pinned = hrm_plugin_acquire(plugin);
+    for (i = 2; i < 2 + TIMES; i++) {
+        build(i, takes_no_state);
+        expect(HRM_VERDICT_DONE, i, "");
+        let_pass(20); /* the wait for the end of the call is under way */
+        CHECK_INT(hrm_plugin_fail(plugin, (uint64_t)i, "it answers nonsense", &err), HRM_OK);
+        expect(HRM_VERDICT_DONE, 1, "");
+    }
+    build(i, takes_no_state);
+    expect(HRM_VERDICT_DONE, i, "");
+    let_pass(20);
+    hrm_plugin_release(pinned);
+    expect_unloaded("/1/plugin.so");
+    stop();
+}
+
 static void closed_inside_its_callback(void)
 {
     hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
@@ -285,7 +313,7 @@ static void under_load(void)
         CHECK_INT(pthread_create(&thread[i], NULL, requests, NULL), 0);
     for (i = 2; i <= 8; i++) {
         build(i, i % 3 == 0 ? "int plugin_init(void) { return 1; }" : STATE);
-        CHECK(wait_until(another, NULL, PATIENCE));
+        CHECK(another_comes());
         told.seen++;
     }
     STORE(load.ending, 1);
@@ -397,6 +425,7 @@ int main(void)
     RUN(going_back_later);
     RUN(pinned_versions);
     RUN(going_back_to_a_pinned_version);
+    RUN(a_wait_that_was_given_up_is_over);
     RUN(closed_inside_its_callback);
     RUN(under_load);
     RUN(the_hosts_safeguards_hold_for_each_plugin);

@@ -53,11 +53,42 @@ static HELPER int another(void *arg)
     return yes;
 }
 
+/* What is known of the plugin: for a failed wait, which says nothing of why. */
+static HELPER void describe(void)
+{
+    hrm_plugin_condition c = HRM_PLUGIN_CONDITION_INIT;
+    hrm_error err = HRM_ERROR_INIT;
+    char text[16384] = "";
+    size_t size = sizeof text;
+    int i;
+    if (hrm_plugin_state(plugin, &c, &err) == HRM_OK)
+        printf("   state: step %d, active %llu, pending %llu, exchanging %llu, %llu old, \"%s\"\n", (int)c.step,
+               (unsigned long long)c.active, (unsigned long long)c.pending, (unsigned long long)c.exchanging,
+               (unsigned long long)c.old, c.text);
+    else
+        printf("   state: %s\n", err.message);
+    if (hrm_explain(hrm_host_manager(host), "p", text, &size) == HRM_OK)
+        printf("%s", text);
+    pthread_mutex_lock(&told.mu);
+    printf("   %d outcomes, %d seen; the last ones:\n", told.n, told.seen);
+    for (i = told.n > 4 ? told.n - 4 : 0; i < told.n; i++)
+        printf("   verdict %d: %s\n", told.o[i % 64].verdict, told.o[i % 64].message);
+    pthread_mutex_unlock(&told.mu);
+}
+
+static HELPER int another_comes(void)
+{
+    int yes = wait_until(another, NULL, PATIENCE);
+    if (!yes)
+        describe();
+    return yes;
+}
+
 /* The next outcome: its verdict, which generation answers, a part of its message. */
 static HELPER void expect(int verdict, int active, const char *message)
 {
     int i;
-    CHECK(wait_until(another, NULL, PATIENCE));
+    CHECK(another_comes());
     i = told.seen++ % 64;
     CHECK_INT(told.o[i].verdict, verdict);
     CHECK_INT(told.o[i].active, active);

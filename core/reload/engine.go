@@ -47,7 +47,9 @@ type Steps interface {
 	// and returns when no call is under way in the version. When ctx ends before, it
 	// returns, and callers go on waiting; if ctx has ended already, nobody must wait.
 	Quiesce(ctx context.Context, v Version) error
-	// AwaitIdle returns when no call is under way in a version that does not answer.
+	// AwaitIdle returns when no call is under way in a version that does not answer. A wait
+	// whose ctx has ended, of Quiesce too, may still be returning when the next one of the
+	// same version begins, or after Forget.
 	AwaitIdle(ctx context.Context, v Version) error
 	// Shut has callers of a plugin get no version, those that wait included. It must
 	// return at once.
