@@ -53,7 +53,6 @@ def test_it_describes_the_file_and_shows_what_happens(file: Path, why: list[Comm
     assert ", mounted at /" in facts["file system"] and "the system" in facts["open writers"]
     file.write_text("v1")
     happened = until(command, "delivered: generation 1")
-    assert any("noticed: " in line for line in happened)
     assert any("complete: a new version is complete" in line for line in happened)
     status, out, err = command.end(signal.SIGINT)
     assert (status, err) == (-signal.SIGINT, "")

@@ -101,13 +101,16 @@ print("ended")
 """
 
 DESCRIPTORS = """
-import asyncio, os, sys, warnings
+import asyncio, os, sys, time, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 import qtforge
 def count():
     return len(os.listdir("/proc/self/fd"))
 def child_has(fewer):
-    parents = count()
+    parents = 0
+    while parents != count():  # a new manager reads what is mounted
+        parents = count()
+        time.sleep(0.05)
     child = os.fork()
     if child == 0:
         os._exit(0 if count() == parents - fewer else 1)
