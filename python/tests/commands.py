@@ -19,7 +19,8 @@ MODULE = [sys.executable, "-W", "error", "-m", "qtforge.monitoring"]
 SCRIPT = [str(Path(sys.executable).with_name("qtforge-hotreload"))]
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT]
 
-# If a shell started the tests as a background job, SIGINT and SIGQUIT are ignored, here and in all children; SIGHUP by nohup.
+# If a shell started the tests as a background job, SIGINT and SIGQUIT are ignored, here and in all children; nohup has
+# SIGHUP ignored.
 for _number in [*ENDING, signal.SIGHUP]:
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.SIG_DFL)
