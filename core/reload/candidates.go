@@ -21,6 +21,9 @@ func (m *machine) offer(in offer, now time.Time) error {
 		p.recoverAt = now
 		return errorOf(ErrExists, "plugin %q: generation %d has stopped, and is being activated again", in.Plugin, in.Generation)
 	}
+	if newer := p.newest(); in.Back && newer > in.Generation {
+		return errorOf(ErrExists, "plugin %q: generation %d is newer, and is tried first; if it fails, go back then", in.Plugin, newer)
+	}
 	m.withdraw(p, fmt.Sprintf("superseded by generation %d", in.Generation))
 	m.wait(p, &candidate{generation: in.Generation, back: in.Back})
 	for _, other := range m.open {
@@ -29,6 +32,21 @@ func (m *machine) offer(in offer, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// newest is the latest generation of those that wait or are being exchanged; 0 if none is.
+func (p *plugin) newest() (generation uint64) {
+	if p.pending != nil {
+		generation = p.pending.generation
+	}
+	if p.plan != nil {
+		for _, mem := range p.plan.members {
+			if mem.p == p && mem.c != nil {
+				generation = max(generation, mem.c.generation)
+			}
+		}
+	}
+	return generation
 }
 
 // wait has a candidate of a plugin wait until it can be exchanged.
