@@ -32,17 +32,19 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include <hot_reload_manager.h>
 
 #include <qtplugin/hotreload/c_strings.hpp>
+#include <qtplugin/hotreload/callbacks.hpp>
+#include <qtplugin/hotreload/conversions.hpp>
 #include <qtplugin/hotreload/error.hpp>
 #include <qtplugin/hotreload/expected.hpp>
-#include <qtplugin/hotreload/types.hpp>
+#include <qtplugin/hotreload/manager_arguments.hpp>
 #include <qtplugin/hotreload/safe_arguments.hpp>
+#include <qtplugin/hotreload/types.hpp>
 
 namespace hotreload {
 
@@ -53,210 +55,6 @@ namespace hotreload {
  * @sa Error
  */
 using Exception = bad_expected_access<Error>;
-
-/**
- * Where callbacks run.
- *
- * @since 1.0.0
- * @sa Manager
- */
-enum class Delivery : std::int32_t {
-    thread = HRM_DISPATCH_THREAD,  ///< on one thread of the library per manager
-    manual = HRM_DISPATCH_MANUAL,  ///< on the thread that calls Manager::dispatch()
-};
-
-namespace detail {
-
-inline Event::Time time_of(std::int64_t ns)
-{
-    return Event::Time(std::chrono::duration_cast<Event::Time::duration>(std::chrono::nanoseconds(ns)));
-}
-
-inline Candidate candidate_of(const hrm_candidate& c)
-{
-    Candidate candidate;
-    candidate.plugin_id = c.plugin_id;
-    candidate.path = path_of(c.path);
-    candidate.snapshot_path = path_of(c.snapshot_path);
-    candidate.snapshot_size = c.snapshot_size;
-    candidate.snapshot_sha256 = c.snapshot_sha256;
-    if (c.struct_size > offsetof(hrm_candidate, trusted_comment))  // a library of a version before has no such field
-        candidate.trusted_comment = c.trusted_comment;
-    candidate.generation = c.generation;
-    return candidate;
-}
-
-inline Event event_of(const hrm_event& e)
-{
-    Event event;
-    event.kind = static_cast<EventKind>(e.kind);
-    event.health = static_cast<Health>(e.health);
-    event.plugin_id = e.plugin_id;
-    event.path = path_of(e.path);
-    event.snapshot_path = path_of(e.snapshot_path);
-    event.snapshot_size = e.snapshot_size;
-    event.snapshot_sha256 = e.snapshot_sha256;
-    event.trusted_comment = e.trusted_comment;
-    event.sequence = e.sequence;
-    event.generation = e.generation;
-    event.first_seen = time_of(e.first_seen_ns);
-    event.decided = time_of(e.timestamp_ns);
-    event.message = e.message;
-    return event;
-}
-
-inline PluginStatus status_of(const hrm_plugin_status_info& s)
-{
-    PluginStatus status;
-    status.state = static_cast<PluginState>(s.state);
-    status.since = time_of(s.since_ns);
-    status.due = time_of(s.due_ns);
-    status.paused = s.paused != 0;
-    status.watching = static_cast<Watching>(s.watching);
-    status.last_decision = static_cast<Decision>(s.last_decision);
-    if (s.last_outcome != 0)
-        status.last_outcome = static_cast<Outcome>(s.last_outcome);
-    status.last_decision_at = time_of(s.last_decision_ns);
-    status.last_notification = time_of(s.last_notification_ns);
-    status.last_check = time_of(s.last_check_ns);
-    status.last_delivery = time_of(s.last_delivery_ns);
-    status.last_report = time_of(s.last_report_ns);
-    status.generation = s.generation;
-    status.writer_pid = s.writer_pid;
-    return status;
-}
-
-inline LogRecord record_of(const hrm_log_record& r)
-{
-    LogRecord record;
-    record.level = static_cast<LogLevel>(r.level);
-    record.time = time_of(r.timestamp_ns);
-    record.plugin_id = r.plugin_id;
-    record.message = r.message;
-    return record;
-}
-
-inline Error error_of(std::int32_t code, const hrm_error& error, const std::string& plugin_id = {})
-{
-    return Error(error_code_of(code), error.code < 0 ? error.message : hrm_strerror(code), plugin_id,
-                 error.os_error);
-}
-
-inline hrm_error no_error()
-{
-    hrm_error error = HRM_ERROR_INIT;
-    return error;
-}
-
-/** Why the library that was loaded is not the one that this header is for. */
-inline std::optional<Error> other_major()
-{
-    if (hrm_version_number() / 1000000 == HRM_VERSION_MAJOR)
-        return std::nullopt;
-    return Error(ErrorCode::NotSupported, std::string("libhotreload ") + hrm_version_string() +
-                                              " was loaded, but this program was built for " + HRM_VERSION_STRING);
-}
-
-/** An hrm_options and what it points to. */
-class ManagerArguments {
-public:
-    ManagerArguments(const Options& options, Delivery delivery) : m_safe(options.safe), m_error(m_safe.error())
-    {
-        m_struct.dispatch_mode = static_cast<std::int32_t>(delivery);
-        m_struct.quiet_ms = ms(options.quiet);
-        m_struct.max_delay_ms = ms(options.max_delay);
-        m_struct.poll_interval_ms = ms(options.poll_interval);
-        m_struct.flags = (options.check_image ? HRM_CHECK_IMAGE : 0U) |
-                         (options.ignore_unchanged_content ? HRM_IGNORE_UNCHANGED_CONTENT : 0U) |
-                         (options.force_polling ? HRM_FORCE_POLLING : 0U) | (options.deliver_held ? HRM_DELIVER_HELD : 0U);
-        m_struct.safe = m_safe.get();
-        m_struct.safety_check_ms = ms(options.safety_check);
-        m_struct.held_after_ms = ms(options.held_after);
-        if (options.snapshot_dir) {
-            m_snapshot_dir = bytes_of(*options.snapshot_dir);
-            if (!m_error)
-                m_error = nul_in("snapshot_dir", m_snapshot_dir);
-            m_struct.snapshot_dir = m_snapshot_dir.c_str();
-        }
-    }
-    ManagerArguments(const ManagerArguments&) = delete;
-    ManagerArguments& operator=(const ManagerArguments&) = delete;
-
-    const hrm_options* get() const noexcept { return &m_struct; }
-    /** Why the options cannot be passed on, if they cannot. */
-    const std::optional<Error>& error() const noexcept { return m_error; }
-
-private:
-    SafeArguments m_safe;
-    std::optional<Error> m_error;
-    std::string m_snapshot_dir;
-    hrm_options m_struct = HRM_OPTIONS_INIT;
-};
-
-using ExceptionHandler = std::function<void(const std::string& plugin_id, std::exception_ptr)>;
-
-/** What the callbacks of a manager share; they may outlive it by the rest of a call. */
-struct Shared {
-    std::mutex mutex;
-    std::shared_ptr<const ExceptionHandler> handler;
-    bool rethrow = false;  // dispatch() does
-    std::vector<std::pair<std::thread::id, std::exception_ptr>> thrown;
-
-    /** Takes an exception, which must not reach the C library. */
-    void failed(const char* plugin_id, const std::exception_ptr& exception) noexcept
-    {
-        try {
-            std::unique_lock<std::mutex> lock(mutex);
-            const auto h = handler;
-            if (h == nullptr) {
-                if (rethrow)
-                    thrown.emplace_back(std::this_thread::get_id(), exception);
-                return;
-            }
-            lock.unlock();
-            (*h)(plugin_id, exception);
-        } catch (...) {  // the handler's own, or out of memory
-        }
-    }
-
-    /** The first of what callbacks on this thread have thrown since the last call; null if there is none. */
-    std::exception_ptr take()
-    {
-        const std::lock_guard<std::mutex> lock(mutex);
-        std::exception_ptr first;
-        for (auto at = thrown.begin(); at != thrown.end();) {
-            if (at->first == std::this_thread::get_id()) {
-                if (first == nullptr)
-                    first = at->second;
-                at = thrown.erase(at);
-            } else {
-                ++at;
-            }
-        }
-        return first;
-    }
-};
-
-/** A callback, owned by the C library, which deletes it after the last call. */
-template <class F>
-struct Slot {
-    F function;
-    std::shared_ptr<Shared> shared;
-
-    static void HRM_CALL destroy(void* slot) { delete static_cast<Slot*>(slot); }
-    /** Runs @p run, which calls the function, conversions included; an exception must not reach the C library. */
-    template <class Run>
-    void guarded(const char* plugin_id, Run&& run) noexcept
-    {
-        try {
-            run(function);
-        } catch (...) {
-            shared->failed(plugin_id, std::current_exception());
-        }
-    }
-};
-
-}  // namespace detail
 
 /**
  * A hot reload manager. It owns an hrm_manager.

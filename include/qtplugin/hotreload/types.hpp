@@ -393,6 +393,17 @@ struct Stats {
     std::uint64_t missed = 0;               ///< changes that were found although a notification ought to have come
 };
 
+/**
+ * Where callbacks run.
+ *
+ * @since 1.0.0
+ * @sa Manager
+ */
+enum class Delivery : std::int32_t {
+    thread = 0,  ///< on one thread of the library per manager
+    manual = 1,  ///< on the thread that calls Manager::dispatch()
+};
+
 }  // namespace hotreload
 
 #endif  // HOTRELOAD_REQUIREMENTS_MET
