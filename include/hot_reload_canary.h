@@ -29,7 +29,7 @@
  * - A program (the library comes with one, hotreload-canary) begins empty. Starting it costs the host nothing that grows
  *   with its size.
  *
- * The child is called hotreload-canar in the system's logs, so that its crash is told from the host's. It writes no core
+ * The child is called hotreload-canar in the system's logs, so that its crash is not taken for the host's. It writes no core
  * file. It ends with the host, at the latest a few seconds after the timeout.
  *
  * \section hrm_canary_sigchld SIGCHLD

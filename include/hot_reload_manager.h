@@ -401,7 +401,7 @@ typedef struct hrm_options {
  * What is compared with the trusted comment of a signature (plugin_name, min_version, #HRM_SAFE_RISING_VERSION) needs
  * public_keys, and for a plugin with companion files also a manifest: otherwise #HRM_ERR_INVALID_ARGUMENT.
  *
- * With allow_list, public_keys or #HRM_SAFE_STRICT_MODES a version is also rejected if its image has the loader look for
+ * With allow_list, public_keys or #HRM_SAFE_STRICT_MODES a version is also rejected if its image has the loader search for
  * libraries where others could put theirs ("$ORIGIN/../.." beyond the snapshot directory, relative paths, "/tmp"): what is
  * loaded from there would be authenticated by nobody.
  * \since 1.0.0
@@ -1218,7 +1218,7 @@ HRM_API int32_t HRM_CALL hrm_stats(hrm_manager *m, hrm_statistics *out);
 #define HRM_STATE_SETTLING 2
 /**
  * hrm_plugin_status_info.state: a process holds the file open for writing. Where the system does not say who writes the file:
- * the file was written and, as far as notifications tell, not closed.
+ * the file was written and, as far as notifications say, not closed.
  */
 #define HRM_STATE_WRITING 3
 /** hrm_plugin_status_info.state: the file cannot be read; it is tried again. */

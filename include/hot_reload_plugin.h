@@ -95,7 +95,7 @@
  * Hosts, plugins and versions are keys, not addresses. A handle that was closed, NULL or something else is
  * #HRM_ERR_INVALID_HANDLE, or NULL where a pointer is returned. A version that is pinned stays usable after its plugin was
  * closed or its host destroyed, until it is released. Release each version once for each time that it was acquired:
- * releasing it more often ends the call of somebody else.
+ * releasing it more often ends the call of another caller.
  *
  * \section hrm_plugin_languages Other languages
  * A host with hrm_host_options.step does not load libraries: your function performs the steps (import a module, load a Qt
@@ -435,7 +435,7 @@ typedef int32_t(HRM_CALL *hrm_prepare_fn)(hrm_preparation *preparation, char *re
  * Options of hrm_host_open(). Zero and NULL mean the default. Everything is copied.
  *
  * The limits count from when a step begins to run. A step cannot be interrupted: after its limit nobody waits for it, the
- * exchange is undone without it, and its version is left alone until it returns.
+ * exchange is undone without it, and nothing is done with its version until it returns.
  * \since 1.0.0
  * \sa hrm_host_open()
  */
@@ -635,7 +635,7 @@ HRM_API const hrm_plugin_version *HRM_CALL hrm_plugin_try_acquire(hrm_plugin *pl
  * \returns 0, or
  * \retval HRM_ERR_INVALID_HANDLE    it is not a plugin, or not any more
  * \retval HRM_ERR_INVALID_ARGUMENT  out is NULL
- * \retval HRM_ERR_IO                no version answers, or callers were held for the whole time
+ * \retval HRM_ERR_IO                no version answers, or callers were held until the time was over
  * \retval HRM_ERR_FORKED            it would have to wait in the child of a fork
  * \threadsafety Any thread.
  * \since 1.0.0

@@ -171,7 +171,7 @@ func shell(script, dir string, env []string) error {
 }
 
 // step is a sign of activity on the target. complete: afterwards nobody holds
-// the name's file open for writing, as far as notifications tell.
+// the name's file open for writing, as far as notifications say.
 type step struct {
 	at       time.Time
 	complete bool

@@ -129,7 +129,7 @@ func waitReason(c *check, probed bool) string {
 	case c.info.Kind == fsys.Missing:
 		return "the file is missing; another one may be on its way"
 	case c.work.machine.Writing() && c.work.machine.IsUnknown():
-		return "it was written and, as far as notifications tell, not closed"
+		return "it was written and, as far as notifications say, not closed"
 	case c.work.machine.Writing():
 		return "it is held open for writing"
 	case probed:

@@ -44,7 +44,7 @@ type environment struct {
 	coarse bool
 	// long: not in short runs of all environments, because it takes time to make.
 	long bool
-	// refused is what the host is told when it asks for a lease, if that is refused.
+	// refused is the error of every request for a lease, if none is granted.
 	refused syscall.Errno
 	// make makes a place for one sequence in a directory of its own. It says why not if
 	// this machine cannot have it.
@@ -60,9 +60,9 @@ var environments = []environment{
 	{name: "bind mount of a file", make: onBoundFiles},
 	{name: "FUSE", make: onFUSE(50*ms, false), polled: true, noLeases: true},
 	{name: "FUSE that ignores case", make: onFUSE(0, true), polled: true, deaf: true, noLeases: true},
-	{name: "leases refused with EACCES", make: plain, noLeases: true, refused: unix.EACCES},
-	{name: "leases refused with EINVAL", make: plain, noLeases: true, refused: unix.EINVAL},
-	{name: "leases refused with EAGAIN", make: plain, noLeases: true, refused: unix.EAGAIN},
+	{name: "leases denied with EACCES", make: plain, noLeases: true, refused: unix.EACCES},
+	{name: "leases denied with EINVAL", make: plain, noLeases: true, refused: unix.EINVAL},
+	{name: "leases denied with EAGAIN", make: plain, noLeases: true, refused: unix.EAGAIN},
 	{name: "forced polling", make: plain, polled: true, deaf: true},
 	{name: "casefold", make: onCasefold},
 	{name: "vfat", make: onVFAT, coarse: true},

@@ -90,7 +90,7 @@ func (s *PluginStatus) explain(now time.Time) string {
 func (m *Engine) writingText(unknown bool) string {
 	text := "a process holds the file open for writing; it is delivered when that is closed"
 	if unknown {
-		text = "the file was written and, as far as notifications tell, not closed; it is delivered when it is closed or replaced"
+		text = "the file was written and, as far as notifications say, not closed; it is delivered when it is closed or replaced"
 	}
 	if m.opts.DeliverHeld {
 		text += fmt.Sprintf(", or has not changed for %v", duration(m.opts.HeldAfter))

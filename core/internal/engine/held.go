@@ -140,7 +140,7 @@ func (m *Engine) reportHeld(p *plugin, f *heldFile, ids []fsys.ID, found map[fsy
 func (m *Engine) heldMessage(unknown bool, by []fsys.Process) string {
 	what, whose := "held open for writing", ""
 	if unknown {
-		what = "written and, as far as notifications tell, not closed"
+		what = "written and, as far as notifications say, not closed"
 	}
 	if len(by) > 0 {
 		whose = " by " + namesOf(by)

@@ -144,8 +144,8 @@ func TestExplanationNamesNoProcessWhereOnlyNotificationsTellOfAWriter(t *testing
 		inBubbleOn(t, o, func(d *fakeDisk) fsys.Disk { return unknownDisk{Disk: d, checks: &atomic.Int32{}} }, func(h *host) {
 			h.disk.write(pluginPath, "v1")
 			h.expect(time.Minute)
-			h.is(StateWriting, "waiting: it was written and, as far as notifications tell, not closed")
-			h.is(StateWriting, "\"a\": the file was written and, as far as notifications tell, not closed; ")
+			h.is(StateWriting, "waiting: it was written and, as far as notifications say, not closed")
+			h.is(StateWriting, "\"a\": the file was written and, as far as notifications say, not closed; ")
 			if explained, _ := h.m.Explain("a"); strings.Contains(explained, "process") ||
 				strings.Contains(explained, "or has not changed for 1h0m0s\n") != o.DeliverHeld {
 				t.Errorf("with %+v:\n%s", o, explained)

@@ -33,7 +33,7 @@ type randomRun struct {
 	t        *testing.T
 	r        *rand.Rand
 	n        int
-	unclosed bool      // written and not closed since, as far as notifications tell
+	unclosed bool      // written and not closed since, as far as notifications say
 	written  time.Time // when the file last became another
 	first    time.Time // when the machine was first notified of this change
 }

@@ -138,9 +138,9 @@ type interruptedRun struct {
 
 	n        int
 	told     file // at the latest notification
-	unclosed bool // written and not closed since, as far as notifications tell
-	closed   bool // and not written since, as far as notifications tell
-	written  bool // since the host last heard of it, as far as notifications tell
+	unclosed bool // written and not closed since, as far as notifications say
+	closed   bool // and not written since, as far as notifications say
+	written  bool // since the host last heard of it, as far as notifications say
 	ended    bool // nothing more happens
 	verdict  bool // a validator elsewhere rejected something
 	last     machineState
