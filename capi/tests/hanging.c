@@ -331,25 +331,7 @@ static int hang_here(const char *at)
     return check_bad == 0 ? 0 : 1;
 }
 
-static void other_plugins_do_not_wait(void)
-{
-    char self[512] = "", command[2048];
-    int status;
-    CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
-    snprintf(command, sizeof command, "unshare %s-m true 2>/dev/null || exit 77; self='%s'; exec unshare %s-m \"$self\" --here '%s'",
-             geteuid() == 0 ? "" : "-r ", self, geteuid() == 0 ? "" : "-r ", scratch());
-    fflush(stdout);
-    status = system(command);
-    switch (WIFEXITED(status) ? WEXITSTATUS(status) : -1) {
-    case 0:
-        break;
-    case 77:
-        printf("   no mount namespace can be had here: what a hang does is not tested\n");
-        break;
-    default:
-        CHECK(!"in the mount namespace");
-    }
-}
+static void other_plugins_do_not_wait(void) { run_in_a_mount_namespace("what a hang does is"); }
 
 int main(int argc, char **argv)
 {

@@ -84,26 +84,7 @@ static int mount_here(const char *dir)
     return check_bad == 0 ? 0 : 1;
 }
 
-static void a_file_that_is_a_mount_point(void)
-{
-    char self[512] = "", command[2048];
-    const char *user = geteuid() == 0 ? "" : "-r ";
-    int status;
-    CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
-    snprintf(command, sizeof command, "unshare %s-m true 2>/dev/null || exit 77; self='%s'; exec unshare %s-m \"$self\" --here '%s'",
-             user, self, user, scratch());
-    fflush(stdout);
-    status = system(command);
-    switch (WIFEXITED(status) ? WEXITSTATUS(status) : -1) {
-    case 0:
-        break;
-    case 77:
-        printf("   no mount namespace can be had here: mounts of files are not tested\n");
-        break;
-    default:
-        CHECK(!"in the mount namespace");
-    }
-}
+static void a_file_that_is_a_mount_point(void) { run_in_a_mount_namespace("mounts of files are"); }
 
 int main(int argc, char **argv)
 {

@@ -34,6 +34,9 @@ int is_set(void *arg);
 
 /* A fresh directory, removed at exit. The result is valid for ever. */
 const char *scratch(void);
+/* Runs this program once more, in a mount namespace of its own, with the arguments --here and the scratch directory.
+ * Where no namespace can be had it says what is not tested. */
+void run_in_a_mount_namespace(const char *untested);
 /* dir/name, valid for ever. */
 const char *in(const char *dir, const char *name);
 
