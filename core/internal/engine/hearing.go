@@ -13,7 +13,8 @@ import (
 // writes and closes a file there. Without it the quiet period alone would say whether a
 // file is complete that the system reports no writers of.
 
-// hearing is what is listened to. It is behind Engine.mu.
+// hearing is what a source listens to. It ends with that source, and begins anew with the
+// checks of the next one. It is behind Engine.mu.
 type hearing struct {
 	dirs  map[string]bool    // on file systems that send no notifications
 	files map[*plugin]string // in directories that this process may not read
@@ -42,11 +43,8 @@ func (m *Engine) walkTo(dir string, at func(string)) watch.Walk {
 	}
 	m.mu.Lock()
 	h := m.hearer()
-	if h != nil && m.intake.hearing.dirs == nil {
-		m.intake.hearing.dirs = map[string]bool{}
-	}
 	if h != nil {
-		m.intake.hearing.dirs[w.Dir] = true
+		m.intake.src.hearing.addDir(w.Dir)
 	}
 	m.mu.Unlock()
 	if h != nil {
@@ -56,11 +54,18 @@ func (m *Engine) walkTo(dir string, at func(string)) watch.Walk {
 	return w
 }
 
+func (h *hearing) addDir(dir string) {
+	if h.dirs == nil {
+		h.dirs = map[string]bool{}
+	}
+	h.dirs[dir] = true
+}
+
 // deafen ends what walkTo began where nobody needs the directory any more.
 func (m *Engine) deafen() {
-	for dir := range m.intake.hearing.dirs {
+	for dir := range m.intake.src.hearing.dirs {
 		if !m.intake.set.IsSilent(dir) {
-			delete(m.intake.hearing.dirs, dir)
+			delete(m.intake.src.hearing.dirs, dir)
 			m.hearer().Deafen(dir)
 		}
 	}
@@ -80,7 +85,10 @@ func (m *Engine) hearFile(p *plugin, path string) {
 	}
 	h.Hear(path)
 	m.step(func() {
-		e := &m.intake.hearing
+		if m.hearer() != h {
+			return // another source has taken its place
+		}
+		e := &m.intake.src.hearing
 		if was, known := e.files[p]; known && was != path {
 			h.Deafen(was)
 		}
@@ -97,14 +105,14 @@ func (m *Engine) hearFile(p *plugin, path string) {
 
 // hearsFile reports whether a plugin's file is listened to, and not its directory.
 func (m *Engine) hearsFile(p *plugin) bool {
-	_, hears := m.intake.hearing.files[p]
+	_, hears := m.intake.src.hearing.files[p]
 	return hears
 }
 
 // deafenFile ends what hearFile began.
 func (m *Engine) deafenFile(p *plugin) {
-	if path, known := m.intake.hearing.files[p]; known {
-		delete(m.intake.hearing.files, p)
+	if path, known := m.intake.src.hearing.files[p]; known {
+		delete(m.intake.src.hearing.files, p)
 		m.hearer().Deafen(path)
 	}
 }

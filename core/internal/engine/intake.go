@@ -37,7 +37,6 @@ type intake struct {
 	timer    *time.Timer // for what is due next; idle, it does not run
 	poll     periodic    // runs only while something is polled
 	safety   periodic    // runs only while something may change without notifications
-	hearing  hearing
 	holders  holders    // what is held open for long
 	overflow comparison // because notifications were lost
 	mounts   comparison // because a file system was mounted or unmounted

@@ -20,6 +20,7 @@ type source struct {
 	ordered bool // a worker carries orders out, or is about to
 	busy    bool // it does: the source must not be closed
 	dropped bool // it is closed when the worker is done
+	hearing hearing
 }
 
 // useSource takes notifications from a source that watches nothing yet.
