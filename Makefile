@@ -101,7 +101,7 @@ examples: lib ## the C examples, in build/examples
 	$(CC) $(C_FLAGS) -fPIC -shared examples/c/plugin.c -o $(EXAMPLES)/plugin.so
 	$(CC) $(C_FLAGS) examples/production/host.c -o $(EXAMPLES)/production $(C_LIBS)
 
-test: test-build test-python test-core test-capi test-abi test-packaging test-examples test-cpp test-qt ## all tests
+test: test-build test-python lint-python test-core test-capi test-abi test-packaging test-examples test-cpp test-qt ## all tests
 
 .PHONY: test-build
 test-build: ## the two commands: what a machine lacks, and the demo in a folder with a space and an umlaut, for a private user
@@ -202,7 +202,7 @@ $(WHEEL): $(WHEEL_OF)
 	python/tools/wheel $(BUILD)
 	@touch $@
 
-test-python: $(WHEEL) lint-python ## the installed Python wheel, its types and its tests: in full on python3, in part on others
+test-python: $(WHEEL) ## the tests of the installed Python wheel: in full on python3, in part on others
 	@.ci/need cc go python-venv qt-gui tmux
 	python/tools/test $(BUILD)
 
