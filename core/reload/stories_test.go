@@ -182,6 +182,9 @@ func (s *story) add(t *testing.T, d *datadriven.TestData) error {
 				p.Mode = UnloadFirst
 			case "together":
 				p.Together = value
+			case "limit":
+				d := stories.Duration(t, d, value)
+				p.Limits = Limits{Load: d, Init: d, Save: d, Restore: d, Prepare: d, Exit: d, Unload: d}
 			case "state":
 				hooks.Save, hooks.Restore = true, true
 			case "prepare":
