@@ -137,13 +137,20 @@ PYTHON: dict[str, Script] = {
 
 # Shell commands, with the installed Python package. The command line says what it does; make may be interrupted.
 LOG = r".*(plugin\.py|make: ).*"
+BUILD = Script(
+    [Step("serving version 0"), Step(r"serving version [1-9]\d*", rewrite("src/plugin.c", "version {}\n"))],
+    "interrupt",
+    also=r".*(plugin\.so|server|make: ).*",
+)
 PYTHON_SHELL: dict[str, Script] = {
     "README.md sh 6": Script([]),
     "docs/python.md sh 1": Script([]),
     "docs/python.md sh 2": Script([Step("restarted", rewrite("plugin.py"))], "interrupt", also=LOG),
     "docs/python.md sh 3": Script([Step(r'\{.*"changed".*"plugin.py".*\}', rewrite("plugin.py"))], also=LOG),
+    "docs/python.md sh 4": BUILD,
     "python/README.md sh 1": Script([]),
     "python/README.md sh 2": Script([Step("restarted", rewrite("plugin.py"))], "interrupt", also=LOG),
+    "python/README.md sh 3": BUILD,
 }
 
 # Each document in one folder, from top to bottom: programs are saved under their names, commands are run.

@@ -17,6 +17,8 @@ from conftest import BOUND, wait_until
 
 MODULE = [sys.executable, "-W", "error", "-m", "qtforge.monitoring"]
 SCRIPT = [str(Path(sys.executable).with_name("qtforge-hotreload"))]
+# Runs a statement and then a program.
+AFTER = [MODULE[0], "-c", "import fcntl, os, sys, termios; exec(sys.argv[1]); os.execv(sys.argv[2], sys.argv[2:])"]
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT]
 
 # If a shell started the tests as a background job, SIGINT and SIGQUIT are ignored, here and in all children; nohup has

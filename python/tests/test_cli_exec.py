@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import ENDING, MODULE, Command, Commands, state_of
+from commands import AFTER, ENDING, MODULE, Command, Commands, state_of
 from conftest import BOUND, wait_until
 
 
@@ -29,10 +29,6 @@ def watch() -> Iterator[Commands]:
     commands = Commands()
     yield commands
     commands.close()
-
-
-# Runs a statement and then a program.
-AFTER = [MODULE[0], "-c", "import fcntl, os, sys, termios; exec(sys.argv[1]); os.execv(sys.argv[2], sys.argv[2:])"]
 
 
 def begin(running: Command, file: Path) -> list[int]:

@@ -37,7 +37,13 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "greeter.py").write_text(greeter)
     (tmp_path / "plugin.so").write_text("version 0")
     (tmp_path / "plugin.py").write_text("version = 0\n")
-    (tmp_path / "Makefile").write_text("restart:\n\t@echo restarted\n")
+    (tmp_path / "Makefile").write_text(
+        "restart:\n\t@echo restarted\nplugin.so: src/plugin.c\n\tcp src/plugin.c plugin.so\n"
+    )
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "plugin.c").write_text("version 0\n")
+    (tmp_path / "server").write_text('#!/bin/sh\necho "serving $(cat plugin.so)"\nexec sleep 600\n')
+    (tmp_path / "server").chmod(0o755)
     (tmp_path / "python").symlink_to(ROOT / "python")
     return tmp_path
 

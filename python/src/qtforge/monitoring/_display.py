@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from ._signals import Signals
 
 
+LOOP = (
+    "does the build write them? Such changes start no further build. Leave them out with --exclude-sources; if you "
+    "changed them, save once more"
+)
+SOME = 3  # sources that a line names
+
+
 class Display:
     """Everything goes to standard output, at once. Every method may raise OutputError."""
 
@@ -45,6 +52,26 @@ class Display:
     def executed(self, event: Event, command: str, status: int) -> None:
         raise NotImplementedError
 
+    # With --build and --restart there are lines always, as --exec writes to the terminal itself.
+
+    def started(self, command: str, event: Event | None) -> None:
+        """A command that is restarted at each change; before the first change event is None."""
+
+    def ended(self, command: str, status: int) -> None:
+        """The command ended by itself."""
+
+    def killed(self, command: str) -> None:
+        """The command did not end by the signal that was to end it."""
+
+    def building(self, command: str, sources: list[str]) -> None:
+        """A build begins, as these have changed."""
+
+    def built(self, command: str, status: int, seconds: float, *, hung: bool) -> None:
+        """A build has ended, by itself or because it took too long."""
+
+    def build_loop(self, command: str, sources: list[str]) -> None:
+        """These sources changed during builds and start no further one."""
+
 
 class Lines(Display):
     """One line per event: the time, what happened, the path."""
@@ -68,6 +95,26 @@ class Lines(Display):
 
     def executed(self, event: Event, command: str, status: int) -> None:
         self._print("exec", event.path, f"status {status}")
+
+    def started(self, command: str, event: Event | None) -> None:
+        self._print("started", command)
+
+    def ended(self, command: str, status: int) -> None:
+        self._print("ended", command, f"status {status}")
+
+    def killed(self, command: str) -> None:
+        self._print("killed", command, "it did not end by the signal")
+
+    def building(self, command: str, sources: list[str]) -> None:
+        self._print("building", command, _some(sources))
+
+    def built(self, command: str, status: int, seconds: float, *, hung: bool) -> None:
+        what = "failed" if status or hung else "built"
+        why = "it took too long, " if hung else ""
+        self._print(what, command, f"{why}status {status}, {seconds:.1f} s")
+
+    def build_loop(self, command: str, sources: list[str]) -> None:
+        self._print("waiting", command, f"{_some(sources)} changed during builds, one after another: {LOOP}")
 
 
 class JsonLines(Display):
@@ -93,6 +140,30 @@ class JsonLines(Display):
 
     def executed(self, event: Event, command: str, status: int) -> None:
         self._print("exec", path=event.path, generation=event.generation, command=command, status=status)
+
+    def started(self, command: str, event: Event | None) -> None:
+        path, generation = ("", 0) if event is None else (event.path, event.generation)
+        self._print("started", path=path, generation=generation, command=command)
+
+    def ended(self, command: str, status: int) -> None:
+        self._print("ended", command=command, status=status)
+
+    def killed(self, command: str) -> None:
+        self._print("killed", command=command)
+
+    def building(self, command: str, sources: list[str]) -> None:
+        self._print("building", command=command, sources=sources)
+
+    def built(self, command: str, status: int, seconds: float, *, hung: bool) -> None:
+        self._print("built", command=command, status=status, seconds=round(seconds, 3), hung=hung)
+
+    def build_loop(self, command: str, sources: list[str]) -> None:
+        self._print("build_loop", command=command, sources=sources, message=LOOP)
+
+
+def _some(paths: list[str]) -> str:
+    named = ", ".join(printable(path) for path in paths[:SOME])
+    return named if len(paths) <= SOME else f"{named} and {len(paths) - SOME} more"
 
 
 def choose(signals: Signals, *, json: bool, plain: bool) -> Display:

@@ -7,12 +7,15 @@ import contextlib
 import ctypes
 import errno
 import os
+import shutil
 import sys
+from typing import IO
 
 from . import _library
 
 PROGRAM = "qtforge-hotreload"
 LONGEST = 1000  # characters of a message
+LONGEST_OUTPUT = 2**20  # bytes of a build's output that are shown
 LONGEST_ESCAPE = 4  # bytes that a byte of a text becomes at most: \\xff
 
 
@@ -62,6 +65,18 @@ def write_error(text: str) -> None:
     with contextlib.suppress(OSError):
         if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]
             sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def copy_error(file: IO[bytes]) -> None:
+    """Copies the end of a file to standard error, as it is; does nothing if that is closed, full or left."""
+    left_out = max(0, file.seek(0, os.SEEK_END) - LONGEST_OUTPUT)
+    file.seek(left_out)
+    if left_out:
+        write_error(f"{PROGRAM}: the first {left_out} bytes of the output are left out\n")
+    with contextlib.suppress(OSError):
+        if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]
+            shutil.copyfileobj(file, sys.stderr.buffer)
             sys.stderr.flush()
 
 

@@ -9,7 +9,7 @@ import os
 import resource
 import select
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from types import FrameType
 from typing import NoReturn
 
@@ -52,15 +52,14 @@ class Signals:
         if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
             signal.signal(signal.SIGTSTP, self._stop)
 
-    def wait(self, fd: int | None = None, timeout: float | None = None) -> None:
-        """Until fd is readable, a process ends, any other signal arrives, or timeout seconds have passed.
+    def wait(self, fds: Iterable[int] = (), timeout: float | None = None) -> None:
+        """Until one of fds is readable, a process ends, any other signal arrives, or timeout seconds have passed.
 
         A signal that arrives just before the system call would be slept through; one that is written to a pipe is not.
         """
         poller = select.poll()
-        for readable in (self._wakeup, fd):
-            if readable is not None:
-                poller.register(readable, select.POLLIN)
+        for readable in (self._wakeup, *fds):
+            poller.register(readable, select.POLLIN)
         poller.poll(None if timeout is None else math.ceil(min(timeout, 86400.0) * 1000))
         with contextlib.suppress(BlockingIOError):
             os.read(self._wakeup, 4096)

@@ -36,7 +36,7 @@ def explain(manager: PluginHotReloadManager, path: str, signals: Signals, timeou
         write("Save the file now. Ctrl-C ends this.\n")
         deadline = Deadline(timeout)
         while not deadline.passed():
-            signals.wait(manager.fileno(), deadline.left())
+            signals.wait([manager.fileno()], deadline.left())
             if signals.check:
                 signals.check = False
                 manager.check_now()
