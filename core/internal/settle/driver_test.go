@@ -154,7 +154,7 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 
 func (s *story) enable(t *testing.T, d *datadriven.TestData) {
 	o := settle.Options{Quiet: 100 * time.Millisecond, MaxDelay: 10 * time.Second, RemovalHold: 100 * time.Millisecond}
-	first, present := false, false
+	first, present, anotherNumber := false, false, false
 	for _, arg := range d.CmdArgs {
 		switch arg.Key {
 		case "quiet":
@@ -181,6 +181,8 @@ func (s *story) enable(t *testing.T, d *datadriven.TestData) {
 			s.noCloses = true
 		case "identity-drift":
 			s.identityDrift = true
+		case "another-number":
+			anotherNumber = true
 		case "foreign-clock":
 			s.foreignClock = true
 		case "coarse-times":
@@ -196,6 +198,9 @@ func (s *story) enable(t *testing.T, d *datadriven.TestData) {
 	s.machine.Options, s.enabled = o, true
 	if !present {
 		s.baseline, s.baselineFile = s.version(), s.file
+	}
+	if anotherNumber {
+		s.file.inode++
 	}
 	if first {
 		s.machine.Enable(present, s.now)

@@ -27,7 +27,7 @@ type Machine struct {
 	wasClosed     bool      // closed and not written since, as far as notifications say
 	firstCheck    bool      // not checked since enabling: is the baseline itself complete?
 	written       bool      // a notification said that the content was written, not only attributes
-	replaced      bool      // a notification said that another file was put there, or may have been lost
+	replaced      bool      // a notification said that another file was put there
 	mayHaveLost   bool      // notifications may have been lost
 	identityDrift bool      // see Observation
 	empty         bool      // the last check found nothing in the file

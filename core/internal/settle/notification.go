@@ -63,7 +63,7 @@ func (m *Machine) noteContent(n Notification, now time.Time) {
 	}
 	m.probing, m.lastWritten = false, now
 	m.written, m.mayHaveLost = m.written || n.Written, m.mayHaveLost || n.Lost
-	m.replaced = m.replaced || n.Replaced || n.Lost
+	m.replaced = m.replaced || n.Replaced
 	if n.Written || n.Replaced || n.Closed {
 		m.wasClosed = n.Closed
 	}

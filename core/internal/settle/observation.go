@@ -83,7 +83,7 @@ func (m *Machine) isBaseline(o Observation) bool {
 	case IdentityOnly:
 		// The content is compared, if the host asked for that. Otherwise another file
 		// counts, unless nothing says that it was put there.
-		return o.IdentityDrift && !m.replaced && !m.firstCheck && !compare
+		return o.IdentityDrift && !m.replaced && !compare
 	}
 	// It has moved back if the clock was set back.
 	moved := time.Duration(o.Version.Changed - o.Baseline.Changed)
