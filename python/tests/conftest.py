@@ -29,6 +29,17 @@ def wait_until(what: str, condition: Callable[[], object]) -> None:
         pause.wait(0.002)
 
 
+def as_soon_as_it_is_watched(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """watch() begins to watch when it is first asked, and only then waits for changes."""
+    wait_for_changes = PluginHotReloadManager.changes
+
+    def changes(manager: PluginHotReloadManager, timeout: float | None = None) -> object:
+        act()
+        return wait_for_changes(manager, timeout)
+
+    monkeypatch.setattr(PluginHotReloadManager, "changes", changes)
+
+
 class Host:
     """A host with one plugin: records what it could load at each delivery."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import pytest
 import trio
-from conftest import BOUND, Host, wait_until
+from conftest import BOUND, Host, as_soon_as_it_is_watched, wait_until
 from loops import RUNNERS, run, wait_for
 from qtforge.monitoring import Event, PluginHotReloadManager, awatch
 
@@ -251,10 +251,10 @@ def test_aclose_does_not_block_the_loop(library: str, tmp_path: Path) -> None:
     run(library, main)
 
 
-def test_awatch_in_one_line(library: str, file: Path) -> None:
+def test_awatch_in_one_line(library: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_soon_as_it_is_watched(monkeypatch, lambda: file.write_text("v1"))
+
     async def main() -> str:
-        changer = threading.Timer(0.1, file.write_text, ("v1",))
-        changer.start()
         changes = awatch(file, timeout=BOUND, quiet_ms=30)
         try:
             async for change in changes:
@@ -262,7 +262,6 @@ def test_awatch_in_one_line(library: str, file: Path) -> None:
             return "not told"
         finally:
             await changes.aclose()  # type: ignore[attr-defined]
-            changer.join()
 
     assert run(library, main) == str(file)
 

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import BOUND, Host, wait_until
+from conftest import BOUND, Host, as_soon_as_it_is_watched, wait_until
 from qtforge.monitoring import Event, EventKind, PluginFileNotFoundError, PluginHotReloadManager, watch
 
 DISPATCH = pytest.mark.parametrize("dispatch", ["thread", "manual"])
@@ -217,13 +217,12 @@ def test_bad_timeouts(host: Host) -> None:
     assert list(host.manager.changes(1e300)) == []
 
 
-def test_watch_in_one_line(file: Path) -> None:
-    timer = threading.Timer(0.1, file.write_text, ("v1",))
-    timer.start()
-    changes = watch(file, bytes(file), timeout=BOUND, quiet_ms=30)
-    assert next(changes).path == str(file)
-    changes.close()  # type: ignore[attr-defined]
-    timer.join()
+def test_watch_in_one_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        as_soon_as_it_is_watched(patch, lambda: file.write_text("v1"))
+        changes = watch(file, bytes(file), timeout=BOUND, quiet_ms=30)
+        assert next(changes).path == str(file)
+        changes.close()  # type: ignore[attr-defined]
     with pytest.raises(PluginFileNotFoundError):
         next(watch(file / "missing"))
     with pytest.raises(TypeError, match="no path"):
@@ -245,14 +244,15 @@ def test_no_path_collides_with_an_id_that_is_made_up(
     given.append("line\nfeed")
     for path in given:
         Path(os.fsdecode(path)).write_text("v0")
+
+    def write_all() -> None:
+        for path in given:
+            Path(os.fsdecode(path)).write_text("v1")
+
+    as_soon_as_it_is_watched(monkeypatch, write_all)
     changes = watch(*given, timeout=BOUND, quiet_ms=30)
-    timers = [threading.Timer(0.2, Path(os.fsdecode(path)).write_text, ("v1",)) for path in given]
-    for timer in timers:
-        timer.start()
     seen = {next(changes).path for _ in given}
     assert seen == {os.fsdecode(path) for path in given}
-    for timer in timers:
-        timer.join()
 
 
 def test_a_file_that_is_given_in_several_ways_is_watched_once(
@@ -268,10 +268,8 @@ def test_a_file_that_is_given_in_several_ways_is_watched_once(
         f"{tmp_path}//{file.name}",
         Path(file.name),
     )
-    timer = threading.Timer(0.2, file.write_text, ("v1",))
-    timer.start()
+    as_soon_as_it_is_watched(monkeypatch, lambda: file.write_text("v1"))
     changes = list(watch(*ways, timeout=1, quiet_ms=30))
-    timer.join()
     assert [change.path for change in changes] == [file.name]
     for bad in (5, None):
         with pytest.raises(TypeError, match="PathLike"):
