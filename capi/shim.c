@@ -453,6 +453,22 @@ int32_t HRM_CALL hrm_explain(hrm_manager *m, const char *plugin_id, char *buf, s
     return code;
 }
 
+int32_t HRM_CALL hrm_metrics(hrm_manager *m, char *buf, size_t *size, hrm_error *err)
+{
+    hrm_error e = HRM_ERROR_INIT;
+    uint64_t n;
+    int32_t code;
+    CHECK_USABLE(err);
+    if (size == NULL)
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "size is NULL; pass where to store the size of the text");
+    n = *size;
+    IN_GO(err, code, hrmgo_metrics(HANDLE(m), buf, &n, &e));
+    *size = (size_t)n;
+    if (code == HRM_ERR_BUFFER_TOO_SMALL)
+        return hrmc_fail(err, code, "buf is too small for the metrics; allocate the size that was stored and some more, and call again");
+    return hrmc_report(err, &e, code);
+}
+
 int32_t HRM_CALL hrm_printable(const char *text, char *out, size_t size)
 {
     if (out != NULL && size > 0)

@@ -48,16 +48,26 @@ func nanoseconds(t time.Time) C.int64_t {
 //export hrmgo_explain
 func hrmgo_explain(h C.uintptr_t, id *C.hrm_cchar, buf *C.char, size *C.uint64_t) C.int32_t {
 	return answer(h, nil, func(m *core.Manager) (string, error) { return m.Explain(view(id)) }, func(text string) C.int32_t {
-		room := uint64(*size)
-		*size = C.uint64_t(len(text) + 1)
-		switch {
-		case buf == nil:
-			return C.HRM_OK
-		case room < uint64(len(text)+1):
-			return C.HRM_ERR_BUFFER_TOO_SMALL
-		}
-		to := unsafe.Slice((*byte)(unsafe.Pointer(buf)), len(text)+1)
-		to[copy(to, text)] = 0
-		return C.HRM_OK
+		return putAll(text, buf, size)
 	})
+}
+
+//export hrmgo_metrics
+func hrmgo_metrics(h C.uintptr_t, buf *C.char, size *C.uint64_t, err *C.hrm_error) C.int32_t {
+	return answer(h, err, (*core.Manager).Metrics, func(text string) C.int32_t { return putAll(text, buf, size) })
+}
+
+// putAll writes a text with a NUL as a whole, or, if buf is nil or too small, only its size.
+func putAll(text string, buf *C.char, size *C.uint64_t) C.int32_t {
+	room := uint64(*size)
+	*size = C.uint64_t(len(text) + 1)
+	switch {
+	case buf == nil:
+		return C.HRM_OK
+	case room < uint64(len(text)+1):
+		return C.HRM_ERR_BUFFER_TOO_SMALL
+	}
+	to := unsafe.Slice((*byte)(unsafe.Pointer(buf)), len(text)+1)
+	to[copy(to, text)] = 0
+	return C.HRM_OK
 }

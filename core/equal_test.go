@@ -10,6 +10,7 @@ import (
 	"maps"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,32 @@ func TestEveryConstantHasTheEnginesValue(t *testing.T) {
 		if !maps.Equal(api[kind], internal[kind]) {
 			t.Errorf("%s: core has %v, the engine %v", kind, api[kind], internal[kind])
 		}
+	}
+}
+
+func TestEveryHealthCodeIsCountedInMetrics(t *testing.T) {
+	m, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	text, err := m.Metrics()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for code, name := range healthNames {
+		if code != 0 {
+			snake := regexp.MustCompile("([a-z])([A-Z])").ReplaceAllString(name, "${1}_$2")
+			want[strings.ToLower(snake)] = true
+		}
+	}
+	got := map[string]bool{}
+	for _, found := range regexp.MustCompile(`code="(\w+)"`).FindAllStringSubmatch(text, -1) {
+		got[found[1]] = true
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("the codes are %v, want %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
 }
 

@@ -341,6 +341,19 @@ func (m *Manager) Explain(id string) (string, error) {
 	return text, public(err)
 }
 
+// Metrics returns the figures of the manager and of its plugins in the OpenMetrics text
+// format, which Prometheus reads ([MetricsContentType]). It waits for no file system, and
+// works after a contained fault, too. Plugins have metrics of their own as long as no more
+// than 1024 are enabled; of more, the 1024 to which something happened last.
+//
+// Errors: ErrClosed.
+//
+// See also [Manager.Stats]; docs/metrics.md says what each metric means.
+func (m *Manager) Metrics() (string, error) {
+	text, err := m.engine.Metrics()
+	return text, public(err)
+}
+
 // SetLogCallback sets the function fn that receives the lines of the manager's log up to a
 // level; nil removes it. The manager itself prints nothing. fn runs on a goroutine of the
 // manager, one call at a time, whether or not the host dispatches. It may call every method.

@@ -48,3 +48,11 @@ type Stats struct {
 	SafetyChecks uint64 // times that it has compared them
 	Missed       uint64 // changes that a comparison found although a notification ought to have come
 }
+
+// MetricsContentType is what an endpoint sends [Manager.Metrics] as.
+//
+// Since 1.0.0. See also [Manager.Metrics].
+const (
+	// MetricsContentType is the value of the HTTP header Content-Type.
+	MetricsContentType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+)

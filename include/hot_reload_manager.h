@@ -1346,6 +1346,34 @@ HRM_API int32_t HRM_CALL hrm_plugin_status(hrm_manager *m, const char *plugin_id
  */
 HRM_API int32_t HRM_CALL hrm_explain(hrm_manager *m, const char *plugin_id, char *buf, size_t *size);
 
+/** The media type of what hrm_metrics() writes, for the HTTP header Content-Type. */
+#define HRM_METRICS_CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+/**
+ * Writes the figures of a manager and of its plugins as OpenMetrics text, which Prometheus reads. Works also after a
+ * contained fault.
+ *
+ * docs/metrics.md says what each metric means. Names and meanings stay within a major version; metrics may be appended.
+ * Plugins have metrics of their own as long as at most 1024 are enabled. Of more, the 1024 have them to which something
+ * happened last. One plugin takes about 1 to 3 KiB of text.
+ *
+ * The text is UTF-8, ends with "# EOF" and a line feed, and has a NUL behind that. Between two calls it may become longer:
+ * give more room than was asked for, and repeat the call while it returns #HRM_ERR_BUFFER_TOO_SMALL.
+ * \param m             the manager
+ * \param[out] buf      receives the text; NULL = store the size only
+ * \param[in,out] size  the room in buf in bytes; receives the bytes that are needed, the NUL included
+ * \param[out] err      receives the detail of a failure; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_BUFFER_TOO_SMALL  buf is too small; nothing was written
+ * \retval HRM_ERR_INVALID_ARGUMENT  size is NULL
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \threadsafety Any thread, also inside a callback. It waits for no file system and no callback.
+ * \since 1.0.0
+ * \sa hrm_stats(), #HRM_METRICS_CONTENT_TYPE
+ */
+HRM_API int32_t HRM_CALL hrm_metrics(hrm_manager *m, char *buf, size_t *size, hrm_error *err);
+
 /** hrm_set_log_callback(): the manager is unusable. */
 #define HRM_LOG_ERROR 1
 /** hrm_set_log_callback(): something degraded, or a version was rejected or failed; and what #HRM_LOG_ERROR has. */

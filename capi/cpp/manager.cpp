@@ -216,6 +216,19 @@ void says_what_a_plugin_is_doing_and_why()
     CHECK(!m.set_log_callback(static_cast<LogLevel>(7), [](const LogRecord&) {}));
 }
 
+void has_metrics()
+{
+    Manager m(quick(), Delivery::manual);
+    const Plugin p(m);
+    const std::string text = m.metrics().value();
+    check_has(text, "\nhotreload_plugins 1\n");
+    check_has(text, "\nhotreload_plugin_generation{plugin=\"p\"} 0\n");
+    CHECK(text.size() > 6 && text.substr(text.size() - 6) == "# EOF\n");
+    const Manager moved = std::move(m);
+    CHECK(m.metrics().error() == ErrorCode::InvalidState);
+    CHECK(moved.metrics().has_value());
+}
+
 void waits_for_a_missing_file()
 {
     Manager m(quick(), Delivery::manual);
@@ -448,6 +461,7 @@ int main()
     RUN(lists_disables_and_pauses);
     RUN(pauses_one_plugin_and_checks_now);
     RUN(says_what_a_plugin_is_doing_and_why);
+    RUN(has_metrics);
     RUN(waits_for_a_missing_file);
     RUN(callbacks_live_exactly_as_long_as_needed);
     RUN(moves);

@@ -90,6 +90,7 @@ void versions_are_exchanged()
     CHECK(rejected(p.fail(77), ErrorCode::InvalidParameters, "generation 77"));
     CHECK(rejected(p.take_without_state(), ErrorCode::InvalidParameters, "no version waits"));
     CHECK(host.find("p").native_handle() == p.native_handle() && host.find("q").native_handle() == nullptr);
+    check_has(host.metrics().value(), "\nhotreload_plugin_last_reload_successful{plugin=\"p\"} 0\n");
     CHECK(!host.open("p", dir + std::string("/p.so")) && !host.open("q", "/nowhere"));
     CHECK(host.open("q", std::string("a\0b", 3)).error().code() == ErrorCode::InvalidPath);
     PluginVersion pinned = p.try_acquire();
@@ -161,6 +162,7 @@ void manual_hosts_dispatch()
             break;
     CHECK_INT(call(p, 0), 2);
     PluginHost other = std::move(host);
+    CHECK(!host.metrics() && other.metrics());
     CHECK(!host.dispatch() && other.find("p").native_handle() == p.native_handle());
 }
 

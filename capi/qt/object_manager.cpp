@@ -296,6 +296,13 @@ expected<std::string> ObjectManager::explain(const std::string& plugin_id) const
     return m_manager->explain(plugin_id);
 }
 
+expected<std::string> ObjectManager::metrics() const
+{
+    if (!m_manager)
+        return make_unexpected(m_manager.error());
+    return m_manager->metrics();
+}
+
 /** Runs on a thread of the library. */
 static void log_line(const LogRecord& record)
 {

@@ -61,6 +61,7 @@ public:
     expected<void> check_now(const std::optional<std::string>& plugin_id);
     expected<PluginStatus> plugin_status(const std::string& plugin_id) const;
     expected<std::string> explain(const std::string& plugin_id) const;
+    expected<std::string> metrics() const;
     expected<void> set_log_level(std::optional<LogLevel> level);
     void disable_hot_reload(const std::string& plugin_id);
     bool is_hot_reload_enabled(const std::string& plugin_id) const

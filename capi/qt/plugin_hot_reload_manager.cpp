@@ -96,6 +96,8 @@ expected<hotreload::PluginStatus, PluginError> PluginHotReloadManager::plugin_st
 
 expected<std::string, PluginError> PluginHotReloadManager::explain(const std::string& plugin_id) const { return d->manager.explain(plugin_id); }
 
+expected<std::string, PluginError> PluginHotReloadManager::metrics() const { return d->manager.metrics(); }
+
 expected<void, PluginError> PluginHotReloadManager::set_log_level(std::optional<hotreload::LogLevel> level) { return d->manager.set_log_level(level); }
 
 }  // namespace hotreload_1

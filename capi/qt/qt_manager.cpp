@@ -86,6 +86,8 @@ expected<PluginStatus> QtManager::plugin_status(const std::string& plugin_id) co
 
 expected<std::string> QtManager::explain(const std::string& plugin_id) const { return d->manager.explain(plugin_id); }
 
+expected<std::string> QtManager::metrics() const { return d->manager.metrics(); }
+
 expected<void> QtManager::set_log_level(std::optional<LogLevel> level) { return d->manager.set_log_level(level); }
 
 }  // namespace hotreload

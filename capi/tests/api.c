@@ -48,6 +48,8 @@ static void check_bad_handle(hrm_manager *m)
     CHECK_INT(hrm_check_now(m, NULL), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_plugin_status(m, "a", &ps), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_explain(m, "a", NULL, &size), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_metrics(m, NULL, &size, &err), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(err.code, HRM_ERR_INVALID_HANDLE);
     gone = 0;
     CHECK_INT(hrm_set_log_callback(m, HRM_LOG_INFO, no_log, &gone, on_destroy), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(LOAD(gone), 1);
@@ -414,6 +416,40 @@ static void status_and_explain(void)
     hrm_manager_destroy(m);
 }
 
+static void metrics(void)
+{
+    hrm_manager *m = manager(HRM_DISPATCH_MANUAL, 0);
+    const char *f = in(scratch(), "f");
+    hrm_error err = HRM_ERROR_INIT;
+    char *text, small[4];
+    size_t size = 0, needed;
+    CHECK_INT(hrm_metrics(m, NULL, &size, &err), HRM_OK); /* without any plugin */
+    write_version(f, 1);
+    CHECK_INT(hrm_enable_hot_reload(m, "say \"hi\"", f, NULL), HRM_OK);
+    needed = size;
+    CHECK_INT(hrm_metrics(m, NULL, &size, &err), HRM_OK);
+    CHECK(size > needed);
+    CHECK_INT(err.code, 0);
+    needed = size;
+    text = calloc(1, needed + 1000);
+    memset(small, 'z', sizeof small);
+    size = sizeof small;
+    CHECK_INT(hrm_metrics(m, small, &size, &err), HRM_ERR_BUFFER_TOO_SMALL);
+    CHECK(size + 100 > needed);
+    CHECK_INT(small[0], 'z');
+    CHECK_HAS(err.message, "call again");
+    size = needed + 1000;
+    CHECK_INT(hrm_metrics(m, text, &size, NULL), HRM_OK);
+    CHECK_INT(strlen(text), size - 1);
+    CHECK_HAS(text, "# TYPE hotreload_deliveries counter\n");
+    CHECK_HAS(text, "\nhotreload_plugin_generation{plugin=\"say \\\"hi\\\"\"} 0\n");
+    CHECK(strcmp(text + size - 7, "# EOF\n") == 0);
+    CHECK_INT(hrm_metrics(m, text, NULL, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_HAS(err.message, "size is NULL");
+    free(text);
+    hrm_manager_destroy(m);
+}
+
 struct log {
     int lines, delivered, level;
     char id[8], text[100];
@@ -570,6 +606,7 @@ int main(void)
     RUN(registry);
     RUN(pause_and_check);
     RUN(status_and_explain);
+    RUN(metrics);
     RUN(log_callback);
     RUN(destroy_notify);
     RUN(wrong_mode);

@@ -313,6 +313,8 @@ static void explain(chance *c, hrm_manager *m)
     if (exact == NULL || status == NULL)
         abort();
     check(hrm_explain(m, some_id(c), below(c, 4) ? exact : NULL, below(c, 20) ? &size : NULL));
+    size = room;
+    check(hrm_metrics(m, below(c, 4) ? exact : NULL, below(c, 20) ? &size : NULL, NULL));
     memcpy(status, &filled, sizeof filled);
     check(hrm_plugin_status(m, some_id(c), below(c, 30) ? status : NULL));
     free(status);

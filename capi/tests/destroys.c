@@ -38,7 +38,7 @@ static const char *const call_names[] = {
     "hrm_report_reload", "hrm_dispatch", "hrm_event_fd", "hrm_set_wakeup_callback", "hrm_stats", "hrm_manager_create",
     "hrm_is_hot_reload_enabled_ex", "hrm_is_global_hot_reload_enabled_ex",
     "hrm_set_plugin_paused", "hrm_is_plugin_paused", "hrm_check_now", "hrm_plugin_status", "hrm_explain",
-    "hrm_set_log_callback"};
+    "hrm_set_log_callback", "hrm_metrics"};
 #define CALLS (int)(sizeof call_names / sizeof *call_names)
 
 static void do_call(void)
@@ -81,6 +81,7 @@ static void do_call(void)
     case 23: hrm_plugin_status(m, "p", &ps); break;
     case 24: hrm_explain(m, "p", ids, &size); break;
     case 25: hrm_set_log_callback(m, HRM_LOG_DEBUG, no_log, NULL, NULL); break;
+    case 26: hrm_metrics(m, ids, &size, &err); break;
     }
 }
 

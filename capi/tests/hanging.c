@@ -294,6 +294,10 @@ static int hang_here(const char *at)
     CHECK_INT(status.state, HRM_STATE_HANGING);
     CHECK_INT(hrm_explain(m, "hung", text, &size), HRM_OK);
     CHECK_HAS(text, "its file system does not answer");
+    size = sizeof text;
+    CHECK_INT(hrm_metrics(m, text, &size, NULL), HRM_OK);
+    CHECK_HAS(text, "\nhotreload_hanging_file_systems 1\n");
+    CHECK_HAS(text, "\nhotreload_plugin_state{plugin=\"hung\"} 12\n");
     CHECK_INT(hrm_check_now(m, "hung"), HRM_OK);
     CHECK_INT(hrm_check_now(m, NULL), HRM_OK);
     CHECK(change_good(2));

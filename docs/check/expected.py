@@ -99,6 +99,7 @@ PYTHON: dict[str, Script] = {
     "docs/python.md python 10": Script(
         [Step("greeter is on the list"), Step("rejected: plugin 'stranger': .*allow-list.*")]
     ),
+    "docs/metrics.md python 1": Script([Step(r"1(\.0)? plugin")]),
     "docs/python-programs.md python 1": Script(
         [Step("p needs a reload, says gevent", rewrite("plugin.py"))],
         "interrupt",
@@ -170,6 +171,7 @@ NATIVE: dict[str, Script] = {
         ],
         "interrupt",
     ),
+    "docs/metrics.md c 1": Script([Step(r"(?s)# TYPE hotreload_failed gauge.*\nhotreload_plugins 0\n.*# EOF")]),
     "docs/security-model.md c 1": Script([Step("rejected: there is no signature .*plugin.so.minisig.*")], "enter"),
     "docs/packaging.md sh 1": Script([]),
     "docs/packaging.md sh 2": Script([CMAKE]),

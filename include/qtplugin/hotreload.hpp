@@ -445,6 +445,12 @@ public:
         return text;
     }
     /**
+     * The figures of the manager and of its plugins as OpenMetrics text, which Prometheus reads. An endpoint sends it with
+     * the content type #HRM_METRICS_CONTENT_TYPE.
+     * @returns the text, or an error: InvalidState
+     */
+    expected<std::string> metrics() const { return detail::metrics_of(m_handle); }
+    /**
      * Sets the function that receives the manager's log. It runs on a thread of the library, one call at a time, whether or
      * not the host dispatches.
      * @param level     the lines of this level and of those above it

@@ -165,6 +165,17 @@ private Q_SLOTS:
         QVERIFY(!h.manager.plugin_status("nobody") && !h.manager.explain("nobody"));
     }
 
+    void hasMetrics()
+    {
+        Host h;
+        const std::string text = h.manager.metrics().value();
+        QVERIFY(text.find("\nhotreload_plugin_generation{plugin=\"p\"} 0\n") != std::string::npos);
+        QVERIFY(text.size() > 6 && text.substr(text.size() - 6) == "# EOF\n");
+        hotreload::Options bad;
+        bad.quiet = std::chrono::hours(2);
+        QVERIFY(!PluginHotReloadManager(bad).metrics());
+    }
+
     void logIsThatOfTheCategory()
     {
         static QMutex mutex;

@@ -142,6 +142,8 @@ func (m *Engine) rejectImage(p *plugin, why error) {
 		r.incomplete = true
 		m.stats.IncompleteImages++
 	}
+	m.counters.imagesRejected++
+	m.tallyOf(p).rejected++
 	m.healthLocked(HealthImageIncomplete, p.id, p.registeredPath(), fmt.Sprintf("not delivered, waiting for the next version: %v", why))
 }
 
@@ -184,6 +186,7 @@ func (m *Engine) forgetUnreadable(p *plugin) bool {
 }
 
 func (m *Engine) healthLocked(code HealthCode, id, path, message string) {
+	m.counters.health[code]++
 	m.enqueueEvent(Event{Kind: Health, ID: id, Path: path, Health: code, Message: message})
 }
 

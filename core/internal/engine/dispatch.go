@@ -399,6 +399,7 @@ func (m *Engine) changeEvent(c *pendingChange) Event {
 		}
 		m.stats.LastDelivery = time.Now()
 		m.note(p, LogInfo, DecisionDelivered, fmt.Sprintf("generation %d", p.generation))
+		m.countDelivery(c, m.stats.LastDelivery)
 	}
 	ev.Generation = uint64(p.generation)
 	if c.snap != nil {

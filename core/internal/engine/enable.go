@@ -262,6 +262,7 @@ func (m *Engine) drop(p *plugin) {
 	}
 	m.forgetIncomplete(p)
 	m.forgetUnreadable(p)
+	m.forgetFailing(p)
 	m.forgetHistory(p)
 	m.forgetHeld(p)
 	path := p.registeredPath()

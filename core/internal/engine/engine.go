@@ -40,6 +40,7 @@ type Engine struct {
 	validator  *deliver.Slot[Validator]
 	validation validation
 	stats      Stats
+	counters   counters
 	histories  histories
 	logging    logging
 }

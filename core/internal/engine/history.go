@@ -54,6 +54,7 @@ type history struct {
 	outcome                               Outcome
 	decisions                             [maxDecisions]decision
 	count                                 uint32 // of all decisions
+	tally                                 tally
 }
 
 type decision struct {

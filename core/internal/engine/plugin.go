@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"hash/maphash"
 	"slices"
 	"strings"
@@ -222,11 +223,9 @@ func hashOfText(f *watch.Folder) uint64 { return table.Hash(f.Text()) }
 func (ps *plugins) inOrder() []*plugin {
 	all := make([]*plugin, 0, ps.byID.Len())
 	ps.byID.All(func(p *plugin) { all = append(all, p) })
-	slices.SortFunc(all, func(p, q *plugin) int {
-		if p.order < q.order {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, byOrder)
 	return all
 }
+
+// byOrder compares plugins by the order of enabling.
+func byOrder(p, q *plugin) int { return cmp.Compare(p.order, q.order) }

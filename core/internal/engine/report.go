@@ -50,10 +50,14 @@ func (m *Engine) noteOutcome(id string, generation uint64, outcome Outcome, mess
 		if !o.good {
 			o.good = true
 			m.stats.ReloadsOK++
+			m.tallyOf(p).loaded++
 		}
+		m.countReport(p, generation, true, time.Now())
 		m.prune(s)
 	case ReloadFailed:
 		m.stats.ReloadsFailed++
+		m.tallyOf(p).failed++
+		m.countReport(p, generation, false, time.Now())
 		s.forget(o)
 		m.discardLocked(o.snap)
 		m.reloadFailed(p, o, message)
@@ -111,6 +115,7 @@ func (m *Engine) reloadFailed(p *plugin, o *deliveredVersion, message string) {
 			}
 			if s.lastGood() != nil {
 				m.stats.Rollbacks++
+				m.tallyOf(p).rolled++
 			}
 			m.enqueueEvent(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Message: what}) // see nameLastGood
 		})

@@ -54,6 +54,7 @@ type safeState struct {
 	dueAgain   time.Time   // when timer has it checked
 	timer      *time.Timer // when to check again
 	discarded  bool
+	failing    bool // the host's latest report is of a failure
 
 	accepted *accepted // versions that may only rise; nil = any
 }

@@ -158,6 +158,7 @@ func (m *Engine) reject(c *candidate, r *verify.Rejection) {
 	if mark := ev.SnapshotHash + " " + why; mark != s.rejected {
 		s.rejected = mark
 		m.stats.Rejected++
+		m.tallyOf(p).rejected++
 		m.enqueueEvent(ev)
 	}
 }

@@ -18,6 +18,7 @@
 
 #include <qtplugin/hotreload/c_strings.hpp>
 #include <qtplugin/hotreload/error.hpp>
+#include <qtplugin/hotreload/expected.hpp>
 #include <qtplugin/hotreload/types.hpp>
 
 namespace hotreload {
@@ -102,6 +103,22 @@ inline hrm_error no_error()
 {
     hrm_error error = HRM_ERROR_INIT;
     return error;
+}
+
+inline expected<std::string> metrics_of(hrm_manager* manager)
+{
+    std::string text;
+    hrm_error error = no_error();
+    std::int32_t code = HRM_ERR_BUFFER_TOO_SMALL;
+    for (std::size_t size = 16384; code == HRM_ERR_BUFFER_TOO_SMALL; size += size / 8) {  // it may become longer in between
+        text.resize(size);
+        code = hrm_metrics(manager, &text[0], &size, &error);
+        if (code >= 0)
+            text.resize(size - 1);
+    }
+    if (code < 0)
+        return unexpected(error_of(code, error));
+    return text;
 }
 
 /** Why the library that was loaded is not the one that this header is for. */

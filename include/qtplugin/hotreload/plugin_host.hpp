@@ -473,6 +473,11 @@ public:
             return unexpected(detail::error_of(n, error));
         return static_cast<std::size_t>(n);
     }
+    /**
+     * The figures of the host's manager and of its plugins as OpenMetrics text: see Manager::metrics().
+     * @returns the text, or an error: InvalidState
+     */
+    expected<std::string> metrics() const { return detail::metrics_of(hrm_host_manager(m_handle)); }
     /** The handle, for functions of the C header. @returns the handle; null in a host that was moved from */
     hrm_host* native_handle() const noexcept { return m_handle; }
 

@@ -243,6 +243,12 @@ public:
      */
     qtplugin::expected<std::string, PluginError> explain(const std::string& plugin_id) const;
     /**
+     * The figures of the manager and of its plugins as OpenMetrics text, which Prometheus reads. An endpoint sends it with
+     * the content type #HRM_METRICS_CONTENT_TYPE (hot_reload_manager.h).
+     * @returns the text, or an error: InvalidState, and why the manager could not be made
+     */
+    qtplugin::expected<std::string, PluginError> metrics() const;
+    /**
      * Sends the manager's log to the logging category "qtplugin.hotreload", from a thread of the library. It begins by itself
      * at LogLevel::debug if the category is enabled for debug messages when this object is made, for example by
      * QT_LOGGING_RULES=qtplugin.hotreload.debug=true.

@@ -44,7 +44,17 @@ from .errors import (
     Result,
     Success,
 )
-from .events import Decision, Event, EventKind, Health, PluginState, PluginStatus, Stats, Watching
+from .events import (
+    METRICS_CONTENT_TYPE,
+    Decision,
+    Event,
+    EventKind,
+    Health,
+    PluginState,
+    PluginStatus,
+    Stats,
+    Watching,
+)
 from .plugin_host import Plugin, PluginHost, PluginLoadError, PluginOutcome
 from .safe import KEEP_NONE, SAFE_NONE, Candidate, ReloadOutcome, SafeOptions
 
@@ -52,6 +62,7 @@ __version__: str
 
 __all__ = [
     "KEEP_NONE",
+    "METRICS_CONTENT_TYPE",
     "SAFE_NONE",
     "AlreadyExistsError",
     "Candidate",

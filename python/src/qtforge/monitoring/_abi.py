@@ -250,6 +250,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "hrm_is_plugin_paused_ex": (c_int32, [Handle, c_char_p, POINTER(c_int32), POINTER(Error)]),
     "hrm_plugin_status": (c_int32, [Handle, c_char_p, POINTER(PluginStatusStruct)]),
     "hrm_explain": (c_int32, [Handle, c_char_p, c_void_p, POINTER(c_size_t)]),
+    "hrm_metrics": (c_int32, [Handle, c_void_p, POINTER(c_size_t), POINTER(Error)]),
     "hrm_set_log_callback": (c_int32, [Handle, c_int32, LogFn, c_void_p, PlainFn]),
     "hrm_check_now": (c_int32, [Handle, c_char_p]),
     "hrm_set_reload_callback": (c_int32, [Handle, ReloadFn, c_void_p, PlainFn]),

@@ -425,6 +425,17 @@ class PluginHotReloadManager(Delivering):
         self._usable()
         return self._native.stats()
 
+    def metrics(self) -> str:
+        """The figures of the manager and of its plugins as OpenMetrics text, which Prometheus reads.
+
+        Send it with the Content-Type ``METRICS_CONTENT_TYPE``. It waits for no file system. docs/metrics.md says what
+        each metric means, and shows an endpoint.
+
+        Raises ClosedError, ForkedProcessError. Since 1.0. See also stats().
+        """
+        self._usable()
+        return self._native.metrics()
+
     @property
     def dispatch(self) -> str:
         """Where callbacks run: "asyncio", "trio", "qt", "gevent", "eventlet", "thread" or "manual"."""

@@ -208,6 +208,17 @@ class NativeManager:
                 self._about(plugin_id, code)
                 return buffer.value.decode()
 
+    def metrics(self) -> str:
+        size = ctypes.c_size_t(16384)
+        error = _abi.Error()
+        while True:  # it may become longer in between
+            buffer = ctypes.create_string_buffer(size.value)
+            code = self._library.hrm_metrics(self._handle, buffer, ctypes.byref(size), ctypes.byref(error))
+            if code != _abi.ERR_BUFFER_TOO_SMALL:
+                self._check(code, error)
+                return ctypes.string_at(buffer, size.value - 1).decode()
+            size.value += size.value // 8
+
     def stats(self) -> Stats:
         out = _abi.StatsStruct(ctypes.sizeof(_abi.StatsStruct))
         self._check(self._library.hrm_stats(self._handle, ctypes.byref(out)))

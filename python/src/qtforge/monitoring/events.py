@@ -80,6 +80,10 @@ class Health(_OpenEnum):
     """A process holds a plugin's file open for writing and does not write; ``Event.message`` names it."""
 
 
+METRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+"""The media type of what ``metrics()`` returns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One event. Times are nanoseconds since 1970 UTC, as ``time.time_ns()``."""
