@@ -20,7 +20,7 @@ SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 # How many sequences in each environment and for each user.
 ENVRUNS    ?= 20
-CTESTS     := api paths changes stories settle delivery manual hanging mounts process descriptors identity manners safe safeguards statements sizes destroys pins plugin hosts hosting scenarios reloads panics
+CTESTS     := api folders paths changes stories settle delivery manual hanging mounts process descriptors identity manners safe safeguards statements sizes destroys pins plugin hosts hosting scenarios reloads panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go core/reload/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go capi/mklib/_runtime/*.go include/*.h) go.mod go.sum
 comma      := ,

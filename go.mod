@@ -3,6 +3,7 @@ module github.com/qtforge/hotreload
 go 1.26.0
 
 require (
+	github.com/bmatcuk/doublestar/v4 v4.10.4
 	github.com/fsnotify/fsnotify v1.10.1
 	golang.org/x/sys v0.49.0
 )

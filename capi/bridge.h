@@ -15,7 +15,9 @@ void hrmc_call_reload(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_
 void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, int32_t kind, uint64_t sequence,
                      int64_t timestamp_ns, int64_t first_seen_ns, const char *id, const char *path, uint64_t generation,
                      int32_t health, const char *message, const char *snapshot, uint64_t size, const char *sha256,
-                     const char *comment);
+                     const char *comment, const char *folder);
+int32_t hrmc_call_folder_id(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, const char *path, char *id,
+                            uint64_t room);
 int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, const char *id,
                             const char *path, const char *snapshot, uint64_t size, const char *sha256, const char *comment,
                             uint64_t generation, char *reason, uint64_t room);

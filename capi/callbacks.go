@@ -88,10 +88,11 @@ func callReload(fn, userData, host C.uintptr_t, mask C.uint64_t, id string) {
 func callEvent(fn, userData, host C.uintptr_t, mask C.uint64_t, ev core.Event) {
 	id, path, message := C.CString(ev.ID), C.CString(ev.Path), C.CString(ev.Message)
 	snapshot, sum, comment := C.CString(ev.Snapshot), C.CString(ev.SnapshotHash), C.CString(ev.TrustedComment)
-	defer free(id, path, message, snapshot, sum, comment)
+	folder := C.CString(ev.FolderID)
+	defer free(id, path, message, snapshot, sum, comment, folder)
 	C.hrmc_call_event(fn, userData, host, mask, C.int32_t(ev.Kind), C.uint64_t(ev.Sequence), C.int64_t(ev.Time.UnixNano()),
 		C.int64_t(ev.FirstSeen.UnixNano()), id, path, C.uint64_t(ev.Generation), C.int32_t(ev.Health), message,
-		snapshot, C.uint64_t(ev.SnapshotSize), sum, comment)
+		snapshot, C.uint64_t(ev.SnapshotSize), sum, comment, folder)
 }
 
 func callLog(fn, userData C.uintptr_t, mask C.uint64_t, r core.LogRecord) {

@@ -223,23 +223,29 @@ func hrmgo_list(h C.uintptr_t, buf *C.char, size *C.uint64_t) C.int32_t {
 			return count(s.Count)
 		})
 	}
-	return answer(h, nil, (*core.Manager).Plugins, func(ids []string) C.int32_t {
-		capacity, need := uint64(*size), uint64(0)
-		for _, id := range ids {
-			need += uint64(len(id)) + 1
-		}
-		*size = C.uint64_t(need)
-		if need > capacity {
-			return C.HRM_ERR_BUFFER_TOO_SMALL
-		}
-		to := unsafe.Slice((*byte)(unsafe.Pointer(buf)), need)
-		for _, id := range ids {
-			n := copy(to, id)
-			to[n] = 0
-			to = to[n+1:]
-		}
+	return answer(h, nil, (*core.Manager).Plugins, func(ids []string) C.int32_t { return putIDs(ids, buf, size) })
+}
+
+// putIDs writes ids, each ended by a NUL. It stores the size alone if buf is nil.
+func putIDs(ids []string, buf *C.char, size *C.uint64_t) C.int32_t {
+	capacity, need := uint64(*size), uint64(0)
+	for _, id := range ids {
+		need += uint64(len(id)) + 1
+	}
+	*size = C.uint64_t(need)
+	switch {
+	case buf == nil:
 		return count(len(ids))
-	})
+	case need > capacity:
+		return C.HRM_ERR_BUFFER_TOO_SMALL
+	}
+	to := unsafe.Slice((*byte)(unsafe.Pointer(buf)), need)
+	for _, id := range ids {
+		n := copy(to, id)
+		to[n] = 0
+		to = to[n+1:]
+	}
+	return count(len(ids))
 }
 
 //export hrmgo_stats

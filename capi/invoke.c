@@ -24,7 +24,7 @@ void hrmc_call_reload(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_
 void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, int32_t kind, uint64_t sequence,
                      int64_t timestamp_ns, int64_t first_seen_ns, const char *id, const char *path, uint64_t generation,
                      int32_t health, const char *message, const char *snapshot, uint64_t size, const char *sha256,
-                     const char *comment)
+                     const char *comment, const char *folder)
 {
     hrm_event ev = {
         .struct_size = sizeof ev,
@@ -41,6 +41,7 @@ void hrmc_call_event(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t
         .snapshot_size = size,
         .snapshot_sha256 = sha256,
         .trusted_comment = comment,
+        .folder_id = folder,
     };
     HOST_CODE_IN(host, HRMC_IN_STEP, mask, ((hrm_event_fn)fn)(&ev, (void *)user_data));
 }
@@ -63,6 +64,14 @@ int32_t hrmc_call_validator(uintptr_t fn, uintptr_t user_data, uintptr_t host, u
     reason[0] = 0;
     HOST_CODE_IN(host, HRMC_IN_STEP, mask, verdict = ((hrm_validator_fn)fn)(&c, reason, (size_t)room, (void *)user_data));
     return verdict;
+}
+
+int32_t hrmc_call_folder_id(uintptr_t fn, uintptr_t user_data, uintptr_t host, uint64_t mask, const char *path, char *id,
+                            uint64_t room)
+{
+    int32_t is_plugin;
+    HOST_CODE_IN(host, HRMC_IN_STEP, mask, is_plugin = ((hrm_folder_id_fn)fn)(path, id, (size_t)room, (void *)user_data));
+    return is_plugin;
 }
 
 void hrmc_call_log(uintptr_t fn, uintptr_t user_data, uint64_t mask, int32_t level, int64_t timestamp_ns, const char *id,

@@ -76,6 +76,14 @@ static const hrmc_field enable_fields[] = {
     FIELD(hrm_enable_options, safe),
 };
 LAST(hrm_enable_options, safe);
+static const hrmc_field folder_fields[] = {
+    FIELD(hrm_folder_options, struct_size),  FIELD(hrm_folder_options, flags),        FIELD(hrm_folder_options, include),
+    FIELD(hrm_folder_options, exclude),      FIELD(hrm_folder_options, max_depth),    FIELD(hrm_folder_options, max_files),
+    FIELD(hrm_folder_options, quiet_ms),     FIELD(hrm_folder_options, reserved),     FIELD(hrm_folder_options, safe),
+    FIELD(hrm_folder_options, pause_marker), FIELD(hrm_folder_options, id_fn),        FIELD(hrm_folder_options, id_user_data),
+    FIELD(hrm_folder_options, id_destroy),
+};
+LAST(hrm_folder_options, id_destroy);
 static const hrmc_field safe_fields[] = {
     FIELD(hrm_safe_options, struct_size),          FIELD(hrm_safe_options, flags),
     FIELD(hrm_safe_options, files),                FIELD(hrm_safe_options, symbols),
@@ -92,7 +100,7 @@ static const hrmc_field safe_fields[] = {
 LAST(hrm_safe_options, manifest);
 /* The library writes these, or knows their fields by their size. */
 LAST(hrm_error, message);
-LAST(hrm_event, trusted_comment);
+LAST(hrm_event, reserved_pointer);
 LAST(hrm_candidate, reserved_pointer);
 LAST(hrm_statistics, writers_unknown);
 LAST(hrm_log_record, message);
@@ -375,6 +383,93 @@ int32_t HRM_CALL hrm_is_plugin_paused_ex(hrm_manager *m, const char *plugin_id, 
 int32_t HRM_CALL hrm_check_now(hrm_manager *m, const char *plugin_id)
 {
     CALL(NULL, plugin_id == NULL ? hrmgo_check_all(HANDLE(m)) : hrmgo_check(HANDLE(m), plugin_id));
+}
+
+/* Reads the options of a folder. Their destroy function is the library's once they can be read. */
+static int32_t read_folder(hrm_folder_options *to, hrm_safe_options *safe, const hrm_folder_options *from, hrm_error *err)
+{
+    int32_t code = hrmc_read_struct(to, sizeof *to, from, "hrm_folder_options", folder_fields, COUNT(folder_fields), err);
+    if (code < 0) {
+        memset(to, 0, sizeof *to);
+        return code;
+    }
+    if (to->reserved != 0)
+        return hrmc_fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_folder_options.reserved is not 0; set it to 0");
+    return hrmc_read_safe(safe, &to->safe, err);
+}
+
+static int32_t enable_folder(hrm_manager *m, const char *folder_id, const char *directory, hrm_folder_options *o,
+                             int *is_taken, hrm_error *err)
+{
+    hrm_error e = HRM_ERROR_INIT;
+    const char *shortage;
+    int32_t code;
+    CHECK_USABLE(err);
+    if (folder_id == NULL)
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "folder_id is NULL");
+    if (directory == NULL)
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "directory is NULL");
+    shortage = hrmc_short_of(0);
+    if (shortage != NULL)
+        return hrmc_fail(err, HRM_ERR_NO_MEMORY, shortage);
+    IN_GO(err, code, (*is_taken = 1, hrmgo_enable_folder(HANDLE(m), folder_id, directory, o, (uintptr_t)o->id_fn,
+                                                                  (uintptr_t)o->id_user_data, (uintptr_t)o->id_destroy, &e)));
+    return hrmc_report(err, &e, code);
+}
+
+int32_t HRM_CALL hrm_enable_folder(hrm_manager *m, const char *folder_id, const char *directory,
+                                   const hrm_folder_options *opts, hrm_error *err)
+{
+    hrm_folder_options o;
+    hrm_safe_options safe;
+    int is_taken = 0;
+    int32_t code = read_folder(&o, &safe, opts, err);
+    if (code == HRM_OK)
+        code = enable_folder(m, folder_id, directory, &o, &is_taken, err);
+    if (!is_taken && o.id_destroy != NULL)
+        o.id_destroy(o.id_user_data);
+    return code;
+}
+
+int32_t HRM_CALL hrm_disable_folder(hrm_manager *m, const char *folder_id)
+{
+    CHECK_USABLE(NULL);
+    if (folder_id == NULL)
+        return HRM_ERR_INVALID_ARGUMENT;
+    CALL_AND_WAIT(hrmgo_disable_folder(HANDLE(m), folder_id));
+}
+
+int32_t HRM_CALL hrm_get_folders(hrm_manager *m, char *buf, size_t *size)
+{
+    uint64_t n;
+    int32_t code;
+    CHECK_USABLE(NULL);
+    if (size == NULL)
+        return HRM_ERR_INVALID_ARGUMENT;
+    n = *size;
+    IN_GO(NULL, code, hrmgo_folders(HANDLE(m), buf, &n));
+    *size = (size_t)n;
+    return code;
+}
+
+int32_t HRM_CALL hrm_set_folder_paused(hrm_manager *m, const char *folder_id, int32_t paused)
+{
+    CHECK_USABLE(NULL);
+    if (folder_id == NULL)
+        return HRM_ERR_INVALID_ARGUMENT;
+    CALL_AND_WAIT(hrmgo_set_folder_paused(HANDLE(m), folder_id, paused));
+}
+
+static int32_t ask_folder_paused(hrm_manager *m, const char *folder_id)
+{
+    int32_t code;
+    IN_GO(NULL, code, hrmgo_is_folder_paused(HANDLE(m), folder_id));
+    return code;
+}
+
+int32_t HRM_CALL hrm_is_folder_paused(hrm_manager *m, const char *folder_id)
+{
+    return folder_id != NULL && ask_folder_paused(m, folder_id) == 1;
 }
 
 /* Where Go cannot be entered it cannot run destroy: its promise is kept here. */

@@ -39,13 +39,18 @@ const (
 	// Rollback: ReportReload said that a version failed. Event.Generation and
 	// Event.Snapshot are the last good version, 0 and "" if there is none.
 	Rollback Kind = 7
+	// Discovered: the folder Event.FolderID has found a plugin and enabled it. Of a new file
+	// it comes when the first version is complete, directly before the FileChanged of that
+	// version, and Generation is 1. Of a file that was there when the folder was enabled, and
+	// that is not to be delivered, it comes at once, and Generation is 0.
+	Discovered Kind = 8
 )
 
 // String returns the kind's name, "Kind(12)" for one that is not known.
 func (k Kind) String() string { return nameOf(kindNames, k, "Kind") }
 
 var kindNames = map[Kind]string{FileChanged: "FileChanged", Enabled: "Enabled", Disabled: "Disabled", FileRemoved: "FileRemoved",
-	Health: "Health", Rejected: "Rejected", Rollback: "Rollback"}
+	Health: "Health", Rejected: "Rejected", Rollback: "Rollback", Discovered: "Discovered"}
 
 // HealthCode says what a [Health] event is about. The values are those of the C header.
 //
@@ -101,6 +106,19 @@ const (
 	// names the process, if this one may examine it. It comes once, and again only after the
 	// file was closed. The file is waited for, unless Options.DeliverHeld is on.
 	HealthHeldOpen HealthCode = 15
+	// HealthFolderLimit: a folder has more files or directories than
+	// [FolderOptions].MaxFiles, or directories deeper than MaxDepth. Those beyond are not
+	// watched.
+	HealthFolderLimit HealthCode = 16
+	// HealthFolderSkipped: the file Event.Path of a folder is not enabled, and perhaps others:
+	// its id is another plugin's or malformed, or safe reload is not possible. It is tried
+	// again when that plugin is disabled, and now and then.
+	HealthFolderSkipped HealthCode = 17
+	// HealthFolderUnreadable: the directory Event.Path of a folder is missing or cannot be
+	// listed. It is waited for.
+	HealthFolderUnreadable HealthCode = 18
+	// HealthFolderReadable: that directory can be listed again.
+	HealthFolderReadable HealthCode = 19
 )
 
 // String returns the code's name without "Health", "None" for 0, "HealthCode(99)" for one
@@ -110,7 +128,9 @@ func (c HealthCode) String() string { return nameOf(healthNames, c, "HealthCode"
 var healthNames = map[HealthCode]string{0: "None", HealthOverflow: "Overflow", HealthPolling: "Polling", HealthWatching: "Watching",
 	HealthImageIncomplete: "ImageIncomplete", HealthPanic: "Panic", HealthUnreadable: "Unreadable", HealthReadable: "Readable",
 	HealthSnapshotFailed: "SnapshotFailed", HealthNoReport: "NoReport", HealthHanging: "Hanging", HealthAnswering: "Answering",
-	HealthDescriptors: "Descriptors", HealthStaleMount: "StaleMount", HealthMissed: "Missed", HealthHeldOpen: "HeldOpen"}
+	HealthDescriptors: "Descriptors", HealthStaleMount: "StaleMount", HealthMissed: "Missed", HealthHeldOpen: "HeldOpen",
+	HealthFolderLimit: "FolderLimit", HealthFolderSkipped: "FolderSkipped", HealthFolderUnreadable: "FolderUnreadable",
+	HealthFolderReadable: "FolderReadable"}
 
 // Event is what an event callback receives. It is a copy that the callback may keep.
 //
@@ -124,6 +144,9 @@ type Event struct {
 	FirstSeen time.Time // of a change: when its first notification came; otherwise as Time
 	ID        string    // the plugin; "" for a Health event about the whole manager
 	Path      string    // as it was given to Enable; of some Health events a directory; or ""
+	// FolderID is the folder that has found the plugin, or that a Health event is about; ""
+	// for a plugin that the host enabled itself.
+	FolderID string
 	// Generation counts the versions of this plugin that were delivered: 1, 2, … Of a
 	// FileChanged it is that of the new version, of a FileRemoved that of the latest, of a
 	// Rollback that of the last good one. Otherwise 0.
@@ -147,7 +170,7 @@ type Event struct {
 }
 
 func eventOf(e *engine.Event) Event {
-	return Event{Kind: Kind(e.Kind), Sequence: e.Sequence, Time: e.Time, FirstSeen: e.FirstSeen, ID: e.ID, Path: e.Path,
+	return Event{Kind: Kind(e.Kind), Sequence: e.Sequence, Time: e.Time, FirstSeen: e.FirstSeen, ID: e.ID, Path: e.Path, FolderID: e.FolderID,
 		Generation: e.Generation, Health: HealthCode(e.Health), Message: e.Message,
 		Snapshot: e.Snapshot, SnapshotSize: e.SnapshotSize, SnapshotHash: e.SnapshotHash,
 		TrustedComment: e.TrustedComment}

@@ -525,6 +525,13 @@ typedef struct hrm_enable_options {
  * the last good version at the time of the delivery; 0 and "" if there is none.
  */
 #define HRM_EVENT_ROLLBACK 7
+/**
+ * hrm_event.kind: the folder hrm_event.folder_id has found a plugin and enabled it (hrm_enable_folder()). Of a new file it
+ * comes when the first version is complete, directly before the #HRM_EVENT_FILE_CHANGED of that version, and
+ * hrm_event.generation is 1. hrm_dispatch() counts the two as one. Of a file that was there when the folder was enabled, and
+ * that is not to be delivered, it comes at once, and hrm_event.generation is 0.
+ */
+#define HRM_EVENT_DISCOVERED 8
 
 /** hrm_event.health: the system dropped notifications; every file was compared again. */
 #define HRM_HEALTH_OVERFLOW 1
@@ -575,6 +582,21 @@ typedef struct hrm_enable_options {
  * at once with #HRM_DELIVER_HELD.
  */
 #define HRM_HEALTH_HELD_OPEN 15
+/**
+ * hrm_event.health: a folder has more files or directories than hrm_folder_options.max_files, or directories deeper than
+ * max_depth. Those beyond are not watched.
+ */
+#define HRM_HEALTH_FOLDER_LIMIT 16
+/**
+ * hrm_event.health: the file hrm_event.path of a folder is not enabled, and perhaps others, as hrm_event.message says: its id
+ * is another plugin's or malformed, or safe reload is not possible. It is tried again when a plugin is disabled, and every 10
+ * seconds.
+ */
+#define HRM_HEALTH_FOLDER_SKIPPED 17
+/** hrm_event.health: the directory hrm_event.path of a folder is missing or cannot be listed. It is waited for. */
+#define HRM_HEALTH_FOLDER_UNREADABLE 18
+/** hrm_event.health: the directory hrm_event.path of a folder can be listed again. */
+#define HRM_HEALTH_FOLDER_READABLE 19
 
 /**
  * An event. Strings are never NULL and are valid until the callback returns.
@@ -606,6 +628,9 @@ typedef struct hrm_event {
      * Printable; a tab is given as a space. "" if no signature was asked for.
      */
     const char *trusted_comment;
+    /** The folder that has found the plugin, or that a health event is about; "" for a plugin that the host enabled itself. */
+    const char *folder_id;
+    const void *reserved_pointer; /**< NULL. */
 } hrm_event;
 
 /**
@@ -679,9 +704,89 @@ typedef void(HRM_CALL *hrm_wakeup_fn)(void *user_data);
  * may call every function.
  * \since 1.0.0
  * \sa hrm_set_reload_callback(), hrm_set_event_callback(), hrm_set_wakeup_callback(), hrm_set_validator(),
- * hrm_set_log_callback()
+ * hrm_set_log_callback(), hrm_folder_options
  */
 typedef void(HRM_CALL *hrm_destroy_fn)(void *user_data);
+
+/** \} */
+
+/**
+ * \defgroup hrm_folder_flags Options of a folder
+ * A folder finds plugins by their names. The manual is docs/folders.md.
+ * \since 1.0.0
+ * \sa hrm_folder_options, hrm_enable_folder()
+ * \{
+ */
+
+/** hrm_folder_options.flags: accept a directory that does not exist yet. */
+#define HRM_FOLDER_ALLOW_MISSING 1u
+/**
+ * hrm_folder_options.flags: deliver the files that are there when the folder is enabled, too, as first versions. Otherwise
+ * their present versions become the baselines.
+ */
+#define HRM_FOLDER_DELIVER_PRESENT 2u
+/** hrm_folder_options.flags: enable the folder paused, as hrm_set_folder_paused() does. */
+#define HRM_FOLDER_PAUSED 4u
+/**
+ * hrm_folder_options.flags: the id of a plugin is its path in the folder without the last extension: "fx/echo" instead of
+ * "plugins/fx/echo.so". Two files may have one id then: see #HRM_HEALTH_FOLDER_SKIPPED.
+ */
+#define HRM_FOLDER_SHORT_IDS 8u
+/** hrm_folder_options.flags: names that temporary, backup, lock and hidden files have may be plugins. */
+#define HRM_FOLDER_ALL_NAMES 16u
+
+/** The default of hrm_folder_options.max_depth. */
+#define HRM_DEFAULT_MAX_DEPTH 16
+/** The default of hrm_folder_options.max_files. */
+#define HRM_DEFAULT_MAX_FILES 100000
+
+/**
+ * Gives a file of a folder its id. Equal paths must have equal ids. If a file is renamed to a path with the same id, the
+ * plugin goes on under its new path.
+ * \param path       the file's path in the folder, with "/" between names; valid until the function returns
+ * \param[out] id    receives the id: 1 to 255 bytes of UTF-8 without control characters, and a NUL
+ * \param id_size    the room in id in bytes, the NUL included: 256 or more
+ * \param user_data  as registered
+ * \returns 1 if the file is a plugin, 0 if it is none
+ * \threadsafety Called on a thread of the library, one call at a time, with no lock held. It may call every function. A
+ * folder that is enabled inside it has no plugins yet when hrm_enable_folder() returns.
+ * \since 1.0.0
+ * \sa hrm_folder_options
+ */
+typedef int32_t(HRM_CALL *hrm_folder_id_fn)(const char *path, char *id, size_t id_size, void *user_data);
+
+/**
+ * Options of hrm_enable_folder(). Set it up with #HRM_FOLDER_OPTIONS_INIT; 0 and NULL mean the default. All strings and lists
+ * are copied.
+ *
+ * A pattern is compared with the whole path of a file in the folder, which has "/" between names: "*.so" is for files in the
+ * folder itself, "**" as a name stands for any number of directories ("**" + "/" + "*.so"). "*", "?", "[a-z]", "[^a-z]",
+ * "{a,b}" and "\\" are as in a shell. On Windows and macOS case does not matter.
+ * \since 1.0.0
+ * \sa hrm_enable_folder()
+ */
+typedef struct hrm_folder_options {
+    uint32_t struct_size;       /**< sizeof(hrm_folder_options). */
+    uint32_t flags;             /**< HRM_FOLDER_* flags, combined by |; default none. */
+    const char *const *include; /**< NULL-terminated: patterns of plugins; default: every file in the folder itself. */
+    /** NULL-terminated: patterns of files that are no plugins, and of directories in which none are looked for; default none. */
+    const char *const *exclude;
+    int32_t max_depth; /**< How many directories below the folder are entered. 0 = #HRM_DEFAULT_MAX_DEPTH, otherwise 1..100. */
+    /** How many plugins, and directories, the folder may have. 0 = #HRM_DEFAULT_MAX_FILES, otherwise 1..1000000. */
+    int32_t max_files;
+    int32_t quiet_ms; /**< The quiet period of each plugin, as in hrm_enable_options. */
+    int32_t reserved; /**< 0. */
+    /**
+     * Safe reload of each plugin, as in hrm_enable_options. signature, manifest and plugin_name are for one plugin, and
+     * #HRM_ERR_INVALID_ARGUMENT here.
+     */
+    const hrm_safe_options *safe;
+    const char *pause_marker; /**< The name of a file in the folder: while it is there, the folder is paused. NULL = none. */
+    hrm_folder_id_fn id_fn;   /**< Gives a plugin its id; NULL = the folder's id, "/", and the file's path in the folder. */
+    void *id_user_data;       /**< Passed to id_fn and id_destroy. */
+    /** Called exactly once with id_user_data, after the last call of id_fn, also if hrm_enable_folder() fails; may be NULL. */
+    hrm_destroy_fn id_destroy;
+} hrm_folder_options;
 
 /** \} */
 
@@ -966,6 +1071,117 @@ HRM_API int32_t HRM_CALL hrm_is_plugin_paused_ex(hrm_manager *m, const char *plu
  * \sa hrm_plugin_status()
  */
 HRM_API int32_t HRM_CALL hrm_check_now(hrm_manager *m, const char *plugin_id);
+
+/** \} */
+
+/**
+ * \defgroup hrm_folders Folders
+ * A folder finds plugins: each file in it that its patterns name is enabled while it is there.
+ * \since 1.0.0
+ * \sa hrm_folder_options, hrm_enable_folder()
+ * \{
+ */
+
+/**
+ * Begins to find plugins in a directory. When it returns, the files that are there are enabled, and none that comes goes
+ * unnoticed.
+ *
+ * A new file is delivered when it is complete: #HRM_EVENT_DISCOVERED and #HRM_EVENT_FILE_CHANGED follow one another. A file
+ * that is removed is reported after the quiet period, by #HRM_EVENT_FILE_REMOVED, and disabled, by #HRM_EVENT_DISABLED. In
+ * between a plugin of a folder is as any other one: hrm_disable_hot_reload() ends it until its file is removed and comes
+ * back, and hrm_clear() ends folders, too.
+ *
+ * What links lead to is found, also outside of the folder. FIFOs, devices and sockets are no plugins, nor are the temporary,
+ * backup, lock and hidden files of editors and other tools (docs/folders.md lists them).
+ * \param m          the manager
+ * \param folder_id  any name of the caller's: 1 to 255 bytes of UTF-8 without control characters. Folders and plugins have
+ *                   names apart.
+ * \param directory  the directory. A relative path is resolved now. It may be a link, be removed, made again, or exchanged.
+ * \param opts       options; NULL = defaults
+ * \param[out] err   receives the detail of a failure; may be NULL
+ * \returns 0, or
+ * \retval HRM_ERR_FILE_NOT_FOUND     the directory does not exist
+ * \retval HRM_ERR_INVALID_PATH       the path is empty, too long, or names no directory
+ * \retval HRM_ERR_ALREADY_EXISTS     a folder of this id is enabled
+ * \retval HRM_ERR_PERMISSION_DENIED  the directory cannot be listed
+ * \retval HRM_ERR_INVALID_ARGUMENT   folder_id or directory is NULL, folder_id or a pattern is malformed, or an option is out
+ *                                    of range
+ * \retval HRM_ERR_NOT_SUPPORTED      an option that this version does not have
+ * \retval HRM_ERR_INVALID_HANDLE     not a manager
+ * \retval HRM_ERR_NO_MEMORY          memory or file descriptors ran out
+ * \retval HRM_ERR_IO                 another error of the system
+ * \retval HRM_ERR_FORKED             called in the child of a fork
+ * \retval HRM_ERR_PANIC              the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. It waits for the file system of the directory, unless that hangs.
+ * \since 1.0.0
+ * \sa hrm_disable_folder(), hrm_folder_options, #HRM_EVENT_DISCOVERED
+ */
+HRM_API int32_t HRM_CALL hrm_enable_folder(hrm_manager *m, const char *folder_id, const char *directory,
+                                           const hrm_folder_options *opts, hrm_error *err);
+
+/**
+ * Ends the search for plugins in a folder, and disables those that it has found.
+ * \param m          the manager
+ * \param folder_id  the folder
+ * \returns 1 if the folder was enabled, 0 if not, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  folder_id is NULL
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks, when it returns, no callback about a plugin of the
+ * folder runs or will run, and id_fn neither.
+ * \since 1.0.0
+ * \sa hrm_enable_folder()
+ */
+HRM_API int32_t HRM_CALL hrm_disable_folder(hrm_manager *m, const char *folder_id);
+
+/**
+ * Lists the enabled folders.
+ * \param m             the manager
+ * \param[out] buf      receives the ids, sorted, each ended by a NUL; NULL = store the size only
+ * \param[in,out] size  the room in buf in bytes; receives the bytes that are needed
+ * \returns the number of folders, or
+ * \retval HRM_ERR_BUFFER_TOO_SMALL  buf is too small; nothing was written
+ * \retval HRM_ERR_INVALID_ARGUMENT  size is NULL
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Other threads may enable or disable folders between two calls.
+ * \since 1.0.0
+ * \sa hrm_enable_folder()
+ */
+HRM_API int32_t HRM_CALL hrm_get_folders(hrm_manager *m, char *buf, size_t *size);
+
+/**
+ * Pauses or resumes the delivery of changes of a folder's plugins, as hrm_set_plugin_paused() does of one. New files wait as
+ * well. A pause by hrm_folder_options.pause_marker goes on while the marker is there.
+ * \param m          the manager
+ * \param folder_id  the folder
+ * \param paused     0 resumes, any other value pauses
+ * \returns 0, or
+ * \retval HRM_ERR_INVALID_ARGUMENT  folder_id is NULL, or the folder is not enabled
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. Outside of callbacks, when pausing returns, no callback about a change
+ * of a plugin of the folder runs.
+ * \since 1.0.0
+ * \sa hrm_is_folder_paused(), #HRM_FOLDER_PAUSED
+ */
+HRM_API int32_t HRM_CALL hrm_set_folder_paused(hrm_manager *m, const char *folder_id, int32_t paused);
+
+/**
+ * Answers whether a folder is paused, by hrm_set_folder_paused() or by its marker. Made for conditions: it never returns a
+ * negative value.
+ * \param m          the manager
+ * \param folder_id  the folder
+ * \returns 1 if it is paused, 0 if not. 0 also if the question has no answer: the folder is not enabled, folder_id is NULL, m
+ * is no manager, the process is the child of a fork, or the manager is unusable.
+ * \threadsafety Any thread, also inside a callback. It never waits.
+ * \since 1.0.0
+ * \sa hrm_set_folder_paused()
+ */
+HRM_API int32_t HRM_CALL hrm_is_folder_paused(hrm_manager *m, const char *folder_id);
 
 /** \} */
 
@@ -1502,6 +1718,9 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
 /** For hrm_enable_options. */
 #define HRM_ENABLE_OPTIONS_INIT                                                \
     { sizeof(hrm_enable_options), 0, 0, 0, NULL }
+/** For hrm_folder_options. */
+#define HRM_FOLDER_OPTIONS_INIT                                                \
+    { sizeof(hrm_folder_options), 0, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
 /** For hrm_safe_options. */
 #define HRM_SAFE_OPTIONS_INIT                                                  \
     { sizeof(hrm_safe_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }

@@ -42,6 +42,7 @@
 #include <qtplugin/hotreload/conversions.hpp>
 #include <qtplugin/hotreload/error.hpp>
 #include <qtplugin/hotreload/expected.hpp>
+#include <qtplugin/hotreload/folder_arguments.hpp>
 #include <qtplugin/hotreload/manager_arguments.hpp>
 #include <qtplugin/hotreload/safe_arguments.hpp>
 #include <qtplugin/hotreload/types.hpp>
@@ -196,26 +197,7 @@ public:
     }
 
     /** The enabled plugins. @returns their ids, in the order of enabling */
-    std::vector<std::string> get_hot_reload_plugins() const
-    {
-        std::string buffer;
-        std::size_t size = 0;
-        std::int32_t count = hrm_get_hot_reload_plugins(m_handle, nullptr, &size);
-        while (count >= 0) {
-            buffer.resize(size + 1);
-            size = buffer.size();
-            count = hrm_get_hot_reload_plugins(m_handle, &buffer[0], &size);
-            if (count != HRM_ERR_BUFFER_TOO_SMALL)
-                break;
-            count = 0;  // another thread has enabled more in between
-        }
-        std::vector<std::string> ids;
-        for (const char* at = buffer.data(); count > 0; --count) {
-            ids.emplace_back(at);
-            at += ids.back().size() + 1;
-        }
-        return ids;
-    }
+    std::vector<std::string> get_hot_reload_plugins() const { return ids_of(hrm_get_hot_reload_plugins); }
 
     /** Disables every plugin. @returns how many were enabled */
     std::size_t clear()
@@ -272,6 +254,73 @@ public:
      * @returns success, or an error: InvalidState
      */
     expected<void> check_now() { return about_plugin({}, hrm_check_now(m_handle, nullptr)); }
+
+    /**
+     * Begins to find plugins in a directory: each file that options name is enabled while it is there. docs/folders.md is
+     * the manual. A new file is delivered when it is complete, by EventKind::discovered and EventKind::file_changed; one
+     * that is removed by EventKind::file_removed and EventKind::disabled.
+     * @param folder_id  the folder's name
+     * @param directory  the directory; a relative path is resolved now
+     * @param options    which files are plugins, and how they are watched
+     * @returns success, or an error: FileNotFound, InvalidPath (also a path that is no directory), AlreadyExists,
+     * PermissionDenied, InvalidParameters (a malformed id or pattern; an option that is out of range or has a NUL byte),
+     * SystemError, ResourceUnavailable, InvalidState
+     */
+    expected<void> enable_folder(const std::string& folder_id, const std::filesystem::path& directory,
+                                 const FolderOptions& options = {})
+    {
+        const std::string path = detail::bytes_of(directory);
+        if (auto error = detail::nul_in("folder id", folder_id))
+            return unexpected(*std::move(error));
+        if (auto error = detail::nul_in("path", path, {}, ErrorCode::InvalidPath))
+            return unexpected(*std::move(error));
+        detail::FolderArguments arguments(options, m_shared);
+        if (arguments.error())
+            return unexpected(*arguments.error());
+        hrm_error error = detail::no_error();
+        const std::int32_t code =
+            hrm_enable_folder(m_handle, folder_id.c_str(), path.c_str(), arguments.release(), &error);
+        if (code < 0)
+            return unexpected(detail::error_of(code, error));
+        return {};
+    }
+    /**
+     * Ends the search for plugins in a folder, and disables those that it has found. Outside of callbacks it waits for a
+     * running callback about one of them.
+     * @param folder_id  the folder
+     * @returns whether it was enabled
+     */
+    bool disable_folder(const std::string& folder_id)
+    {
+        return !detail::has_nul(folder_id) && hrm_disable_folder(m_handle, folder_id.c_str()) == 1;
+    }
+    /** The enabled folders. @returns their ids, sorted */
+    std::vector<std::string> get_folders() const { return ids_of(hrm_get_folders); }
+    /**
+     * Pauses or resumes the delivery of changes of a folder's plugins, as set_plugin_paused() does of one.
+     * @param folder_id  the folder
+     * @param paused     true pauses, false resumes
+     * @returns success, or an error: InvalidParameters (the folder is not enabled), InvalidState
+     */
+    expected<void> set_folder_paused(const std::string& folder_id, bool paused)
+    {
+        if (auto error = detail::nul_in("folder id", folder_id))
+            return unexpected(*std::move(error));
+        const std::int32_t code = hrm_set_folder_paused(m_handle, folder_id.c_str(), paused ? 1 : 0);
+        if (code == HRM_ERR_INVALID_ARGUMENT)
+            return unexpected(
+                Error(ErrorCode::InvalidParameters, "folder \"" + detail::shown(folder_id) + "\" is not enabled"));
+        return about_plugin({}, code);
+    }
+    /**
+     * Answers whether a folder is paused, by set_folder_paused() or by its marker.
+     * @param folder_id  the folder
+     * @returns true if it is enabled and paused
+     */
+    bool is_folder_paused(const std::string& folder_id) const
+    {
+        return !detail::has_nul(folder_id) && hrm_is_folder_paused(m_handle, folder_id.c_str()) == 1;
+    }
 
     /**
      * Sets the function that receives the id of a plugin that has a new version.
@@ -518,6 +567,29 @@ private:
     Manager(Delivery delivery, hrm_manager* handle) : m_handle(handle), m_shared(std::make_shared<detail::Shared>())
     {
         m_shared->rethrow = delivery == Delivery::manual;
+    }
+
+    /** What a function has listed that stores ids, each ended by a NUL. */
+    template <class List>
+    std::vector<std::string> ids_of(List list) const
+    {
+        std::string buffer;
+        std::size_t size = 0;
+        std::int32_t count = list(m_handle, nullptr, &size);
+        while (count >= 0) {
+            buffer.resize(size + 1);
+            size = buffer.size();
+            count = list(m_handle, &buffer[0], &size);
+            if (count != HRM_ERR_BUFFER_TOO_SMALL)
+                break;
+            count = 0;  // another thread has enabled more in between
+        }
+        std::vector<std::string> ids;
+        for (const char* at = buffer.data(); count > 0; --count) {
+            ids.emplace_back(at);
+            at += ids.back().size() + 1;
+        }
+        return ids;
     }
 
     /** The result of a function that has no hrm_error. */

@@ -16,6 +16,7 @@ const (
 	Health      Kind = 5 // the library degraded or recovered
 	Rejected    Kind = 6 // validation rejected a version
 	Rollback    Kind = 7 // a version failed in the host; this is what to go back to
+	Discovered  Kind = 8 // a folder has found a plugin
 )
 
 // HealthCode says what a [Health] event is about.
@@ -38,6 +39,11 @@ const (
 	HealthStaleMount      HealthCode = 13 // what was mounted at a plugin's path was deleted
 	HealthMissed          HealthCode = 14 // a change was found that no notification reported
 	HealthHeldOpen        HealthCode = 15 // a writer holds a plugin's file open and does not write
+
+	HealthFolderLimit      HealthCode = 16 // a folder has more files or directories than it may have, or is too deep
+	HealthFolderSkipped    HealthCode = 17 // a file of a folder cannot be enabled
+	HealthFolderUnreadable HealthCode = 18 // a folder, or a directory in it, is missing or cannot be listed
+	HealthFolderReadable   HealthCode = 19 // it can be listed again
 )
 
 // Event is what an event callback receives.
@@ -48,6 +54,7 @@ type Event struct {
 	FirstSeen  time.Time // of a change: when it was first noticed
 	ID         string    // the plugin, "" for the manager as a whole
 	Path       string    // as registered, or the directory of a health event
+	FolderID   string    // the folder that has found the plugin, or that a health event is about
 	Generation uint64    // of a change: how many versions were delivered, from 1
 	Health     HealthCode
 	Message    string // of FileRemoved: what stands at the path now, "" if nothing

@@ -65,13 +65,18 @@ type topic struct {
 
 func topicOf(ev *Event) topic {
 	s := topic{kind: ev.Kind, id: ev.ID}
-	if ev.Kind == Health {
+	switch ev.Kind {
+	case Discovered: // as Enabled, of a plugin that a folder has found
+		s.kind = Enabled
+	case Health:
 		s.code, s.path = ev.Health, ev.Path
 		switch ev.Health {
 		case HealthWatching:
 			s.code = HealthPolling
 		case HealthReadable:
 			s.code = HealthUnreadable
+		case HealthFolderReadable:
+			s.code = HealthFolderUnreadable
 		}
 	}
 	return s
@@ -84,7 +89,7 @@ func (q *queue[C]) addNote(ev Event) {
 	n := &note{Place: Place{number: q.number}, event: ev}
 	about := topicOf(&ev)
 	switch ev.Kind {
-	case Enabled:
+	case Enabled, Discovered:
 		// Enabled once more, without the host having heard of the time before.
 		if d := q.latest[topic{kind: Disabled, id: ev.ID}]; d != nil && d.enabled.waits() {
 			q.withdrawNote(d.enabled)

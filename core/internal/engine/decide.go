@@ -37,6 +37,9 @@ func (m *Engine) checked(c *check) {
 	}
 	var d settle.Decision
 	m.countWriting(w, func() { d = m.decide(c) })
+	if d == settle.Removed && p.found != nil {
+		defer m.vanished(p)
+	}
 	switch s := &w.machine; {
 	case s.Settling():
 		m.schedule(w)
@@ -81,7 +84,9 @@ func (m *Engine) decide(c *check) settle.Decision {
 			m.enqueueChange(&pendingChange{p: p, info: c.info, hash: c.sum, first: state.FirstNotified(), complete: c.opened, decided: c.decided()})
 		}
 	case settle.Removed:
-		m.deliverRemoval(p, c.info.Kind)
+		if !p.isSucceeded() {
+			m.deliverRemoval(p, c.info.Kind)
+		}
 		m.intake.set.WalkAgain(p.Folder()) // its directory may have been removed below a mount
 	case settle.Unchanged:
 		h := c.sum

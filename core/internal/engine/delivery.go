@@ -186,15 +186,20 @@ func (m *Engine) forgetUnreadable(p *plugin) bool {
 }
 
 func (m *Engine) healthLocked(code HealthCode, id, path, message string) {
-	m.counters.health[code]++
 	m.enqueueEvent(Event{Kind: Health, ID: id, Path: path, Health: code, Message: message})
 }
 
 // enqueueEvent has an event that is no change delivered.
 func (m *Engine) enqueueEvent(ev Event) {
+	if ev.Kind == Health {
+		m.counters.health[ev.Health]++
+	}
 	ev.Message = Printable(ev.Message, maxMessage)
 	ev.Time = time.Now()
 	ev.FirstSeen = ev.Time
+	if p := m.plugins.lookup(ev.ID); p != nil && ev.FolderID == "" {
+		ev.FolderID = p.folderID()
+	}
 	m.logEvent(&ev)
 	m.gate.PutEvent(ev)
 }

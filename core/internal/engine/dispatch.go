@@ -224,6 +224,7 @@ func (m *Engine) deliverLocked() bool {
 		m.afterChange()
 	}()
 	var ev Event
+	var found *Event
 	var reload *deliver.Slot[func(string)]
 	if isChange {
 		m.running.p = c.p
@@ -233,7 +234,14 @@ func (m *Engine) deliverLocked() bool {
 		}
 		m.take(c)
 		if c.removal && m.gate.Event == nil {
+			if c.p.found != nil {
+				m.dropGone(c.p)
+			}
 			return false
+		}
+		if found = m.discovery(c.p, c.complete); found != nil {
+			m.sequence++
+			found.Sequence = m.sequence
 		}
 		ev = m.changeEvent(c)
 		if !c.removal {
@@ -252,7 +260,10 @@ func (m *Engine) deliverLocked() bool {
 	ev.Sequence = m.sequence
 	m.unlocked(func() {
 		m.guard("a callback", func() {
-			if event != nil {
+			if event != nil && found != nil {
+				event.Fn(*found)
+			}
+			if event != nil && (found == nil || m.stillAdmits(c)) {
 				event.Fn(ev)
 			}
 			if reload != nil && m.stillAdmits(c) {
@@ -262,7 +273,10 @@ func (m *Engine) deliverLocked() bool {
 		event.Done()
 		reload.Done()
 	})
-	if isChange && !c.removal && c.snap == nil {
+	switch {
+	case isChange && c.removal:
+		m.removed(c.p)
+	case isChange && c.snap == nil:
 		m.recheck(c)
 	}
 	return event != nil || reload != nil
@@ -401,7 +415,7 @@ func (m *Engine) changeEvent(c *pendingChange) Event {
 		m.note(p, LogInfo, DecisionDelivered, fmt.Sprintf("generation %d", p.generation))
 		m.countDelivery(c, m.stats.LastDelivery)
 	}
-	ev.Generation = uint64(p.generation)
+	ev.Generation, ev.FolderID = uint64(p.generation), p.folderID()
 	if c.snap != nil {
 		m.keepDelivered(p, c, &ev)
 	}

@@ -223,6 +223,7 @@ func (m *Engine) Disable(id string) (bool, error) {
 	if p == nil {
 		return false, nil
 	}
+	m.dismiss(p)
 	m.drop(p)
 	m.afterChange()
 	m.turn()
@@ -230,25 +231,45 @@ func (m *Engine) Disable(id string) (bool, error) {
 	return true, nil
 }
 
-// Clear disables every plugin and returns how many there were.
+// Clear disables every plugin, and every folder, and returns how many plugins there were.
 func (m *Engine) Clear() (int, error) {
+	n, folders, err := m.clear()
+	m.release(folders)
+	return n, err
+}
+
+func (m *Engine) clear() (n int, folders []*folderState, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.usable(); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	all := m.plugins.inOrder()
-	for _, p := range all {
+	n = m.plugins.byID.Len()
+	for _, f := range m.folders {
+		folders = append(folders, f)
+		m.endFolder(f)
+	}
+	for _, p := range m.plugins.inOrder() {
 		m.drop(p)
 	}
 	m.afterChange()
 	m.turn()
-	m.awaitLocked(func() bool { return !m.busyWith((*plugin).disabled) })
-	return len(all), nil
+	m.awaitLocked(func() bool { return !m.busyWith((*plugin).disabled) && m.asked == nil })
+	return n, folders, nil
 }
 
-// drop ends everything about p.
+// drop disables p.
 func (m *Engine) drop(p *plugin) {
+	path, announced := p.registeredPath(), p.isAnnounced()
+	m.forget(p)
+	if announced {
+		m.enqueueEvent(Event{Kind: Disabled, ID: p.id, Path: path, FolderID: p.folderID()})
+	}
+	m.freed(p)
+}
+
+// forget ends everything about p.
+func (m *Engine) forget(p *plugin) {
 	m.unwatch(p)
 	if c := m.withdraw(p); c != nil {
 		m.discardLocked(c.snap)
@@ -265,9 +286,7 @@ func (m *Engine) drop(p *plugin) {
 	m.forgetFailing(p)
 	m.forgetHistory(p)
 	m.forgetHeld(p)
-	path := p.registeredPath()
 	m.plugins.remove(p)
-	m.enqueueEvent(Event{Kind: Disabled, ID: p.id, Path: path})
 }
 
 // maxNameLen is more than file systems allow: 255 characters. A name's length has

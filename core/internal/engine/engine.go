@@ -21,6 +21,7 @@ type Engine struct {
 	goroutines sync.WaitGroup // those that Close waits for
 	workers    workers
 	plugins    plugins     // plugins.byID is read without the lock
+	namings    sync.Mutex  // held while a folder's function runs; taken before mu
 	unusable   atomic.Bool // closed or failed
 
 	wakeups sync.Mutex // held while the wakeup callback runs; taken before mu
@@ -43,6 +44,8 @@ type Engine struct {
 	counters   counters
 	histories  histories
 	logging    logging
+	folders    map[string]*folderState
+	asked      *naming // the call of a folder's function under way
 }
 
 // New returns a manager that watches nothing yet. Close it.
@@ -143,6 +146,7 @@ func (m *Engine) Close() {
 	m.gate.Close()
 	reload, event, wakeup, validator, reader := m.gate.Reload, m.gate.Event, m.gate.Wakeup, m.validator, m.logging.slot
 	m.gate.Reload, m.gate.Event, m.gate.Wakeup, m.validator, m.logging.slot = nil, nil, nil, nil, nil
+	folders := m.closeFolders()
 	ended := m.workers.close() // first: a running callback may be loading a snapshot that is dropped here
 	m.plugins.byID.All(func(p *plugin) {
 		if p.safe != nil {
@@ -167,6 +171,9 @@ func (m *Engine) Close() {
 	wakeup.Done()
 	validator.Done()
 	reader.Done()
+	for _, f := range folders {
+		f.naming.Done()
+	}
 	finish := func() {
 		m.goroutines.Wait()
 		waited := time.NewTimer(closesWithin)
@@ -213,10 +220,13 @@ func errClosed() error { return fail(ErrClosed, "the manager is closed") }
 // insideLocked reports whether the caller is inside a callback of this manager,
 // or in its release function.
 func (m *Engine) insideLocked() bool {
-	if m.running == nil && m.validation.asking == nil && m.waking == nil && m.logging.calling == nil {
+	if m.running == nil && m.validation.asking == nil && m.waking == nil && m.logging.calling == nil && m.asked == nil {
 		return false
 	}
 	id := deliver.ThreadID()
+	if m.asked != nil && m.asked.thread == id {
+		return true
+	}
 	for _, r := range []*run{m.running, m.validation.asking, m.waking, m.logging.calling} {
 		if r != nil && r.thread == id {
 			return true

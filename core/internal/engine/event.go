@@ -20,6 +20,7 @@ const (
 	Health      = deliver.Health
 	Rejected    = deliver.Rejected
 	Rollback    = deliver.Rollback
+	Discovered  = deliver.Discovered
 
 	HealthOverflow        = deliver.HealthOverflow
 	HealthPolling         = deliver.HealthPolling
@@ -36,4 +37,9 @@ const (
 	HealthStaleMount      = deliver.HealthStaleMount
 	HealthMissed          = deliver.HealthMissed
 	HealthHeldOpen        = deliver.HealthHeldOpen
+
+	HealthFolderLimit      = deliver.HealthFolderLimit
+	HealthFolderSkipped    = deliver.HealthFolderSkipped
+	HealthFolderUnreadable = deliver.HealthFolderUnreadable
+	HealthFolderReadable   = deliver.HealthFolderReadable
 )

@@ -274,6 +274,26 @@ func (d *fakeDisk) MayRead(path string) error {
 	return err
 }
 
+func (d *fakeDisk) List(dir string, visit func(string, fsys.Kind) bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.node(dir)
+	switch {
+	case err != nil:
+		return err
+	case n.info.Kind != fsys.Directory:
+		return &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	case n.mode000:
+		return &fs.PathError{Op: "open", Path: dir, Err: syscall.EACCES}
+	}
+	for path, n := range d.nodes {
+		if filepath.Dir(path) == dir && path != dir && !visit(filepath.Base(path), n.info.Kind) {
+			break
+		}
+	}
+	return nil
+}
+
 func (d *fakeDisk) Readlink(path string) (string, error) { return "", syscall.EINVAL }
 func (d *fakeDisk) Silent(dir string) string {
 	if strings.HasPrefix(dir, "/net") {

@@ -37,9 +37,9 @@ type intake struct {
 	timer    *time.Timer // for what is due next; idle, it does not run
 	poll     periodic    // runs only while something is polled
 	safety   periodic    // runs only while something may change without notifications
-	holders  holders    // what is held open for long
-	overflow comparison // because notifications were lost
-	mounts   comparison // because a file system was mounted or unmounted
+	holders  holders     // what is held open for long
+	overflow comparison  // because notifications were lost
+	mounts   comparison  // because a file system was mounted or unmounted
 	doubts   map[*plugin]*doubt
 	bulk     bulk
 }
@@ -127,6 +127,7 @@ func (m *Engine) turn() {
 				m.notice(p, signs, now)
 			}
 		})
+		e.set.Stirred(func(l watch.Listener) { m.list(l.(*listedDir)) })
 		if !noted {
 			break
 		}
@@ -167,6 +168,7 @@ func (m *Engine) walked(errand watch.Errand, w *watch.Walk) {
 		return
 	}
 	m.changed.Broadcast() // for awaitWatch
+	m.listFolder(errand.Folder)
 	m.reportStaleFolder(errand.Folder, w.Deleted)
 	errand.Folder.Leaves(func(l *watch.Leaf) {
 		p := m.plugins.of(l)

@@ -81,11 +81,12 @@ func (m *Engine) log(level LogLevel, id, text string, now time.Time) {
 func (m *Engine) logEvent(ev *Event) {
 	level, text := LogWarning, ev.Message
 	switch ev.Kind {
-	case Enabled, Disabled:
+	case Enabled:
+		level, text = LogInfo, "enabled"
+	case Disabled:
 		level, text = LogInfo, "disabled"
-		if ev.Kind == Enabled {
-			text = "enabled"
-		}
+	case Discovered:
+		level, text = LogInfo, "found by folder "+quoted(ev.FolderID, maxForeign)
 	case Rejected:
 		text = "rejected: " + text
 	case Rollback:
@@ -94,7 +95,7 @@ func (m *Engine) logEvent(ev *Event) {
 		switch ev.Health {
 		case HealthPanic:
 			level = LogError
-		case HealthWatching, HealthReadable, HealthAnswering:
+		case HealthWatching, HealthReadable, HealthAnswering, HealthFolderReadable:
 			level = LogInfo
 		}
 	}

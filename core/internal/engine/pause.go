@@ -43,23 +43,30 @@ func (m *Engine) SetPluginPaused(id string, on bool) error {
 
 // pause pauses or resumes a plugin. A change that waits finds its new place in the gate.
 func (m *Engine) pause(p *plugin, on bool) {
-	if p.paused() == on {
+	if p.pausedItself() == on {
 		return
 	}
-	c := m.withdraw(p)
-	p.state().paused = on
-	p.tidy()
+	m.putAnew(p, func() {
+		p.state().paused = on
+		p.tidy()
+	})
 	if on {
 		m.note(p, LogInfo, DecisionPaused, "paused")
 	} else {
 		m.note(p, LogInfo, DecisionPaused, "resumed")
 	}
+	m.afterChange()
+}
+
+// putAnew has a change that waits find its place in the gate anew.
+func (m *Engine) putAnew(p *plugin, change func()) {
+	c := m.withdraw(p)
+	change()
 	if c != nil {
 		moved := *c // whoever confirms c sees that c was withdrawn
 		p.state().pending = &moved
 		m.gate.PutChange(&moved)
 	}
-	m.afterChange()
 }
 
 // IsPluginPaused reports whether a plugin is paused by itself. The pause of all plugins is
@@ -68,7 +75,7 @@ func (m *Engine) IsPluginPaused(id string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, err := m.enabled(id)
-	return err == nil && p.paused(), err
+	return err == nil && p.pausedItself(), err
 }
 
 // enabled finds an enabled plugin of a usable manager.

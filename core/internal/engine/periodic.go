@@ -74,6 +74,7 @@ func (m *Engine) pollFolder(f *watch.Folder) {
 func (m *Engine) compareWithDisk(f *watch.Folder, signs watch.Signs) {
 	e := &m.intake
 	e.polls[f] = false
+	m.listFolder(f)
 	m.compareFolder(f, signs, func(at func(string)) {
 		w := m.walkTo(f.Dir(), at)
 		m.step(func() {

@@ -28,6 +28,7 @@ type plugin struct {
 	quiet      uint32         // the quiet period in µs, or noQuiet
 	safe       *safeState     // nil without safe reload
 	rare       *rareState     // nil for most
+	found      *folderState   // the folder that has found it; nil: the host enabled it
 }
 
 const noQuiet = ^uint32(0)
@@ -63,7 +64,19 @@ func (p *plugin) tidy() {
 
 func (p *plugin) disabled() bool { return p.order == 0 }
 
-func (p *plugin) paused() bool { return p.rare != nil && p.rare.paused }
+// paused reports whether changes of the plugin are held back, by its own pause or by that
+// of its folder.
+func (p *plugin) paused() bool { return p.pausedItself() || p.found != nil && p.found.paused() }
+
+func (p *plugin) pausedItself() bool { return p.rare != nil && p.rare.paused }
+
+// folderID is the id of the folder that has found the plugin, "" if none has.
+func (p *plugin) folderID() string {
+	if p.found == nil {
+		return ""
+	}
+	return p.found.id
+}
 
 // registeredPath is the plugin's path as the host gave it.
 func (p *plugin) registeredPath() string { return p.Folder().As() + p.Name() }

@@ -179,6 +179,8 @@ func (m *Engine) heldBackBy(p *plugin) string {
 	switch {
 	case p.paused() && m.gate.Paused():
 		return "the plugin is paused, and so are all plugins"
+	case p.paused() && !p.pausedItself():
+		return "its folder " + quoted(p.found.id, maxForeign) + " is paused"
 	case p.paused():
 		return "the plugin is paused"
 	case m.gate.Paused():

@@ -106,4 +106,6 @@ func (m *Engine) forgetFailing(p *plugin) {
 var healthLabels = [...]string{HealthOverflow: "overflow", HealthPolling: "polling", HealthWatching: "watching",
 	HealthImageIncomplete: "image_incomplete", HealthPanic: "panic", HealthUnreadable: "unreadable", HealthReadable: "readable",
 	HealthSnapshotFailed: "snapshot_failed", HealthNoReport: "no_report", HealthHanging: "hanging", HealthAnswering: "answering",
-	HealthDescriptors: "descriptors", HealthStaleMount: "stale_mount", HealthMissed: "missed", HealthHeldOpen: "held_open"}
+	HealthDescriptors: "descriptors", HealthStaleMount: "stale_mount", HealthMissed: "missed", HealthHeldOpen: "held_open",
+	HealthFolderLimit: "folder_limit", HealthFolderSkipped: "folder_skipped", HealthFolderUnreadable: "folder_unreadable",
+	HealthFolderReadable: "folder_readable"}

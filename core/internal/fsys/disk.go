@@ -20,6 +20,9 @@ type Disk interface {
 	Readlink(path string) (string, error)
 	// MayRead says whether this process may open the file for reading.
 	MayRead(path string) error
+	// List visits the names in the directory at the end of a path, in no order, until visit
+	// says no. What stands at a name may be Other: the system did not say.
+	List(dir string, visit func(name string, kind Kind) bool) error
 	// Open opens the regular file at the end of a path for reading. What else stands
 	// there is not opened (ErrNotRegular), and no other process is waited for.
 	Open(path string) (File, error)

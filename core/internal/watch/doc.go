@@ -11,6 +11,7 @@
 //	                             out; notices that a link or a directory leads elsewhere
 //	leaf.go, links.go            a file, and what was noted of it; links at its own name
 //	folder.go, dir.go            a directory as it is spelled, and the real one; what is polled
+//	listener.go                  who wants to know what appears in a folder
 //	file.go                      a file that is a mount point, which is watched itself
 //	order.go                     what the source is asked for, and its answers; a worker asks
 //	trust.go                     what notifications do not say; a watch that is deaf

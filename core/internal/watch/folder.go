@@ -55,6 +55,8 @@ type rare struct {
 	via     []lookup           // the links on the way, and the name that was missing
 	many    table.Table[Leaf]  // more leaves than are quickly compared one by one
 	passing map[string][]*Leaf // leaves whose path comes here through a link, by name
+
+	listening *listening // nil: nobody wants to know what appears here
 }
 
 // lookup is a name in a directory on the way to a folder.
@@ -139,6 +141,9 @@ func (f *Folder) removeLeaf(l *Leaf) {
 		f.leaves = nil
 	}
 }
+
+// Find visits the leaves with this name.
+func (f *Folder) Find(name string, visit func(*Leaf)) { f.find(fsys.NameKey(name), visit) }
 
 // find visits the leaves with this name, as fsys.NameKey has it.
 func (f *Folder) find(key string, visit func(*Leaf)) {

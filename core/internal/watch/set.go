@@ -35,6 +35,7 @@ type Set struct {
 	through    map[*Leaf][]passed   // where links lead that stand at a leaf's own name
 	stale      []*Folder            // to be walked to
 	noted      []*Leaf              // whose files may have changed
+	stirred    []*Folder            // with listeners that a name concerned
 	orders     []Order              // to be carried out
 	asked      map[*dir]*asked      // of which the source was asked
 	files      map[fsys.ID]*file    // mount points that are files
@@ -337,6 +338,9 @@ func (s *Set) noteIn(d *dir, name string, signs Signs) {
 	for f := d.folders; f != nil; f = f.next {
 		if f.reached {
 			f.find(key, func(l *Leaf) { s.Touch(l, signs) })
+			if signs&Replaced != 0 {
+				s.stir(f, name)
+			}
 		}
 	}
 	if d.folds {

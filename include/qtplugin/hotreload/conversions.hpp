@@ -54,6 +54,8 @@ inline Event event_of(const hrm_event& e)
     event.snapshot_size = e.snapshot_size;
     event.snapshot_sha256 = e.snapshot_sha256;
     event.trusted_comment = e.trusted_comment;
+    if (e.struct_size > offsetof(hrm_event, folder_id))  // a library of a version before has no such field
+        event.folder_id = e.folder_id;
     event.sequence = e.sequence;
     event.generation = e.generation;
     event.first_seen = time_of(e.first_seen_ns);

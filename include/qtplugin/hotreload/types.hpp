@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -179,6 +180,38 @@ struct EnableOptions {
 };
 
 /**
+ * How a folder finds plugins.
+ *
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa Manager::enable_folder(), hrm_folder_options
+ */
+struct FolderOptions {
+    /**
+     * Patterns of plugins, compared with the path of a file in the folder; "**" as a name stands for any number of
+     * directories. Empty: every file in the folder itself.
+     */
+    std::vector<std::string> include;
+    std::vector<std::string> exclude;    ///< patterns of files that are no plugins, and of directories that are not entered
+    int max_depth = 0;                   ///< how many directories below the folder are entered, to 100; 0: 16
+    int max_files = 0;                   ///< how many plugins, and directories, it may have, to 1000000; 0: 100000
+    std::chrono::milliseconds quiet{0};  ///< the quiet period of each plugin; zero: the manager's
+    bool allow_missing = false;          ///< accept a directory that does not exist yet
+    bool deliver_present = false;        ///< deliver the files that are there now, too, as first versions
+    bool paused = false;                 ///< enable it paused, as Manager::set_folder_paused() does
+    bool short_ids = false;  ///< ids are paths in the folder without extension: "fx/echo" for "plugins/fx/echo.so"
+    bool all_names = false;  ///< names that temporary, backup, lock and hidden files have may be plugins
+    std::string pause_marker;  ///< the name of a file in the folder: while it is there, the folder is paused; empty: none
+    /** Safe reload of each plugin: its named fields replace the manager's. signature, manifest and plugin_name are errors. */
+    std::optional<SafeOptions> safe;
+    /**
+     * Gives a file its id by its path in the folder, with "/" between names; std::nullopt: it is no plugin. It runs on a
+     * thread of the library, one call at a time. An exception means that the file is no plugin.
+     */
+    std::function<std::optional<std::string>(const std::string& path)> id;
+};
+
+/**
  * What an event is about.
  *
  * @since 1.0.0
@@ -192,6 +225,8 @@ enum class EventKind : std::int32_t {
     health = 5,        ///< the library degraded or recovered
     rejected = 6,      ///< safe reload: a version was rejected
     rollback = 7,      ///< safe reload: a version failed; Event::generation (0: none) is what to go back to
+    /** A folder has found a plugin; file_changed follows directly if Event::generation is 1. */
+    discovered = 8,
 };
 
 /**
@@ -217,6 +252,10 @@ enum class Health : std::int32_t {
     stale_mount = 13,      ///< what was mounted at a plugin's file or directory was deleted or replaced; mount it again
     missed = 14,           ///< a change was found that no notification reported; the watch is asked for anew, then polled
     held_open = 15,        ///< a process holds a plugin's file open for writing and does not write; the message names it
+    folder_limit = 16,     ///< a folder has more files or directories than it may have, or deeper ones; these are not watched
+    folder_skipped = 17,   ///< a file of a folder is not enabled, as the message says; it is tried again
+    folder_unreadable = 18,  ///< a directory of a folder is missing or cannot be listed; it is waited for
+    folder_readable = 19,    ///< that directory can be listed again
 };
 
 /**
@@ -242,6 +281,8 @@ struct Event {
     std::uint64_t snapshot_size = 0;      ///< in bytes
     std::string snapshot_sha256;          ///< in hexadecimal, also of a version that was rejected
     std::string trusted_comment;  ///< of the signature, which was verified; empty if none was asked for
+    /** The folder that has found the plugin, or that a health event is about; empty for a plugin that the host enabled. */
+    std::string folder_id;
 };
 
 /**

@@ -134,6 +134,8 @@ class EventStruct(Structure):
         ("snapshot_path", c_char_p),
         ("snapshot_sha256", c_char_p),
         ("trusted_comment", c_char_p),
+        ("folder_id", c_char_p),
+        ("reserved_pointer", c_void_p),
     ]
 
 

@@ -41,6 +41,8 @@ class EventKind(_OpenEnum):
     """Safe reload: a version was refused; ``Event.message`` says why."""
     ROLLBACK = 7
     """Safe reload: a version failed; ``Event.snapshot_path`` is the last good one, "" if there is none."""
+    DISCOVERED = 8
+    """A folder has found a plugin; FILE_CHANGED follows directly if ``Event.generation`` is 1."""
 
 
 class Health(_OpenEnum):
@@ -78,6 +80,14 @@ class Health(_OpenEnum):
     """A change was found that no notification reported; the watch is asked for anew, and polled at the next time."""
     HELD_OPEN = 15
     """A process holds a plugin's file open for writing and does not write; ``Event.message`` names it."""
+    FOLDER_LIMIT = 16
+    """A folder has more files or directories than it may have, or deeper ones; those beyond are not watched."""
+    FOLDER_SKIPPED = 17
+    """A file of a folder is not enabled, as ``Event.message`` says; it is tried again."""
+    FOLDER_UNREADABLE = 18
+    """A directory of a folder is missing or cannot be listed; it is waited for."""
+    FOLDER_READABLE = 19
+    """That directory can be listed again."""
 
 
 METRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"

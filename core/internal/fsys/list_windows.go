@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+
+package fsys
+
+const directoryOnly = 0
