@@ -20,7 +20,7 @@ SOAKRUNS   ?= 400
 SOAKSTEPS  ?= 250
 # How many sequences in each environment and for each user.
 ENVRUNS    ?= 20
-CTESTS     := api folders paths changes stories settle delivery manual hanging mounts process descriptors identity manners safe safeguards statements sizes destroys pins plugin hosts hosting scenarios reloads panics
+CTESTS     := api folders paths changes stories settle delivery manual hanging mounts process descriptors identity manners safe safeguards statements sizes destroys pins plugin hosts hosting unloading field scenarios reloads panics
 EXAMPLES   := $(BUILD)/examples
 SOURCES    := $(wildcard core/*.go core/reload/*.go core/internal/*/*.go capi/*.go capi/*.c capi/*.h capi/mklib/*.go capi/mklib/_runtime/*.go include/*.h) go.mod go.sum
 comma      := ,
@@ -119,7 +119,7 @@ test-core: ## the Go tests, with the race detector
 	$(ENVIRONMENTS) -args -environments.runs=1 -oracle.steps=40
 
 test-capi: lib lib-static ## the C tests, plain and under AddressSanitizer
-	@.ci/need cc nm strace sanitizers
+	@.ci/need cc g++ nm strace sanitizers
 	$(GO) run ./capi/mklib -q -out $(BUILD)/panics -tags panics
 	capi/tests/run $(BUILD) plain $(CTESTS)
 	capi/tests/run $(BUILD) asan $(CTESTS)

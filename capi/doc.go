@@ -32,6 +32,7 @@
 //	jobs.go     what runs inside hrm_dispatch
 //	steps.c     code of plugins and of the host, called from Go
 //	library.c   loading and unloading of shared libraries
+//	callers.c   what could call a library after it was unloaded
 //	canary.c    a version in a child process; canary_child.h, canary/main.c: the child
 //
 // # How a language sits on a host

@@ -48,6 +48,9 @@ type cPlugin struct {
 	init      string
 	canary    C.int32_t // milliseconds; 0: none
 	program   *string   // of the canary; nil: a fork
+	file      bool      // it is no library
+	unload    bool      // also what the image says to keep
+	stays     bool      // nothing of it is unloaded
 	uses      int       // that it is open, and each version; behind cHost.mu
 }
 
@@ -84,10 +87,36 @@ func (h *cHost) Load(_ context.Context, v reload.Version, source any) (reload.Ho
 	if err != nil {
 		return reload.Hooks{}, err
 	}
+	image := reload.Inspection{}
+	if !l.p.file {
+		image = reload.Inspect(ev.Snapshot)
+	}
+	l.ends(image)
 	hooks, err := h.step(l, C.HRM_STEP_LOAD, nil, nil)
+	image = image.InWords(l.inWords)
+	l.ends(image)
 	has := func(bit C.uint32_t) bool { return hooks&bit != 0 }
 	return reload.Hooks{Init: has(C.HRM_HOOK_INIT), Exit: has(C.HRM_HOOK_EXIT), Save: has(C.HRM_HOOK_SAVE),
-		Restore: has(C.HRM_HOOK_RESTORE), Prepare: has(C.HRM_HOOK_PREPARE)}, err
+		Restore: has(C.HRM_HOOK_RESTORE), Prepare: has(C.HRM_HOOK_PREPARE), Notes: image.Notes(l.p.stays, h.code.step != 0)}, err
+}
+
+// ends tells C what an image says of the end of its version.
+func (l *cVersion) ends(image reload.Inspection) {
+	keep := ""
+	if !l.p.unload {
+		keep = image.Keep()
+	}
+	why, stick := C.CString(keep), C.CString(image.Sticks())
+	defer free(why, stick)
+	C.hrmc_version_ends(l.c, why, stick)
+}
+
+// inWords returns a symbol as C++ writes it, where a C++ library is in the process.
+func (l *cVersion) inWords(symbol string) string {
+	from, words := C.CString(symbol), (*C.char)(C.calloc(1, roomForReason))
+	defer free(from, words)
+	C.hrmc_in_words(l.c, from, words, roomForReason)
+	return string([]rune(C.GoString(words)))
 }
 
 func (h *cHost) newVersion(v reload.Version, snapshot string) (*cVersion, error) {

@@ -39,6 +39,8 @@ uintptr_t hrmc_host_of(uintptr_t plugin); /* 0 if it is none */
 void hrmc_plugin_close(hrmc_plugin *p); /* its handle is stale, its callers get no version */
 void hrmc_plugin_free(hrmc_plugin *p);
 hrmc_loaded *hrmc_version_new(hrmc_plugin *p, const char *path, uint64_t generation, uint64_t instance);
+/* Why a version must not be unloaded, and why the loader will keep it; "" if nothing is known. */
+void hrmc_version_ends(hrmc_loaded *v, const char *keep, const char *stick);
 void hrmc_version_free(hrmc_loaded *v);
 
 /* The door. */
@@ -48,6 +50,9 @@ void hrmc_door_shut(hrmc_plugin *p, const char *reason);
 void hrmc_door_begin_wait(hrmc_loaded *v);
 int32_t hrmc_door_await_idle(hrmc_loaded *v); /* 0 if it was cancelled */
 void hrmc_door_cancel_wait(hrmc_loaded *v);
+
+/* library.c. A C++ symbol in words, by the C++ library of the version or of the process; the symbol if there is none. */
+void hrmc_in_words(const hrmc_loaded *v, const char *symbol, char *words, uint64_t room);
 
 /* steps.c. The reason of a failure is written into why, as bytes of anybody. */
 int32_t hrmc_step(hrmc_loaded *v, int32_t kind, hrmc_loaded *from, hrmc_loaded **needs, uint64_t count, uint32_t *hooks,

@@ -259,10 +259,14 @@ func openLimit(ms C.int32_t) time.Duration {
 
 // openingOf converts what C has read.
 func openingOf(in *C.hrmc_opening, together string) (o reload.Opening, err error) {
-	const known = C.HRM_PLUGIN_ALLOW_MISSING | C.HRM_PLUGIN_DO_NOT_WAIT | C.HRM_PLUGIN_STATE_OPTIONAL | C.HRM_PLUGIN_KEEP_LOADED | C.HRM_PLUGIN_FILE
+	const known = C.HRM_PLUGIN_ALLOW_MISSING | C.HRM_PLUGIN_DO_NOT_WAIT | C.HRM_PLUGIN_STATE_OPTIONAL | C.HRM_PLUGIN_KEEP_LOADED | C.HRM_PLUGIN_FILE |
+		C.HRM_PLUGIN_UNLOAD
 	p, id := &in.options, C.GoString(in.id)
 	if bad := p.flags &^ known; bad != 0 {
 		return o, notSupported("plugin %q: hrm_plugin_options.flags has bits %#x that this version does not know", id, uint32(bad))
+	}
+	if both := C.uint32_t(C.HRM_PLUGIN_KEEP_LOADED | C.HRM_PLUGIN_UNLOAD); p.flags&both == both {
+		return o, invalid("plugin %q: hrm_plugin_options.flags has both HRM_PLUGIN_KEEP_LOADED and HRM_PLUGIN_UNLOAD; set one of them", id)
 	}
 	if p.mode < 0 || p.mode > C.HRM_MODE_UNLOAD_FIRST {
 		return o, notSupported("plugin %q: hrm_plugin_options.mode is %d, which does not exist; use one of HRM_MODE_*", id, int32(p.mode))
@@ -321,7 +325,9 @@ func (h *cHost) register(in []C.hrmc_opening) (plugins []*cPlugin, err error) {
 		}
 		p := &cPlugin{host: h, id: id, c: c, handle: uintptr(C.hrmc_plugin_handle(c)), validator: in[i].validator,
 			data: in[i].validator_data, init: "plugin_init", canary: o.canary_timeout_ms,
-			program: optional(o.canary_program), uses: 1}
+			program: optional(o.canary_program), file: o.flags&C.HRM_PLUGIN_FILE != 0,
+			unload: o.flags&C.HRM_PLUGIN_UNLOAD != 0 || o.mode == C.HRM_MODE_UNLOAD_FIRST,
+			stays:  o.flags&C.HRM_PLUGIN_KEEP_LOADED != 0 || h.code.step != 0, uses: 1}
 		if o.init != nil {
 			p.init = C.GoString(o.init)
 		}

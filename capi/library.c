@@ -58,78 +58,82 @@ static void close_library(const hrmc_loaded *v, char *kept, size_t room)
 
 #include <dlfcn.h>
 
-#if defined(__GLIBC__)
-#include <elf.h>
+#if defined(__ELF__)
 #include <link.h>
 
-/* A loaded library's dynamic section. */
-typedef struct dynamic {
-    const ElfW(Sym) *symbols;
-    const char *names;
-    const uint32_t *gnu_hash;
-    ElfW(Xword) flags;
-    size_t names_size;
-} dynamic;
+/* The first entry of a dynamic section with this tag; NULL if there is none. */
+static const ElfW(Dyn) *entry(const ElfW(Dyn) *at, ElfW(Sxword) tag)
+{
+    while (at != NULL && at->d_tag != tag && at->d_tag != DT_NULL)
+        at++;
+    return at != NULL && at->d_tag == tag ? at : NULL;
+}
 
-static dynamic read_dynamic(void *library)
+/* The names in a dynamic section. Some loaders have made addresses of its offsets. */
+static const char *names_of(const ElfW(Dyn) *dynamic, ElfW(Addr) base)
+{
+    const ElfW(Dyn) *names = entry(dynamic, DT_STRTAB);
+    if (names == NULL)
+        return NULL;
+    return (const char *)(names->d_un.d_ptr < base ? base + names->d_un.d_ptr : names->d_un.d_ptr);
+}
+
+/* By which name others may need a library; "" if by none. */
+static void name_of(void *library, char *name, size_t room)
 {
     struct link_map *map = NULL;
-    dynamic d = {NULL, NULL, NULL, 0, 0};
-    const ElfW(Dyn) *at;
-    if (dlinfo(library, RTLD_DI_LINKMAP, &map) != 0 || map == NULL)
-        return d;
-    for (at = map->l_ld; at != NULL && at->d_tag != DT_NULL; at++)
-        switch (at->d_tag) { /* glibc has made addresses of the offsets */
-        case DT_SYMTAB: d.symbols = (const ElfW(Sym) *)at->d_un.d_ptr; break;
-        case DT_STRTAB: d.names = (const char *)at->d_un.d_ptr; break;
-        case DT_STRSZ: d.names_size = at->d_un.d_val; break;
-        case DT_GNU_HASH: d.gnu_hash = (const uint32_t *)at->d_un.d_ptr; break;
-        case DT_FLAGS_1: d.flags = at->d_un.d_val; break;
-        default: break;
-        }
-    return d;
-}
-
-/* The first of the symbols that the whole process has once (STB_GNU_UNIQUE); NULL if
- * there is none. Exported symbols are in the hash table: its chains say which. */
-static const char *unique_symbol(const dynamic *d)
-{
-    const uint32_t *h = d->gnu_hash, *buckets, *chain;
-    uint32_t i, n;
-    if (h == NULL || d->symbols == NULL || d->names == NULL)
-        return NULL;
-    buckets = h + 4 + h[2] * (sizeof(ElfW(Addr)) / sizeof *h);
-    chain = buckets + h[0];
-    for (i = 0; i < h[0]; i++) {
-        for (n = buckets[i]; n >= h[1]; n++) {
-            if (ELF64_ST_BIND(d->symbols[n].st_info) == STB_GNU_UNIQUE && d->symbols[n].st_name < d->names_size)
-                return d->names + d->symbols[n].st_name;
-            if (chain[n - h[1]] & 1)
-                break;
-        }
+    const ElfW(Dyn) *found = NULL;
+    const char *names = NULL;
+    if (dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map != NULL) {
+        names = names_of(map->l_ld, map->l_addr);
+        found = entry(map->l_ld, DT_SONAME);
     }
-    return NULL;
+    snprintf(name, room, "%s", names != NULL && found != NULL ? names + found->d_un.d_val : "");
 }
 
-/* Why the loader will keep a library, as far as it can be seen. */
-static void why_kept(void *library, char *why, size_t room)
+struct search {
+    const char *name;
+    char found[200];
+};
+
+/* For dl_iterate_phdr: notes the first library that needs the one of this name. */
+static int needs(struct dl_phdr_info *i, size_t size, void *arg)
 {
-    const dynamic d = read_dynamic(library);
-    const char *unique = unique_symbol(&d);
-    if (d.flags & DF_1_NODELETE)
-        snprintf(why, room, "it is linked with -z nodelete");
-    else if (unique != NULL)
-        snprintf(why, room, "its symbol %s is unique in the process, and the next version uses this one's: compile with "
-                            "-fno-gnu-unique", unique);
-    else
-        snprintf(why, room, "another library uses it, or a thread has objects of it that end with the thread");
+    struct search *s = arg;
+    const ElfW(Dyn) *at = NULL;
+    const char *names;
+    size_t n;
+    (void)size;
+    for (n = 0; n < i->dlpi_phnum; n++)
+        if (i->dlpi_phdr[n].p_type == PT_DYNAMIC)
+            at = (const ElfW(Dyn) *)(i->dlpi_addr + i->dlpi_phdr[n].p_vaddr);
+    names = names_of(at, i->dlpi_addr);
+    for (; names != NULL && (at = entry(at, DT_NEEDED)) != NULL; at++)
+        if (strcmp(names + at->d_un.d_val, s->name) == 0) {
+            snprintf(s->found, sizeof s->found, "%s", i->dlpi_name[0] != 0 ? i->dlpi_name : "the program");
+            return 1;
+        }
+    return 0;
+}
+
+/* Which loaded library needs the one of this name; "" if none does. */
+static void find_dependent(struct search *s)
+{
+    s->found[0] = 0;
+    if (s->name[0] != 0)
+        dl_iterate_phdr(needs, s);
 }
 #else
-static void why_kept(void *library, char *why, size_t room)
+struct search {
+    const char *name;
+    char found[200];
+};
+static void name_of(void *library, char *name, size_t room)
 {
     (void)library;
-    snprintf(why, room, "the loader keeps it");
+    snprintf(name, room, "%s", "");
 }
+static void find_dependent(struct search *s) { s->found[0] = 0; }
 #endif
 
 static void *open_library(const char *path, char *why, size_t room)
@@ -144,18 +148,50 @@ static void *find(void *library, const char *name) { return dlsym(library, name)
 
 static void close_library(const hrmc_loaded *v, char *kept, size_t room)
 {
-    char why[400];
+    char name[200];
+    struct search dependent = {name, ""};
     void *still;
-    why_kept(v->library, why, sizeof why);
+    name_of(v->library, name, sizeof name);
     dlclose(v->library);
     still = dlopen(v->path, RTLD_NOW | RTLD_NOLOAD);
-    if (still != NULL) {
-        dlclose(still);
-        snprintf(kept, room, "%s", why);
-    }
+    if (still == NULL)
+        return;
+    dlclose(still);
+    find_dependent(&dependent);
+    if (dependent.found[0] != 0)
+        snprintf(kept, room, "%s needs it: it is linked to %s", dependent.found, name);
+    else
+        snprintf(kept, room, "%s", v->stick[0] != 0 ? v->stick : "something else has loaded it, too (dlopen)");
 }
 
 #endif
+
+void hrmc_in_words(const hrmc_loaded *v, const char *symbol, char *words, uint64_t room)
+{
+    char *found = NULL;
+#if !defined(_WIN32)
+    char *(*demangle)(const char *, char *, size_t *, int *) = NULL;
+    void *f = dlsym(v->library != NULL ? v->library : RTLD_DEFAULT, "__cxa_demangle");
+    memcpy(&demangle, &f, sizeof demangle);
+    if (demangle != NULL)
+        found = demangle(symbol, NULL, NULL, NULL);
+#else
+    (void)v;
+#endif
+    snprintf(words, (size_t)room, "%s", found != NULL ? found : symbol);
+    free(found);
+}
+
+/* Unloads a library, or says why it stays in memory. */
+static void end_library(hrmc_loaded *v, char *kept, size_t room)
+{
+    kept[0] = 0;
+    if (v->keep[0] != 0)
+        snprintf(kept, room, "%s", v->keep);
+    else if (!hrmc_has_callers(v->library, kept, room))
+        close_library(v, kept, room);
+    v->library = NULL;
+}
 
 /* A hook, by its name; "" is none. */
 #define HOOK(v, name, hook)                                                                                            \
@@ -176,8 +212,7 @@ int32_t hrmc_library_load(hrmc_loaded *v, char *why, size_t room)
         if (v->symbols[i] == NULL) {
             char unused[8];
             snprintf(why, room, "it does not export %s", p->symbols[i]);
-            close_library(v, unused, sizeof unused);
-            v->library = NULL;
+            end_library(v, unused, sizeof unused);
             return HRM_STEP_FAILED;
         }
     }
@@ -191,7 +226,7 @@ int32_t hrmc_library_load(hrmc_loaded *v, char *why, size_t room)
 int32_t hrmc_library_unload(hrmc_loaded *v, char *why, size_t room)
 {
     if (v->library != NULL && (v->p->flags & HRM_PLUGIN_KEEP_LOADED) == 0)
-        close_library(v, why, room);
+        end_library(v, why, room);
     v->library = NULL;
     return why[0] == 0 ? HRM_STEP_DONE : HRM_STEP_KEPT;
 }

@@ -217,6 +217,12 @@ failed:
     return NULL;
 }
 
+void hrmc_version_ends(hrmc_loaded *v, const char *keep, const char *stick)
+{
+    snprintf(v->keep, sizeof v->keep, "%s", keep);
+    snprintf(v->stick, sizeof v->stick, "%s", stick);
+}
+
 void hrmc_version_free(hrmc_loaded *v)
 {
     atomic_store_explicit(&v->e.handle, 0, memory_order_release);
@@ -224,6 +230,7 @@ void hrmc_version_free(hrmc_loaded *v)
     free(v->path);
     free(v->symbols);
     free(v->state);
+    hrmc_version_ends(v, "", "");
     v->path = NULL;
     v->symbols = NULL;
     v->count = 0;

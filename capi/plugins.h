@@ -50,6 +50,8 @@ struct hrmc_loaded {
     void *data;
     /* Of a shared library: */
     void *library;
+    char keep[600];  /* why it is not to be unloaded; "" if it may be */
+    char stick[600]; /* why the loader will keep it; "" if that is not known */
     size_t count;
     void **symbols;
     hrmc_init_fn init;
@@ -64,5 +66,8 @@ struct hrmc_loaded {
 /* library.c. Each returns HRM_STEP_DONE, or the reason in why and another HRM_STEP_*. */
 int32_t hrmc_library_load(hrmc_loaded *v, char *why, size_t room);
 int32_t hrmc_library_unload(hrmc_loaded *v, char *why, size_t room);
+
+/* callers.c: 1 if something could call a loaded library after it was unloaded; why receives what. */
+int hrmc_has_callers(void *library, char *why, size_t room);
 
 #endif

@@ -55,7 +55,8 @@ func safeOf(o *C.hrm_safe_options) (*core.Safe, error) {
 	}
 	const known = C.HRM_SAFE_IMAGE | C.HRM_SAFE_STRICT_MODES | C.HRM_SAFE_ACCEPT_ON_TIMEOUT |
 		C.HRM_SAFE_NO_IMAGE | C.HRM_SAFE_NO_STRICT_MODES | C.HRM_SAFE_REJECT_ON_TIMEOUT |
-		C.HRM_SAFE_RISING_VERSION | C.HRM_SAFE_ANY_VERSION | C.HRM_SAFE_LIST_NAMES | C.HRM_SAFE_NO_LIST_NAMES
+		C.HRM_SAFE_RISING_VERSION | C.HRM_SAFE_ANY_VERSION | C.HRM_SAFE_LIST_NAMES | C.HRM_SAFE_NO_LIST_NAMES |
+		C.HRM_SAFE_NO_UNIQUE | C.HRM_SAFE_ALLOW_UNIQUE
 	if bad := o.flags &^ known; bad != 0 {
 		return nil, &core.Error{Kind: core.ErrNotSupported, Msg: fmt.Sprintf("hrm_safe_options.flags has bits %#x that this version does not know", uint32(bad))}
 	}
@@ -83,6 +84,7 @@ func safeOf(o *C.hrm_safe_options) (*core.Safe, error) {
 		{"ACCEPT_ON_TIMEOUT and HRM_SAFE_REJECT_ON_TIMEOUT", C.HRM_SAFE_ACCEPT_ON_TIMEOUT, C.HRM_SAFE_REJECT_ON_TIMEOUT, &s.AcceptOnTimeout},
 		{"RISING_VERSION and HRM_SAFE_ANY_VERSION", C.HRM_SAFE_RISING_VERSION, C.HRM_SAFE_ANY_VERSION, &s.RisingVersion},
 		{"LIST_NAMES and HRM_SAFE_NO_LIST_NAMES", C.HRM_SAFE_LIST_NAMES, C.HRM_SAFE_NO_LIST_NAMES, &s.ListNames},
+		{"NO_UNIQUE and HRM_SAFE_ALLOW_UNIQUE", C.HRM_SAFE_NO_UNIQUE, C.HRM_SAFE_ALLOW_UNIQUE, &s.NoUnique},
 	} {
 		switch o.flags & (f.on | f.off) {
 		case f.on | f.off:

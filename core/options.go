@@ -145,7 +145,7 @@ type EnableOptions struct {
 // and Symbols of the manager can be replaced for a plugin, not switched off.
 //
 // A version is validated in this order, and the first rejection counts: StrictModes,
-// MaxSize, the copy, AllowList, PublicKeys, Image, Symbols, the [Validator]. Nothing parses
+// MaxSize, the copy, AllowList, PublicKeys, Image, NoUnique, Symbols, the [Validator]. Nothing parses
 // a file before AllowList and PublicKeys have accepted it. With AllowList, PublicKeys or
 // StrictModes an image is also rejected if it has the loader look for libraries where
 // others could put theirs: see docs/safe-reload.md. A rejected version is a [Rejected]
@@ -161,6 +161,10 @@ type Safe struct {
 	Image *bool
 	// Symbols are names that the image must export.
 	Symbols []string
+	// NoUnique, if true, rejects an ELF image with symbols that the process has once
+	// (STB_GNU_UNIQUE): all versions would share the objects of the first one. g++ makes
+	// them unless it is given -fno-gnu-unique.
+	NoUnique *bool
 	// AllowList is a file of SHA-256 sums as sha256sum writes it, at most 16 MiB. A
 	// relative path is resolved when it is given.
 	AllowList *string

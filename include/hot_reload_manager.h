@@ -372,6 +372,14 @@ typedef struct hrm_options {
 #define HRM_SAFE_LIST_NAMES 256u
 /** hrm_safe_options.flags: exempts a plugin from #HRM_SAFE_LIST_NAMES of its manager. */
 #define HRM_SAFE_NO_LIST_NAMES 512u
+/**
+ * hrm_safe_options.flags: reject an ELF image with symbols that the process has once (STB_GNU_UNIQUE): all versions would
+ * share the objects of the first one. g++ makes them of static variables of inline functions and templates, unless it is
+ * given -fno-gnu-unique.
+ */
+#define HRM_SAFE_NO_UNIQUE 1024u
+/** hrm_safe_options.flags: exempts a plugin from #HRM_SAFE_NO_UNIQUE of its manager. */
+#define HRM_SAFE_ALLOW_UNIQUE 2048u
 
 /** For validator_timeout_ms, report_timeout_ms, retries and max_size: none, whatever the manager has. */
 #define HRM_SAFE_NONE (-1)

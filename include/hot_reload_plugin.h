@@ -91,6 +91,22 @@
  * Inside steps and callbacks nothing waits for itself: hrm_host_destroy() and hrm_plugin_close() return at once there, and
  * hrm_host_open() returns #HRM_ERR_NOT_SUPPORTED where the first version would have to wait for the caller.
  *
+ * \section hrm_plugin_unloading Unloading
+ * A version is unloaded after its exit, except where something could call into it, or use what is in it, afterwards:
+ * - with #HRM_PLUGIN_KEEP_LOADED;
+ * - its image has symbols that the process has once (STB_GNU_UNIQUE), makes keys of thread-specific data
+ *   (`pthread_key_create`) and deletes none, or uses `on_exit`. #HRM_PLUGIN_UNLOAD and #HRM_MODE_UNLOAD_FIRST unload it all
+ *   the same;
+ * - a handler of a signal is left of it, or a thread that it has started (Linux with glibc).
+ *
+ * It then stays in memory until the process ends. So does what the loader does not unload: a library that is linked with
+ * `-z nodelete`, that another one needs, or that has objects of a living thread (`thread_local`). #HRM_VERDICT_NOTED says so
+ * each time, with the reason. docs/what-survives.md says what else survives a reload.
+ *
+ * A C++ library that g++ has compiled usually has symbols of the first kind: static variables of inline functions and
+ * templates. All its versions share one such object. The outcome with #HRM_VERDICT_DONE names a symbol of them;
+ * #HRM_SAFE_NO_UNIQUE rejects such a version. Compile plugins with `-fno-gnu-unique`.
+ *
  * \section hrm_plugin_handles Handles
  * Hosts, plugins and versions are keys, not addresses. A handle that was closed, NULL or something else is
  * #HRM_ERR_INVALID_HANDLE, or NULL where a pointer is returned. A version that is pinned stays usable after its plugin was
@@ -394,6 +410,11 @@ HRM_API hrm_manager *HRM_CALL hrm_host_manager(hrm_host *host);
 #define HRM_PLUGIN_KEEP_LOADED 8u
 /** hrm_plugin_options.flags: the file is no library. Nothing is loaded; hrm_plugin_options.prepare reads it. */
 #define HRM_PLUGIN_FILE 16u
+/**
+ * hrm_plugin_options.flags: unload the library also if its image says that this may not be safe; see Unloading. It is the
+ * default with #HRM_MODE_UNLOAD_FIRST.
+ */
+#define HRM_PLUGIN_UNLOAD 32u
 
 /** hrm_plugin_options: a step without limit of time. */
 #define HRM_NO_LIMIT (-1)

@@ -199,6 +199,54 @@ void plugins_that_fit_together()
     CHECK(OpenPlugin::acquire_all({both[0], OpenPlugin()}).empty());
 }
 
+bool is_mapped(const std::filesystem::path& file)
+{
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);)
+        if (line.find(file.string()) != std::string::npos)
+            return true;
+    return false;
+}
+
+/** Exchanges a version that its image says to keep. Returns whether it is unloaded. @p notes  what was said meanwhile */
+bool unloaded(std::optional<bool> keep_loaded, std::vector<std::string>& notes)
+{
+    dir = scratch();
+    std::mutex mutex;
+    std::filesystem::path first;
+    {
+        PluginHost host(
+            [&](const PluginOutcome& o) {
+                const std::lock_guard<std::mutex> lock(mutex);
+                if (o.verdict == Verdict::noted)
+                    notes.push_back(o.message);
+            },
+            quick());
+        PluginOptions o = two_symbols();
+        o.keep_loaded = keep_loaded;
+        const OpenPlugin p =
+            host.open("p", build(1, "int on_exit(void (*)(int, void *), void *); int never(void) { return on_exit(0, 0); }"), o).value();
+        first = p.acquire().path();
+        CHECK(is_mapped(first));
+        build(2);
+        CHECK(becomes([&] { return call(p, 0) == 2; }));
+        CHECK(host.shut_down(patience).has_value());
+    }
+    return !is_mapped(first);
+}
+
+void what_is_unloaded()
+{
+    std::vector<std::string> notes;
+    CHECK(!unloaded(std::nullopt, notes));
+    CHECK_INT(notes.size(), 1);
+    check_has(notes.at(0), "generation 1 stays in memory: the end of the process may call it (on_exit)");
+    notes.clear();
+    CHECK(unloaded(false, notes));
+    CHECK(!unloaded(true, notes));
+    CHECK(notes.empty());
+}
+
 }  // namespace
 
 int main()
@@ -209,5 +257,6 @@ int main()
     RUN(manual_hosts_dispatch);
     RUN(a_host_that_its_callback_destroys);
     RUN(plugins_that_fit_together);
+    RUN(what_is_unloaded);
     DONE();
 }

@@ -43,6 +43,7 @@ void what_is_named_is_named_in_c()
     o.keep_generations = 5;
     o.max_size = 6000000000;
     o.list_names = true;
+    o.no_unique = true;
     o.rising_version = false;
     o.manifest = "manifest";
     o.plugin_name = "name";
@@ -51,7 +52,8 @@ void what_is_named_is_named_in_c()
     const SafeArguments named{o};
     const hrm_safe_options& c = *named.get();
     CHECK(!named.error());
-    CHECK_INT(c.flags, HRM_SAFE_IMAGE | HRM_SAFE_NO_STRICT_MODES | HRM_SAFE_ACCEPT_ON_TIMEOUT | HRM_SAFE_LIST_NAMES | HRM_SAFE_ANY_VERSION);
+    CHECK_INT(c.flags, HRM_SAFE_IMAGE | HRM_SAFE_NO_STRICT_MODES | HRM_SAFE_ACCEPT_ON_TIMEOUT | HRM_SAFE_LIST_NAMES | HRM_SAFE_ANY_VERSION |
+                           HRM_SAFE_NO_UNIQUE);
     CHECK_STR(c.manifest, "manifest");
     CHECK_STR(c.plugin_name, "name");
     CHECK_STR(c.min_version, "1.2");
@@ -75,6 +77,7 @@ void what_is_named_is_named_in_c()
     none.strict_modes = true;
     none.accept_on_timeout = false;
     none.list_names = false;
+    none.no_unique = false;
     none.rising_version = true;
     none.validator_timeout = 0ms;
     none.report_timeout = 0ms;
@@ -83,7 +86,8 @@ void what_is_named_is_named_in_c()
     none.max_size = 0;
     const SafeArguments exempt{none};
     const hrm_safe_options& e = *exempt.get();
-    CHECK_INT(e.flags, HRM_SAFE_NO_IMAGE | HRM_SAFE_STRICT_MODES | HRM_SAFE_REJECT_ON_TIMEOUT | HRM_SAFE_NO_LIST_NAMES | HRM_SAFE_RISING_VERSION);
+    CHECK_INT(e.flags, HRM_SAFE_NO_IMAGE | HRM_SAFE_STRICT_MODES | HRM_SAFE_REJECT_ON_TIMEOUT | HRM_SAFE_NO_LIST_NAMES | HRM_SAFE_RISING_VERSION |
+                           HRM_SAFE_ALLOW_UNIQUE);
     CHECK_INT(e.validator_timeout_ms, HRM_SAFE_NONE);
     CHECK_INT(e.report_timeout_ms, HRM_SAFE_NONE);
     CHECK_INT(e.retries, HRM_SAFE_NONE);

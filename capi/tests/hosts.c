@@ -329,7 +329,7 @@ static void a_certificate_and_its_key_are_never_mixed(void)
     hrm_error err = HRM_ERROR_INIT;
     hrm_plugin *one = NULL;
     pthread_t thread;
-    char text[8];
+    char text[16];
     int i;
     begin(HRM_DISPATCH_THREAD);
     write_text("crt", "1");
@@ -359,7 +359,9 @@ static void a_certificate_and_its_key_are_never_mixed(void)
     for (i = 2; i < 6; i++) {
         snprintf(text, sizeof text, "%d", i);
         write_text("crt", text);
-        let_pass(i == 2 ? 300 : 1); /* the key comes later: nothing is said meanwhile */
+        let_pass(i == 2 ? 1000 : 1); /* the key comes later: nothing is said meanwhile */
+        CHECK_INT(told.n, told.seen);
+        CHECK_INT(told.notes, 0);
         write_text("key", text);
         expect(HRM_VERDICT_DONE, i, "together with");
         expect(HRM_VERDICT_DONE, i, "together with");

@@ -60,6 +60,30 @@ static HELPER void await_file(const char *name) { CHECK(wait_until(exists, (void
 
 #define FCNTL "#include <fcntl.h>\n"
 
+/* Compiles a shared library and puts it into place in one step. In the flags %s stands for the directory. */
+static HELPER void compile_as(const char *compiler, const char *name, const char *source, const char *flags, const char *to)
+{
+    char command[2500], own[800];
+    FILE *c = fopen(in(dir, name), "w");
+    CHECK(c != NULL && fputs(source, c) >= 0 && fclose(c) == 0);
+    snprintf(own, sizeof own, flags, dir, dir);
+    snprintf(command, sizeof command, "%s -shared -fPIC -w %s -o %s %s && mv %s %s", compiler, in(dir, name), in(dir, "built"),
+             own, in(dir, "built"), in(dir, to));
+    if (system(command) != 0) {
+        printf("   failed: %s\n", command);
+        abort();
+    }
+}
+
+static HELPER void compile_c(const char *source, const char *flags, const char *to)
+{
+    compile_as(getenv("CC") ? getenv("CC") : "cc", "library.c", source, flags, to);
+}
+static HELPER void compile_cxx(const char *source, const char *flags, const char *to)
+{
+    compile_as(getenv("CXX") ? getenv("CXX") : "c++", "library.cc", source, flags, to);
+}
+
 static HELPER void write_text(const char *name, const char *text)
 {
     const char *made = in(dir, "made");

@@ -21,16 +21,18 @@ static struct {
         uint64_t generation, active;
         char message[1001];
     } o[64];
-} told = {PTHREAD_MUTEX_INITIALIZER, 0, 0, 0, 0, {{0, 0, 0, ""}}};
+    char note[16][1001]; /* the last ones */
+} told = {PTHREAD_MUTEX_INITIALIZER, 0, 0, 0, 0, {{0, 0, 0, ""}}, {""}};
 
 static HELPER void on_outcome(const hrm_plugin_outcome *o, void *arg)
 {
     CHECK(arg == &told);
+    pthread_mutex_lock(&told.mu);
     if (o->verdict == HRM_VERDICT_NOTED) {
-        ADD(told.notes, 1);
+        snprintf(told.note[told.notes++ % 16], sizeof told.note[0], "%s", o->message);
+        pthread_mutex_unlock(&told.mu);
         return;
     }
-    pthread_mutex_lock(&told.mu);
     told.o[told.n % 64].verdict = o->verdict;
     told.o[told.n % 64].generation = o->generation;
     told.o[told.n % 64].active = o->active;
@@ -93,6 +95,30 @@ static HELPER void expect(int verdict, int active, const char *message)
     CHECK_INT(told.o[i].verdict, verdict);
     CHECK_INT(told.o[i].active, active);
     CHECK_HAS(told.o[i].message, message);
+}
+
+static HELPER int is_noted(void *part)
+{
+    int i, yes = 0;
+    if (manual)
+        hrm_dispatch(hrm_host_manager(host), 0, 5, NULL);
+    pthread_mutex_lock(&told.mu);
+    for (i = 0; i < told.notes && i < 16; i++)
+        yes = yes || strstr(told.note[i], part) != NULL;
+    pthread_mutex_unlock(&told.mu);
+    return yes;
+}
+
+/* A note with this part: a version that is in use, or stays in memory. */
+static HELPER void expect_note(const char *part)
+{
+    int i;
+    if (wait_until(is_noted, (void *)part, PATIENCE))
+        return;
+    CHECK(!"the note came");
+    printf("   want: %s\n", part);
+    for (i = 0; i < told.notes && i < 16; i++)
+        printf("   note: %s\n", told.note[i]);
 }
 
 static const char *const symbols[] = {"version", "work", NULL};

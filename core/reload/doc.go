@@ -109,6 +109,8 @@
 //	host.go        Host: a manager and an Engine together
 //	manager.go     a manager's events become offers; outcomes become its reports
 //	gate.go        how a host in Go counts calls and holds new ones
+//	inspect.go     what the image of a version says of its end
+//	advice.go      what can be done about a load that failed
 //	errors.go      the kinds of error
 //
 // The machine is pure:

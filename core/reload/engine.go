@@ -466,6 +466,9 @@ func (e *Engine) perform(ctx context.Context, t *task, source any) (r Result) {
 			if r.Failure == "" {
 				r.Failure = "an error without a text"
 			}
+			if t.step == Load {
+				r.Failure = advised(r.Failure)
+			}
 			if errors.Is(err, ErrNotNow) {
 				r.Fault = OfNobody
 			}

@@ -5,6 +5,7 @@ package reload
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,5 +156,38 @@ func TestAThousandExchangesLeaveNothingBehind(t *testing.T) {
 		if f.data != "new 1" {
 			t.Errorf("%s has the state %q", f.Version, f.data)
 		}
+	}
+}
+
+func TestNotesOfALoadedVersionAreInTheOutcomeOfItsExchange(t *testing.T) {
+	w := newWorld()
+	w.hooks["a"] = Hooks{Init: true, Notes: []string{"it is large", "it is old"}}
+	w.scripts = []*script{{plugin: "a", generation: 2, step: Init, fail: "no"}}
+	w.input(addPlugins{Plugins: []Plugin{{ID: "a"}}})
+	for generation := range uint64(3) {
+		w.input(offer{Plugin: "a", Generation: generation + 1})
+		w.settle()
+	}
+	var said []string
+	for _, o := range w.outcomes {
+		said = append(said, o.String())
+	}
+	want := []string{
+		"a: generation 1 answers now; it is large; it is old",
+		"a: generation 2 failed: init: no; generation 1 goes on; it is large; it is old",
+		"a: generation 3 answers now; it is large; it is old",
+	}
+	if !slices.Equal(said, want) || len(w.faults) > 0 {
+		t.Errorf("got %q, want %q; %q", said, want, w.faults)
+	}
+}
+
+func TestALoadThatFailsForWantOfStaticTLSSaysWhatToDo(t *testing.T) {
+	const text = "p.so: cannot allocate memory in static TLS block"
+	if got := advised(text); !strings.HasPrefix(got, text+": ") || !strings.Contains(got, "GLIBC_TUNABLES") {
+		t.Errorf("got %q", got)
+	}
+	if got := advised("p.so: no such file"); got != "p.so: no such file" {
+		t.Errorf("got %q", got)
 	}
 }

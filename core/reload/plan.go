@@ -389,6 +389,9 @@ func (m *machine) planStepEnded(pl *plan, t *task, r Result, now time.Time) {
 			mem.p.saved = &savedState{state: r.State}
 		}
 	}
+	if o.step == Load {
+		mem.notes = append(mem.notes, r.Hooks.Notes...)
+	}
 	if o.step == Unload && r.Kept != "" {
 		mem.notes = append(mem.notes, fmt.Sprintf("generation %d stays in memory: %s", o.v.Generation, r.Kept))
 	}

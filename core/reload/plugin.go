@@ -124,6 +124,9 @@ func (v Version) String() string { return fmt.Sprintf("generation %d of %s", v.G
 // Hooks says which hooks a loaded version has.
 type Hooks struct {
 	Init, Exit, Save, Restore, Prepare bool
+	// Notes are what the host should know of the version. The outcome of its exchange has
+	// them in its Notes.
+	Notes []string
 }
 
 // Step is a kind of step.

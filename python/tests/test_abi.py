@@ -94,6 +94,8 @@ def test_constants() -> None:
         "SAFE_ANY_VERSION",
         "SAFE_LIST_NAMES",
         "SAFE_NO_LIST_NAMES",
+        "SAFE_NO_UNIQUE",
+        "SAFE_ALLOW_UNIQUE",
         "ACCEPT",
         "REJECT",
     ):

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -150,6 +152,16 @@ def test_list_names(make: Callable[..., Host], tmp_path: Path) -> None:
     (tmp_path / "list").write_text(SUM.replace("plugin.so", "other.so"))
     host = make(SafeOptions(allow_list=tmp_path / "list", list_names=True))
     holds_and_is_replaced(host, "not for a file of this name", SafeOptions(list_names=False))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its libraries are no ELF images")
+def test_no_unique(make: Callable[..., Host], tmp_path: Path) -> None:
+    # The C++ library itself has such symbols.
+    with open("/proc/self/maps") as maps:
+        ctypes.CDLL("libstdc++.so.6")
+        library = next(Path(line.split()[-1]) for line in maps if "libstdc++.so" in line)
+    host = make(SafeOptions(no_unique=True), library)
+    holds_and_is_replaced(host, "compile it with -fno-gnu-unique", SafeOptions(no_unique=False))
 
 
 def test_plugin_name_and_trusted_comment(make: Callable[..., Host], tmp_path: Path) -> None:
@@ -301,6 +313,7 @@ def test_every_field_has_a_test_here() -> None:
         "min_version",
         "rising_version",
         "version_dir",
+        "no_unique",
     ]
     assert all(field.default is None for field in dataclasses.fields(SafeOptions))
 
@@ -344,6 +357,7 @@ def test_no_companion_files_are_no_error(make: Callable[..., Host]) -> None:
     [
         ("rising_version", 1, "rising_version=1: expected True, False or None, got int"),
         ("list_names", "", "list_names='': expected True, False or None, got str"),
+        ("no_unique", 1, "no_unique=1: expected True, False or None, got int"),
         ("image", "", "image='': expected True, False or None, got str"),
         ("strict_modes", 0, "strict_modes=0: expected True, False or None, got int"),
         ("accept_on_timeout", "no", "accept_on_timeout='no': expected True, False or None, got str"),

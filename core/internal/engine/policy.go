@@ -27,6 +27,7 @@ type Safe struct {
 	Files      []string // what else belongs to the plugin, relative to its directory; may be empty
 	Image      *bool    // reject files that are not complete images for this machine
 	Symbols    []string // that the image must export
+	NoUnique   *bool    // reject ELF images with symbols that the process has once
 	AllowList  *string  // a file of SHA-256 sums
 	ListNames  *bool    // the allow-list must give the file's name, too
 	PublicKeys []string // minisign's; one of them must have signed
@@ -67,6 +68,7 @@ type policy struct {
 	files       []string
 	image       bool
 	symbols     []string
+	noUnique    bool
 	allowList   string // "" = none
 	listNames   bool
 	publicKeys  []string
@@ -105,6 +107,7 @@ func mergeSafe(manager, plugin *Safe) *policy {
 		files:       list(p.Files, m.Files),
 		image:       value(p.Image, m.Image),
 		symbols:     list(p.Symbols, m.Symbols),
+		noUnique:    value(p.NoUnique, m.NoUnique),
 		allowList:   value(p.AllowList, m.AllowList),
 		listNames:   value(p.ListNames, m.ListNames),
 		publicKeys:  list(p.PublicKeys, m.PublicKeys),

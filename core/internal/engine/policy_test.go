@@ -30,6 +30,7 @@ var eachField = map[string]named{
 	"PublicKeys":          {func(s *Safe) { s.PublicKeys = []string{keyText} }, func(s *Safe) { s.PublicKeys = []string{otherKey} }, "publicKeys", []string{keyText}, []string{otherKey}, []string(nil)},
 	"Signature":           {nil, func(s *Safe) { s.Signature = new("p") }, "signature", nil, "p", ""},
 	"ListNames":           {func(s *Safe) { s.ListNames = new(true) }, func(s *Safe) { s.ListNames = new(false) }, "listNames", true, false, false},
+	"NoUnique":            {func(s *Safe) { s.NoUnique = new(true) }, func(s *Safe) { s.NoUnique = new(false) }, "noUnique", true, false, false},
 	"Manifest":            {nil, func(s *Safe) { s.Manifest = new("p") }, "manifest", nil, "p", ""},
 	"PluginName":          {nil, func(s *Safe) { s.PluginName = new("p") }, "pluginName", nil, "p", ""},
 	"MinVersion":          {func(s *Safe) { s.MinVersion = new("1") }, func(s *Safe) { s.MinVersion = new("2") }, "minVersion", "1", "2", ""},

@@ -184,7 +184,7 @@ func (m *Engine) newSafeState(id, abs string, o *policy) (*safeState, error) {
 			return nil, fail(ErrInvalidArgument, "%v", err)
 		}
 	}
-	s.checks.Image, s.checks.Symbols = o.image || m.opts.CheckImage, o.symbols
+	s.checks.Image, s.checks.NoUnique, s.checks.Symbols = o.image || m.opts.CheckImage, o.noUnique, o.symbols
 	if o.strictModes {
 		s.checks.Strict = m.opts.strict
 	}

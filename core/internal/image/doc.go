@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package image answers two questions about a plugin's file: is it a complete
-// ELF, PE or Mach-O image for this machine, and which names does it export?
+// Package image answers questions about a plugin's file: is it a complete ELF, PE or
+// Mach-O image for this machine, which names does it export, where does it have
+// libraries looked for, and what keeps it in memory?
 //
 // Complete is what the format's own headers allow to say: everything that they
 // announce lies within the file. A file that was cut off anywhere, or is still

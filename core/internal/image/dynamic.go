@@ -18,6 +18,7 @@ type dynamic struct {
 	symbols          uint64 // DT_SYMTAB
 	names, sizeNames uint64 // DT_STRTAB, DT_STRSZ
 	hash, gnuHash    uint64 // DT_HASH, DT_GNU_HASH
+	flags, flags1    uint64 // DT_FLAGS, DT_FLAGS_1
 }
 
 var errDynamic = errors.New("the dynamic segment is malformed")
@@ -76,6 +77,10 @@ func openDynamic(f *file, e *elf.File) (*dynamic, error) {
 			d.hash = value
 		case elf.DT_GNU_HASH:
 			d.gnuHash = value
+		case elf.DT_FLAGS:
+			d.flags = value
+		case elf.DT_FLAGS_1:
+			d.flags1 = value
 		}
 		return nil
 	})
@@ -227,13 +232,22 @@ func (d *dynamic) mappedU32(address uint64) (uint64, error) {
 
 // mapped reads n bytes at an address of the mapped image.
 func (d *dynamic) mapped(address, n uint64) ([]byte, error) {
-	if err := d.spend(uint64(len(d.e.Progs))); err != nil {
+	off, err := d.located(address, n)
+	if err != nil {
 		return nil, err
+	}
+	return d.read(off, n)
+}
+
+// located returns where in the file n bytes at an address of the mapped image are.
+func (d *dynamic) located(address, n uint64) (off uint64, err error) {
+	if err := d.spend(uint64(len(d.e.Progs))); err != nil {
+		return 0, err
 	}
 	for _, p := range d.e.Progs {
 		if skip := address - p.Vaddr; p.Type == elf.PT_LOAD && address >= p.Vaddr && skip <= p.Filesz && n <= p.Filesz-skip {
-			return d.read(p.Off+skip, n)
+			return p.Off + skip, nil
 		}
 	}
-	return nil, errDynamic
+	return 0, errDynamic
 }

@@ -222,6 +222,9 @@ func ask(c *counting) error {
 	if _, missing := Missing(c, size, []string{"plugin_init"}); missing != nil {
 		err = missing
 	}
+	if _, ends := UnloadingOf(c, size); ends != nil {
+		err = ends
+	}
 	if _, searched := Libraries(c, size); searched != nil {
 		err = searched
 	}
@@ -241,7 +244,7 @@ func TestHostileImagesCostLittle(t *testing.T) {
 				t.Errorf("search paths: %v", err)
 			}
 			runtime.ReadMemStats(&after)
-			if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+			if used := after.TotalAlloc - before.TotalAlloc; used > 4*(24<<20) { // four questions
 				t.Errorf("%d bytes allocated for a file of %d", used, len(b))
 			}
 			if c.calls > 100000 || c.bytes > 64<<20 {
@@ -263,6 +266,7 @@ func TestReadingAnImageStops(t *testing.T) {
 			func(c *counting) error { return Check(c, c.r.Size()) },
 			func(c *counting) error { _, err := Missing(c, c.r.Size(), []string{"plugin_init"}); return err },
 			func(c *counting) error { _, err := Libraries(c, c.r.Size()); return err },
+			func(c *counting) error { _, err := UnloadingOf(c, c.r.Size()); return err },
 		} {
 			whole := &counting{r: bytes.NewReader(b)}
 			_ = question(whole)

@@ -296,6 +296,7 @@ func FuzzImage(f *testing.F) {
 		boundtest.Within(t, 4*maxBytes, func() {
 			_ = check(b)
 			_, _ = Libraries(bytes.NewReader(b), int64(len(b)))
+			_, _ = UnloadingOf(bytes.NewReader(b), int64(len(b)))
 			_, _ = Missing(bytes.NewReader(b), int64(len(b)), []string{"plugin_init"})
 		})
 		agree(t, "image", b, false)

@@ -18,6 +18,7 @@ type Policy struct {
 	ListNames bool     // the line of the allow-list must give the file's name, too
 	Keys      []Key    // one of them must have signed each file, or the manifest; none = no signatures
 	Image     bool     // each file that begins as an image, and the first one in any case, must be complete
+	NoUnique  bool     // no image may have symbols that the process has once
 	Symbols   []string // that the first file must export
 	// Manifest is the path of a list of all files that is signed in their place, and
 	// ManifestSignature that of its signature; "" = each file is signed.
@@ -88,6 +89,11 @@ func (p *Policy) Check(files []File, stopped func() bool) error {
 	}
 	if p.authenticates() {
 		if err := p.checkLibraries(files, stopped); err != nil {
+			return err
+		}
+	}
+	if p.NoUnique {
+		if err := checkUnique(files, stopped); err != nil {
 			return err
 		}
 	}
@@ -171,6 +177,37 @@ func checkSymbols(path string, names []string, stopped func() bool) error {
 		return Reject("its exported symbols cannot be read: %v", why)
 	case len(missing) > 0:
 		return Reject("it does not export %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// checkUnique rejects images whose versions would share objects: those that the process
+// has once, however many versions of the image it loads.
+func checkUnique(files []File, stopped func() bool) error {
+	for i, f := range files {
+		begins, err := beginsAsImage(f.Path)
+		if err != nil {
+			return err
+		}
+		if !begins {
+			continue
+		}
+		var u image.Unloading
+		var why error
+		if err := withFile(f.Path, stopped, func(r io.ReaderAt, size int64) { u, why = image.UnloadingOf(r, size) }); err != nil {
+			return err
+		}
+		name := ""
+		if i > 0 {
+			name = f.Name + ": "
+		}
+		switch {
+		case why != nil:
+			return Reject("%sits symbols cannot be read: %v", name, why)
+		case u.Unique != "":
+			return Reject("%sits symbol %s is unique in the process (STB_GNU_UNIQUE), so that all versions would share the object of the first one; "+
+				"compile it with -fno-gnu-unique", name, printable.Text(u.Unique, printable.MaxForeign))
+		}
 	}
 	return nil
 }

@@ -7,7 +7,9 @@ package verify
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -65,6 +67,36 @@ func TestEveryFileIsChecked(t *testing.T) {
 	p = Policy{Image: true}
 	if why := rejected(p.Check([]File{own, more}, never)); !strings.HasPrefix(why, "more: ") {
 		t.Errorf("a companion file that is an incomplete image: %q", why)
+	}
+}
+
+func TestImagesWhoseVersionsWouldShareObjectsAreRejected(t *testing.T) {
+	if runtime.GOOS == "darwin" {
+		t.Skip("this system's libraries are no ELF images")
+	}
+	source := put(t, "plugin.c", `__asm__(".data\n.globl _ZN3app1nE\n.type _ZN3app1nE, \"gnu_unique_object\"\n_ZN3app1nE: .long 0\n.text\n");`)
+	path := filepath.Join(t.TempDir(), "plugin.so")
+	if out, err := exec.Command("cc", "-shared", "-fPIC", "-o", path, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	shares, text, broken := fileOf(t, path), fileOf(t, put(t, "text", "text")), fileOf(t, put(t, "broken", "\x7fELF, but no more"))
+	const why = "its symbol _ZN3app1nE is unique in the process (STB_GNU_UNIQUE), so that all versions would share the object of the first one; compile it with -fno-gnu-unique"
+	p := Policy{NoUnique: true}
+	for _, c := range []struct {
+		files []File
+		want  string
+	}{
+		{[]File{shares}, why},
+		{[]File{text, shares}, "plugin.so: " + why},
+		{[]File{text}, ""},
+		{[]File{broken}, "its symbols cannot be read: "},
+	} {
+		if got := rejected(p.Check(c.files, never)); got != c.want && (c.want == "" || !strings.HasPrefix(got, c.want)) {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+	if err := (&Policy{}).Check([]File{shares}, never); err != nil {
+		t.Errorf("nobody has asked for it: %v", err)
 	}
 }
 

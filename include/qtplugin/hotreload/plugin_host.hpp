@@ -25,6 +25,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -195,7 +196,8 @@ struct PluginOptions {
     bool allow_missing = false;                   ///< accept a path that does not exist yet
     bool wait = true;                             ///< open() waits for the first version
     bool state_optional = false;                  ///< take a new version also if the old one's state cannot be saved
-    bool keep_loaded = false;                     ///< never unload the library
+    /** True: never unload the library. False: also if its image says that this may not be safe. Unset: unless it does. */
+    std::optional<bool> keep_loaded;
     bool file = false;                            ///< the file is no library; prepare reads it
     std::optional<SafeOptions> safe;              ///< safe reload for this plugin: its named fields replace the manager's
     Manager::Validator validator;                 ///< decides on each version, before the canary
@@ -424,7 +426,9 @@ public:
         hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
         o.flags = (options.allow_missing ? HRM_PLUGIN_ALLOW_MISSING : 0U) | (options.wait ? 0U : HRM_PLUGIN_DO_NOT_WAIT) |
                   (options.state_optional ? HRM_PLUGIN_STATE_OPTIONAL : 0U) |
-                  (options.keep_loaded ? HRM_PLUGIN_KEEP_LOADED : 0U) | (options.file ? HRM_PLUGIN_FILE : 0U);
+                  (options.file ? HRM_PLUGIN_FILE : 0U);
+        if (options.keep_loaded)
+            o.flags |= *options.keep_loaded ? HRM_PLUGIN_KEEP_LOADED : HRM_PLUGIN_UNLOAD;
         o.mode = static_cast<std::int32_t>(options.mode);
         o.quiet_ms = detail::ms(options.quiet);
         o.open_timeout_ms = limit(options.open_timeout);

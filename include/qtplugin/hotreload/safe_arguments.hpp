@@ -42,7 +42,8 @@ public:
                          bit(options->strict_modes, HRM_SAFE_STRICT_MODES, HRM_SAFE_NO_STRICT_MODES) |
                          bit(options->accept_on_timeout, HRM_SAFE_ACCEPT_ON_TIMEOUT, HRM_SAFE_REJECT_ON_TIMEOUT) |
                          bit(options->rising_version, HRM_SAFE_RISING_VERSION, HRM_SAFE_ANY_VERSION) |
-                         bit(options->list_names, HRM_SAFE_LIST_NAMES, HRM_SAFE_NO_LIST_NAMES);
+                         bit(options->list_names, HRM_SAFE_LIST_NAMES, HRM_SAFE_NO_LIST_NAMES) |
+                         bit(options->no_unique, HRM_SAFE_NO_UNIQUE, HRM_SAFE_ALLOW_UNIQUE);
         m_struct.files = m_files.name(options->files, "entry of files", m_error);
         m_struct.symbols = m_symbols.name(options->symbols, "entry of symbols", m_error);
         m_struct.public_keys = m_keys.name(options->public_keys, "entry of public_keys", m_error);

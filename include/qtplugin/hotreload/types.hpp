@@ -65,6 +65,7 @@ struct SafeOptions {
     std::optional<std::vector<std::string>> symbols;      ///< what the image must export
     std::optional<std::filesystem::path> allow_list;      ///< a file of SHA-256 sums, as sha256sum writes it
     std::optional<bool> list_names;  ///< reject a file that allow_list has for another name
+    std::optional<bool> no_unique;   ///< reject an ELF image with symbols that the process has once (STB_GNU_UNIQUE)
     std::optional<std::vector<std::string>> public_keys;  ///< minisign's; one of them must have signed the file
     /**
      * The file of the signature of the plugin, or of its manifest; default: the path of that file with .minisig appended. For

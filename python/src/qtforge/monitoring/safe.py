@@ -33,9 +33,10 @@ class SafeOptions:
 
     An empty value is an error, never "no safeguard": "" and [] are named, and enabling (or making the manager) fails
     with InvalidArgumentError. Only ``files`` may be empty. False exempts a plugin from the manager's image,
-    strict_modes, accept_on_timeout, rising_version or list_names; 0 and SAFE_NONE exempt it from the manager's
-    timeouts, retries, old generations and size limit. The manager's symbols, allow_list, public_keys, min_version and
-    version_dir can be replaced, not switched off: a plugin that is to have none of them needs another manager.
+    strict_modes, accept_on_timeout, rising_version, list_names or no_unique; 0 and SAFE_NONE exempt it from the
+    manager's timeouts, retries, old generations and size limit. The manager's symbols, allow_list, public_keys,
+    min_version and version_dir can be replaced, not switched off: a plugin that is to have none of them needs another
+    manager.
 
     Raises TypeError for a value of another type. Lists are copied: later changes of them have no effect.
     """
@@ -86,9 +87,12 @@ class SafeOptions:
     version_dir: StrPath | None = None
     """Where rising_version remembers across restarts what was reported as OK: a directory that is made if it is
     missing, and that must be the user's alone. By default versions are remembered while the plugin is enabled."""
+    no_unique: bool | None = None
+    """Reject ELF images with symbols that the process has once (STB_GNU_UNIQUE): all versions would share the objects
+    of the first one. g++ makes them unless it is given -fno-gnu-unique."""
 
     def __post_init__(self) -> None:
-        for name in ("image", "strict_modes", "accept_on_timeout", "rising_version", "list_names"):
+        for name in ("image", "strict_modes", "accept_on_timeout", "rising_version", "list_names", "no_unique"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, bool):
                 raise TypeError(f"SafeOptions: {name}={value!r}: expected True, False or None, got {_kind(value)}")
@@ -156,7 +160,8 @@ def arguments(options: SafeOptions | None) -> Any:
         | _flag(options.strict_modes, _abi.SAFE_STRICT_MODES, _abi.SAFE_NO_STRICT_MODES)
         | _flag(options.accept_on_timeout, _abi.SAFE_ACCEPT_ON_TIMEOUT, _abi.SAFE_REJECT_ON_TIMEOUT)
         | _flag(options.rising_version, _abi.SAFE_RISING_VERSION, _abi.SAFE_ANY_VERSION)
-        | _flag(options.list_names, _abi.SAFE_LIST_NAMES, _abi.SAFE_NO_LIST_NAMES),
+        | _flag(options.list_names, _abi.SAFE_LIST_NAMES, _abi.SAFE_NO_LIST_NAMES)
+        | _flag(options.no_unique, _abi.SAFE_NO_UNIQUE, _abi.SAFE_ALLOW_UNIQUE),
         _list("files", options.files, _path),
         _list("symbols", options.symbols, _text),
         None if options.allow_list is None else _path("allow_list", options.allow_list),
