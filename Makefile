@@ -203,11 +203,11 @@ $(WHEEL): $(WHEEL_OF)
 	@touch $@
 
 test-python: $(WHEEL) ## the tests of the installed Python wheel: in full on python3, in part on others
-	@.ci/need cc go python-venv qt-gui tmux
+	@.ci/need cc g++ go python-venv qt-gui tmux
 	python/tools/test $(BUILD)
 
 test-python-all: $(WHEEL) ## the Python tests in full on every Python from 3.10 on that is found
-	@.ci/need cc go python-venv qt-gui tmux
+	@.ci/need cc g++ go python-venv qt-gui tmux
 	python/tools/test $(BUILD) all
 
 test-python-frozen: $(WHEEL) ## the Python package in programs made by PyInstaller and pex

@@ -54,7 +54,7 @@ static void versions_that_share_an_object_are_kept_and_named(void)
     begin(HRM_DISPATCH_THREAD);
     build_cxx(1, "-DAPP=app");
     open_present(&o);
-    expect(HRM_VERDICT_DONE, 1, "answers now; all its versions share the object app::calls()::n, of the one that is loaded first");
+    expect(HRM_VERDICT_DONE, 1, "answers now; all its versions use the object app::calls()::n of the version that was loaded first");
     CHECK_INT(call(1), 1);
     build_cxx(2, "-DAPP=app");
     expect(HRM_VERDICT_DONE, 2, "compile it with -fno-gnu-unique");
@@ -127,7 +127,7 @@ static void a_host_can_have_everything_unloaded(void)
     o.flags = HRM_PLUGIN_UNLOAD;
     build_cxx(1, "-DAPP=last");
     open_present(&o);
-    expect(HRM_VERDICT_DONE, 1, "all its versions share the object");
+    expect(HRM_VERDICT_DONE, 1, "all its versions use the object");
     build_cxx(2, "-DAPP=last");
     expect(HRM_VERDICT_DONE, 2, "");
     /* The loader itself keeps what has such an object, but not who uses it. */

@@ -47,7 +47,7 @@ func (in Inspection) InWords(words func(symbol string) string) Inspection {
 // out what versions share because of templates of the C++ library's and Qt's.
 func (in Inspection) Notes(stays, own bool) (notes []string) {
 	if in.image.Unique != "" && (in.image.Own || !own) {
-		notes = append(notes, "all its versions share "+in.shared()+", of the one that is loaded first (STB_GNU_UNIQUE): compile it with -fno-gnu-unique")
+		notes = append(notes, "all its versions use "+in.shared()+" of the version that was loaded first (STB_GNU_UNIQUE): compile it with -fno-gnu-unique")
 	}
 	if in.image.StaticTLS && (stays || in.Keep() != "" || in.image.NoDelete) {
 		notes = append(notes, "each version that stays in memory takes static TLS, of which there is room for few (DF_STATIC_TLS): "+

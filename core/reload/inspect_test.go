@@ -49,7 +49,7 @@ func TestWhatAnImageSaysOfItsEnd(t *testing.T) {
 		notes, keep, sticks string // parts; "" is nothing
 	}{
 		{"nothing", "int answer;", "-g", "", "", ""},
-		{"unique", unique, "-g", "all its versions share the object app::n, of the one that is loaded first", "the object app::n of it (STB_GNU_UNIQUE)", "has its app::n once"},
+		{"unique", unique, "-g", "all its versions use the object app::n of the version that was loaded first", "the object app::n of it (STB_GNU_UNIQUE)", "has its app::n once"},
 		{"several", unique + strings.ReplaceAll(unique, "3app1nE", "St1mE") + strings.ReplaceAll(unique, "3app1nE", "St1nE"), "-g", "and 2 others", "and 2 others of it", "once"},
 		{"two", strings.ReplaceAll(unique, "3app1nE", "St1nE") + unique, "-g", "the object app::n and another one", "and another one", "once"},
 		{"keys", keys, "-g", "", "deletes none", ""},

@@ -92,7 +92,7 @@ const (
 
 func interest(name string) int {
 	inner := strings.TrimLeft(strings.TrimPrefix(name, "_Z"), "ZNK")
-	inner, isStd := strings.CutPrefix(inner, "St")
+	isStd := len(inner) > 1 && inner[0] == 'S' && inner[1] >= 'a' && inner[1] <= 'z' // std:: or std::string and the like
 	inner = strings.TrimLeft(inner, "0123456789")
 	switch {
 	case strings.HasPrefix(name, "_ZGV"):

@@ -61,6 +61,7 @@ func TestAnImageSaysWhatKeepsItInMemory(t *testing.T) {
 		"the plugin's own":   {unique(guard, library, counter, "_ZSt3one"), nil, Unloading{Unique: counter, Uniques: 4, Own: true}},
 		"the C++ library's":  {unique(guard, library), nil, Unloading{Unique: library, Uniques: 2}},
 		"Qt's":               {unique("_ZN9QtPrivate25QMetaTypeInterfaceWrapperI1AE8metaTypeE"), nil, Unloading{Unique: "_ZN9QtPrivate25QMetaTypeInterfaceWrapperI1AE8metaTypeE", Uniques: 1}},
+		"std::string's":      {unique("_ZNSs4_Rep11_S_max_sizeE"), nil, Unloading{Unique: "_ZNSs4_Rep11_S_max_sizeE", Uniques: 1}},
 		"a hidden one":       {unique(counter) + `__asm__(".hidden ` + counter + `");`, nil, Unloading{}},
 		"-z nodelete":        {"int answer;", []string{"-Wl,-z,nodelete"}, Unloading{NoDelete: true}},
 		"static TLS":         {"__thread int n; int answer(void) { return n; }", []string{"-ftls-model=initial-exec"}, Unloading{StaticTLS: true}},

@@ -11,6 +11,7 @@ import builtins
 import contextlib
 import functools
 import importlib.util
+import itertools
 import linecache
 import os
 import sys
@@ -65,10 +66,29 @@ class _ExtensionLoader(ExtensionFileLoader):
     def __init__(self, modules: Modules, fullname: str, path: str) -> None:
         super().__init__(fullname, path)
         self._modules = modules
+        self._spec: ModuleSpec | None = None  # by which the module finds out its name, if not by the usual one
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = super().create_module(spec)
+        if getattr(module, "__spec__", None) is None:
+            return module
+        # pybind11 3 makes a module once for each name, and returns that of an older version: this one has another name.
+        self._spec = ModuleSpec(f"version {next(_numbers)}.{spec.name}", self, origin=spec.origin)
+        module = super().create_module(self._spec)
+        module.__name__ = spec.name
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        with self._modules.taking(module):
-            super().exec_module(module)
+        spec = module.__spec__
+        module.__spec__ = self._spec or spec
+        try:
+            with self._modules.taking(module):
+                super().exec_module(module)
+        finally:
+            module.__spec__ = spec
+
+
+_numbers = itertools.count(1)
 
 
 class _DirectoryLoader(Loader):
