@@ -415,9 +415,21 @@ func TestAFolderHasNoMorePluginsThanItMay(t *testing.T) {
 		for _, name := range []string{"b.so", "c.so", "d.so"} {
 			h.disk.replace("/plugins/"+name, "v1")
 		}
-		h.hears(settled, "16:/plugins", "+f/b.so", "f/b.so=v1")
+		enabled := func(want int) {
+			t.Helper()
+			time.Sleep(settled)
+			synctest.Wait()
+			ids, err := h.m.Plugins()
+			if h.told = nil; err != nil || len(ids) != want || !slices.Contains(h.healthCodes(), HealthFolderLimit) {
+				t.Errorf("enabled are %q, %v; health %v", ids, err, h.healthCodes())
+			}
+		}
+		enabled(2)
 		h.disk.remove("/plugins/a.so")
-		h.hears(settled, "-f/a.so", "!f/a.so", "16:/plugins", "+f/c.so", "f/c.so=v1")
+		enabled(2) // another one has its place
+		ids, _ := h.m.Plugins()
+		h.disk.replace(strings.Replace(ids[0], "f", "/plugins", 1), "v2")
+		h.hears(settled, ids[0]+"=v2")
 	})
 }
 
@@ -485,4 +497,77 @@ func TestInsideItsCallbacksAFolderCanBePausedDisabledAndItsManagerClosed(t *test
 			}
 		})
 	})
+}
+
+func TestANewFileThatIsNotClosedIsWaitedForWhereWritersAreUnknown(t *testing.T) {
+	findIn(t, Options{}, func(h *finder) {
+		h.disk.noProbe, h.disk.closes = true, true
+		h.folder(FolderOptions{})
+		h.hears(settled, "?f/a.so")
+		h.disk.replace("/plugins/b.so", "")
+		closeIt := h.disk.open("/plugins/b.so")
+		h.disk.write("/plugins/b.so", "half") // before the folder is listed
+		h.hears(settled)
+		h.disk.write("/plugins/b.so", "whole")
+		closeIt()
+		h.hears(settled, "+f/b.so", "f/b.so=whole")
+	})
+}
+
+func TestADirectoryThatGoesTakesThoseBelowItAlong(t *testing.T) {
+	findIn(t, Options{}, func(h *finder) {
+		for _, dir := range []string{"/plugins/fx", "/plugins/fx/deep", "/plugins/fxx"} {
+			h.disk.mkdir(dir)
+		}
+		h.folder(FolderOptions{Include: []string{"**/*.so"}})
+		h.hears(settled, "?f/a.so")
+		h.disk.remove("/plugins/fx/deep")
+		h.disk.remove("/plugins/fx")
+		h.hears(settled)
+		s, err := h.m.Stats()
+		if err != nil || s.WatchedDirectories != 3 {
+			t.Errorf("%d directories are watched, %v", s.WatchedDirectories, err)
+		}
+		h.disk.replace("/plugins/fxx/b.so", "v1")
+		h.hears(settled, "+f/fxx/b.so", "f/fxx/b.so=v1")
+	})
+}
+
+func TestNoiseInAFolderIsNotListed(t *testing.T) {
+	findIn(t, Options{}, func(h *finder) {
+		lists := 0
+		h.m.opts.disk = listedDisk{h.m.opts.disk, func() { lists++ }}
+		h.folder(FolderOptions{Include: []string{"*.so"}})
+		h.hears(settled, "?f/a.so")
+		before := lists
+		for i := range 1000 {
+			h.disk.replace("/plugins/a.o", "x")
+			h.disk.replace("/plugins/a.so.tmp", "x")
+			h.disk.write("/plugins/a.so", fmt.Sprint("v", i)) // a plugin settles by itself
+		}
+		h.hears(settled, "f/a.so=v999")
+		if lists != before {
+			t.Errorf("the folder was listed %d times", lists-before)
+		}
+		for i := range 1000 { // names that may be plugins
+			h.disk.replace(fmt.Sprint("/plugins/", i, ".so"), "x")
+			h.disk.remove(fmt.Sprint("/plugins/", i, ".so"))
+			synctest.Wait()
+		}
+		h.hears(settled)
+		if n := lists - before; n > 10 {
+			t.Errorf("a storm of names was listed %d times", n)
+		}
+	})
+}
+
+// listedDisk counts listings.
+type listedDisk struct {
+	fsys.Disk
+	lists func()
+}
+
+func (d listedDisk) List(dir string, visit func(string, fsys.Kind) bool) error {
+	d.lists()
+	return d.Disk.List(dir, visit)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/qtforge/hotreload/core/internal/folder"
 	"github.com/qtforge/hotreload/core/internal/fsys"
 	"github.com/qtforge/hotreload/core/internal/settle"
+	"github.com/qtforge/hotreload/core/internal/watch"
 )
 
 // foundFile is a file that a folder has found, on its way to become a plugin.
@@ -179,6 +180,9 @@ func (m *Engine) admit(c *foundFile) {
 		m.enqueueEvent(Event{Kind: Discovered, ID: p.id, Path: p.registeredPath(), FolderID: f.id})
 	}
 	m.watch(p, deliver)
+	if signs := d.folder.Appeared(c.name); signs&(watch.Written|watch.Closed) != 0 {
+		m.notify(p, signs, time.Now()) // it may be open for writing still
+	}
 }
 
 // inherit takes over what a plugin has from versions that were delivered under its former

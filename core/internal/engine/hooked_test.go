@@ -31,6 +31,11 @@ func (d hookedDisk) Readlink(path string) (target string, err error) {
 	return target, err
 }
 
+func (d hookedDisk) List(dir string, visit func(string, fsys.Kind) bool) (err error) {
+	d.around("List", dir, func() { err = d.Disk.List(dir, visit) })
+	return err
+}
+
 func (d hookedDisk) Silent(dir string) (kind string) {
 	d.around("Silent", dir, func() { kind = d.Disk.Silent(dir) })
 	return kind

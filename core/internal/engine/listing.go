@@ -5,7 +5,6 @@ package engine
 import (
 	"errors"
 	"io/fs"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +49,7 @@ const (
 
 // listing is what a worker has found in a directory.
 type listing struct {
-	files, dirs []string // names, sorted
+	files, dirs []string // names, sorted; of files not more than the folder may have, and one
 	marker      bool     // the pause marker is there
 	deep        string   // a directory that is too deep; "" if there is none
 	err         error
@@ -97,6 +96,17 @@ func (m *Engine) removeDir(d *listedDir) {
 	m.intake.set.Unlisten(d.folder, d)
 	m.plugins.releaseFolder(d.folder)
 	m.deafen()
+}
+
+// nameOf is the name in the directory by which the way to one below it goes on; "" if that
+// is not below it.
+func (d *listedDir) nameOf(below *listedDir) string {
+	rest, is := strings.CutPrefix(below.path, d.inside("")) // ends with "/", or is ""
+	if !is {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	return name
 }
 
 // Concerns implements watch.Listener. A file that is a plugin already settles by itself.
@@ -257,7 +267,10 @@ func (m *Engine) listed(d *listedDir, l listing) {
 	}
 	m.compareBelow(d, l.dirs)
 	m.noteDeep(f, l.deep)
-	isThere := func(name string) bool { _, is := slices.BinarySearch(l.files, name); return is }
+	isThere := func(name string) bool {
+		_, is := slices.BinarySearch(l.files, name)
+		return is || len(l.files) > f.options.MaxFiles // of so many not all are listed
+	}
 	for name := range d.dismissed {
 		if !isThere(name) {
 			delete(d.dismissed, name) // a file that comes back is another one
@@ -285,10 +298,9 @@ func (m *Engine) listed(d *listedDir, l listing) {
 func (m *Engine) compareBelow(d *listedDir, found []string) {
 	f := d.of
 	appeared, gone := folder.Compare(d.below, found)
-	for _, name := range gone {
-		path := d.inside(name)
-		for _, below := range slices.Collect(maps.Values(f.dirs)) {
-			if below.path == path || strings.HasPrefix(below.path, path+"/") {
+	if len(gone) > 0 {
+		for _, below := range f.dirs {
+			if _, is := slices.BinarySearch(gone, d.nameOf(below)); is {
 				m.removeDir(below)
 			}
 		}
@@ -329,6 +341,8 @@ func (m *Engine) finish(d *listedDir, skipped []*foundFile) {
 	if d.again {
 		d.again = false
 		m.list(d)
+	} else {
+		d.folder.ForgetAppeared()
 	}
 }
 

@@ -40,6 +40,17 @@ const (
 	Overdue                      // with Differs: a notification about that ought to have come
 )
 
+// and are the signs of two notifications, the second of which came later.
+func (signs Signs) and(later Signs) Signs {
+	switch {
+	case later&Replaced != 0:
+		signs &^= Written | Closed // that was the former file
+	case later&Written != 0:
+		signs &^= Closed // it was opened again
+	}
+	return signs | later
+}
+
 func signsOf(op fsnotify.Op) (signs Signs) {
 	if op.Has(fsnotify.Create | fsnotify.Remove | fsnotify.Rename) {
 		signs |= Replaced

@@ -10,9 +10,13 @@ type Listener interface{ Concerns(name string) bool }
 
 // listening is what is kept of a folder with listeners.
 type listening struct {
-	all     []Listener
-	stirred []Listener // what they asked about concerned them
+	all      []Listener
+	stirred  []Listener       // that a name concerned
+	appeared map[string]Signs // these names, and what was noted of them since
 }
+
+// maxAppeared is how many names that have appeared are remembered, for each folder.
+const maxAppeared = 10_000
 
 // Listen begins to watch a folder for what appears in it. Its walk is made if it is new.
 func (s *Set) Listen(f *Folder, l Listener) {
@@ -42,20 +46,54 @@ func (f *Folder) Listeners() []Listener {
 	return f.rare.listening.all
 }
 
-// stir notes that a name has appeared in a folder, or gone from it.
-func (s *Set) stir(f *Folder, name string) {
+// stir passes a notification about a name in a folder on to its listeners. What is written
+// under a name that has just appeared is remembered until there is a leaf for it.
+func (s *Set) stir(f *Folder, name string, signs Signs) {
 	if f.rare == nil || f.rare.listening == nil {
 		return
 	}
 	x := f.rare.listening
+	if signs&Replaced == 0 {
+		if _, known := x.appeared[name]; known {
+			x.appeared[name] = x.appeared[name].and(signs)
+		}
+		return
+	}
+	concerns := false
 	for _, l := range x.all {
-		if slices.Contains(x.stirred, l) || !l.Concerns(name) {
+		if !l.Concerns(name) {
+			continue
+		}
+		concerns = true
+		if slices.Contains(x.stirred, l) {
 			continue
 		}
 		if len(x.stirred) == 0 {
 			s.stirred = append(s.stirred, f)
 		}
 		x.stirred = append(x.stirred, l)
+	}
+	if concerns && len(x.appeared) < maxAppeared {
+		if x.appeared == nil {
+			x.appeared = map[string]Signs{}
+		}
+		x.appeared[name] = signs &^ Replaced
+	}
+}
+
+// Appeared is what was noted of a name since it appeared in a folder.
+func (f *Folder) Appeared(name string) Signs {
+	if f.rare == nil || f.rare.listening == nil {
+		return 0
+	}
+	return f.rare.listening.appeared[name]
+}
+
+// ForgetAppeared forgets the names that have appeared: they are leaves by now, or of no
+// interest.
+func (f *Folder) ForgetAppeared() {
+	if f.rare != nil && f.rare.listening != nil {
+		f.rare.listening.appeared = nil
 	}
 }
 

@@ -338,9 +338,7 @@ func (s *Set) noteIn(d *dir, name string, signs Signs) {
 	for f := d.folders; f != nil; f = f.next {
 		if f.reached {
 			f.find(key, func(l *Leaf) { s.Touch(l, signs) })
-			if signs&Replaced != 0 {
-				s.stir(f, name)
-			}
+			s.stir(f, name, signs)
 		}
 	}
 	if d.folds {
@@ -382,13 +380,7 @@ func (s *Set) Touch(l *Leaf, signs Signs) {
 	if l.noted == 0 {
 		s.noted = append(s.noted, l)
 	}
-	switch {
-	case signs&Replaced != 0:
-		l.noted &^= Written | Closed // that was the former file
-	case signs&Written != 0:
-		l.noted &^= Closed // it was opened again
-	}
-	l.noted |= signs
+	l.noted = l.noted.and(signs)
 }
 
 // Noted visits the leaves whose files may have changed since the last time.
