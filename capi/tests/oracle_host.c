@@ -6,9 +6,11 @@
  *
  *   oracle_host QUIET_MS MAX_DELAY_MS POLL_INTERVAL_MS FLAGS
  *   E id path   enable, the file may be missing          D id   disable
+ *   F id path   enable a folder                          X id   disable a folder
  *   G 0|1       pause, resume                            end of input: destroy
  *   answers:    R code, -1000 if it does not know the command
  *   deliveries: T id timestamp_ns crc32
+ *   other events of a folder's plugins: K id kind generation crc32
  */
 #include "../../include/hot_reload_manager.h"
 
@@ -33,14 +35,17 @@ static void on_event(const hrm_event *ev, void *user_data)
     FILE *f;
     uint32_t crc = 0;
     (void)user_data;
-    if (ev->kind != HRM_EVENT_FILE_CHANGED)
+    if (ev->kind != HRM_EVENT_FILE_CHANGED && (ev->folder_id[0] == 0 || ev->plugin_id[0] == 0))
         return;
     f = fopen(ev->path, "rb");
     if (f != NULL) {
         crc = crc32_of(f);
         fclose(f);
     }
-    printf("T %s %lld %08x\n", ev->plugin_id, (long long)ev->timestamp_ns, (unsigned)crc);
+    if (ev->kind == HRM_EVENT_FILE_CHANGED)
+        printf("T %s %lld %08x\n", ev->plugin_id, (long long)ev->timestamp_ns, (unsigned)crc);
+    else
+        printf("K %s %d %llu %08x\n", ev->plugin_id, (int)ev->kind, (unsigned long long)ev->generation, (unsigned)crc);
 }
 
 int main(int argc, char **argv)
@@ -69,6 +74,11 @@ int main(int argc, char **argv)
             printf("R %d\n", (int)hrm_enable_hot_reload_ex(m, line + 2, path, &may_be_missing, NULL));
         } else if (line[0] == 'D') {
             printf("R %d\n", (int)hrm_disable_hot_reload(m, line + 2) - 1); /* it was enabled */
+        } else if (line[0] == 'F' && (path = strchr(line + 2, ' ')) != NULL) {
+            *path++ = 0;
+            printf("R %d\n", (int)hrm_enable_folder(m, line + 2, path, NULL, NULL));
+        } else if (line[0] == 'X') {
+            printf("R %d\n", (int)hrm_disable_folder(m, line + 2) - 1); /* it was enabled */
         } else if (line[0] == 'G') {
             printf("R %d\n", (int)hrm_set_global_hot_reload_enabled(m, line[2] == '1'));
         } else {

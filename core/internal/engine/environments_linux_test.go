@@ -14,7 +14,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -167,12 +166,12 @@ func (e *environment) run(t *testing.T, seed uint64, owner bool) (notHere string
 	}
 	s.mountElsewhere = mountElsewhere(reachableDir(t))
 	s.mode, s.replay = 0o044, fmt.Sprintf("TestEnvironments -environments.runs=1 -environments.only=%q", e.name)
-	s.start = func(o Options, told func(string, time.Time, uint32)) watcher {
+	s.start = func(o Options, to listener) watcher {
 		cmd := child(childHost, fmt.Sprint(int(e.refused)), program)
 		if !owner {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: otherUser, Gid: otherUser}}
 		}
-		return startHost(t, cmd, o, told)
+		return startHost(t, cmd, o, to)
 	}
 	newOracle(t, seed, o, tiny, s).run(*oracleSteps)
 	return ""

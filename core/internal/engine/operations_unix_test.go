@@ -19,6 +19,10 @@ import (
 // host.
 
 func (c *oracle) step() {
+	if c.r.IntN(4) == 0 {
+		c.folderStep()
+		return
+	}
 	id := c.ids[c.r.IntN(len(c.ids))]
 	path := c.subj[id].path
 	c.cause(path)

@@ -37,12 +37,22 @@ var (
 type watcher interface {
 	enable(id, path string) error // also if the file is missing
 	disable(id string) error
+	enableFolder(id, dir string) error
+	disableFolder(id string) error
 	setGlobal(on bool) error
 	// stall stops the watching process, if it is another one, and returns what
 	// lets it go on.
 	stall() (resume func())
 	close()
 	describe() string
+}
+
+// listener is who is told what a watcher delivers.
+type listener interface {
+	// told notes a change: when it was decided, and the checksum of what the host could load.
+	told(id string, when time.Time, loaded uint32)
+	// hears notes another event of a plugin that a folder has found.
+	hears(kind Kind, id string, generation uint64, loaded uint32)
 }
 
 // inProcess is the core itself.
@@ -54,6 +64,15 @@ func (w inProcess) enable(id, path string) error {
 func (w inProcess) disable(id string) error {
 	if was, err := w.m.Disable(id); err != nil || !was {
 		return fmt.Errorf("disable %s: %v, %v", id, was, err)
+	}
+	return nil
+}
+func (w inProcess) enableFolder(id, dir string) error {
+	return w.m.EnableFolder(id, dir, FolderOptions{})
+}
+func (w inProcess) disableFolder(id string) error {
+	if was, err := w.m.DisableFolder(id); err != nil || !was {
+		return fmt.Errorf("disable folder %s: %v, %v", id, was, err)
 	}
 	return nil
 }
@@ -124,7 +143,7 @@ type setting struct {
 	// mountElsewhere mounts something that concerns no plugin, and unmounts it.
 	mountElsewhere func(c *oracle)
 	// start starts the host; nil: the core itself, or what -oracle.host names.
-	start  func(o Options, told func(string, time.Time, uint32)) watcher
+	start  func(o Options, to listener) watcher
 	allows allowances
 	mode   fs.FileMode   // what everybody may do with a file, whatever its mode is changed to
 	replay string        // the test and its flags that run such a sequence again
@@ -200,6 +219,7 @@ func newOracle(t *testing.T, seed uint64, o Options, tiny bool, where setting) *
 		c.must(c.enable(id))
 	}
 	c.ids = []string{"a", "b", "d", "r", "l", "m"}
+	c.startFolder()
 	return c
 }
 
@@ -209,15 +229,16 @@ func newOracle(t *testing.T, seed uint64, o Options, tiny bool, where setting) *
 //	rel-1, rel-2, current    a deployed release
 //	store, links/l           a link to a link to a file elsewhere
 //	absent/for/now/m         made and removed as a whole, with its directories
+//	drop-1, drop-2, drop     a folder: see oraclefolder_unix_test.go
 func (c *oracle) makeFiles() {
 	dir := c.dir
 	if c.made != "" {
 		c.dir = c.made
 	}
-	for _, d := range []string{"plain", "deep/er", "rel-1", "rel-2", "store", "links"} {
+	for _, d := range []string{"plain", "deep/er", "rel-1", "rel-2", "store", "links", "drop-1", "drop-2"} {
 		c.must(os.MkdirAll(c.at(d), 0o755))
 	}
-	for _, f := range []string{"plain/a", "plain/b", "deep/er/d", "rel-1/r", "rel-2/r", "store/1", "store/2"} {
+	for _, f := range []string{"plain/a", "plain/b", "deep/er/d", "rel-1/r", "rel-2/r", "store/1", "store/2", "drop-1/1", "drop-1/2", "drop-2/1", "drop-2/3"} {
 		c.must(os.WriteFile(c.at(f), []byte(c.version()), 0o644))
 	}
 	c.dir = dir
@@ -225,6 +246,7 @@ func (c *oracle) makeFiles() {
 		c.ready(c)
 	}
 	c.must(os.Symlink("rel-1", c.at("current")))
+	c.must(os.Symlink("drop-1", c.at("drop")))
 	c.must(os.Symlink("hop", c.at("links/l")))
 	c.must(os.Symlink(c.at("store/1"), c.at("links/hop")))
 }
@@ -232,9 +254,9 @@ func (c *oracle) makeFiles() {
 func (c *oracle) startHost(o Options) watcher {
 	switch {
 	case c.start != nil:
-		return c.start(o, c.told)
+		return c.start(o, c)
 	case *oracleHost != "":
-		return startHost(c.t, exec.Command(*oracleHost), o, c.told)
+		return startHost(c.t, exec.Command(*oracleHost), o, c)
 	}
 	m, err := New(o)
 	c.must(err)
@@ -355,6 +377,10 @@ func (c *oracle) verdict() error {
 	for id, s := range c.subj {
 		now, err := os.ReadFile(s.path)
 		switch {
+		case err != nil && s.inFolder:
+			if s.loaded != 0 {
+				return fmt.Errorf("%s: a removal was lost", id)
+			}
 		case err != nil:
 			return err
 		case !whole(string(now)):

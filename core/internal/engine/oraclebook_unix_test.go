@@ -26,6 +26,9 @@ type subject struct {
 	off    bool      // disabled
 	leaves bool      // being disabled
 	bad    string    // the first violation
+
+	inFolder bool // a folder finds it
+	found    bool // the host has heard that, and not yet that it was disabled
 }
 
 // span is when something was done.
@@ -36,6 +39,9 @@ func (c *oracle) event(e Event) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.violated(e.ID, "rejected: "+e.Message)
+	}
+	if e.FolderID != "" && e.Kind != FileChanged {
+		c.hears(e.Kind, e.ID, e.Generation, checksum(e.Path))
 	}
 	if e.Kind != FileChanged {
 		return
@@ -81,6 +87,9 @@ func (c *oracle) told(id string, when time.Time, loaded uint32) {
 	s := c.subj[id]
 	s.told++
 	s.loaded = loaded
+	if s.inFolder && !s.found {
+		c.violated(id, "told although no folder has found it")
+	}
 	if s.off {
 		c.violated(id, "told although disabled")
 	}
@@ -176,7 +185,7 @@ func (c *oracle) leave(id string) {
 func (c *oracle) leaving(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.subj[id].leaves
+	return c.subj[id].leaves || c.subj[id].inFolder // it goes with its file
 }
 
 // setOff notes that a plugin was disabled, or is about to be enabled again with

@@ -82,6 +82,8 @@ func runHost(args []string) {
 	err = m.SetEventCallback(func(e Event) {
 		if e.Kind == FileChanged {
 			fmt.Printf("T %s %d %08x\n", e.ID, e.Time.UnixNano(), checksum(e.Path))
+		} else if e.FolderID != "" {
+			fmt.Printf("K %s %d %d %08x\n", e.ID, e.Kind, e.Generation, checksum(e.Path))
 		}
 	}, nil)
 	if err != nil {
@@ -118,6 +120,10 @@ func obey(w inProcess, commands io.Reader) {
 			err = w.enable(fields[1], fields[2])
 		case "D":
 			err = w.disable(fields[1])
+		case "F":
+			err = w.enableFolder(fields[1], fields[2])
+		case "X":
+			err = w.disableFolder(fields[1])
 		case "G":
 			err = w.setGlobal(fields[1] == "1")
 		case "S":

@@ -28,7 +28,7 @@ type hostProcess struct {
 }
 
 // startHost starts a host by a command, to which it appends the options.
-func startHost(t *testing.T, cmd *exec.Cmd, o Options, told func(string, time.Time, uint32)) *hostProcess {
+func startHost(t *testing.T, cmd *exec.Cmd, o Options, to listener) *hostProcess {
 	t.Helper()
 	quiet, flags := o.Quiet.Milliseconds(), int64(0)
 	if o.Quiet == NoQuiet {
@@ -59,8 +59,12 @@ func startHost(t *testing.T, cmd *exec.Cmd, o Options, told func(string, time.Ti
 			var when int64
 			var crc uint32
 			var code int
+			var kind Kind
+			var generation uint64
 			if n, _ := fmt.Sscanf(lines.Text(), "T %s %d %x", &id, &when, &crc); n == 3 {
-				told(id, time.Unix(0, when), crc)
+				to.told(id, time.Unix(0, when), crc)
+			} else if n, _ := fmt.Sscanf(lines.Text(), "K %s %d %d %x", &id, &kind, &generation, &crc); n == 4 {
+				to.hears(kind, id, generation, crc)
 			} else if n, _ := fmt.Sscanf(lines.Text(), "R %d", &code); n == 1 {
 				h.answers <- code
 			}
@@ -96,6 +100,10 @@ func (h *hostProcess) command(format string, args ...any) error {
 func (h *hostProcess) enable(id, path string) error { return h.command("E %s %s", id, path) }
 
 func (h *hostProcess) disable(id string) error { return h.command("D %s", id) }
+
+func (h *hostProcess) enableFolder(id, dir string) error { return h.command("F %s %s", id, dir) }
+
+func (h *hostProcess) disableFolder(id string) error { return h.command("X %s", id) }
 
 func (h *hostProcess) setGlobal(on bool) error {
 	n := 0
