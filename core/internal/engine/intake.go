@@ -446,7 +446,9 @@ func (d *deadlines) Pop() any {
 	old := *d
 	w := old[len(old)-1]
 	old[len(old)-1] = nil
-	*d = old[:len(old)-1]
+	if *d = old[:len(old)-1]; len(*d) == 0 {
+		*d = nil // so many may never be due again
+	}
 	w.heapIndex = 0
 	return w
 }
