@@ -100,6 +100,8 @@ examples: lib ## the C examples, in build/examples
 	$(CC) $(C_FLAGS) examples/c/host.c -o $(EXAMPLES)/host $(C_LIBS)
 	$(CC) $(C_FLAGS) -fPIC -shared examples/c/plugin.c -o $(EXAMPLES)/plugin.so
 	$(CC) $(C_FLAGS) examples/production/host.c -o $(EXAMPLES)/production $(C_LIBS)
+	$(CC) $(C_FLAGS) examples/server/host.c -o $(EXAMPLES)/server $(C_LIBS)
+	$(CC) $(C_FLAGS) examples/server/ask.c -o $(EXAMPLES)/ask
 
 test: test-build test-python lint-python test-core test-capi test-abi test-packaging test-examples test-cpp test-qt ## all tests
 
@@ -147,6 +149,7 @@ test-packaging: lib $(RELEASE) ## installs it in every way that is offered and u
 test-examples: examples demo ## the C examples and the demo, to the end
 	examples/c/check $(EXAMPLES) $(RELOADS)
 	$(GO) run ./examples/production/check -host $(EXAMPLES)/production
+	examples/server/check $(EXAMPLES)
 	docs/check/run $(BUILD)
 
 .PHONY: test-cpp test-qt6 test-qt5

@@ -118,6 +118,40 @@ static void versions_that_would_share_an_object_can_be_rejected(void)
     stop();
 }
 
+static int32_t do_nothing(const hrm_step *s, hrm_step_result *r, void *arg)
+{
+    (void)s, (void)r;
+    CHECK(arg == &told);
+    return HRM_STEP_DONE;
+}
+
+/* Nearly every Qt plugin shares objects of Qt's templates; that is no news. */
+static void hosts_of_other_languages_name_the_plugins_own_objects(void)
+{
+    static const char of_qt[] = "__asm__(\".data\\n.globl _ZN9QtPrivate1nE\\n.type _ZN9QtPrivate1nE, \\\"gnu_unique_object\\\"\\n"
+                                "_ZN9QtPrivate1nE: .long 0\\n.text\\n\");\n";
+    hrm_options mo = HRM_OPTIONS_INIT;
+    hrm_host_options ho = HRM_HOST_OPTIONS_INIT;
+    hrm_error err = HRM_ERROR_INIT;
+    begin(HRM_DISPATCH_THREAD); /* for its directory */
+    stop();
+    mo.quiet_ms = QUIET;
+    mo.snapshot_dir = in(dir, "snapshots");
+    ho.manager = &mo;
+    ho.outcome = on_outcome;
+    ho.step = do_nothing;
+    ho.user_data = &told;
+    CHECK_INT(hrm_host_create(&ho, &host, &err), HRM_OK);
+    build_cxx(1, "-DAPP=other");
+    CHECK_INT(hrm_host_open(host, "p", f, NULL, &plugin, &err), HRM_OK);
+    expect(HRM_VERDICT_DONE, 1, "answers now; all its versions use the object "); /* in words if this program has a C++ library */
+    CHECK_HAS(told.o[0].message, "calls");
+    compile_c(of_qt, "", "plugin.so");
+    expect(HRM_VERDICT_DONE, 2, "answers now");
+    CHECK(strchr(told.o[1].message, ';') == NULL);
+    stop();
+}
+
 /* ------------------------------------------------------------ what is asked for -- */
 
 static void a_host_can_have_everything_unloaded(void)
@@ -410,6 +444,7 @@ int main(void)
     RUN(versions_that_share_an_object_are_kept_and_named);
     RUN(versions_that_share_nothing_are_unloaded);
     RUN(versions_that_would_share_an_object_can_be_rejected);
+    RUN(hosts_of_other_languages_name_the_plugins_own_objects);
     RUN(a_host_can_have_everything_unloaded);
     RUN(a_host_can_have_everything_kept);
     RUN(a_library_that_is_linked_not_to_be_unloaded);
