@@ -132,7 +132,8 @@ def drive(command: Sequence[str], folder: Path, script: Script, environment: dic
     assert in_time, f"does not end; it printed\n{text}"
     if script.ends == "interrupt":
         # Ctrl-C ends a program in one of these ways; a shell passes on how its command ended.
-        text = re.sub(r"^Traceback \(most recent call last\):\n(?: .*\n)+KeyboardInterrupt\n", "", text, flags=re.M)
+        for end in (r"asyncio\.exceptions\.CancelledError\n\nDuring handling of .*\n\n", r"KeyboardInterrupt\n"):
+            text = re.sub(rf"^Traceback \(most recent call last\):\n(?: .*\n)+{end}", "", text, flags=re.M)
         assert process.returncode in (0, -signal.SIGINT, 128 + signal.SIGINT), (process.returncode, text)
     else:
         assert process.returncode == 0, (process.returncode, text)

@@ -77,12 +77,26 @@ PLUGIN_PY = Step("plugin.py has a new version", rewrite("plugin.py"))
 CMAKE = Step(r"(-- |\[).*")
 OUTCOME = r"PluginOutcome\(plugin_id='greeter', ok=True, [^)]*\)"
 
+IN_PLUGINS = Script(
+    [Step("modified .*/plugins/greeter.py", rewrite("plugins/greeter.py"))],
+    "interrupt",
+    also=r"modified .*/plugins/greeter\.py",
+)
+
 # Run with the installed Python package.
 PYTHON: dict[str, Script] = {
     "README.md python 1": Script([PLUGIN_SO], "interrupt"),
     "docs/python.md python 1": Script([PLUGIN_PY], "interrupt"),
-    "docs/python.md python 2": Script([Step("my_plugin needs a reload", rewrite("plugin.py"))], "interrupt"),
-    "docs/python.md python 4": Script(
+    "docs/python.md python 2": Script(
+        [
+            Step("modified plugins/greeter.py", rewrite("plugins/greeter.py")),
+            Step("added plugins/new.py", rewrite("plugins/new.py")),
+        ],
+        "interrupt",
+        also=r"(modified|added) plugins/(greeter|new)\.py",
+    ),
+    "docs/python.md python 3": Script([Step("my_plugin needs a reload", rewrite("plugin.py"))], "interrupt"),
+    "docs/python.md python 5": Script(
         [
             Step("greeter version 1: works"),
             Step("Hello you"),
@@ -91,15 +105,16 @@ PYTHON: dict[str, Script] = {
         ],
         "interrupt",
     ),
-    "docs/python.md python 5": Script([Step("PluginFileNotFoundError FileNotFound")]),
-    "docs/python.md python 6": Script([Step("0 so far"), Step(r"p \d+", rewrite("plugin.py"))]),
-    "docs/python.md python 7": Script([Step("plugin.py", rewrite("plugin.py"))]),
-    "docs/python.md python 8": Script([Step("p", rewrite("plugin.py"))]),
-    "docs/python.md python 9": Script([Step("p\n1 delivered", rewrite("plugin.py"))]),
-    "docs/python.md python 10": Script(
+    "docs/python.md python 6": Script([Step("PluginFileNotFoundError FileNotFound")]),
+    "docs/python.md python 7": Script([Step("0 so far"), Step(r"p \d+", rewrite("plugin.py"))]),
+    "docs/python.md python 8": Script([Step("plugin.py", rewrite("plugin.py"))]),
+    "docs/python.md python 9": Script([Step("p", rewrite("plugin.py"))]),
+    "docs/python.md python 10": Script([Step("p\n1 delivered", rewrite("plugin.py"))]),
+    "docs/python.md python 11": Script(
         [Step("greeter is on the list"), Step("rejected: plugin 'stranger': .*allow-list.*")]
     ),
     "docs/metrics.md python 1": Script([Step(r"1(\.0)? plugin")]),
+    "docs/from-watchfiles.md python 1": IN_PLUGINS,
     "docs/python-programs.md python 1": Script(
         [Step("p needs a reload, says gevent", rewrite("plugin.py"))],
         "interrupt",
@@ -133,7 +148,16 @@ PYTHON: dict[str, Script] = {
         "interrupt",
     ),
     "python/src/qtforge/monitoring/_watch.py python 1": Script([Step("plugin.so", rewrite("plugin.so"))], "interrupt"),
-    "python/src/qtforge/monitoring/_watch.py python 2": Script([Step("plugin.so", rewrite("plugin.so"))]),
+    "python/src/qtforge/monitoring/_watch.py python 2": Script(
+        [Step("FILE_CHANGED plugins/greeter.py", rewrite("plugins/greeter.py"))], "interrupt", also="FILE_CHANGED .*"
+    ),
+    "python/src/qtforge/monitoring/_watch.py python 3": Script([Step("plugin.so", rewrite("plugin.so"))]),
+    "python/src/qtforge/monitoring/watchfiles.py python 1": IN_PLUGINS,
+    "python/src/qtforge/monitoring/watchfiles.py python 2": Script(
+        [Step(r"\['.*/plugins/greeter.py'\]", rewrite("plugins/greeter.py"))],
+        "interrupt",
+        also=r"\['.*/plugins/greeter.py'\]",
+    ),
 }
 
 # Shell commands, with the installed Python package. The command line says what it does; make may be interrupted.

@@ -33,9 +33,9 @@ def as_soon_as_it_is_watched(monkeypatch: pytest.MonkeyPatch, act: Callable[[], 
     """watch() begins to watch when it is first asked, and only then waits for changes."""
     wait_for_changes = PluginHotReloadManager.changes
 
-    def changes(manager: PluginHotReloadManager, timeout: float | None = None) -> object:
+    def changes(manager: PluginHotReloadManager, timeout: float | None = None, **options: bool) -> object:
         act()
-        return wait_for_changes(manager, timeout)
+        return wait_for_changes(manager, timeout, **options)
 
     monkeypatch.setattr(PluginHotReloadManager, "changes", changes)
 

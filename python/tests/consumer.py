@@ -9,6 +9,7 @@ from pathlib import Path
 
 import qtforge
 from qtforge.monitoring import (
+    Change,
     Event,
     EventKind,
     HotReloadError,
@@ -18,6 +19,7 @@ from qtforge.monitoring import (
     Stats,
     awatch,
     watch,
+    watchfiles,
 )
 
 
@@ -59,6 +61,26 @@ def iteration(manager: PluginHotReloadManager) -> list[str]:
     return paths
 
 
+def folders(manager: PluginHotReloadManager, directory: Path) -> list[str]:
+    def identify(path: str) -> str | None:
+        return None if path.startswith("test") else path
+
+    if not manager.enable_folder("plugins", directory, include="*.py", exclude=["old", "*.bak"], plugin_id=identify):
+        return []
+    kinds: list[Change | None] = [event.change for event in manager.changes(0.01, discovered=True, removed=True)]
+    was_enabled: bool = manager.disable_folder("plugins")
+    return [kind.name for kind in kinds if kind is not None and was_enabled]
+
+
+def sets(directory: Path) -> set[str]:
+    def wanted(change: Change, path: str) -> bool:
+        return change is not Change.deleted
+
+    for changes in watchfiles.watch(directory, watch_filter=wanted, rust_timeout=10, yield_on_timeout=True):
+        return {path for _, path in changes}
+    return set()
+
+
 async def asynchronous() -> int:
     async with PluginHotReloadManager(raise_on_error=True) as manager:
         manager.enable_hot_reload("me", __file__, quiet_ms=10, allow_missing=True)
@@ -74,5 +96,7 @@ if __name__ == "__main__":
     assert callbacks(Path(sys.argv[0])) >= 3
     with PluginHotReloadManager() as manager:
         assert iteration(manager) == []
+        assert folders(manager, Path(sys.argv[0]).parent) == []
+    assert sets(Path(sys.argv[0]).parent) == set()
     assert asyncio.run(asynchronous()) == 0
     print("used")

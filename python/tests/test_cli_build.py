@@ -257,7 +257,7 @@ def test_the_plugin_is_no_source(project: Path, watch: Commands) -> None:
 def test_sources_that_cannot_be_watched_are_named(project: Path, watch: Commands) -> None:
     status, out, err = watch("--sources", "sorces", "--build", "true", "x", cwd=project).end()
     assert (status, out) == (1, "")
-    assert err.startswith("qtforge-hotreload: --sources sorces: No such file or directory; ")
+    assert err.startswith('qtforge-hotreload: --sources sorces: "sorces" does not exist; ')
 
 
 @pytest.mark.parametrize(

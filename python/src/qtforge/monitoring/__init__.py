@@ -2,7 +2,7 @@
 """Plugin hot reload: one call per completed change of a plugin's file, never about a half-written file.
 
 ======================================  ==========================================================================
-watch(), awatch()                       iterate over the changes of some files
+watch(), awatch()                       iterate over the changes of some files and folders
 PluginHotReloadManager                  callbacks for plugins' files; the interface of QtForge's manager
 PluginHost                              loads Python modules and exchanges them while they are in use
 reload()                                importlib.reload() that always executes the file as it is now
@@ -46,6 +46,7 @@ from .errors import (
 )
 from .events import (
     METRICS_CONTENT_TYPE,
+    Change,
     Decision,
     Event,
     EventKind,
@@ -66,6 +67,7 @@ __all__ = [
     "SAFE_NONE",
     "AlreadyExistsError",
     "Candidate",
+    "Change",
     "Changes",
     "ClosedError",
     "Decision",

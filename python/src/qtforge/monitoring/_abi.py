@@ -49,6 +49,11 @@ SAFE_LIST_NAMES = 256
 SAFE_NO_LIST_NAMES = 512
 SAFE_NO_UNIQUE = 1024
 SAFE_ALLOW_UNIQUE = 2048
+FOLDER_ALLOW_MISSING = 1
+FOLDER_DELIVER_PRESENT = 2
+FOLDER_PAUSED = 4
+FOLDER_SHORT_IDS = 8
+FOLDER_ALL_NAMES = 16
 LOG_ERROR = 1
 LOG_WARNING = 2
 LOG_INFO = 3
@@ -237,6 +242,27 @@ LogFn = CFUNCTYPE(None, POINTER(LogRecordStruct), c_void_p)
 PlainFn = CFUNCTYPE(None, c_void_p)
 ValidatorFn = CFUNCTYPE(c_int32, POINTER(CandidateStruct), c_void_p, c_size_t, c_void_p)
 
+FolderIdFn = CFUNCTYPE(c_int32, c_char_p, c_void_p, c_size_t, c_void_p)
+
+
+class FolderOptions(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("include", POINTER(c_char_p)),
+        ("exclude", POINTER(c_char_p)),
+        ("max_depth", c_int32),
+        ("max_files", c_int32),
+        ("quiet_ms", c_int32),
+        ("reserved", c_int32),
+        ("safe", POINTER(SafeOptions)),
+        ("pause_marker", c_char_p),
+        ("id_fn", FolderIdFn),
+        ("id_user_data", c_void_p),
+        ("id_destroy", PlainFn),
+    ]
+
+
 _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "hrm_manager_create": (c_int32, [POINTER(Options), POINTER(Handle), POINTER(Error)]),
     "hrm_manager_destroy": (c_int32, [Handle]),
@@ -257,6 +283,11 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "hrm_metrics": (c_int32, [Handle, c_void_p, POINTER(c_size_t), POINTER(Error)]),
     "hrm_set_log_callback": (c_int32, [Handle, c_int32, LogFn, c_void_p, PlainFn]),
     "hrm_check_now": (c_int32, [Handle, c_char_p]),
+    "hrm_enable_folder": (c_int32, [Handle, c_char_p, c_char_p, POINTER(FolderOptions), POINTER(Error)]),
+    "hrm_disable_folder": (c_int32, [Handle, c_char_p]),
+    "hrm_get_folders": (c_int32, [Handle, c_void_p, POINTER(c_size_t)]),
+    "hrm_set_folder_paused": (c_int32, [Handle, c_char_p, c_int32]),
+    "hrm_is_folder_paused": (c_int32, [Handle, c_char_p]),
     "hrm_set_reload_callback": (c_int32, [Handle, ReloadFn, c_void_p, PlainFn]),
     "hrm_set_event_callback": (c_int32, [Handle, EventFn, c_void_p, PlainFn]),
     "hrm_set_wakeup_callback": (c_int32, [Handle, PlainFn, c_void_p, PlainFn]),

@@ -78,9 +78,7 @@ class Build:
         own = self._loop.take_unreported()
         if own:
             self._display.build_loop(self._text, own)
-        if self._due is not None:
-            return self._begin()
-        return self._sources.due()
+        return None if self._due is None else self._begin()
 
     def _note(self, event: Event) -> None:
         during = self._loop.is_during(event)
@@ -107,7 +105,7 @@ class Build:
             complain(f"cannot run {printable(self._text)}: {error.strerror}")
             self._run = None
             self._end(NOT_STARTED)
-        return self._sources.due()
+        return self._limit.left()
 
     def _follow(self, output: IO[bytes]) -> float | None:
         assert self._run is not None
@@ -116,8 +114,7 @@ class Build:
             if self._limit.passed():
                 self._ending = Ending(self._groups, self._run)
                 return PAUSE
-            left = self._limit.left()
-            return self._sources.due() if left is None else min(left, self._sources.due())
+            return self._limit.left()
         self._end(KILLED if status is None else status)
         return PAUSE
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _abi, _verdict
+from ._unraisable import unraisable
 
 # The table needs no lock, single operations on a dict are atomic. It must not have one either: the collector may
 # destroy a manager while this thread is in here, which would then wait for itself in _destroy.
@@ -82,6 +83,21 @@ def _validate(candidate: Any, reason: int, room: int, token: int | None, verdict
     ctypes.memmove(reason, text + b"\0", len(text) + 1)
 
 
+def _folder_id(path: bytes, out: int, room: int, token: int | None) -> int:
+    try:
+        target = _targets.get(token or 0)
+        plugin_id = None if target is None else target(path)
+        if plugin_id is None:
+            return 0
+        if len(plugin_id) >= room:
+            raise ValueError(f"the plugin id {plugin_id!r} has more than {room - 1} bytes")
+        ctypes.memmove(out, plugin_id + b"\0", len(plugin_id) + 1)
+    except BaseException as error:  # Ctrl-C, which is not for a thread of the library
+        unraisable(error, _folder_id)
+        return 0
+    return 1
+
+
 def _destroy(token: int | None) -> None:
     _targets.pop(token or 0, None)
 
@@ -107,6 +123,7 @@ def raise_escaped() -> None:
 
 on_event = _abi.EventFn(_event)
 on_reload = _abi.ReloadFn(_reload)
+on_folder_id = _abi.FolderIdFn(_folder_id)
 on_log = _abi.LogFn(_log)
 on_validate = _verdict.rejecting_unless_accepted(_validate)
 on_wakeup = _abi.PlainFn(_wakeup)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from ._following import TIMED_OUT, Following
 from ._groups import Groups
 from ._manager import PluginHotReloadManager
 from ._options import Parser, conflict, parsers
-from ._output import OutputError, complain, prepare, write
+from ._output import OutputError, complain, prepare, without_number, write
 from ._signals import Signalled, Signals, end_by
 from ._sources import SourceError, Sources
 from ._why import TRIED, explain
@@ -108,15 +109,8 @@ def _watch(options: argparse.Namespace, signals: Signals) -> int:
     with contextlib.ExitStack() as stack:
         manager = stack.enter_context(_manager(options))
         paths = list(dict.fromkeys(options.paths))
-        failed = 0
-        missing = options.allow_missing or options.build is not None
-        for number, path in enumerate(paths):
-            result = manager.enable_hot_reload(str(number), path, allow_missing=missing)
-            if result.error is not None:
-                complain(result.error.message.removeprefix(f'plugin "{number}": '))  # the path says more
-                failed = NOT_WATCHED
-        if failed:
-            return failed
+        if not _enable(manager, paths, options):
+            return NOT_WATCHED
         groups = stack.enter_context(
             Groups(signals, kill_after=options.kill_after, stop_signal=options.stop_signal)
             if options.exec or options.build
@@ -130,6 +124,23 @@ def _watch(options: argparse.Namespace, signals: Signals) -> int:
         return following.run(paths)
 
 
+def _enable(manager: PluginHotReloadManager, paths: list[str], options: argparse.Namespace) -> bool:
+    """Enables files and folders; says which cannot be, and returns whether all are."""
+    missing = options.allow_missing or options.build is not None
+    failed = False
+    for number, path in enumerate(paths):
+        if os.path.isdir(path) or path.endswith(os.sep):
+            result = manager.enable_folder(
+                str(number), path, include=options.include, exclude=options.exclude, allow_missing=missing
+            )
+        else:
+            result = manager.enable_hot_reload(str(number), path, allow_missing=missing)
+        if result.error is not None:
+            complain(without_number(result.error.message))
+            failed = True
+    return not failed
+
+
 def _command(options: argparse.Namespace, groups: Groups, display: Display) -> Command:
     output = sys.stderr.fileno() if options.json else None
     kind = Restarted if options.restart else EachChange
@@ -138,10 +149,17 @@ def _command(options: argparse.Namespace, groups: Groups, display: Display) -> C
 
 def _build(options: argparse.Namespace, groups: Groups, display: Display, stack: contextlib.ExitStack) -> Build:
     manager = PluginHotReloadManager(
-        dispatch="manual", quiet_ms=options.quiet, poll_interval_ms=options.poll_interval, force_polling=options.poll
+        dispatch="manual",
+        quiet_ms=options.quiet,
+        poll_interval_ms=options.poll_interval,
+        force_polling=options.poll,
     )
     sources = Sources(
-        stack.enter_context(manager), options.sources, excluded=options.exclude_sources, outputs=options.paths
+        stack.enter_context(manager),
+        options.sources,
+        excluded=options.exclude_sources,
+        outputs=options.paths,
+        health=display.health,
     )
     return Build(options.build, groups, sources, display, timeout=options.build_timeout, first=options.build_first)
 

@@ -10,7 +10,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from . import _dispatch
 from ._native import NativeManager, event_of
@@ -27,6 +27,14 @@ EventCallback = Callable[[Event], object]
 ErrorHandler = Callable[[Exception], object]
 
 
+class _Job(NamedTuple):
+    """A callback to call, where greenlets deliver."""
+
+    plugin_id: str
+    folder_id: str
+    run: Callable[[], None]
+
+
 class Delivering:
     """What is below PluginHotReloadManager, which sets the attributes that have no value here."""
 
@@ -40,6 +48,8 @@ class Delivering:
     """Once somebody iterates."""
     _paused: set[str]
     """The plugins that set_plugin_paused() has paused."""
+    _paused_folders: set[str]
+    """The folders that set_folder_paused() has paused."""
     _audience: int
     """Counts the changes of these three."""
     _lock: contextlib.AbstractContextManager[Any]
@@ -77,9 +87,10 @@ class Delivering:
         self._gone = threading.Event()  # set once close() is done
         self._closer: int | None = None  # the thread that is at it
         self._interrupt: BaseException | None = None
+        self._folder = ""  # of the event that came last, where greenlets deliver
         self._inside: int | None = None  # the thread that runs a callback
         self._validating: set[int] = set()  # threads that run the validator
-        self._jobs: list[tuple[str, Callable[[], None]]] = []  # of one event, where greenlets deliver
+        self._jobs: list[_Job] = []  # of one event, where greenlets deliver
         self._pid = os.getpid()
         self._closed = False
 
@@ -105,12 +116,23 @@ class Delivering:
         """Of the thread, or greenlet, that is running."""
         return threading.get_ident() if self._green is None else self._green.ident()
 
-    def _settle(self, plugin_id: str | None = None) -> None:
-        """Where greenlets deliver: drops what is left of an event, and waits for a callback that is running."""
+    def _settle(self, plugin_id: str | None = None, *, folder_id: str | None = None) -> None:
+        """Where greenlets deliver: drops what is left of an event (of a plugin, of a folder's plugin, or of any), and
+        waits for a callback that is running."""
         if self._green is None:
             return
-        self._jobs[:] = [job for job in self._jobs if plugin_id not in (None, job[0])]
+        if folder_id is not None:
+            self._jobs[:] = [job for job in self._jobs if job.folder_id != folder_id]
+        else:
+            self._jobs[:] = [job for job in self._jobs if plugin_id not in (None, job.plugin_id)]
         self._await_turn()
+
+    def _note_paused(self, plugin_id: str, paused: bool) -> None:
+        (self._paused.add if paused else self._paused.discard)(plugin_id)
+        mailbox = self._mailbox
+        if mailbox is not None:
+            (mailbox.paused.add if paused else mailbox.paused.discard)(plugin_id)
+            self._bell.ring()
 
     def _await_turn(self) -> None:
         """Where greenlets deliver: waits for a callback that is running."""
@@ -131,6 +153,7 @@ class Delivering:
             mailbox = Mailbox()
             mailbox.held = not self._native.is_global()
             mailbox.paused |= self._paused
+            mailbox.paused_folders |= self._paused_folders
             self._mailbox = mailbox
         self._audience_changed()
 
@@ -169,22 +192,28 @@ class Delivering:
             self._handle_event(raw)
         else:
             event = event_of(raw)
-            self._jobs.append((event.plugin_id, functools.partial(self._handle_event, event)))
+            self._folder = event.folder_id
+            self._jobs.append(_Job(event.plugin_id, event.folder_id, functools.partial(self._handle_event, event)))
 
     def _on_reload(self, plugin_id: bytes) -> None:
         if self._green is None:
             self._handle_reload(plugin_id)
         else:
-            self._jobs.append((plugin_id.decode(), functools.partial(self._handle_reload, plugin_id)))
+            job = functools.partial(self._handle_reload, plugin_id)
+            self._jobs.append(_Job(plugin_id.decode(), self._folder, job))
 
     def _handle_event(self, raw: Any) -> None:
         with _Delivery(self) as delivery:
             event = raw if isinstance(raw, Event) else event_of(raw)
             changed = event.kind is EventKind.FILE_CHANGED
             delivery.last = not changed or self._reload is None
-            delivery.counts = changed or self._event is not None
-            if self._mailbox is not None and (changed or event.kind is EventKind.FILE_REMOVED):
+            # The FILE_CHANGED of the same version follows, and counts for both.
+            first = event.kind is EventKind.DISCOVERED and event.generation > 0
+            delivery.counts = changed or (self._event is not None and not first)
+            if self._mailbox is not None:
                 self._mailbox.put(event)
+            if event.kind is EventKind.DISABLED and event.folder_id:
+                self._note_paused(event.plugin_id, False)  # it was removed, and its pause has ended
             self._call(self._event, event)
 
     def _handle_reload(self, plugin_id: bytes) -> None:
@@ -245,7 +274,7 @@ class Delivering:
                     break
                 delivered += 1
                 while self._jobs:
-                    self._jobs.pop(0)[1]()
+                    self._jobs.pop(0).run()
         return delivered
 
     def _turn(self) -> None:

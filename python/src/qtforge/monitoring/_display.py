@@ -43,6 +43,10 @@ class Display:
     def changed(self, event: Event) -> None:
         raise NotImplementedError
 
+    def added(self, event: Event) -> None:
+        """A folder has found a file."""
+        raise NotImplementedError
+
     def removed(self, event: Event) -> None:
         raise NotImplementedError
 
@@ -86,6 +90,9 @@ class Lines(Display):
 
     def changed(self, event: Event) -> None:
         self._print("changed", event.path, f"version {event.generation}", event)
+
+    def added(self, event: Event) -> None:
+        self._print("added", event.path, f"version {event.generation}", event)
 
     def removed(self, event: Event) -> None:
         self._print("removed", event.path, "", event)
@@ -131,6 +138,9 @@ class JsonLines(Display):
 
     def changed(self, event: Event) -> None:
         self._print_event("changed", event, first_seen_ns=event.first_seen_ns, generation=event.generation)
+
+    def added(self, event: Event) -> None:
+        self._print_event("added", event, first_seen_ns=event.first_seen_ns, generation=event.generation)
 
     def removed(self, event: Event) -> None:
         self._print_event("removed", event)

@@ -39,7 +39,7 @@ class Following:
         self._build = build
         self._timeout = timeout
         self._once = once
-        self._changes = manager.changes(0, removed=True)
+        self._changes = manager.changes(0, removed=True, discovered=True)
         self._deadline = Deadline(timeout)
         self._changed = False
         self._for_command: dict[str, Event] = {}
@@ -92,7 +92,10 @@ class Following:
                 self._display.removed(change)
                 self._for_command.pop(change.path, None)
                 continue
-            self._display.changed(change)
+            if change.kind is EventKind.DISCOVERED:
+                self._display.added(change)
+            else:
+                self._display.changed(change)
             self._changed = True
             if self._command is not None:
                 self._for_command[change.path] = change

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypedDict
 from . import _abi, _dispatch, _living
 from ._arguments import StrPath, check_callable, check_int, directory_bytes, id_bytes, int32, path_bytes, seconds
 from ._changes import Changes
-from ._delivering import Delivering, ErrorHandler, EventCallback, ReloadCallback
+from ._delivering import ErrorHandler, EventCallback, ReloadCallback
+from ._folders import Folder, Folders, folder_id_bytes
 from ._native import NativeManager
 from ._unraisable import unraisable
 from ._waiting import Deadline, Delivered, Mailbox, async_library
@@ -70,7 +71,7 @@ class _Enabled(NamedTuple):
     filename: str | bytes
 
 
-class PluginHotReloadManager(Delivering):
+class PluginHotReloadManager(Folders):
     """Tells the host exactly once about every completed change of a plugin's file.
 
     Args:
@@ -162,7 +163,9 @@ class PluginHotReloadManager(Delivering):
         self._mailbox: Mailbox | None = None  # once somebody iterates
         self._enabled: dict[str, _Enabled] = {}
         self._global = True
+        self._folders: dict[str, Folder] = {}
         self._paused: set[str] = set()
+        self._paused_folders: set[str] = set()
         self._audience = 0  # counts the changes of callbacks and mailbox
         self._lock = threading.RLock()  # a signal handler may close while this very thread holds it
         self._begin()
@@ -254,11 +257,11 @@ class PluginHotReloadManager(Delivering):
         return self._native.plugins()
 
     def clear(self) -> int:
-        """Disables every plugin and returns how many there were."""
+        """Disables every plugin, ends every folder, and returns how many plugins there were."""
         self._usable()
         count = self._native.clear()
-        self._enabled.clear()
-        self._paused.clear()
+        for kept in (self._enabled, self._folders, self._paused, self._paused_folders):
+            kept.clear()
         self._settle()
         if self._mailbox is not None:
             self._mailbox.drop()
@@ -302,13 +305,6 @@ class PluginHotReloadManager(Delivering):
         """
         self._usable()
         return self._native.is_paused(id_bytes(plugin_id))
-
-    def _note_paused(self, plugin_id: str, paused: bool) -> None:
-        (self._paused.add if paused else self._paused.discard)(plugin_id)
-        mailbox = self._mailbox
-        if mailbox is not None:
-            (mailbox.paused.add if paused else mailbox.paused.discard)(plugin_id)
-            self._bell.ring()
 
     def plugin_status(self, plugin_id: str) -> PluginStatus:
         """What a plugin is doing, for programs. It waits for no file system.
@@ -369,7 +365,7 @@ class PluginHotReloadManager(Delivering):
         self._event = callback
         self._audience_changed()
 
-    def changes(self, timeout: float | None = None, *, removed: bool = False) -> Changes:
+    def changes(self, timeout: float | None = None, *, removed: bool = False, discovered: bool = False) -> Changes:
         """Iterates over the changes, with ``for`` or, in asyncio and trio, with ``async for``.
 
         Ends when the manager is closed, or when nothing has changed for timeout seconds. What changes while nobody is
@@ -378,12 +374,14 @@ class PluginHotReloadManager(Delivering):
         Args:
             timeout: seconds to wait for the next change; None waits for ever.
             removed: tell also that a file is gone (events of the kind FILE_REMOVED).
+            discovered: the first version of a file that a folder has found is an event of the kind DISCOVERED, and not
+                FILE_CHANGED. ``Event.change`` says in both cases what has happened.
         """
         timeout = seconds("timeout", timeout)
         self._usable()
         self._delivers()
         self._want_mailbox()
-        return Changes(self, timeout, removed)
+        return Changes(self, timeout, removed, discovered)
 
     def set_validator(self, validator: Validator | None) -> None:
         """Sets the function that is asked about every version of plugins with safe reload; None removes it.
@@ -483,6 +481,15 @@ class PluginHotReloadManager(Delivering):
                 self._enable(id_bytes(plugin_id), enabled._replace(path=path, flags=flags))
             except HotReloadError as error:
                 del self._enabled[plugin_id]
+                failure = failure or error
+        for folder_id, folder in list(self._folders.items()):
+            flags = (folder.flags | _abi.FOLDER_ALLOW_MISSING) & ~(_abi.FOLDER_DELIVER_PRESENT | _abi.FOLDER_PAUSED)
+            flags |= _abi.FOLDER_PAUSED if folder_id in self._paused_folders else 0
+            path = folder.directory if os.path.abspath(folder.directory) == folder.absolute else folder.absolute
+            try:
+                self._enable_folder(folder_id_bytes(folder_id), folder._replace(directory=path, flags=flags))
+            except HotReloadError as error:
+                del self._folders[folder_id]
                 failure = failure or error
         if failure is not None:
             raise failure
@@ -596,7 +603,9 @@ class PluginHotReloadManager(Delivering):
         if self._closed or self.dispatch in ("asyncio", "trio"):
             self.close()
         elif async_library() == "trio":
-            await sys.modules["trio"].to_thread.run_sync(self.close)
+            trio = sys.modules["trio"]
+            with trio.CancelScope(shield=True):  # a cancelled task closes, too
+                await trio.to_thread.run_sync(self.close)
         else:
             import asyncio
 

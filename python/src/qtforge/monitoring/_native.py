@@ -98,12 +98,15 @@ class NativeManager:
         return yes.value == 1
 
     def plugins(self) -> list[str]:
+        return self._ids(self._library.hrm_get_hot_reload_plugins)
+
+    def _ids(self, question: Callable[..., int]) -> list[str]:
         size = ctypes.c_size_t(0)
-        self._check(self._library.hrm_get_hot_reload_plugins(self._handle, None, ctypes.byref(size)))
+        self._check(question(self._handle, None, ctypes.byref(size)))
         while True:  # another thread may enable more in between
             buffer = ctypes.create_string_buffer(size.value + 1)
             size.value += 1
-            code = self._library.hrm_get_hot_reload_plugins(self._handle, buffer, ctypes.byref(size))
+            code = question(self._handle, buffer, ctypes.byref(size))
             if code != _abi.ERR_BUFFER_TOO_SMALL:
                 self._check(code)
                 return [p.decode() for p in buffer.raw[: size.value].split(b"\0")[:-1]]
@@ -132,6 +135,40 @@ class NativeManager:
             name = plugin_id.decode()
             raise from_native(code, f'plugin "{_output.printable(name)}" is not enabled', name)
         self._check(code, plugin_id=(plugin_id or b"").decode())
+
+    def enable_folder(
+        self,
+        folder_id: bytes,
+        directory: bytes,
+        options: _abi.FolderOptions,
+        identify: Callable[[bytes], bytes | None] | None,
+        filename: str | bytes,
+    ) -> None:
+        """identify receives the path of a file in the folder, on a thread of the library, and must not raise."""
+        error = _abi.Error()
+        if identify is not None:  # the library has it destroyed in any case
+            options.id_fn = _callbacks.on_folder_id
+            options.id_user_data = _callbacks.register(identify)
+            options.id_destroy = _callbacks.on_destroy
+        code = self._library.hrm_enable_folder(
+            self._handle, folder_id, directory, ctypes.byref(options), ctypes.byref(error)
+        )
+        self._check(code, error, filename=filename)
+
+    def disable_folder(self, folder_id: bytes) -> bool:
+        return self._check(self._library.hrm_disable_folder(self._handle, folder_id)) == 1
+
+    def folders(self) -> list[str]:
+        return self._ids(self._library.hrm_get_folders)
+
+    def set_folder_paused(self, folder_id: bytes, paused: bool) -> None:
+        code = self._library.hrm_set_folder_paused(self._handle, folder_id, int(paused))
+        if code == _abi.ERR_INVALID_ARGUMENT:
+            raise from_native(code, f'folder "{_output.printable(folder_id.decode())}" is not enabled')
+        self._check(code)
+
+    def is_folder_paused(self, folder_id: bytes) -> bool:
+        return bool(self._library.hrm_is_folder_paused(self._handle, folder_id) == 1)
 
     def set_reload_callback(self, target: Callable[[bytes], None] | None) -> None:
         """target receives the plugin's id; None removes it."""
@@ -243,4 +280,5 @@ def event_of(raw: Any) -> Event:
         snapshot_size=raw.snapshot_size,
         snapshot_sha256=raw.snapshot_sha256.decode(),
         trusted_comment=(raw.trusted_comment or b"").decode(),
+        folder_id=(raw.folder_id or b"").decode(),
     )

@@ -35,7 +35,8 @@ exit status:
 
 WATCH = """\
 Reports each completed change of a file once. A file that is still being
-written is not reported before it is complete.
+written is not reported before it is complete. Of a folder, files that are new
+and files that are removed are reported, too.
 
 A terminal shows a live table. One line per event is shown instead with
 --plain, --exec or --build, in a pipe or file, with TERM=dumb, NO_COLOR or CI
@@ -61,6 +62,7 @@ examples:
   qtforge-hotreload watch build/libplugin.so
   qtforge-hotreload watch plugin.py settings.ini --exec 'make restart'
   qtforge-hotreload watch --once --timeout 60 build/libplugin.so && echo built
+  qtforge-hotreload watch plugins/ --include '*.so'
   qtforge-hotreload watch --json build/*.so | jq .path
   qtforge-hotreload watch --exec 'make restart' -- *.so
   qtforge-hotreload watch --restart --exec ./server build/libplugin.so
@@ -68,6 +70,13 @@ examples:
       build/libplugin.so
   qtforge-hotreload why build/libplugin.so
 """
+
+INCLUDE = (
+    "the files of a folder to watch: '*.so', or '**/*.so' for every depth. Default: every file in the folder itself; "
+    "may be given several times"
+)
+
+EXCLUDE = "the files, and folders, of a folder that are not watched; may be given several times"
 
 EXEC = (
     "run CMD with the shell after each change, one run at a time. HOTRELOAD_PATH is the file (with ./ before a name "
@@ -91,7 +100,7 @@ BUILD = (
 
 SOURCES = (
     "a file that CMD of --build builds from, or a folder with such files, at every depth; may be given several times. "
-    "Hidden files, what editors leave for a moment, and each PATH are no sources"
+    "Hidden files, what editors and tools leave for a moment, and each PATH are no sources"
 )
 
 
@@ -130,7 +139,11 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
         description=WATCH,
         epilog=f"{EXAMPLES}\n{EXIT_STATUS}",
     )
-    watch.add_argument("paths", nargs="+", metavar="PATH", help="a file to watch, through all links on the way to it")
+    watch.add_argument(
+        "paths", nargs="+", metavar="PATH", help="a file, or a folder with files, to watch, through all links"
+    )
+    watch.add_argument("--include", metavar="PATTERN", action="append", default=[], help=INCLUDE)
+    watch.add_argument("--exclude", metavar="PATTERN", action="append", default=[], help=EXCLUDE)
     watch.add_argument("--exec", metavar="CMD", type=_command, help=EXEC)
     _add_command_options(watch)
     _add_build_options(watch)
@@ -177,8 +190,8 @@ def _add_build_options(parser: Parser) -> None:
         metavar="PATTERN",
         action="append",
         default=[],
-        help="files and folders that are no sources: a name such as '*.o', or the end of a path such as 'gen/*.c'; may "
-        "be given several times",
+        help="files and folders that are no sources, at any depth: a name such as '*.o', or a path such as 'gen/*.c'; "
+        "may be given several times",
     )
     parser.add_argument("--build", metavar="CMD", type=_command, help=BUILD)
     parser.add_argument("--build-first", action="store_true", help="build once at the beginning")

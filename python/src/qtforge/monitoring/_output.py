@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import shutil
 import sys
 from typing import IO
@@ -93,6 +94,11 @@ def printable(text: str) -> str:
     out = ctypes.create_string_buffer(LONGEST_ESCAPE * len(raw) + 1)
     _library.load().hrm_printable(raw, out, len(out))
     return out.value.decode()
+
+
+def without_number(message: str) -> str:
+    """The message of an error, without the id that the command line has given a file or folder: its path says more."""
+    return re.sub(r'^(plugin|folder) "\d+": ', "", message)
 
 
 def short(text: str) -> str:

@@ -171,8 +171,14 @@ class LiveTable(Display):
         self._do(self._draw)
 
     def changed(self, event: Event) -> None:
+        self._new_version("changed", event)
+
+    def added(self, event: Event) -> None:
+        self._new_version("added", event)
+
+    def _new_version(self, state: str, event: Event) -> None:
         row = self._table.change(event.path)
-        row.state, row.colour, row.version, row.time = "changed", GREEN, str(event.generation), clock(event)
+        row.state, row.colour, row.version, row.time = state, GREEN, str(event.generation), clock(event)
         row.settled = f"{(event.timestamp_ns - event.first_seen_ns) / 1e6:.0f} ms"
         self._do(self._draw)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import dataclasses
 import os
 import queue
 import select
@@ -224,28 +225,49 @@ class Mailbox:
         """While set, nothing is given out."""
         self.paused: set[str] = set()
         """Plugins of which nothing is given out."""
+        self.paused_folders: set[str] = set()
+        """Folders of whose plugins nothing is given out."""
+        self._discovered: set[str] = set()
+        """Plugins that a folder has found, and nobody has been given yet."""
 
     def put(self, event: Event) -> None:
+        """Keeps a change, a removal, or that a folder has found a plugin; other events do not matter here."""
         with self._lock:
-            self._events.pop(event.plugin_id, None)
-            self._events[event.plugin_id] = event
+            if event.kind is EventKind.DISCOVERED and event.generation > 0:
+                self._discovered.add(event.plugin_id)  # its change follows
+            elif event.kind in (EventKind.FILE_CHANGED, EventKind.FILE_REMOVED):
+                self._events.pop(event.plugin_id, None)
+                self._events[event.plugin_id] = event
 
     def drop(self, plugin_id: str | None = None) -> None:
         """Forgets what is there for one plugin, or for all."""
         with self._lock:
             if plugin_id is None:
-                self._events.clear()
-                self.paused.clear()
+                for kept in (self._events, self._discovered, self.paused, self.paused_folders):
+                    kept.clear()
             else:
                 self._events.pop(plugin_id, None)
+                self._discovered.discard(plugin_id)
                 self.paused.discard(plugin_id)
 
-    def take(self, removed: bool) -> Event | None:
-        """The first event; a removal only if asked for, else it is forgotten."""
+    def drop_folder(self, folder_id: str) -> None:
+        """Forgets what is there for the plugins of a folder."""
+        with self._lock:
+            for plugin_id in [known for known, event in self._events.items() if event.folder_id == folder_id]:
+                self.drop(plugin_id)
+            self.paused_folders.discard(folder_id)
+
+    def take(self, removed: bool, discovered: bool = False) -> Event | None:
+        """The first event; a removal only if asked for, else it is forgotten. With discovered the first version that a
+        folder has found is an event of the kind DISCOVERED."""
         with self._lock:
             while plugin_id := next(self._open(), None):
                 event = self._events.pop(plugin_id)
-                if removed or event.kind is EventKind.FILE_CHANGED:
+                new = plugin_id in self._discovered
+                self._discovered.discard(plugin_id)
+                if event.kind is EventKind.FILE_CHANGED:
+                    return dataclasses.replace(event, kind=EventKind.DISCOVERED) if new and discovered else event
+                if removed:
                     return event
             return None
 
@@ -255,7 +277,11 @@ class Mailbox:
 
     def _open(self) -> Iterator[str]:
         """The plugins whose event may be given out."""
-        return (plugin_id for plugin_id in self._events if not self.held and plugin_id not in self.paused)
+        return (
+            plugin_id
+            for plugin_id, event in self._events.items()
+            if not self.held and plugin_id not in self.paused and event.folder_id not in self.paused_folders
+        )
 
 
 class Waiter:

@@ -42,7 +42,25 @@ class EventKind(_OpenEnum):
     ROLLBACK = 7
     """Safe reload: a version failed; ``Event.snapshot_path`` is the last good one, "" if there is none."""
     DISCOVERED = 8
-    """A folder has found a plugin; FILE_CHANGED follows directly if ``Event.generation`` is 1."""
+    """A folder has found a plugin and enabled it: just before the FILE_CHANGED of its first version, with generation 1;
+    with generation 0 for a file that was there when the folder was enabled and is not delivered."""
+
+
+class Change(IntEnum):
+    """What has happened to a file: :attr:`Event.change`. The names and numbers are those of the package watchfiles."""
+
+    added = 1
+    """A folder has found the file."""
+    modified = 2
+    """The file has a new version."""
+    deleted = 3
+    """The file is gone."""
+    removed = 3
+    """The same as deleted."""
+
+    def raw_str(self) -> str:
+        """The name: "added", "modified" or "deleted"."""
+        return self.name
 
 
 class Health(_OpenEnum):
@@ -81,13 +99,13 @@ class Health(_OpenEnum):
     HELD_OPEN = 15
     """A process holds a plugin's file open for writing and does not write; ``Event.message`` names it."""
     FOLDER_LIMIT = 16
-    """A folder has more files or directories than it may have, or deeper ones; those beyond are not watched."""
+    """A folder has more files or directories than max_files, or directories deeper than max_depth."""
     FOLDER_SKIPPED = 17
-    """A file of a folder is not enabled, as ``Event.message`` says; it is tried again."""
+    """A file of a folder is not enabled; ``Event.message`` says why. It is tried again."""
     FOLDER_UNREADABLE = 18
-    """A directory of a folder is missing or cannot be listed; it is waited for."""
+    """A directory of a folder is missing or cannot be listed. It is waited for."""
     FOLDER_READABLE = 19
-    """That directory can be listed again."""
+    """The directory can be listed again."""
 
 
 METRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -119,6 +137,20 @@ class Event:
     """In hexadecimal; also of what was rejected."""
     trusted_comment: str = ""
     """Of the signature, which was verified; printable, with a space for each tab. "" if none was asked for."""
+    folder_id: str = ""
+    """The folder that has found the plugin, or that a health event is about; "" for a plugin that the host enabled."""
+
+    @property
+    def change(self) -> Change | None:
+        """What has happened to the file; None if the event is about something else."""
+        return _CHANGES.get(self.kind)
+
+
+_CHANGES = {
+    EventKind.DISCOVERED: Change.added,
+    EventKind.FILE_CHANGED: Change.modified,
+    EventKind.FILE_REMOVED: Change.deleted,
+}
 
 
 class PluginState(_OpenEnum):
