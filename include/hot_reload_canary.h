@@ -29,6 +29,9 @@
  * - A program (the library comes with one, hotreload-canary) begins empty. Starting it costs the host nothing that grows
  *   with its size.
  *
+ * Neither can have what the version in use holds: a port, a lock, in a fork also an entry in a registry. An init that needs
+ * such a thing fails there: use no canary for plugins with #HRM_MODE_EXIT_FIRST or #HRM_MODE_UNLOAD_FIRST that do.
+ *
  * The child is called hotreload-canar in the system's logs, so that its crash is not taken for the host's. It writes no core
  * file. It ends with the host, at the latest a few seconds after the timeout.
  *

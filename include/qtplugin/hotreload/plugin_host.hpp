@@ -205,18 +205,38 @@ struct PluginOptions {
     std::function<std::shared_ptr<void>(const FreshVersion&)> prepare;
 };
 
-/** The functions of one plugin. For PluginHost; programs need not use it. @since 1.0.0 @sa PluginOptions */
+/**
+ * The functions of one plugin. For PluginHost; programs need not use it.
+ *
+ * @threadsafety The C library calls its functions where the plugin's steps run.
+ * @since 1.0.0
+ * @sa PluginOptions
+ */
 struct PluginCallbacks {
     Manager::Validator validator;  ///< decides on each version
     std::function<std::shared_ptr<void>(const FreshVersion&)> prepare;  ///< makes what the host needs
 
-    /** As hrm_validator_fn. */
+    /**
+     * As hrm_validator_fn.
+     * @param c       the version
+     * @param reason  receives why it is rejected
+     * @param room    the room in reason in bytes
+     * @param self    the PluginCallbacks
+     * @returns HRM_ACCEPT or HRM_REJECT
+     */
     static std::int32_t HRM_CALL validate(const hrm_candidate* c, char* reason, std::size_t room, void* self)
     {
         const auto& validator = static_cast<PluginCallbacks*>(self)->validator;
         return detail::verdict_of([&] { return validator(detail::candidate_of(*c)); }, reason, room);
     }
-    /** As hrm_prepare_fn. */
+    /**
+     * As hrm_prepare_fn.
+     * @param p       the version
+     * @param reason  receives why it failed
+     * @param room    the room in reason in bytes
+     * @param self    the PluginCallbacks
+     * @returns 0, or 1 if it failed
+     */
     static std::int32_t HRM_CALL make(hrm_preparation* p, char* reason, std::size_t room, void* self)
     {
         const auto verdict = detail::verdict_of(
@@ -229,7 +249,14 @@ struct PluginCallbacks {
             reason, room);
         return verdict == HRM_ACCEPT ? 0 : 1;
     }
-    /** As hrm_prepare_fn. */
+    /**
+     * As hrm_prepare_fn.
+     * @param p       the version
+     * @param reason  receives why it failed
+     * @param room    the room in reason in bytes
+     * @param self    the PluginCallbacks
+     * @returns 0, or 1 if it failed
+     */
     static std::int32_t HRM_CALL drop(hrm_preparation* p, char* reason, std::size_t room, void* self)
     {
         (void)self;
