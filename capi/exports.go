@@ -50,6 +50,7 @@ func optionsOf(o *C.hrm_options) (options core.Options, err error) {
 		PollInterval:           milliseconds(o.poll_interval_ms),
 		SafetyCheck:            safetyCheck(o.safety_check_ms),
 		HeldAfter:              heldAfter(o.held_after_ms),
+		MarkerAfter:            markerAfter(o.marker_after_ms),
 		DeliverHeld:            o.flags&C.HRM_DELIVER_HELD != 0,
 		CheckImage:             o.flags&C.HRM_CHECK_IMAGE != 0,
 		IgnoreUnchangedContent: o.flags&C.HRM_IGNORE_UNCHANGED_CONTENT != 0,
@@ -78,6 +79,13 @@ func safetyCheck(ms C.int32_t) time.Duration {
 func heldAfter(ms C.int32_t) time.Duration {
 	if ms == C.HRM_HELD_NEVER {
 		return core.NeverHeld
+	}
+	return milliseconds(ms)
+}
+
+func markerAfter(ms C.int32_t) time.Duration {
+	if ms == C.HRM_MARKER_NEVER {
+		return core.NeverMarked
 	}
 	return milliseconds(ms)
 }
@@ -123,6 +131,7 @@ func hrmgo_enable(h C.uintptr_t, id, path *C.hrm_cchar, o *C.hrm_enable_options,
 		Quiet:          quiet(o.quiet_ms),
 		AllowMissing:   o.flags&C.HRM_ENABLE_ALLOW_MISSING != 0,
 		Paused:         o.flags&C.HRM_ENABLE_PAUSED != 0,
+		PauseMarker:    optional(o.pause_marker),
 	}), err)
 }
 

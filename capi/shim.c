@@ -67,15 +67,15 @@ static const hrmc_field options_fields[] = {
     FIELD(hrm_options, struct_size),   FIELD(hrm_options, dispatch_mode),    FIELD(hrm_options, quiet_ms),
     FIELD(hrm_options, max_delay_ms),  FIELD(hrm_options, poll_interval_ms), FIELD(hrm_options, flags),
     FIELD(hrm_options, safe),          FIELD(hrm_options, snapshot_dir),     FIELD(hrm_options, safety_check_ms),
-    FIELD(hrm_options, held_after_ms),
+    FIELD(hrm_options, held_after_ms), FIELD(hrm_options, marker_after_ms),  FIELD(hrm_options, reserved),
 };
-LAST(hrm_options, held_after_ms);
+LAST(hrm_options, reserved);
 static const hrmc_field enable_fields[] = {
     FIELD(hrm_enable_options, struct_size), FIELD(hrm_enable_options, flags),
     FIELD(hrm_enable_options, quiet_ms),    FIELD(hrm_enable_options, reserved),
-    FIELD(hrm_enable_options, safe),
+    FIELD(hrm_enable_options, safe),        FIELD(hrm_enable_options, pause_marker),
 };
-LAST(hrm_enable_options, safe);
+LAST(hrm_enable_options, pause_marker);
 static const hrmc_field folder_fields[] = {
     FIELD(hrm_folder_options, struct_size),  FIELD(hrm_folder_options, flags),        FIELD(hrm_folder_options, include),
     FIELD(hrm_folder_options, exclude),      FIELD(hrm_folder_options, max_depth),    FIELD(hrm_folder_options, max_files),
@@ -112,9 +112,9 @@ static const hrmc_field status_fields[] = {
     FIELD(hrm_plugin_status_info, last_decision_ns), FIELD(hrm_plugin_status_info, last_notification_ns),
     FIELD(hrm_plugin_status_info, last_check_ns),    FIELD(hrm_plugin_status_info, last_delivery_ns),
     FIELD(hrm_plugin_status_info, last_report_ns),   FIELD(hrm_plugin_status_info, generation),
-    FIELD(hrm_plugin_status_info, writer_pid),
+    FIELD(hrm_plugin_status_info, writer_pid),       FIELD(hrm_plugin_status_info, marked_since_ns),
 };
-LAST(hrm_plugin_status_info, writer_pid);
+LAST(hrm_plugin_status_info, marked_since_ns);
 
 /* Whether a struct of this size has a part of a field only. */
 static int cuts_a_field(uint32_t size, const hrmc_field *fields, size_t n)
@@ -209,7 +209,9 @@ int32_t hrmc_read_safe(hrm_safe_options *to, const hrm_safe_options **at, hrm_er
 
 int32_t hrmc_read_options(hrm_options *to, hrm_safe_options *safe, const hrm_options *from, hrm_error *err)
 {
-    const int32_t code = hrmc_read_struct(to, sizeof *to, from, "hrm_options", options_fields, COUNT(options_fields), err);
+    int32_t code = hrmc_read_struct(to, sizeof *to, from, "hrm_options", options_fields, COUNT(options_fields), err);
+    if (code == HRM_OK && to->reserved != 0)
+        code = hrmc_fail(err, HRM_ERR_NOT_SUPPORTED, "hrm_options.reserved is not 0; set it to 0");
     return code == HRM_OK ? hrmc_read_safe(safe, &to->safe, err) : code;
 }
 

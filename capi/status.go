@@ -30,6 +30,7 @@ func hrmgo_status(h C.uintptr_t, id *C.hrm_cchar, out *C.hrm_plugin_status_info)
 		out.last_delivery_ns = nanoseconds(s.LastDelivery)
 		out.last_report_ns = nanoseconds(s.LastReport)
 		out.generation = C.uint64_t(s.Generation)
+		out.marked_since_ns = nanoseconds(s.MarkedAt)
 		if len(s.Writers) > 0 {
 			out.writer_pid = C.int64_t(s.Writers[0].PID)
 		}

@@ -119,6 +119,9 @@ const (
 	HealthFolderUnreadable HealthCode = 18
 	// HealthFolderReadable: that directory can be listed again.
 	HealthFolderReadable HealthCode = 19
+	// HealthPauseMarker: the pause marker Event.Path is there for [Options].MarkerAfter, or
+	// cannot be asked for. Its build may have died. Its plugins wait until it is removed.
+	HealthPauseMarker HealthCode = 20
 )
 
 // String returns the code's name without "Health", "None" for 0, "HealthCode(99)" for one
@@ -130,7 +133,8 @@ var healthNames = map[HealthCode]string{0: "None", HealthOverflow: "Overflow", H
 	HealthSnapshotFailed: "SnapshotFailed", HealthNoReport: "NoReport", HealthHanging: "Hanging", HealthAnswering: "Answering",
 	HealthDescriptors: "Descriptors", HealthStaleMount: "StaleMount", HealthMissed: "Missed", HealthHeldOpen: "HeldOpen",
 	HealthFolderLimit: "FolderLimit", HealthFolderSkipped: "FolderSkipped", HealthFolderUnreadable: "FolderUnreadable",
-	HealthFolderReadable: "FolderReadable"}
+	HealthFolderReadable: "FolderReadable",
+	HealthPauseMarker:    "PauseMarker"}
 
 // Event is what an event callback receives. It is a copy that the callback may keep.
 //

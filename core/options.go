@@ -47,7 +47,10 @@ const (
 	NoSafetyCheck    time.Duration = engine.NoSafetyCheck
 	DefaultHeldAfter               = engine.DefaultHeldAfter // 10 s
 	// NeverHeld, as HeldAfter: report no writer.
-	NeverHeld time.Duration = engine.NeverHeld
+	NeverHeld          time.Duration = engine.NeverHeld
+	DefaultMarkerAfter               = engine.DefaultMarkerAfter // 10 min
+	// NeverMarked, as MarkerAfter: report no pause marker.
+	NeverMarked time.Duration = engine.NeverMarked
 )
 
 // Options configure a manager. The zero value means all defaults. [New] copies them; it
@@ -81,6 +84,10 @@ type Options struct {
 	// (which is hashed twice) stay the same for HeldAfter. A writer that only pauses for so
 	// long is then delivered half-written.
 	DeliverHeld bool
+	// MarkerAfter is for how long a pause marker (EnableOptions.PauseMarker) must be there to
+	// be reported by HealthPauseMarker: its build may have died. 0: DefaultMarkerAfter;
+	// NeverMarked; else up to 24 hours.
+	MarkerAfter time.Duration
 
 	// CheckImage delivers only files that are complete ELF, PE or Mach-O images for this
 	// machine. Others are waited for, with HealthImageIncomplete. With safe reload it is
@@ -128,6 +135,12 @@ type EnableOptions struct {
 	DeliverPresent bool
 	// Paused enables the plugin paused: see [Manager.SetPluginPaused].
 	Paused bool
+	// PauseMarker is a file that pauses the plugin while it is there: a build makes it before
+	// it writes the first file, and removes it when all are complete. Changes that come
+	// meanwhile are delivered once it is gone, each plugin's latest version once. A path that
+	// is not absolute is relative to the plugin's directory: ".building". Several plugins may
+	// have the same one. nil: none.
+	PauseMarker *string
 	// Safe asks for safe reload of this plugin; the fields that it names replace those of
 	// Options.Safe. nil: all of the manager's.
 	Safe *Safe
@@ -240,11 +253,12 @@ const (
 
 func (o *Options) engine() engine.Options {
 	return engine.Options{Dispatch: engine.DispatchMode(o.Dispatch), Quiet: o.Quiet, MaxDelay: o.MaxDelay, PollInterval: o.PollInterval,
-		SafetyCheck: o.SafetyCheck, HeldAfter: o.HeldAfter, DeliverHeld: o.DeliverHeld,
+		SafetyCheck: o.SafetyCheck, HeldAfter: o.HeldAfter, DeliverHeld: o.DeliverHeld, MarkerAfter: o.MarkerAfter,
 		CheckImage: o.CheckImage, IgnoreUnchangedContent: o.IgnoreUnchangedContent, ForcePolling: o.ForcePolling,
 		Safe: (*engine.Safe)(o.Safe), SnapshotDir: o.SnapshotDir, ThreadStart: o.ThreadStart, Bulk: o.Bulk}
 }
 
 func (o *EnableOptions) engine() engine.EnableOptions {
-	return engine.EnableOptions{Quiet: o.Quiet, AllowMissing: o.AllowMissing, DeliverPresent: o.DeliverPresent, Paused: o.Paused, Safe: (*engine.Safe)(o.Safe)}
+	return engine.EnableOptions{Quiet: o.Quiet, AllowMissing: o.AllowMissing, DeliverPresent: o.DeliverPresent, Paused: o.Paused,
+		PauseMarker: o.PauseMarker, Safe: (*engine.Safe)(o.Safe)}
 }

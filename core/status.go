@@ -121,6 +121,8 @@ type PluginStatus struct {
 	Due      time.Time   // when the file is checked next; zero if nothing is due
 
 	Paused    bool      // by SetPluginPaused
+	Marker    string    // the pause marker that holds changes back; "" if none does
+	MarkedAt  time.Time // since when it does
 	WaitsFor  string    // StateReady, for people: why the change is not delivered yet; otherwise ""
 	Watching  Watching  // how the path is watched
 	WatchedBy string    // for people: why it is polled or not watched yet, or what its notifications do not tell; otherwise ""
@@ -137,6 +139,7 @@ type PluginStatus struct {
 
 func statusOf(s *engine.PluginStatus) PluginStatus {
 	out := PluginStatus{ID: s.ID, Path: s.Path, State: PluginState(s.State), Since: s.Since, Due: s.Due, Paused: s.Paused,
+		Marker: s.Marker, MarkedAt: s.MarkedAt,
 		WaitsFor: s.WaitsFor, Watching: Watching(s.Watching), WatchedBy: s.WatchedBy, Generation: s.Generation,
 		LastNotification: s.LastNotification, LastCheck: s.LastCheck, LastDelivery: s.LastDelivery, LastReport: s.LastReport,
 		LastOutcome: Outcome(s.LastOutcome)}

@@ -268,6 +268,11 @@ typedef struct hrm_manager hrm_manager;
 /** For held_after_ms: report no writer. */
 #define HRM_HELD_NEVER (-1)
 
+/** The default of hrm_options.marker_after_ms, in milliseconds: 10 minutes. */
+#define HRM_DEFAULT_MARKER_AFTER_MS 600000
+/** For marker_after_ms: report no pause marker. */
+#define HRM_MARKER_NEVER (-1)
+
 /** For safety_check_ms: rely on notifications everywhere. */
 #define HRM_NO_SAFETY_CHECK (-1)
 /** The default of hrm_options.safety_check_ms, in milliseconds. */
@@ -329,6 +334,12 @@ typedef struct hrm_options {
      * #HRM_HEALTH_HELD_OPEN, in milliseconds. 0 = #HRM_DEFAULT_HELD_AFTER_MS, #HRM_HELD_NEVER, otherwise 1..86400000.
      */
     int32_t held_after_ms;
+    /**
+     * For how long a pause marker (hrm_enable_options.pause_marker) must be there to be reported by
+     * #HRM_HEALTH_PAUSE_MARKER, in milliseconds. 0 = #HRM_DEFAULT_MARKER_AFTER_MS, #HRM_MARKER_NEVER, otherwise 1..86400000.
+     */
+    int32_t marker_after_ms;
+    int32_t reserved; /**< 0. */
 } hrm_options;
 
 /** \} */
@@ -500,6 +511,14 @@ typedef struct hrm_enable_options {
     int32_t quiet_ms;     /**< The quiet period in milliseconds. 0 = the manager's, #HRM_NO_QUIET, otherwise 1..3600000. */
     int32_t reserved;     /**< 0. */
     const hrm_safe_options *safe; /**< Safe reload; its named fields replace the manager's. NULL = all of the manager's. */
+    /**
+     * A pause marker: a file that pauses the plugin while it is there. A build creates the file before it writes the first
+     * plugin, and removes it when all are complete. If the plugin's file changed meanwhile, its latest version is delivered
+     * once then. A path that is not absolute is relative to the plugin's directory, for example ".building". Plugins may
+     * share a marker. A directory or anything else of that name counts, too; a link without a target does not. NULL = none;
+     * "" is #HRM_ERR_INVALID_ARGUMENT. The string is copied.
+     */
+    const char *pause_marker;
 } hrm_enable_options;
 
 /** \} */
@@ -605,6 +624,12 @@ typedef struct hrm_enable_options {
 #define HRM_HEALTH_FOLDER_UNREADABLE 18
 /** hrm_event.health: the directory hrm_event.path of a folder can be listed again. */
 #define HRM_HEALTH_FOLDER_READABLE 19
+/**
+ * hrm_event.health: the pause marker hrm_event.path (pause_marker of a plugin or folder) is there for
+ * hrm_options.marker_after_ms, or the file system does not say whether it is. Its build may have died. Its plugins wait until
+ * it is removed. hrm_event.message says how many.
+ */
+#define HRM_HEALTH_PAUSE_MARKER 20
 
 /**
  * An event. Strings are never NULL and are valid until the callback returns.
@@ -1521,6 +1546,7 @@ typedef struct hrm_plugin_status_info {
     int64_t last_report_ns;       /**< When the host last reported on a generation. */
     uint64_t generation;          /**< Of the latest delivered version; 0 before the first. */
     int64_t writer_pid; /**< #HRM_STATE_WRITING: a process that holds the file open for writing; 0 if none is known. */
+    int64_t marked_since_ns; /**< Since when the plugin's pause marker is there, or may be; 0 if it is not. Changes wait. */
 } hrm_plugin_status_info;
 
 /**
@@ -1722,10 +1748,10 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
     { sizeof(hrm_error), 0, 0, { 0 } }
 /** For hrm_options. */
 #define HRM_OPTIONS_INIT                                                       \
-    { sizeof(hrm_options), HRM_DISPATCH_THREAD, 0, 0, 0, 0, NULL, NULL, 0, 0 }
+    { sizeof(hrm_options), HRM_DISPATCH_THREAD, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0 }
 /** For hrm_enable_options. */
 #define HRM_ENABLE_OPTIONS_INIT                                                \
-    { sizeof(hrm_enable_options), 0, 0, 0, NULL }
+    { sizeof(hrm_enable_options), 0, 0, 0, NULL, NULL }
 /** For hrm_folder_options. */
 #define HRM_FOLDER_OPTIONS_INIT                                                \
     { sizeof(hrm_folder_options), 0, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
@@ -1739,7 +1765,7 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
 
 /** For hrm_plugin_status_info. */
 #define HRM_PLUGIN_STATUS_INIT                                                 \
-    { sizeof(hrm_plugin_status_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(hrm_plugin_status_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /** \} */
 

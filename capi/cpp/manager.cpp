@@ -216,6 +216,33 @@ void says_what_a_plugin_is_doing_and_why()
     CHECK(!m.set_log_callback(static_cast<LogLevel>(7), [](const LogRecord&) {}));
 }
 
+void waits_for_a_build()
+{
+    std::atomic<int> changes{0}, overdue{0};
+    Options options = quick();
+    options.marker_after = std::chrono::milliseconds(20);
+    const std::string marker = in(scratch(), ".building");
+    std::fclose(std::fopen(marker.c_str(), "w"));
+    Manager m(options);
+    CHECK(m.set_event_callback([&](const Event& e) {
+               changes += e.kind == EventKind::file_changed ? 1 : 0;
+               overdue += e.health == Health::pause_marker && e.path == marker ? 1 : 0;
+           }).has_value());
+    EnableOptions with;
+    with.pause_marker = marker;
+    const char* const path = Plugin::put(in(scratch(), "plugin.so"));
+    CHECK(m.enable_hot_reload("p", path, with).has_value());
+    replace_version(path, 1);
+    CHECK(becomes([&] { return overdue == 1 && m.plugin_status("p").value().state == PluginState::ready; }));
+    CHECK(m.plugin_status("p").value().marked_since > Event::Time());
+    CHECK_INT(changes.load(), 0);
+    CHECK_INT(unlink(marker.c_str()), 0);
+    CHECK(becomes([&] { return changes == 1; }));
+    CHECK(m.plugin_status("p").value().marked_since == Event::Time());
+    with.pause_marker = std::string("a\0b", 3);
+    CHECK(rejected(m.enable_hot_reload("q", path, with), ErrorCode::InvalidParameters, "pause_marker"));
+}
+
 void has_metrics()
 {
     Manager m(quick(), Delivery::manual);
@@ -461,6 +488,7 @@ int main()
     RUN(lists_disables_and_pauses);
     RUN(pauses_one_plugin_and_checks_now);
     RUN(says_what_a_plugin_is_doing_and_why);
+    RUN(waits_for_a_build);
     RUN(has_metrics);
     RUN(waits_for_a_missing_file);
     RUN(callbacks_live_exactly_as_long_as_needed);

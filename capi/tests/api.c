@@ -143,6 +143,8 @@ static void option_ranges(void)
         {5, 86400001, HRM_ERR_INVALID_ARGUMENT, "86400001"}, {5, 86400000, HRM_OK, ""},
         {5, HRM_NO_SAFETY_CHECK, HRM_OK, ""},          {6, -2, HRM_ERR_INVALID_ARGUMENT, "held_after of -2"},
         {6, 86400001, HRM_ERR_INVALID_ARGUMENT, "86400001"}, {6, HRM_HELD_NEVER, HRM_OK, ""},
+        {7, -2, HRM_ERR_INVALID_ARGUMENT, "marker_after of -2"}, {7, HRM_MARKER_NEVER, HRM_OK, ""},
+        {8, 1, HRM_ERR_NOT_SUPPORTED, "hrm_options.reserved"},
     };
     size_t i;
     for (i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -154,6 +156,8 @@ static void option_ranges(void)
         case 3: o.poll_interval_ms = cases[i].value; break;
         case 5: o.safety_check_ms = cases[i].value; break;
         case 6: o.held_after_ms = cases[i].value; break;
+        case 7: o.marker_after_ms = cases[i].value; break;
+        case 8: o.reserved = cases[i].value; break;
         default: o.flags = (uint32_t)cases[i].value;
         }
         expect_option(o, cases[i].want, cases[i].says);
@@ -348,6 +352,14 @@ static void pause_and_check(void)
     hrm_manager_destroy(m);
 }
 
+static int is_marked(void *m)
+{
+    hrm_plugin_status_t s = HRM_PLUGIN_STATUS_INIT;
+    return hrm_plugin_status(m, "a", &s) == HRM_OK && s.marked_since_ns > 0;
+}
+
+static int is_not_marked(void *m) { return !is_marked(m); }
+
 static int is_ready(void *m)
 {
     hrm_plugin_status_t s = HRM_PLUGIN_STATUS_INIT;
@@ -414,6 +426,47 @@ static void status_and_explain(void)
     CHECK_INT(hrm_explain(m, NULL, text, &size), HRM_ERR_INVALID_ARGUMENT);
     CHECK_INT(hrm_explain(m, "nobody", text, &size), HRM_ERR_INVALID_ARGUMENT);
     hrm_manager_destroy(m);
+}
+
+static void pause_marker(void)
+{
+    hrm_options o = HRM_OPTIONS_INIT;
+    hrm_enable_options with = HRM_ENABLE_OPTIONS_INIT;
+    hrm_error err = HRM_ERROR_INIT;
+    hrm_manager *m = NULL;
+    const char *dir = scratch(), *f = in(dir, "f"), *marker = in(dir, ".building");
+    recorder *r = calloc(1, sizeof *r);
+    char text[16384];
+    size_t size = sizeof text;
+    o.quiet_ms = QUIET;
+    o.marker_after_ms = 30;
+    write_version(f, 1);
+    CHECK_INT(hrm_manager_create(&o, &m, NULL), HRM_OK);
+    record_into(m, r);
+    with.pause_marker = "";
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "a", f, &with, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_HAS(err.message, "the pause marker is empty");
+    with.pause_marker = ".building";
+    CHECK_INT(hrm_enable_hot_reload_ex(m, "a", f, &with, &err), HRM_OK);
+    CHECK(wait_until(is_not_marked, m, PATIENCE));
+    write_version(marker, 1);
+    CHECK(wait_until(is_marked, m, PATIENCE));
+    replace_version(f, 2);
+    CHECK(wait_until(is_ready, m, PATIENCE));
+    CHECK(await(r, HRM_EVENT_HEALTH, "", 1));
+    CHECK_INT(nth(r, HRM_EVENT_HEALTH, "", 0).health, HRM_HEALTH_PAUSE_MARKER);
+    CHECK_INT(hrm_explain(m, "a", text, &size), HRM_OK);
+    CHECK_HAS(text, "held back:         the pause marker is there\n");
+    CHECK_INT(hrm_is_plugin_paused(m, "a"), 0);
+    replace_version(f, 3);
+    CHECK(wait_until(is_ready, m, PATIENCE));
+    CHECK_INT(count(r, HRM_EVENT_FILE_CHANGED, "a"), 0);
+    CHECK_INT(unlink(marker), 0);
+    CHECK(await(r, HRM_EVENT_FILE_CHANGED, "a", 1));
+    CHECK_INT(nth(r, HRM_EVENT_FILE_CHANGED, "a", 0).version, 3);
+    CHECK(wait_until(is_not_marked, m, PATIENCE));
+    hrm_manager_destroy(m);
+    free(r);
 }
 
 static void metrics(void)
@@ -606,6 +659,7 @@ int main(void)
     RUN(registry);
     RUN(pause_and_check);
     RUN(status_and_explain);
+    RUN(pause_marker);
     RUN(metrics);
     RUN(log_callback);
     RUN(destroy_notify);

@@ -233,6 +233,8 @@ static void create(chance *c)
         o->poll_interval_ms = below(c, 4) ? 20 : some_number(c);
         o->safety_check_ms = below(c, 4) ? 20 : some_number(c);
         o->held_after_ms = below(c, 4) ? 20 : some_number(c);
+        o->marker_after_ms = below(c, 4) ? 20 : some_number(c);
+        o->reserved = below(c, 50) ? 0 : some_number(c);
         o->flags = below(c, 8) ? (uint32_t)below(c, 16) : (uint32_t)draw(c);
     }
     code = hrm_manager_create(o, below(c, 50) ? &m : NULL, e);
@@ -284,6 +286,7 @@ static void enable(chance *c, hrm_manager *m)
     hrm_error err, *e = some_error(c, &err);
     if (o != NULL) {
         o->safe = NULL; /* a pointer that was drawn may not be */
+        o->pause_marker = below(c, 3) ? NULL : some_path(c);
         if (o->struct_size >= sizeof *o) {
             o->flags = below(c, 8) ? (uint32_t)below(c, 8) : (uint32_t)draw(c);
             o->quiet_ms = below(c, 2) ? 0 : some_number(c);

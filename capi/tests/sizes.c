@@ -14,12 +14,12 @@ static const field options[] = {
     FIELD(hrm_options, struct_size),   FIELD(hrm_options, dispatch_mode),    FIELD(hrm_options, quiet_ms),
     FIELD(hrm_options, max_delay_ms),  FIELD(hrm_options, poll_interval_ms), FIELD(hrm_options, flags),
     FIELD(hrm_options, safe),          FIELD(hrm_options, snapshot_dir),     FIELD(hrm_options, safety_check_ms),
-    FIELD(hrm_options, held_after_ms),
+    FIELD(hrm_options, held_after_ms),  FIELD(hrm_options, marker_after_ms),   FIELD(hrm_options, reserved),
 };
 static const field enabling[] = {
     FIELD(hrm_enable_options, struct_size), FIELD(hrm_enable_options, flags),
     FIELD(hrm_enable_options, quiet_ms),    FIELD(hrm_enable_options, reserved),
-    FIELD(hrm_enable_options, safe),
+    FIELD(hrm_enable_options, safe),        FIELD(hrm_enable_options, pause_marker),
 };
 static const field safety[] = {
     FIELD(hrm_safe_options, struct_size),          FIELD(hrm_safe_options, flags),
@@ -99,7 +99,7 @@ static void options_of_every_size(void)
     hrm_options full = HRM_OPTIONS_INIT;
     size_t size;
     full.dispatch_mode = HRM_DISPATCH_MANUAL;
-    full.quiet_ms = full.max_delay_ms = full.poll_interval_ms = full.safety_check_ms = full.held_after_ms = 50;
+    full.quiet_ms = full.max_delay_ms = full.poll_interval_ms = full.safety_check_ms = full.held_after_ms = full.marker_after_ms = 50;
     full.safe = &safe;
     full.snapshot_dir = in(dir, "snapshots");
     for (size = 0; size <= sizeof full + 64; size++) {
@@ -123,6 +123,7 @@ static void enable_options_of_every_size(void)
     full.flags = HRM_ENABLE_DELIVER_PRESENT;
     full.quiet_ms = 50;
     full.safe = &safe;
+    full.pause_marker = ".building";
     for (size = 0; size <= sizeof full + 64; size++) {
         hrm_enable_options *o = sized(&full, sizeof full, size);
         hrm_error err = HRM_ERROR_INIT;

@@ -169,6 +169,10 @@ public:
         o.flags = (options.allow_missing ? HRM_ENABLE_ALLOW_MISSING : 0U) |
                   (options.deliver_present ? HRM_ENABLE_DELIVER_PRESENT : 0U) | (options.paused ? HRM_ENABLE_PAUSED : 0U);
         o.quiet_ms = detail::ms(options.quiet);
+        const std::string marker = options.pause_marker ? detail::bytes_of(*options.pause_marker) : std::string();
+        if (auto error = detail::nul_in("pause_marker", marker, plugin_id))
+            return unexpected(*std::move(error));
+        o.pause_marker = options.pause_marker ? marker.c_str() : nullptr;
         hrm_error error = detail::no_error();
         const std::int32_t code = hrm_enable_hot_reload_ex(m_handle, plugin_id.c_str(), path.c_str(), &o, &error);
         if (code < 0)

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 from commands import Commands
 from conftest import BOUND, wait_until
-from qtforge.monitoring import Event, EventKind, InvalidArgumentError, PluginHotReloadManager
+from qtforge.monitoring import (
+    Event,
+    EventKind,
+    Health,
+    InvalidArgumentError,
+    PluginHotReloadManager,
+    PluginState,
+)
 
 DAY_MS = 86_400_000
 
@@ -135,3 +142,65 @@ def test_the_command_checks_at_sighup(tmp_path: Path, watch: Commands) -> None:
         running.process.send_signal(signal.SIGHUP)
         assert running.words()[0] == "changed"
     assert running.end(signal.SIGTERM) == (-signal.SIGTERM, "", "")
+
+
+def test_a_pause_marker_holds_changes_back_and_is_reported_if_its_build_died(tmp_path: Path) -> None:
+    told: list[str] = []
+    overdue: list[Event] = []
+
+    def on_event(event: Event) -> None:
+        if event.kind is EventKind.FILE_CHANGED:
+            told.append(file.read_text())
+        elif event.health is Health.PAUSE_MARKER:
+            overdue.append(event)
+
+    file, marker = tmp_path / "a", tmp_path / ".building"
+    file.write_text("v0")
+    with PluginHotReloadManager(quiet_ms=30, marker_after_ms=20, raise_on_error=True, dispatch="thread") as manager:
+        manager.set_event_callback(on_event)
+        manager.enable_hot_reload("a", file, pause_marker=".building")
+        marker.touch()
+        wait_until("marked", lambda: manager.plugin_status("a").marked_since_ns)
+        file.write_text("version 1")
+        wait_until("ready", lambda: manager.plugin_status("a").state is PluginState.READY)
+        assert "the pause marker is there" in manager.explain("a") and not manager.is_plugin_paused("a")
+        wait_until("reported", lambda: overdue)
+        assert overdue[0].path == str(marker) and "remove it" in overdue[0].message
+        file.write_text("the version 2")
+        assert told == []
+        marker.unlink()
+        wait_until("delivered", lambda: told == ["the version 2"])
+        assert manager.plugin_status("a").marked_since_ns == 0
+        for wrong, error in (("", "is empty"), ("a\0b", "NUL"), (7, "is no path")):
+            with pytest.raises(InvalidArgumentError, match=error):
+                manager.enable_hot_reload("b", file, pause_marker=wrong)  # type: ignore[arg-type]
+
+
+def test_a_pause_marker_stays_in_the_child_of_a_fork(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("v0")
+    (tmp_path / ".building").touch()
+    with PluginHotReloadManager(on_fork="reopen", raise_on_error=True, dispatch="manual") as manager:
+        manager.enable_hot_reload("a", file, pause_marker=b".building")
+        child = os.fork()
+        if child == 0:
+            os._exit(manager.plugin_status("a").marked_since_ns == 0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_the_command_waits_for_the_end_of_a_build(tmp_path: Path, watch: Commands) -> None:
+    for name in ("building", "built"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text("v0")
+    waits, goes_on = (tmp_path / "building" / "a", tmp_path / "built" / "a")
+    marker = waits.with_name(".building")
+    marker.touch()
+    for watched in (waits, waits.parent):
+        marker.touch()
+        running = watch("--json", "--pause-marker", ".building", watched, goes_on)
+        running.line()
+        waits.write_text(waits.read_text() + "v1")
+        goes_on.write_text(goes_on.read_text() + "v1")
+        assert running.json()["path"] == str(goes_on)
+        marker.unlink()
+        assert running.json()["path"] == str(waits)

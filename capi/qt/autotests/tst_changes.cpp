@@ -165,6 +165,27 @@ private Q_SLOTS:
         QVERIFY(!h.manager.plugin_status("nobody") && !h.manager.explain("nobody"));
     }
 
+    void waitsForABuild()
+    {
+        Host h;
+        const QString marker = QFileInfo(h.file).path() + QStringLiteral("/.building");
+        hotreload::EnableOptions with;
+        with.pause_marker = ".building";
+        QVERIFY(h.manager.enable_hot_reload_ex("q", h.file.toStdString(), with));
+        QSignalSpy changed(&h.manager, &PluginHotReloadManager::plugin_file_changed);
+        const auto of = [&](const QString& id) {
+            return std::count_if(changed.cbegin(), changed.cend(), [&](const QList<QVariant>& c) { return c[0] == id; });
+        };
+        Host::put(marker, {});
+        const auto marked = [&] { return h.manager.plugin_status("q").value().marked_since > hotreload::Event::Time(); };
+        QTRY_VERIFY_WITH_TIMEOUT(marked(), bound);
+        h.replace("v1");
+        QTRY_COMPARE_WITH_TIMEOUT(int(of("p")), 1, bound);
+        QCOMPARE(int(of("q")), 0);
+        QVERIFY(QFile::remove(marker));
+        QTRY_COMPARE_WITH_TIMEOUT(int(of("q")), 1, bound);
+    }
+
     void hasMetrics()
     {
         Host h;

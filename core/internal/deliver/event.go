@@ -44,6 +44,7 @@ const (
 	HealthFolderSkipped    HealthCode = 17 // a file of a folder cannot be enabled
 	HealthFolderUnreadable HealthCode = 18 // a folder, or a directory in it, is missing or cannot be listed
 	HealthFolderReadable   HealthCode = 19 // it can be listed again
+	HealthPauseMarker      HealthCode = 20 // a pause marker is there for long
 )
 
 // Event is what an event callback receives.

@@ -25,6 +25,9 @@ func (m *Engine) CheckNow(id string) error {
 			m.compareNow(l.Folder())
 		}
 	}
+	if p.rare != nil && p.rare.marker != nil {
+		m.checkMarker(p.rare.marker)
+	}
 	if w := m.intake.settling[p]; w != nil {
 		m.hasten(w)
 	}

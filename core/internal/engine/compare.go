@@ -23,7 +23,11 @@ func (m *Engine) compareFolder(f *watch.Folder, signs watch.Signs, walk func(at 
 	turnover := m.intake.set.Turnover()
 	f.Leaves(func(l *watch.Leaf) {
 		p := m.plugins.of(l)
-		if p == nil || p == latest || l != &p.Leaf && p.Folder() == f { // one comparison is for all files of a plugin
+		if p == nil {
+			m.compareMarker(l)
+			return
+		}
+		if p == latest || l != &p.Leaf && p.Folder() == f { // one comparison is for all files of a plugin
 			return
 		}
 		latest = p

@@ -45,8 +45,8 @@ func (c *check) decided() decided {
 // Disabled reports whether the change's plugin is not enabled any more.
 func (c *pendingChange) Disabled() bool { return c.p.disabled() }
 
-// Paused reports whether the change's plugin is paused.
-func (c *pendingChange) Paused() bool { return c.p.paused() }
+// Paused reports whether the change's plugin is paused, by itself or by its pause marker.
+func (c *pendingChange) Paused() bool { return c.p.paused() || c.p.marked() != nil }
 
 // enqueueChange has a change delivered, unless its plugin is disabled by now. The
 // change owns the snapshot from then on.
@@ -58,6 +58,9 @@ func (m *Engine) enqueueChange(c *pendingChange) {
 	m.forgetIncomplete(c.p)
 	m.stats.supersede(c.p, &c.info)
 	c.p.state().pending = c
+	if k := c.p.marked(); k != nil {
+		m.note(c.p, 0, DecisionPaused, k.heldText())
+	}
 	m.gate.PutChange(c)
 }
 

@@ -33,6 +33,12 @@ func (m *Engine) Enable(id, path string, o EnableOptions) error {
 	if o.Quiet == 0 {
 		o.Quiet = m.opts.Quiet
 	}
+	marker := ""
+	if o.PauseMarker != nil {
+		if marker, err = markerPath(id, abs, *o.PauseMarker); err != nil {
+			return err
+		}
+	}
 	s, err := m.makeSafe(id, abs, o.Safe)
 	if err != nil {
 		return err
@@ -65,6 +71,9 @@ func (m *Engine) Enable(id, path string, o EnableOptions) error {
 		p.setBaseline(versionOf(&in), h)
 	}
 	m.enqueueEvent(Event{Kind: Enabled, ID: p.id, Path: p.registeredPath()})
+	if marker != "" {
+		m.mark(p, marker)
+	}
 	m.watch(p, present)
 	m.turn()
 	m.awaitWatch(p)
@@ -109,6 +118,7 @@ func (m *Engine) unwatch(p *plugin) {
 		}
 		p.safe.companions = nil
 	}
+	m.unmark(p)
 	m.linkedTo(p, &fsys.Info{})
 	delete(m.intake.doubts, p)
 	m.deafenFile(p)

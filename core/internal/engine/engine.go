@@ -46,6 +46,9 @@ type Engine struct {
 	logging    logging
 	folders    map[string]*folderState
 	asked      *naming // the call of a folder's function under way
+
+	markers       map[string]*marker // by their paths; nil until there is one
+	markersByLeaf map[*watch.Leaf]*marker
 }
 
 // New returns a manager that watches nothing yet. Close it.
@@ -160,6 +163,9 @@ func (m *Engine) Close() {
 	}
 	m.intake.poll.stop()
 	m.intake.safety.stop()
+	for _, k := range m.markers {
+		k.stop()
+	}
 	m.setBulk(false)
 	inside := m.insideLocked()
 	if !inside {

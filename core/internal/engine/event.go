@@ -42,4 +42,5 @@ const (
 	HealthFolderSkipped    = deliver.HealthFolderSkipped
 	HealthFolderUnreadable = deliver.HealthFolderUnreadable
 	HealthFolderReadable   = deliver.HealthFolderReadable
+	HealthPauseMarker      = deliver.HealthPauseMarker
 )

@@ -62,6 +62,9 @@ func (s *PluginStatus) explain(now time.Time) string {
 	} else if s.Paused {
 		line("paused", "changes are held back")
 	}
+	if s.Marker != "" {
+		line("pause marker", "%s; changes wait until it is removed; since %s: %s", s.marker, when(s.MarkedAt, now), Printable(s.Marker, maxForeign))
+	}
 	line("watched", "%s", s.watched())
 	moment("last notification", s.LastNotification, "")
 	moment("last check", s.LastCheck, "")

@@ -381,6 +381,30 @@ func TestAMarkerPausesAFolderWhileItIsThere(t *testing.T) {
 	})
 }
 
+func TestAMarkerOfAFolderThatADeadBuildLeftIsReportedAndExplained(t *testing.T) {
+	findIn(t, Options{MarkerAfter: time.Hour}, func(h *finder) {
+		h.folder(FolderOptions{Include: []string{"**/*.so"}, PauseMarker: ".building"})
+		h.disk.mkdir("/plugins/fx")
+		h.disk.replace("/plugins/fx/c.so", "v1")
+		h.hears(settled, "?f/a.so", "+f/fx/c.so", "f/fx/c.so=v1")
+		h.disk.replace("/plugins/.building", "")
+		h.disk.replace("/plugins/fx/c.so", "v2")
+		h.hears(2*time.Hour, "20:/plugins/.building")
+		explained, err := h.m.Explain("f/fx/c.so")
+		if err != nil || !strings.Contains(explained, "pause marker:      the pause marker is there; changes wait until it is removed") {
+			t.Errorf("%v: %s", err, explained)
+		}
+		h.disk.remove("/plugins/.building")
+		h.hears(settled, "f/fx/c.so=v2")
+		if _, err := h.m.DisableFolder("f"); err != nil {
+			t.Fatal(err)
+		}
+		if len(h.m.markers) != 0 {
+			t.Errorf("%d markers are left", len(h.m.markers))
+		}
+	})
+}
+
 func TestWhatIsLostInAnOverflowIsFoundInAFolder(t *testing.T) {
 	findIn(t, Options{}, func(h *finder) {
 		h.folder(FolderOptions{Include: []string{"**/*.so"}})

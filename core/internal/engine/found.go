@@ -169,6 +169,9 @@ func (m *Engine) admit(c *foundFile) {
 	p := m.plugins.add(c.id, d.folder.Text()+c.name, as, f.options.Quiet)
 	p.found, p.safe = f, c.safe
 	f.plugins++
+	if marker := f.options.PauseMarker; marker != "" {
+		m.mark(p, f.text+marker)
+	}
 	deliver := !c.present || f.options.DeliverPresent || !c.in.Fingerprint.Exists
 	switch {
 	case former != nil:

@@ -125,6 +125,8 @@ func (m *Engine) turn() {
 			noted = true
 			if p := m.plugins.of(l); p != nil {
 				m.notice(p, signs, now)
+			} else {
+				m.noticeMarker(l)
 			}
 		})
 		e.set.Stirred(func(l watch.Listener) { m.list(l.(*listedDir)) })
@@ -173,6 +175,7 @@ func (m *Engine) walked(errand watch.Errand, w *watch.Walk) {
 	errand.Folder.Leaves(func(l *watch.Leaf) {
 		p := m.plugins.of(l)
 		if p == nil {
+			m.compareMarker(l)
 			return
 		}
 		if news == watch.Moved {

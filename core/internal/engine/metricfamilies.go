@@ -31,6 +31,7 @@ func sum[T bool | int | int64 | uint64](kind openmetrics.Type, name, help string
 var sumFamilies = []family[sums]{
 	sum(gauge, "hotreload_failed", "1 if a fault was contained: the manager is unusable and must be made anew.", func(s *sums) bool { return s.Failed }),
 	sum(gauge, "hotreload_paused", "1 if the delivery of all plugins is paused.", func(s *sums) bool { return s.paused }),
+	sum(gauge, "hotreload_pause_markers", "Pause markers that are there, or may be: the changes of their plugins wait.", func(s *sums) int { return s.markers }),
 	sum(gauge, "hotreload_plugins", "Enabled plugins.", func(s *sums) int { return s.Plugins }),
 	sum(gauge, "hotreload_plugins_unlisted", "Enabled plugins that have no metrics of their own: there are too many.", func(s *sums) int { return s.unaccounted }),
 	sum(gauge, "hotreload_plugins_failing", "Plugins whose last reload failed, as the host has reported.", func(s *sums) int { return s.failing }),
@@ -119,6 +120,7 @@ func moment(name, help string, ns func(*figures) int64) family[figures] {
 var pluginFamilies = []family[figures]{
 	each(gauge, "hotreload_plugin_state", "What the plugin is doing, as a number: HRM_STATE_* of the C header.", func(f *figures) int64 { return int64(f.state) }),
 	each(gauge, "hotreload_plugin_paused", "1 if the plugin is paused by itself.", func(f *figures) bool { return f.paused }),
+	each(gauge, "hotreload_plugin_marked", "1 if the plugin's pause marker is there, or may be: its changes wait.", func(f *figures) bool { return f.marked }),
 	each(gauge, "hotreload_plugin_polled", "1 if the plugin's path is polled, at least in part.", func(f *figures) bool { return f.polled }),
 	each(gauge, "hotreload_plugin_generation", "The latest delivered version; 0 before the first.", func(f *figures) uint64 { return f.generation }),
 	safeOnly(each(gauge, "hotreload_plugin_good_generation", "The latest version that the host has reported as loaded; 0 before the first.", func(f *figures) uint64 { return f.good })),

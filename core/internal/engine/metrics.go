@@ -43,6 +43,7 @@ type sums struct {
 	paused      bool // all plugins
 	hanging     int  // file systems
 	unaccounted int  // plugins without metrics of their own
+	markers     int  // pause markers that hold changes back
 }
 
 // sums returns the figures of the manager, and the plugins that have metrics of their own.
@@ -53,6 +54,11 @@ func (m *Engine) sums() (s sums, chosen []*plugin, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s.counters, s.paused = m.counters, m.gate.Paused()
+	for _, k := range m.markers {
+		if k.holds {
+			s.markers++
+		}
+	}
 	if m.plugins.byID.Len() <= maxPluginsInMetrics {
 		chosen = m.plugins.inOrder()
 	} else {
@@ -70,6 +76,7 @@ type figures struct {
 	labels         []openmetrics.Label
 	state          PluginState
 	paused, polled bool
+	marked         bool // held back by its pause marker
 	safe           bool
 	generation     uint64
 	good           uint64 // the last good generation; 0: none
@@ -104,7 +111,7 @@ func (m *Engine) readFigures(plugins []*plugin, hangs bool, all *[]figures) {
 		if p.disabled() {
 			continue
 		}
-		f := figures{labels: []openmetrics.Label{{Name: "plugin", Value: p.id}}, paused: p.paused(), safe: p.safe != nil,
+		f := figures{labels: []openmetrics.Label{{Name: "plugin", Value: p.id}}, paused: p.paused(), marked: p.marked() != nil, safe: p.safe != nil,
 			polled: watchings[m.intake.set.How(&p.Leaf).State] == WatchingPolled, generation: uint64(p.generation)}
 		f.state, _ = m.stateOf(p)
 		if p.safe != nil {

@@ -37,6 +37,10 @@ const (
 	// writer.
 	DefaultHeldAfter               = 10 * time.Second
 	NeverHeld        time.Duration = -1
+	// DefaultMarkerAfter is Options.MarkerAfter's default; NeverMarked, as its value: report
+	// no pause marker.
+	DefaultMarkerAfter               = 10 * time.Minute
+	NeverMarked        time.Duration = -1
 
 	maxQuiet    = time.Hour
 	maxInterval = 24 * time.Hour
@@ -56,6 +60,9 @@ type Options struct {
 	// then.
 	HeldAfter   time.Duration
 	DeliverHeld bool
+	// MarkerAfter is for how long a pause marker must be there to be reported; 0 =
+	// DefaultMarkerAfter, or NeverMarked.
+	MarkerAfter time.Duration
 
 	CheckImage             bool // deliver only complete ELF, PE and Mach-O images for this machine
 	IgnoreUnchangedContent bool // deliver neither a touch nor a byte-identical rewrite
@@ -89,6 +96,7 @@ type EnableOptions struct {
 	AllowMissing   bool          // a file that does not exist yet is not an error
 	DeliverPresent bool          // the present version is delivered too, as the first change
 	Paused         bool          // as SetPluginPaused
+	PauseMarker    *string       // a file that pauses the plugin while it is there; nil = none
 	Safe           *Safe         // its named fields replace the manager's
 }
 
@@ -118,6 +126,9 @@ func (o *Options) normalize() error {
 		return fail(ErrInvalidArgument, "safety_check of %d ms is out of range: 0 (default), -1 (none), or 1 to %d ms", d.Milliseconds(), maxInterval.Milliseconds())
 	}
 	if err := o.normalizeHeld(); err != nil {
+		return err
+	}
+	if err := o.normalizeMarker(); err != nil {
 		return err
 	}
 	if o.Safe != nil {
@@ -175,6 +186,16 @@ func (o *Options) normalizeHeld() error {
 		return fail(ErrInvalidArgument, "held_after of -1 ms (never) cannot be combined with deliver_held, which delivers after that time")
 	case o.HeldAfter != NeverHeld && (o.HeldAfter < 0 || o.HeldAfter > maxInterval):
 		return fail(ErrInvalidArgument, "held_after of %d ms is out of range: 0 (default), -1 (never), or 1 to %d ms", o.HeldAfter.Milliseconds(), maxInterval.Milliseconds())
+	}
+	return nil
+}
+
+func (o *Options) normalizeMarker() error {
+	switch d := o.MarkerAfter; {
+	case d == 0:
+		o.MarkerAfter = DefaultMarkerAfter
+	case d != NeverMarked && (d < 0 || d > maxInterval):
+		return fail(ErrInvalidArgument, "marker_after of %d ms is out of range: 0 (default), -1 (never), or 1 to %d ms", d.Milliseconds(), maxInterval.Milliseconds())
 	}
 	return nil
 }

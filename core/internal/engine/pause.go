@@ -63,10 +63,15 @@ func (m *Engine) putAnew(p *plugin, change func()) {
 	c := m.withdraw(p)
 	change()
 	if c != nil {
-		moved := *c // whoever confirms c sees that c was withdrawn
-		p.state().pending = &moved
-		m.gate.PutChange(&moved)
+		m.requeue(c)
 	}
+}
+
+// requeue puts a change that was withdrawn into the gate again.
+func (m *Engine) requeue(c *pendingChange) {
+	moved := *c // whoever confirms c sees that c was withdrawn
+	c.p.state().pending = &moved
+	m.gate.PutChange(&moved)
 }
 
 // IsPluginPaused reports whether a plugin is paused by itself. The pause of all plugins is

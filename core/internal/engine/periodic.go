@@ -91,6 +91,7 @@ func (m *Engine) compareWithDisk(f *watch.Folder, signs watch.Signs) {
 func (m *Engine) pollLeaf(l *watch.Leaf) {
 	p := m.plugins.of(l)
 	if p == nil {
+		m.compareMarker(l)
 		return
 	}
 	if w := m.intake.settling[p]; w == nil || !w.machine.Settling() {

@@ -43,6 +43,7 @@ type rareState struct {
 	staleMount       bool // the host knows that what was mounted at the file was deleted
 	held             bool // the host has heard that a writer holds the file open for long
 	paused           bool
+	marker           *marker        // the pause marker; nil without one
 	history          *history       // nil while nothing happens, and when that was long ago
 	withdrawn        settle.Version // complete, but not delivered since a newer one may have come
 }
@@ -202,8 +203,13 @@ func (ps *plugins) remove(p *plugin) {
 	ps.releaseFolder(p.Folder())
 }
 
-// of is the plugin that a leaf belongs to.
-func (ps *plugins) of(l *watch.Leaf) *plugin { return ps.slots[l.ID] }
+// of is the plugin that a leaf belongs to; nil for that of a pause marker.
+func (ps *plugins) of(l *watch.Leaf) *plugin {
+	if l.ID == noPlugin {
+		return nil
+	}
+	return ps.slots[l.ID]
+}
 
 // folder returns the folder of these spellings (see watch.NewFolder), with one more
 // plugin.

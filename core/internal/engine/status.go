@@ -48,6 +48,9 @@ type PluginStatus struct {
 	Due      time.Time // when the file is checked next; zero if nothing is due
 
 	Paused    bool   // by itself
+	Marker    string // the pause marker that holds its changes back; "" if none does
+	MarkedAt  time.Time
+	marker    string // for people: what is known of it
 	WaitsFor  string // for people: why a change that is complete is not delivered yet
 	Watching  Watching
 	WatchedBy string    // for people: why it is polled or not watched yet, or what its notifications do not tell
@@ -125,6 +128,9 @@ func (m *Engine) statusOf(id string) (s PluginStatus, ask inquiry, err error) {
 	if s.State == StateReady {
 		s.WaitsFor = m.heldBackBy(p)
 	}
+	if k := p.marked(); k != nil {
+		s.Marker, s.MarkedAt, s.marker = k.path, k.since, k.text()
+	}
 	how := m.intake.set.How(&p.Leaf)
 	s.Watching, s.WatchedBy = watchings[how.State], m.watchedBy(p, how)
 	if p.rare != nil && p.rare.history != nil {
@@ -176,7 +182,9 @@ func (m *Engine) stateOf(p *plugin) (PluginState, time.Time) {
 
 // heldBackBy says why a change that waits is not being delivered.
 func (m *Engine) heldBackBy(p *plugin) string {
-	switch {
+	switch k := p.marked(); {
+	case k != nil:
+		return k.text()
 	case p.paused() && m.gate.Paused():
 		return "the plugin is paused, and so are all plugins"
 	case p.paused() && !p.pausedItself():

@@ -108,4 +108,5 @@ var healthLabels = [...]string{HealthOverflow: "overflow", HealthPolling: "polli
 	HealthSnapshotFailed: "snapshot_failed", HealthNoReport: "no_report", HealthHanging: "hanging", HealthAnswering: "answering",
 	HealthDescriptors: "descriptors", HealthStaleMount: "stale_mount", HealthMissed: "missed", HealthHeldOpen: "held_open",
 	HealthFolderLimit: "folder_limit", HealthFolderSkipped: "folder_skipped", HealthFolderUnreadable: "folder_unreadable",
-	HealthFolderReadable: "folder_readable"}
+	HealthFolderReadable: "folder_readable",
+	HealthPauseMarker:    "pause_marker"}

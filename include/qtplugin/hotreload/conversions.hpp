@@ -82,6 +82,7 @@ inline PluginStatus status_of(const hrm_plugin_status_info& s)
     status.last_report = time_of(s.last_report_ns);
     status.generation = s.generation;
     status.writer_pid = s.writer_pid;
+    status.marked_since = time_of(s.marked_since_ns);
     return status;
 }
 

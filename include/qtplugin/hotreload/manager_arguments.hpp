@@ -37,6 +37,7 @@ public:
         m_struct.safe = m_safe.get();
         m_struct.safety_check_ms = ms(options.safety_check);
         m_struct.held_after_ms = ms(options.held_after);
+        m_struct.marker_after_ms = ms(options.marker_after);
         if (options.snapshot_dir) {
             m_snapshot_dir = bytes_of(*options.snapshot_dir);
             if (!m_error)

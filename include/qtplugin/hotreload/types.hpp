@@ -44,6 +44,14 @@ inline constexpr std::chrono::milliseconds no_safety_check{-1};
 inline constexpr std::chrono::milliseconds held_never{-1};
 
 /**
+ * For Options::marker_after: report no pause marker.
+ *
+ * @since 1.0.0
+ * @sa Options, EnableOptions::pause_marker
+ */
+inline constexpr std::chrono::milliseconds marker_never{-1};
+
+/**
  * Options of safe reload: validated snapshots are delivered. docs/safe-reload.md is the manual.
  *
  * A safeguard in Options::safe holds for every plugin whose EnableOptions::safe does not name the same field. A field is
@@ -154,6 +162,8 @@ struct Options {
     std::chrono::milliseconds poll_interval{0};  ///< how often files are compared that must be polled; to 86400000 ms
     /** for how long a file must be held open for writing, without a change, to be reported; held_never, or to 86400000 ms */
     std::chrono::milliseconds held_after{0};
+    /** for how long a pause marker must be there to be reported; marker_never, or to 86400000 ms; zero: 10 minutes */
+    std::chrono::milliseconds marker_after{0};
     bool deliver_held = false;  ///< deliver such a file although it is open, if its times and content stay the same
     bool check_image = false;               ///< wait until the file is a complete ELF, PE or Mach-O image for this machine
     bool ignore_unchanged_content = false;  ///< do not deliver a touch or an identical rewrite
@@ -178,6 +188,11 @@ struct EnableOptions {
     bool deliver_present = false;        ///< deliver the present version too, as the first change
     std::optional<SafeOptions> safe;     ///< safe reload for this plugin: its named fields replace the manager's
     bool paused = false;                 ///< enable it paused, as Manager::set_plugin_paused() does
+    /**
+     * A pause marker: a file that pauses the plugin while it is there; relative to the plugin's directory, if it is not
+     * absolute: ".building". A build creates it first and removes it when all plugins are complete.
+     */
+    std::optional<std::filesystem::path> pause_marker;
 };
 
 /**
@@ -257,6 +272,7 @@ enum class Health : std::int32_t {
     folder_skipped = 17,   ///< a file of a folder is not enabled, as the message says; it is tried again
     folder_unreadable = 18,  ///< a directory of a folder is missing or cannot be listed; it is waited for
     folder_readable = 19,    ///< that directory can be listed again
+    pause_marker = 20,       ///< the pause marker at Event::path is there for long: its build may have died
 };
 
 /**
@@ -361,6 +377,7 @@ struct PluginStatus {
     Event::Time last_delivery;      ///< when a change was delivered last
     Event::Time last_report;        ///< when the host last reported on a generation
     std::uint64_t generation = 0;   ///< of the latest delivered version
+    Event::Time marked_since;       ///< since when the plugin's pause marker is there, or may be
     std::int64_t writer_pid = 0;    ///< PluginState::writing: a process that holds the file open; 0 if none is known
 };
 

@@ -111,6 +111,8 @@ class Options(Structure):
         ("snapshot_dir", c_char_p),
         ("safety_check_ms", c_int32),
         ("held_after_ms", c_int32),
+        ("marker_after_ms", c_int32),
+        ("reserved", c_int32),
     ]
 
 
@@ -121,6 +123,7 @@ class EnableOptions(Structure):
         ("quiet_ms", c_int32),
         ("reserved", c_int32),
         ("safe", POINTER(SafeOptions)),
+        ("pause_marker", c_char_p),
     ]
 
 
@@ -218,6 +221,7 @@ class PluginStatusStruct(Structure):
         ("last_report_ns", c_int64),
         ("generation", c_uint64),
         ("writer_pid", c_int64),
+        ("marked_since_ns", c_int64),
     ]
 
 

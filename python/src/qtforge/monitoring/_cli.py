@@ -131,10 +131,17 @@ def _enable(manager: PluginHotReloadManager, paths: list[str], options: argparse
     for number, path in enumerate(paths):
         if os.path.isdir(path) or path.endswith(os.sep):
             result = manager.enable_folder(
-                str(number), path, include=options.include, exclude=options.exclude, allow_missing=missing
+                str(number),
+                path,
+                include=options.include,
+                exclude=options.exclude,
+                allow_missing=missing,
+                pause_marker=options.pause_marker,
             )
         else:
-            result = manager.enable_hot_reload(str(number), path, allow_missing=missing)
+            result = manager.enable_hot_reload(
+                str(number), path, allow_missing=missing, pause_marker=options.pause_marker
+            )
         if result.error is not None:
             complain(without_number(result.error.message))
             failed = True
@@ -167,7 +174,9 @@ def _build(options: argparse.Namespace, groups: Groups, display: Display, stack:
 def _why(options: argparse.Namespace, signals: Signals) -> int:
     (path,) = options.paths
     with _manager(options) as manager:
-        result = manager.enable_hot_reload(TRIED, path, allow_missing=options.allow_missing)
+        result = manager.enable_hot_reload(
+            TRIED, path, allow_missing=options.allow_missing, pause_marker=options.pause_marker
+        )
         if result.error is not None:
             complain(result.error.message.removeprefix(f'plugin "{TRIED}": '))
             return NOT_WATCHED

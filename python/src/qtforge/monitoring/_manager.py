@@ -47,6 +47,7 @@ class Options(TypedDict, total=False):
     max_delay_ms: int
     poll_interval_ms: int
     held_after_ms: int
+    marker_after_ms: int
     deliver_held: bool
     check_image: bool
     ignore_unchanged_content: bool
@@ -68,6 +69,7 @@ class _Enabled(NamedTuple):
     quiet_ms: int
     flags: int
     safe: SafeOptions | None
+    pause_marker: bytes | None
     filename: str | bytes
 
 
@@ -80,6 +82,8 @@ class PluginHotReloadManager(Folders):
         poll_interval_ms: for what cannot be watched; 0 is the default (1 s).
         held_after_ms: for how long a process must hold a file open for writing, without a change of the file, to be
             reported by Health.HELD_OPEN; 0 is the default (10 s), -1 never.
+        marker_after_ms: for how long a pause marker (enable_hot_reload()) must be there to be reported by
+            Health.PAUSE_MARKER; 0 is the default (10 minutes), -1 never.
         deliver_held: deliver such a file although it is open, if its times and its content stay the same for
             held_after_ms. A writer that only pauses for so long is then delivered half-written.
         check_image: tell only complete ELF, PE and Mach-O images for this machine.
@@ -118,6 +122,7 @@ class PluginHotReloadManager(Folders):
         max_delay_ms: int = 0,
         poll_interval_ms: int = 0,
         held_after_ms: int = 0,
+        marker_after_ms: int = 0,
         deliver_held: bool = False,
         check_image: bool = False,
         ignore_unchanged_content: bool = False,
@@ -148,6 +153,7 @@ class PluginHotReloadManager(Folders):
             max_delay_ms=int32("max_delay_ms", max_delay_ms),
             poll_interval_ms=int32("poll_interval_ms", poll_interval_ms),
             held_after_ms=int32("held_after_ms", held_after_ms),
+            marker_after_ms=int32("marker_after_ms", marker_after_ms),
             flags=flags,
             safe=safe,
             snapshot_dir=None if snapshot_dir is None else directory_bytes("snapshot_dir", snapshot_dir),
@@ -186,9 +192,14 @@ class PluginHotReloadManager(Folders):
         deliver_present: bool = False,
         safe: SafeOptions | None = None,
         paused: bool = False,
+        pause_marker: StrPath | None = None,
     ) -> Success | Failure:
         """Begins to watch file_path under the name plugin_id; the version that is there now counts as known. With
         paused it is enabled as set_plugin_paused() leaves it.
+
+        pause_marker is a file that pauses the plugin while it is there: a build creates it before it writes the first
+        plugin and removes it when all are complete. A path that is not absolute is relative to the plugin's directory:
+        ".building". A marker that a dead build left is reported: Health.PAUSE_MARKER.
 
         Returns a result that is true on success, else false with an ``error`` that has ``code`` and ``message``.
         Codes: FileNotFound, InvalidPath, AlreadyExists, PermissionDenied, InvalidParameters, InvalidState. With
@@ -208,6 +219,7 @@ class PluginHotReloadManager(Folders):
                 | (_abi.ENABLE_DELIVER_PRESENT if deliver_present else 0)
                 | (_abi.ENABLE_PAUSED if paused else 0),
                 safe,
+                None if pause_marker is None else directory_bytes("pause_marker", pause_marker),
                 os.fspath(file_path),
             )
             self._enable(native_id, enabled)
@@ -674,6 +686,7 @@ class PluginHotReloadManager(Folders):
             quiet_ms=enabled.quiet_ms,
             flags=enabled.flags,
             safe=enabled.safe,
+            pause_marker=enabled.pause_marker,
             filename=enabled.filename,
         )
 

@@ -28,6 +28,7 @@ class NativeManager:
         snapshot_dir: bytes | None = None,
         safety_check_ms: int = 0,
         held_after_ms: int = 0,
+        marker_after_ms: int = 0,
     ) -> None:
         self._library = _library.load()
         options = _abi.Options(
@@ -41,6 +42,7 @@ class NativeManager:
             snapshot_dir,
             safety_check_ms,
             held_after_ms,
+            marker_after_ms,
         )
         self._handle = _abi.Handle()
         error = _abi.Error()
@@ -73,10 +75,13 @@ class NativeManager:
         quiet_ms: int,
         flags: int,
         safe: SafeOptions | None = None,
+        pause_marker: bytes | None = None,
         filename: str | bytes | None = None,
     ) -> None:
         """filename is the path as the caller gave it, for errors."""
-        options = _abi.EnableOptions(ctypes.sizeof(_abi.EnableOptions), flags, quiet_ms, 0, arguments(safe))
+        options = _abi.EnableOptions(
+            ctypes.sizeof(_abi.EnableOptions), flags, quiet_ms, 0, arguments(safe), pause_marker
+        )
         error = _abi.Error()
         code = self._library.hrm_enable_hot_reload_ex(
             self._handle, plugin_id, path, ctypes.byref(options), ctypes.byref(error)

@@ -243,6 +243,12 @@ def _add_library_options(parser: Parser) -> None:
         action="store_true",
         help="report such a file although it is open, if its content stays the same",
     )
+    parser.add_argument(
+        "--pause-marker",
+        metavar="FILE",
+        help="hold changes back while FILE is there: a build creates it first and removes it when all is complete. A "
+        "name such as .building is a file beside each PATH, or in it if that is a folder",
+    )
     parser.add_argument("--check-image", action="store_true", help="report only complete ELF, PE and Mach-O images")
     parser.add_argument("--ignore-unchanged", action="store_true", help="ignore a touch and an identical rewrite")
     parser.add_argument("--allow-missing", action="store_true", help="accept paths that do not exist yet")

@@ -106,6 +106,8 @@ class Health(_OpenEnum):
     """A directory of a folder is missing or cannot be listed. It is waited for."""
     FOLDER_READABLE = 19
     """The directory can be listed again."""
+    PAUSE_MARKER = 20
+    """The pause marker at Event.path is there for long: its build may have died. Its plugins wait."""
 
 
 METRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -258,6 +260,8 @@ class PluginStatus:
     """Of the latest delivered version; 0 before the first."""
     writer_pid: int
     """PluginState.WRITING: a process that holds the file open for writing; 0 if none is known."""
+    marked_since_ns: int
+    """Since when the plugin's pause marker is there, or may be; 0 if it is not."""
 
 
 @dataclass(frozen=True, slots=True)
