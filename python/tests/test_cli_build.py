@@ -7,6 +7,7 @@ import os
 import pty
 import resource
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from commands import AFTER, ENDING, MODULE, Command, Commands, state_of
 from conftest import BOUND, wait_until
-from qtforge.monitoring import _cli, _options
+from qtforge.monitoring import _build_loop, _cli, _options
 from qtforge.monitoring._build_loop import IN_A_ROW
 
 COPY = "cat src/*.c >part && mv part 'my plugin.so'"
@@ -153,6 +154,33 @@ def test_a_build_loop_is_said_to_people_too(project: Path, watch: Commands) -> N
     assert " building date +%s%N >src/a.c  src/a.c" in lines[0]
     assert " built    date" in lines[1] and "status 0" in lines[1]
     assert " waiting " in lines[-1] and "src/a.c" in lines[-1] and "--exclude-sources" in lines[-1]
+
+
+def test_builds_that_follow_each_other_quickly_are_slowed_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    loop = _build_loop.BuildLoop()
+    same = {"made.h": False}
+    for _ in range(_build_loop.QUICK_ONES + 1):
+        loop.noticed()
+        assert loop.waits(same) == 0
+        loop.begins(same)
+        loop.ends()
+        now += 0.5
+    loop.noticed()
+    assert loop.waits(same) == _build_loop.PAUSE - 0.5
+    assert (loop.take_unreported(), loop.waits(same) > 0, loop.take_unreported()) == (["made.h"], True, [])
+    assert loop.waits({**same, "a.c": False}) == 0  # another change
+    now += _build_loop.PAUSE
+    assert loop.waits(same) == 0
+    loop.begins(same)
+    loop.ends()
+    now += 0.5
+    loop.noticed()
+    assert loop.waits(same) > 0  # it goes on
+    now += 1
+    loop.noticed()
+    assert loop.waits(same) == 0  # somebody has saved the file
 
 
 HANGING = "trap '' INT; sleep 600 & echo $$ $! >part; mv part processes; wait"

@@ -75,14 +75,21 @@ class Build:
         if self._output is not None:
             return self._follow(self._output)
         self._ending = None
+        pause = None if self._due is None else self._begin()
+        if self._output is None:
+            self._report_loop()
+        return pause
+
+    def _report_loop(self) -> None:
         own = self._loop.take_unreported()
         if own:
             self._display.build_loop(self._text, own)
-        return None if self._due is None else self._begin()
 
     def _note(self, event: Event) -> None:
         during = self._loop.is_during(event)
         if not during or self._loop.starts_another(event.path):
+            if not self._causes:
+                self._loop.noticed()
             self._causes[event.path] = during and self._causes.get(event.path, True)
             self._due = self._due or Deadline(AT_MOST)
 
@@ -90,12 +97,15 @@ class Build:
         assert self._due is not None
         if not self._sources.quiet() and not self._due.passed():
             return PAUSE
+        pause = self._loop.waits(self._causes)
+        if pause:
+            return pause
         if self._run is not None and self._groups.has_members(self._run):
             self._ending = Ending(self._groups, self._run)  # what it left in the background may still write
             return PAUSE
         causes, self._causes, self._due = self._causes, {}, None
-        self._display.building(self._text, list(causes))
-        self._loop.begins(causes.values())
+        self._display.building(self._text, sorted(causes))
+        self._loop.begins(causes)
         self._began = time.monotonic()
         self._limit = Deadline(self._timeout)
         try:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 LOOP = (
-    "does the build write them? Such changes start no further build. Leave them out with --exclude-sources; if you "
-    "changed them, save once more"
+    "does the build write them? Such changes start no further build, or a later one. Leave them out with "
+    "--exclude-sources; if you changed them, save once more"
 )
 SOME = 3  # sources that a line names
 
@@ -74,7 +74,7 @@ class Display:
         """A build has ended, by itself or because it took too long."""
 
     def build_loop(self, command: str, sources: list[str]) -> None:
-        """These sources changed during builds and start no further one."""
+        """These sources change with each build, and start no further one, or a later one."""
 
 
 class Lines(Display):
@@ -121,7 +121,7 @@ class Lines(Display):
         self._print(what, command, f"{why}status {status}, {seconds:.1f} s")
 
     def build_loop(self, command: str, sources: list[str]) -> None:
-        self._print("waiting", command, f"{_some(sources)} changed during builds, one after another: {LOOP}")
+        self._print("waiting", command, f"{_some(sources)} changed with each of the last builds: {LOOP}")
 
 
 class JsonLines(Display):
