@@ -58,6 +58,8 @@
 //     or validator set there is called beside the host's own.
 //   - hrm_host_options.destroy says when the language's data is needed no more.
 //
+// The stories of core/reload/testdata are told to each language; the README there says how.
+//
 // Rules. Values that the host chose freely (handles, user_data, function
 // pointers) cross as uintptr_t: Go's runtime ends the process when it finds an
 // invalid pointer in a pointer-typed slot. No Go pointer goes to C. Strings are

@@ -45,7 +45,11 @@ QString path_of(const Event& event)
 }  // namespace
 
 ObjectManager::ObjectManager(QObject* object, const Options& options, Emitters emitters)
-    : m_manager(Manager::create(options, Delivery::manual))
+    : ObjectManager(object, Manager::create(options, Delivery::manual), std::move(emitters))
+{
+}
+
+ObjectManager::ObjectManager(QObject* object, expected<Manager> manager, Emitters emitters) : m_manager(std::move(manager))
 {
     m_link->object = object;
     m_link->emitters = std::move(emitters);
@@ -84,26 +88,34 @@ void ObjectManager::post(const LinkPtr& link)
 /** Delivers one event. Runs on the object's thread. */
 void ObjectManager::turn(const LinkPtr& link)
 {
-    hrm_manager* manager = nullptr;
     {
         const std::lock_guard<std::mutex> lock(link->mutex);
         link->posted = false;
-        // Inside a nested event loop, or on the thread the object was moved to meanwhile: the turn that is under way
-        // delivers something, and so is followed by another.
-        if (link->dispatching || link->manager == nullptr)
-            return;
-        manager = link->manager;
-        link->dispatching = true;
     }
-    const std::int32_t delivered = hrm_dispatch(manager, 1, 0, nullptr);
-    {
-        const std::lock_guard<std::mutex> lock(link->mutex);
-        link->dispatching = false;
-    }
+    // Inside a nested event loop, or on the thread the object was moved to meanwhile: the turn that is under way
+    // delivers something, and so is followed by another.
+    const std::int32_t delivered = dispatch_one(link, 0);
     if (delivered > 0)
         post(link);
     if (delivered == 0)
         settle(link);
+}
+
+/** Returns how many events were delivered; less than 0 where that is under way already. */
+std::int32_t ObjectManager::dispatch_one(const LinkPtr& link, int timeout_ms)
+{
+    hrm_manager* manager = nullptr;
+    {
+        const std::lock_guard<std::mutex> lock(link->mutex);
+        if (link->dispatching || link->manager == nullptr)
+            return -1;
+        manager = link->manager;
+        link->dispatching = true;
+    }
+    const std::int32_t delivered = hrm_dispatch(manager, 1, timeout_ms, nullptr);
+    const std::lock_guard<std::mutex> lock(link->mutex);
+    link->dispatching = false;
+    return delivered;
 }
 
 /** Nothing waits: events of what was announced that did not come never will. Runs on the object's thread. */

@@ -45,6 +45,8 @@ Emitters emitters_of(Object* object)
 class ObjectManager {
 public:
     ObjectManager(QObject* object, const Options& options, Emitters emitters);
+    /** @p manager has Delivery::manual. */
+    ObjectManager(QObject* object, expected<Manager> manager, Emitters emitters);
     ~ObjectManager();
     ObjectManager(const ObjectManager&) = delete;
     ObjectManager& operator=(const ObjectManager&) = delete;
@@ -64,6 +66,13 @@ public:
     expected<std::string> metrics() const;
     expected<void> set_log_level(std::optional<LogLevel> level);
     void disable_hot_reload(const std::string& plugin_id);
+    /** Emits hot_reload_enabled or _disabled, which the object's host has brought about in another way. */
+    void announce(const std::string& plugin_id, bool enabled) { announce(LinkPtr(m_link), plugin_id, enabled); }
+    /**
+     * Waits for something to be delivered, and delivers it, on the object's thread. It may delete the object.
+     * @returns false where something is being delivered already: it would wait for itself
+     */
+    bool dispatch_one(int timeout_ms) { return dispatch_one(LinkPtr(m_link), timeout_ms) >= 0; }
     bool is_hot_reload_enabled(const std::string& plugin_id) const
     {
         return m_manager && m_manager->is_hot_reload_enabled(plugin_id);
@@ -120,6 +129,7 @@ private:
     static void announce(const LinkPtr& link, const std::string& plugin_id, bool enabled);
     static void post(const LinkPtr& link);
     static void turn(const LinkPtr& link);
+    static std::int32_t dispatch_one(const LinkPtr& link, int timeout_ms);
     static void settle(const LinkPtr& link);
     static void deliver(const LinkPtr& link, const Event& event);
     static void announce_event(const LinkPtr& link, const std::string& plugin_id, bool enabled);

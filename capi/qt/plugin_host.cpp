@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT
+// PluginHost is an hrm_host whose steps are HostedVersion's. Which step comes when is the library's.
 #include <qtplugin/monitoring/plugin_host.hpp>
 
-#include <condition_variable>
-#include <exception>
-#include <map>
-#include <mutex>
-#include <vector>
+#include <deque>
 
-#include <QtCore/QEvent>
-#include <QtCore/QFile>
-#include <QtCore/QPluginLoader>
+#include <QtCore/QDeadlineTimer>
 #include <QtCore/QThread>
 
 #include "guarded.hpp"
+#include "hosted_version.hpp"
+#include "manager_private.hpp"
+#include "plugin_arguments.hpp"
 #include "printable.hpp"
 
 namespace qtplugin {
@@ -20,183 +18,12 @@ inline namespace hotreload_1 {
 
 using hotreload::detail::guarded;
 using hotreload::detail::printable;
+using hotreload::detail::qt_log;
 
 namespace {
 
-QString path_of(const std::filesystem::path& path)
-{
-#if defined(_WIN32)
-    return QString::fromStdWString(path.native());
-#else
-    return QFile::decodeName(path.c_str());
-#endif
-}
-
-/** Why @p step of a plugin fails; empty if it does not. */
-template <class Step>
-QString failure_of(const char* what, Step&& step)
-{
-    try {
-        if (step())
-            return {};
-    } catch (const std::exception& e) {
-        return QStringLiteral("its %1 threw: %2").arg(QLatin1String(what), QString::fromLocal8Bit(hotreload::detail::what_of(e)));
-    } catch (...) {
-        return QStringLiteral("its %1 threw something that is no std::exception").arg(QLatin1String(what));
-    }
-    return QStringLiteral("its %1 returned false").arg(QLatin1String(what));
-}
-
-class Version;
-
-/** What is loaded, by its file: two loaders of one file would share an image and a root object. */
-struct Loaded {
-    struct Entry {
-        std::weak_ptr<Version> version;
-        Version* leaving = nullptr;  // another thread had it last; the event loop is to delete it
-    };
-    std::mutex mutex;
-    std::condition_variable left;
-    std::map<QString, Entry> versions;
-};
-
-/**
- * A loaded generation. It lives, and is unloaded, on the host's thread: as a child of the host it goes to another thread
- * with it, though not with the host's end.
- */
-class Version : public QObject {
-public:
-    static std::shared_ptr<Version> create(const std::shared_ptr<Loaded>& all, const QString& file,
-                                           std::uint64_t number, QLibrary::LoadHints hints, QObject* host)
-    {
-        std::shared_ptr<Version> version(new Version(all, file, number, hints, host), &Version::release);
-        const std::lock_guard<std::mutex> lock(all->mutex);
-        all->versions[file].version = version;
-        return version;
-    }
-    ~Version() override
-    {
-        {
-            const std::lock_guard<std::mutex> lock(m_all->mutex);
-            m_all->versions.erase(m_file);
-        }
-        adopt_root();
-        if (used && m_hooks != nullptr)
-            failure_of("shutdown()", [this] { return m_hooks->shutdown(), true; });
-        m_loader.unload();
-    }
-    Q_DISABLE_COPY(Version)
-
-    /** The one that is loaded from @p file already, if any. */
-    static std::shared_ptr<Version> find(Loaded& all, const QString& file)
-    {
-        std::unique_lock<std::mutex> lock(all.mutex);
-        const auto at = all.versions.find(file);
-        if (at == all.versions.end())
-            return nullptr;
-        if (auto version = at->second.version.lock())
-            return version;
-        // Its last user, on another thread, is just handing it over to our event loop, which it then must not wait for.
-        all.left.wait(lock, [&] { return at->second.leaving != nullptr; });
-        Version* const leaving = at->second.leaving;
-        lock.unlock();
-        delete leaving;
-        return nullptr;
-    }
-
-    /** The host ends: who has a version still may keep it, which then is nobody's child. */
-    static void release_from_host(Loaded& all)
-    {
-        std::vector<std::shared_ptr<Version>> kept;  // let go of after the lock
-        std::vector<std::unique_ptr<Version>> leaving;
-        std::unique_lock<std::mutex> lock(all.mutex);
-        for (auto& item : all.versions) {
-            Loaded::Entry& entry = item.second;
-            if (auto version = entry.version.lock()) {
-                version->setParent(nullptr);
-                kept.push_back(std::move(version));
-            } else {
-                all.left.wait(lock, [&] { return entry.leaving != nullptr; });  // as above
-                leaving.emplace_back(entry.leaving);
-            }
-        }
-        lock.unlock();
-    }
-
-    /** Has the plugin on this thread after the host came here: a thread may only take what has none. */
-    void adopt_root()
-    {
-        if (m_moving && root != nullptr && root->thread() == nullptr)
-            root->moveToThread(QThread::currentThread());
-        m_moving = false;
-    }
-
-    /** Why it cannot be used; empty if it can. */
-    QString load()
-    {
-        root = m_loader.instance();
-        if (root == nullptr)
-            return m_loader.errorString();
-        m_hooks = qobject_cast<IReloadable*>(root);
-        return m_hooks == nullptr ? QString() : failure_of("initialize()", [this] { return m_hooks->initialize(); });
-    }
-
-    /** Why it cannot go on from @p former; empty if it can. */
-    QString take_over(const Version& former)
-    {
-        if (m_hooks == nullptr || former.m_hooks == nullptr)
-            return {};
-        QByteArray state;
-        const QString why = failure_of("former version's save_state()",
-                                       [&] { return state = former.m_hooks->save_state(), true; });
-        return why.isEmpty() ? failure_of("restore_state()", [&] { return m_hooks->restore_state(state); }) : why;
-    }
-
-    const std::uint64_t generation;
-    QObject* root = nullptr;
-    bool used = false;
-
-    /** The host goes to another thread; not said is to which. The plugin, which is nobody's child, goes along. */
-    bool event(QEvent* event) override
-    {
-        if (event->type() == QEvent::ThreadChange && root != nullptr && !root->isWidgetType() &&
-            root->parent() == nullptr && root->thread() == QThread::currentThread()) {
-            m_moving = true;
-            root->moveToThread(nullptr);
-            QMetaObject::invokeMethod(this, [this] { adopt_root(); }, Qt::QueuedConnection);
-        }
-        return QObject::event(event);
-    }
-
-private:
-    Version(std::shared_ptr<Loaded> all, const QString& file, std::uint64_t number, QLibrary::LoadHints hints,
-            QObject* host)
-        : QObject(host), generation(number), m_all(std::move(all)), m_file(file), m_loader(file, this)
-    {
-        m_loader.setLoadHints(hints);
-    }
-
-    /** For std::shared_ptr, whose last owner may be on any thread. */
-    static void release(Version* version)
-    {
-        const bool ended = version->thread() == nullptr && version->parent() == nullptr;  // the host, and its thread
-        if (ended || version->thread() == QThread::currentThread()) {
-            delete version;
-            return;
-        }
-        const std::shared_ptr<Loaded> all = version->m_all;
-        const std::lock_guard<std::mutex> lock(all->mutex);
-        version->deleteLater();
-        all->versions[version->m_file].leaving = version;
-        all->left.notify_all();
-    }
-
-    const std::shared_ptr<Loaded> m_all;
-    const QString m_file;
-    QPluginLoader m_loader;
-    IReloadable* m_hooks = nullptr;
-    bool m_moving = false;  // root is on its way from one thread to another
-};
+/** How long the end of versions is waited for; nothing of it takes time, unless a plugin does. */
+constexpr int end_timeout_ms = 10000;
 
 hotreload::Options with_safe_reload(hotreload::Options options)
 {
@@ -205,93 +32,233 @@ hotreload::Options with_safe_reload(hotreload::Options options)
     return options;
 }
 
+const HostStatePtr& state_of(void* user_data) { return *static_cast<HostStatePtr*>(user_data); }
+
+/** The host, if steps can be performed here; null after its end, and where it was moved away meanwhile. */
+PluginHost* host_here(HostState& state)
+{
+    const std::lock_guard<std::mutex> lock(state.mutex);
+    return state.host != nullptr && state.host->thread() == QThread::currentThread() ? state.host : nullptr;
+}
+
+/** As hrm_step_fn. */
+std::int32_t HRM_CALL perform(const hrm_step* step, hrm_step_result* result, void* user_data) noexcept
+{
+    try {
+        const HostStatePtr state = state_of(user_data);
+        auto* version = static_cast<HostedVersion*>(step->data);
+        if (step->kind == HRM_STEP_FORGET) {
+            if (version != nullptr)
+                HostedVersion::forget(*state, version);
+            return HRM_STEP_DONE;
+        }
+        PluginHost* const host = host_here(*state);
+        if (host == nullptr) {
+            const std::lock_guard<std::mutex> lock(state->mutex);
+            if (state->host != nullptr) {
+                hotreload::detail::write_reason("the host is moved to another thread", result->reason, result->reason_size);
+                return HRM_STEP_NOT_NOW;
+            }
+            return HRM_STEP_DONE;  // its versions ended with it
+        }
+        if (version == nullptr)
+            result->data = version = new HostedVersion(state, *step, state->hints, host);
+        const Answer answer = version->perform(*step, result->hooks);
+        hotreload::detail::write_reason(answer.why.toStdString(), result->reason, result->reason_size);
+        return answer.code;
+    } catch (const std::exception& e) {  // out of memory
+        hotreload::detail::write_reason(hotreload::detail::what_of(e), result->reason, result->reason_size);
+        return HRM_STEP_NOT_NOW;
+    }
+}
+
+/** As hrm_check_fn. */
+std::int32_t HRM_CALL ask(const char* set_id, const hrm_candidate* candidates, size_t count, char* reason, size_t room,
+                          void* user_data) noexcept
+{
+    Q_UNUSED(set_id)
+    return hotreload::detail::verdict_of(
+        [&] {
+            std::vector<hotreload::Candidate> all;
+            for (size_t i = 0; i < count; ++i)
+                all.push_back(hotreload::detail::candidate_of(candidates[i]));
+            return (*static_cast<const HostState::Check*>(user_data))(all);
+        },
+        reason, room);
+}
+
 }  // namespace
 
 class PluginHost::Private {
 public:
-    /** The manager is the host's child, so as to go to another thread with it. */
-    Private(PluginHost* host, const hotreload::Options& options) : q(host), manager(with_safe_reload(options), host) {}
-    ~Private() { Version::release_from_host(*loaded); }
+    Private(PluginHost* host, const hotreload::Options& options)
+        : q(host), handle(create(options)), m_manager(hrm_host_manager(handle), failure, host)
+    {
+        state->host = host;
+    }
     Q_DISABLE_COPY(Private)
 
-    void on_event(const hotreload::Event& event);
-
-    std::shared_ptr<Version> find(const std::string& plugin_id) const
+    /** 0 where none is open. */
+    hrm_plugin* find(const std::string& plugin_id) const
     {
-        const std::lock_guard<std::mutex> lock(mutex);
-        const auto at = present.find(plugin_id);
-        return at == present.end() ? nullptr : at->second;
+        {
+            const std::lock_guard<std::mutex> lock(state->mutex);
+            const auto at = state->open.find(plugin_id);
+            if (at != state->open.end())
+                return at->second;
+            if (state->host == nullptr)
+                return nullptr;
+        }
+        // open() is just storing it, perhaps.
+        return hotreload::detail::has_nul(plugin_id) ? nullptr : hrm_host_find(handle, plugin_id.c_str());
     }
+
+    expected<void, PluginError> open(const std::vector<PluginOpening>& plugins, const std::optional<PluginSet>& set);
+    hotreload::detail::ObjectManager& manager() { return m_manager.d->manager; }
 
     PluginHost* const q;
-    mutable std::mutex mutex;
-    std::map<std::string, std::shared_ptr<Version>> present;
-    // A lacking symbol is to show when a version is loaded, not when it is first called.
-    QLibrary::LoadHints hints = QLibrary::ResolveAllSymbolsHint | QLibrary::PreventUnloadHint;
-    PluginHotReloadManager manager;
+    const HostStatePtr state = std::make_shared<HostState>();
 
 private:
-    const std::shared_ptr<Loaded> loaded = std::make_shared<Loaded>();
+    hrm_host* create(const hotreload::Options& options);
+    expected<void, PluginError> open_in_library(const std::vector<PluginOpening>& plugins, const std::optional<PluginSet>& set);
+    static void HRM_CALL hear(const hrm_plugin_outcome* o, void* user_data) noexcept;
 
-    QString exchange(const hotreload::Event& event);
-    /** The one place from which the host emits. Last in whatever calls it: a slot may delete the host. */
-    template <class Signal, class Argument>
-    void emit_signal(Signal signal, const char* name, const std::string& plugin_id, const Argument& argument) const
-    {
-        guarded(name, plugin_id.c_str(),
-                [&, host = q] { Q_EMIT(host->*signal)(QString::fromStdString(plugin_id), argument); });
-    }
-    void failed(const std::string& plugin_id, const QString& why) const
-    {
-        emit_signal(&PluginHost::plugin_failed, "a slot of plugin_failed", plugin_id, why);
-    }
+    hotreload::Error failure{hotreload::ErrorCode::Success, {}};
+
+public:
+    hrm_host* const handle;  // null if there is none
+    /** The host's child, so as to go to another thread with it. */
+    PluginHotReloadManager m_manager;
 };
 
-/** Why the event's generation does not become the present one; empty if it does. */
-QString PluginHost::Private::exchange(const hotreload::Event& event)
+/** Makes the library's host; null if that fails. */
+hrm_host* PluginHost::Private::create(const hotreload::Options& options)
 {
-    const QString file = path_of(event.snapshot_path);
-    std::shared_ptr<Version> former = find(event.plugin_id);
-    // On the way back, somebody may still have the version.
-    std::shared_ptr<Version> fresh = Version::find(*loaded, file);
-    for (const auto& version : {former, fresh})
-        if (version)
-            version->adopt_root();
-    QString why;
-    if (!fresh) {
-        fresh = Version::create(loaded, file, event.generation, hints, q);
-        why = fresh->load();
-    }
-    if (why.isEmpty() && former)
-        why = fresh->take_over(*former);
-    if (!why.isEmpty())
-        return why;
-    fresh->used = true;
-    const std::lock_guard<std::mutex> lock(mutex);
-    present[event.plugin_id] = fresh;
-    return {};  // former goes after the lock, unless somebody still has it
+    const hotreload::detail::ManagerArguments arguments(with_safe_reload(options), hotreload::Delivery::manual);
+    if (const auto error = hotreload::detail::other_major())
+        failure = *error;
+    else if (arguments.error())
+        failure = *arguments.error();
+    if (failure.code() != hotreload::ErrorCode::Success)
+        return nullptr;
+    hrm_host_options o = HRM_HOST_OPTIONS_INIT;
+    o.manager = arguments.get();
+    o.outcome = &Private::hear;
+    o.step = &perform;
+    o.user_data = new HostStatePtr(state);  // deleted by destroy, also if creating fails
+    o.destroy = [](void* shared) { delete static_cast<HostStatePtr*>(shared); };
+    hrm_error error = hotreload::detail::no_error();
+    hrm_host* made = nullptr;
+    const std::int32_t code = hrm_host_create(&o, &made, &error);
+    if (code < 0)
+        failure = hotreload::detail::error_of(code, error);
+    return made;
 }
 
-void PluginHost::Private::on_event(const hotreload::Event& event)
+/** The one place from which the host emits: a slot may delete it, or move it to another thread. */
+template <class Emit>
+static void emit_signal(const HostStatePtr& state, const char* name, const std::string& plugin_id, Emit emit)
 {
-    if (event.kind == hotreload::EventKind::rejected) {
-        failed(event.plugin_id, QString::fromStdString(event.message));
+    if (PluginHost* const host = host_here(*state)) {
+        guarded(name, plugin_id.c_str(), [&] { emit(host); });
         return;
     }
-    const auto former = find(event.plugin_id);
-    const bool back = event.kind == hotreload::EventKind::rollback && event.generation != 0 &&
-                      (!former || former->generation != event.generation);
-    if (event.kind != hotreload::EventKind::file_changed && !back)
+    const std::lock_guard<std::mutex> lock(state->mutex);
+    if (state->host == nullptr)
         return;
-    // Names from the file are in it, or what the plugin says.
-    const QString why = QString::fromUtf8(printable(exchange(event).toUtf8().constData()).data());
-    (void)manager.report_reload(event.plugin_id, event.generation,
-                                why.isEmpty() ? hotreload::Outcome::ok : hotreload::Outcome::failed,
-                                why.toStdString());
-    if (why.isEmpty())
-        emit_signal(&PluginHost::plugin_loaded, "a slot of plugin_loaded", event.plugin_id, quint64(event.generation));
-    else
-        failed(event.plugin_id, why);
+    // An earlier slot has moved it.
+    QMetaObject::invokeMethod(state->host, [=, host = state->host] {
+        guarded(name, plugin_id.c_str(), [&] { emit(host); });
+    }, Qt::QueuedConnection);
+}
+
+/** As hrm_plugin_outcome_fn. */
+void HRM_CALL PluginHost::Private::hear(const hrm_plugin_outcome* o, void* user_data) noexcept
+{
+    guarded("the host", o->plugin_id, [&] {
+        const HostStatePtr state = state_of(user_data);
+        const hotreload::PluginOutcome outcome = hotreload::detail::outcome_of(*o);
+        const QString id = QString::fromStdString(outcome.plugin_id);
+        const QString why = QString::fromUtf8(o->message).mid(id.size() + 2);  // behind "ID: "
+        const auto emit = [&](const char* name, auto signal) { emit_signal(state, name, outcome.plugin_id, signal); };
+        emit("a slot of plugin_outcome", [outcome](PluginHost* host) { Q_EMIT host->plugin_outcome(outcome); });
+        switch (outcome.verdict) {
+        case hotreload::Verdict::done:
+        case hotreload::Verdict::restarted:
+        case hotreload::Verdict::recovered:
+            emit("a slot of plugin_loaded", [id, generation = quint64(outcome.generation)](PluginHost* host) {
+                Q_EMIT host->plugin_loaded(id, generation);
+            });
+            break;
+        case hotreload::Verdict::failed:
+        case hotreload::Verdict::rejected:
+        case hotreload::Verdict::waiting:
+            emit("a slot of plugin_failed", [id, why](PluginHost* host) { Q_EMIT host->plugin_failed(id, why); });
+            break;
+        default:
+            break;
+        }
+        if (!outcome.down.empty())
+            emit("a slot of plugin_stopped", [id, why](PluginHost* host) { Q_EMIT host->plugin_stopped(id, why); });
+    });
+}
+
+expected<void, PluginError> PluginHost::Private::open(const std::vector<PluginOpening>& plugins, const std::optional<PluginSet>& set)
+{
+    if (handle == nullptr)
+        return hotreload::make_unexpected(failure);
+    const HostStatePtr alive = state;
+    auto result = open_in_library(plugins, set);
+    for (const PluginOpening& opening : plugins)
+        if (result && alive->is_alive())  // a slot may delete the host
+            manager().announce(opening.plugin_id, true);
+    return result;
+}
+
+expected<void, PluginError> PluginHost::Private::open_in_library(const std::vector<PluginOpening>& plugins,
+                                                                 const std::optional<PluginSet>& set)
+{
+    std::deque<PluginArguments> arguments;
+    std::vector<hrm_plugin_opening> all;
+    HostState::Check* check = nullptr;
+    {
+        const std::lock_guard<std::mutex> lock(state->mutex);
+        for (const PluginOpening& opening : plugins) {
+            state->functions.push_back({opening.plugin_id, opening.reload.connect, opening.reload.prepare});
+            arguments.emplace_back(opening, &state->functions.back());
+        }
+        if (set && set->check) {
+            state->checks.push_back(set->check);
+            check = &state->checks.back();
+        }
+    }
+    for (const PluginArguments& one : arguments) {
+        if (one.error())
+            return hotreload::make_unexpected(*one.error());
+        all.push_back(one.get());
+    }
+    hrm_set_options s = HRM_SET_OPTIONS_INIT;
+    if (set) {
+        if (auto error = hotreload::detail::nul_in("set id", set->id))
+            return hotreload::make_unexpected(*error);
+        s.id = set->id.c_str();
+        s.wait_ms = hotreload::detail::ms(set->wait);
+        s.check = check != nullptr ? &ask : nullptr;
+        s.user_data = check;
+    }
+    hrm_error error = hotreload::detail::no_error();
+    const std::int32_t code = hrm_host_open_all(handle, all.data(), all.size(), set ? &s : nullptr, &error);
+    if (code < 0)
+        return hotreload::make_unexpected(
+            hotreload::detail::error_of(code, error, plugins.size() == 1 ? plugins.front().plugin_id : std::string()));
+    for (std::size_t i = 0; i < plugins.size(); ++i)
+        if (plugins[i].options.paused)
+            hrm_set_plugin_paused(hrm_host_manager(handle), all[i].plugin_id, 1);
+    const std::lock_guard<std::mutex> lock(state->mutex);
+    for (std::size_t i = 0; i < plugins.size(); ++i)
+        state->open[plugins[i].plugin_id] = all[i].plugin;
+    return {};
 }
 
 PluginHost::PluginHost(QObject* parent) : PluginHost(hotreload::Options(), parent) {}
@@ -299,59 +266,106 @@ PluginHost::PluginHost(QObject* parent) : PluginHost(hotreload::Options(), paren
 PluginHost::PluginHost(const hotreload::Options& options, QObject* parent)
     : QObject(parent), d(std::make_unique<Private>(this, options))
 {
-    connect(&d->manager, &PluginHotReloadManager::hot_reload_event, this,
-            [this](const hotreload::Event& event) {
-                // Queued, if the host was moved in an earlier slot.
-                guarded("the host", event.plugin_id.c_str(), [&] { d->on_event(event); });
-            });
+    qRegisterMetaType<hotreload::PluginOutcome>("hotreload::PluginOutcome");  // as PluginHotReloadManager its event
 }
 
 PluginHost::~PluginHost()
 {
-    d->manager.clear();
-    std::map<std::string, std::shared_ptr<Version>> present;  // goes after the lock: a plugin may ask the host
-    const std::lock_guard<std::mutex> lock(d->mutex);
-    present.swap(d->present);
+    d->m_manager.clear();
+    {
+        const std::lock_guard<std::mutex> lock(d->state->mutex);
+        d->state->host = nullptr;
+        d->state->open.clear();
+    }
+    HostedVersion::end_all(d->state);
+    bool all = false;
+    std::list<HostState::Functions> functions;  // what they captured ends on this thread
+    {
+        const std::lock_guard<std::mutex> lock(d->state->mutex);
+        all = d->state->versions.empty();
+        if (all)
+            functions.swap(d->state->functions);
+    }
+    hrm_host_destroy(d->handle, all ? end_timeout_ms : 0, nullptr);
 }
 
-PluginHotReloadManager& PluginHost::manager() noexcept { return d->manager; }
+PluginHotReloadManager& PluginHost::manager() noexcept { return d->m_manager; }
 
-void PluginHost::set_load_hints(QLibrary::LoadHints hints) { d->hints = hints; }
+void PluginHost::set_load_hints(QLibrary::LoadHints hints)
+{
+    const std::lock_guard<std::mutex> lock(d->state->mutex);
+    d->state->hints = hints;
+}
 
 expected<void, PluginError> PluginHost::open(const std::string& plugin_id, const std::filesystem::path& file,
-                                             hotreload::EnableOptions options)
+                                             hotreload::EnableOptions options, ReloadOptions reload)
 {
-    options.deliver_present = true;
-    return d->manager.enable_hot_reload_ex(plugin_id, file, options);
+    return d->open({{plugin_id, file, std::move(options), std::move(reload)}}, std::nullopt);
+}
+
+expected<void, PluginError> PluginHost::open_all(std::vector<PluginOpening> plugins, std::optional<PluginSet> set)
+{
+    return d->open(plugins, set);
 }
 
 void PluginHost::close(const std::string& plugin_id)
 {
-    d->manager.disable_hot_reload(plugin_id);
-    std::shared_ptr<Version> former;  // goes after the lock
-    const std::lock_guard<std::mutex> lock(d->mutex);
-    const auto at = d->present.find(plugin_id);
-    if (at != d->present.end()) {
-        former.swap(at->second);
-        d->present.erase(at);
+    hrm_error error = hotreload::detail::no_error();
+    if (d->find(plugin_id) == nullptr)
+        return;
+    if (hrm_host_close_plugin(d->handle, plugin_id.c_str(), 0, &error) < 0) {
+        qCWarning(qt_log, "plugin \"%s\" is not closed: %s", printable(plugin_id.c_str()).data(), error.message);
+        return;
     }
+    const HostStatePtr state = d->state;  // a slot may delete the host
+    {
+        const std::lock_guard<std::mutex> lock(state->mutex);
+        state->open.erase(plugin_id);
+    }
+    d->manager().announce(plugin_id, false);
+    // The steps of its end run here. On another thread, and inside a step or slot, they come from the event loop.
+    for (const QDeadlineTimer deadline(end_timeout_ms); host_here(*state) != nullptr && HostedVersion::any_unused(*state, plugin_id);)
+        if (deadline.hasExpired() || !d->manager().dispatch_one(1))
+            return;
 }
 
 std::shared_ptr<QObject> PluginHost::instance(const std::string& plugin_id) const
 {
-    const auto version = d->find(plugin_id);
-    return version ? std::shared_ptr<QObject>(version, version->root) : nullptr;
+    hrm_plugin* const plugin = d->find(plugin_id);
+    const bool here = thread() == QThread::currentThread();
+    // Here callers are held only inside of steps, which this thread must go on with.
+    const hrm_plugin_version* const pin = here ? hrm_plugin_try_acquire(plugin) : hrm_plugin_acquire(plugin);
+    if (pin == nullptr)
+        return nullptr;
+    auto* const version = static_cast<HostedVersion*>(hrm_plugin_data(pin));
+    auto object = version->use(here ? nullptr : pin);
+    if (here)
+        hrm_plugin_release(pin);
+    return object;
 }
 
 std::uint64_t PluginHost::generation(const std::string& plugin_id) const
 {
-    const auto version = d->find(plugin_id);
-    return version ? version->generation : 0;
+    hrm_plugin_condition condition = HRM_PLUGIN_CONDITION_INIT;
+    return hrm_plugin_state(d->find(plugin_id), &condition, nullptr) == HRM_OK ? condition.active : 0;
 }
 
 expected<void, PluginError> PluginHost::fail(const std::string& plugin_id, const std::string& message)
 {
-    return d->manager.report_reload(plugin_id, generation(plugin_id), hotreload::Outcome::failed, message);
+    return d->m_manager.report_reload(plugin_id, generation(plugin_id), hotreload::Outcome::failed, message);
+}
+
+expected<void, PluginError> PluginHost::take_without_state(const std::string& plugin_id)
+{
+    hrm_plugin* const plugin = d->find(plugin_id);
+    hrm_error error = hotreload::detail::no_error();
+    if (plugin == nullptr)
+        return hotreload::make_unexpected(hotreload::Error(hotreload::ErrorCode::InvalidParameters,
+                                                           "plugin \"" + hotreload::detail::shown(plugin_id) + "\" is not open", plugin_id));
+    const std::int32_t code = hrm_plugin_take_without_state(plugin, &error);
+    if (code < 0)
+        return hotreload::make_unexpected(hotreload::detail::error_of(code, error, plugin_id));
+    return {};
 }
 
 }  // namespace hotreload_1

@@ -1,25 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <qtplugin/monitoring/plugin_hot_reload_manager.hpp>
 
-#include "object_manager.hpp"
+#include "manager_private.hpp"
 
 namespace qtplugin {
 inline namespace hotreload_1 {
-
-class PluginHotReloadManager::Private {
-public:
-    Private(PluginHotReloadManager* object, const hotreload::Options& options) : manager(object, options, emitters(object)) {}
-
-    hotreload::detail::ObjectManager manager;
-
-private:
-    static hotreload::detail::Emitters emitters(PluginHotReloadManager* object)
-    {
-        auto emitters = hotreload::detail::emitters_of(object);
-        emitters.event = [object](const hotreload::Event& event) { Q_EMIT object->hot_reload_event(event); };
-        return emitters;
-    }
-};
 
 PluginHotReloadManager::PluginHotReloadManager(QObject* parent) : PluginHotReloadManager(hotreload::Options(), parent) {}
 
@@ -27,6 +12,19 @@ PluginHotReloadManager::PluginHotReloadManager(const hotreload::Options& options
     : QObject(parent), d(std::make_unique<Private>(this, options))
 {
     // For queued connections that name the signal as a string.
+    qRegisterMetaType<hotreload::Event>("hotreload::Event");
+}
+
+static hotreload::expected<hotreload::Manager> manager_of(hrm_manager* of_host, const hotreload::Error& failure)
+{
+    if (of_host == nullptr)
+        return hotreload::unexpected(failure);
+    return hotreload::Manager::of_host(of_host, hotreload::Delivery::manual);
+}
+
+PluginHotReloadManager::PluginHotReloadManager(hrm_manager* of_host, const hotreload::Error& failure, QObject* parent)
+    : QObject(parent), d(std::make_unique<Private>(this, manager_of(of_host, failure)))
+{
     qRegisterMetaType<hotreload::Event>("hotreload::Event");
 }
 

@@ -19,6 +19,7 @@ typedef struct {
     char file[256];
     int line, blocks, advanced, hosts; /* hosts: one can tell it */
     int timed;                         /* pauses of the engine are part of it */
+    int stops;                         /* a plugin stops in it */
     block *b;
 } tale;
 
@@ -80,6 +81,8 @@ static void note_block(tale *t, const block *b)
         if (strstr(b->print[i], "is tried again in") != NULL || strstr(b->print[i], "did not end within") != NULL ||
             strstr(b->print[i], "did not return within") != NULL)
             t->timed = 1;
+    for (i = 0; i < b->prints; i++)
+        t->stops = t->stops || strstr(b->print[i], "nothing answers: ") != NULL;
 }
 
 static void read_tales(const char *dir, const char *name)

@@ -3,8 +3,10 @@
  * A host in production: its plugin is exchanged while it answers requests, and
  * no version that is unsigned, broken, crashing or failing can stop it.
  *
- *   ./host PLUGIN.so PUBLIC_KEY
+ *   ./host [--exit-first] PLUGIN.so PUBLIC_KEY
  *
+ * With --exit-first the old version exits before the new one is initialised, as a plugin needs it that owns a port. Requests
+ * wait meanwhile.
  * PUBLIC_KEY is minisign's (minisign -G); PLUGIN.so.minisig is the signature
  * (minisign -S -m PLUGIN.so). Prints every outcome. Ends when its input does, and
  * prints how many requests were answered and how many failed.
@@ -72,8 +74,11 @@ int main(int argc, char **argv)
     hrm_host *host = NULL;
     struct load load[2] = {{0, 0, 0}, {0, 0, 0}};
     size_t i, n = sizeof load / sizeof load[0];
-    if (argc != 3) {
-        fprintf(stderr, "usage: %s PLUGIN.so PUBLIC_KEY\n", argv[0]);
+    if (argc == 4 && strcmp(argv[1], "--exit-first") == 0) {
+        options.mode = HRM_MODE_EXIT_FIRST;
+        argv++;
+    } else if (argc != 3) {
+        fprintf(stderr, "usage: %s [--exit-first] PLUGIN.so PUBLIC_KEY\n", argv[0]);
         return 2;
     }
     keys[0] = argv[2];

@@ -10,6 +10,7 @@
 #endif
 
 static long calls;
+static int running; /* between init and exit: whoever asks at another time gets a wrong answer */
 
 int plugin_version(void) { return VERSION; }
 
@@ -17,7 +18,7 @@ int plugin_version(void) { return VERSION; }
 int plugin_answer(int question)
 {
     __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
-    return question + VERSION;
+    return running ? question + VERSION : -1;
 }
 #endif
 
@@ -33,11 +34,12 @@ int plugin_init(void)
     for (;;) {
     }
 #else
+    running = 1;
     return 0;
 #endif
 }
 
-void plugin_exit(void) {}
+void plugin_exit(void) { running = 0; }
 
 size_t plugin_save_state(void *to, size_t room)
 {

@@ -37,16 +37,20 @@ public:
 #elif defined(INIT_FAILS)
         return false;
 #endif
-        return true;
+        return m_running = true;
     }
-    void shutdown() override { qInfo("version %d stops after %lld answers", VERSION, m_answers.load()); }
+    void shutdown() override
+    {
+        m_running = false;
+        qInfo("version %d stops after %lld answers", VERSION, m_answers.load());
+    }
     int answer() override
     {
         ++m_answers;
 #if defined(UNRESOLVED)
         return missing_dependency();
 #endif
-        return VERSION;
+        return m_running ? VERSION : 0;
     }
     QByteArray save_state() const override { return QByteArray::number(m_answers); }
     bool restore_state(const QByteArray& state) override
@@ -61,6 +65,7 @@ public:
 
 private:
     std::atomic<long long> m_answers{0};  // answer() is called on any thread
+    std::atomic<bool> m_running{false};   // between initialize() and shutdown(): what it answers at another time is no answer
 };
 
 #include "versioned.moc"

@@ -114,11 +114,25 @@ public:
     }
 
     /**
+     * The manager of a host, which owns it: hrm_host_manager(). The end of this object does not destroy it; callbacks that
+     * are set here remain.
+     * @param handle    the manager
+     * @param delivery  as the host was made
+     * @returns the manager
+     */
+    static Manager of_host(hrm_manager* handle, Delivery delivery)
+    {
+        Manager manager(delivery, handle);
+        manager.m_owned = false;
+        return manager;
+    }
+
+    /**
      * Takes a manager over.
      * @param other  the manager; moved from afterwards
      */
     Manager(Manager&& other) noexcept
-        : m_handle(std::exchange(other.m_handle, nullptr)), m_shared(std::move(other.m_shared))
+        : m_handle(std::exchange(other.m_handle, nullptr)), m_owned(other.m_owned), m_shared(std::move(other.m_shared))
     {
     }
     /**
@@ -129,8 +143,9 @@ public:
     Manager& operator=(Manager&& other) noexcept
     {
         if (this != &other) {
-            hrm_manager_destroy(m_handle);
+            end();
             m_handle = std::exchange(other.m_handle, nullptr);
+            m_owned = other.m_owned;
             m_shared = std::move(other.m_shared);
         }
         return *this;
@@ -140,7 +155,7 @@ public:
     /** Not copyable. */
     Manager& operator=(const Manager&) = delete;
     /** Stops watching and drops what is pending. Outside of callbacks it waits for a running callback. */
-    ~Manager() { hrm_manager_destroy(m_handle); }  // accepts null
+    ~Manager() { end(); }
 
     /**
      * Starts watching a file as a plugin. The version that the file has now becomes the baseline, unless options say
@@ -596,6 +611,12 @@ private:
         return ids;
     }
 
+    void end() noexcept
+    {
+        if (m_owned)
+            hrm_manager_destroy(m_handle);  // accepts null
+    }
+
     /** The result of a function that has no hrm_error. */
     static expected<void> about_plugin(const std::string& plugin_id, std::int32_t code)
     {
@@ -624,6 +645,7 @@ private:
     }
 
     hrm_manager* m_handle = nullptr;
+    bool m_owned = true;
     std::shared_ptr<detail::Shared> m_shared;
 };
 

@@ -29,7 +29,8 @@ public:
     std::string path() const { return file.toStdString(); }
 
     /** Puts a build into the plugin's place, as an installer does it. */
-    void install(const char* build) const
+    void install(const char* build) const { install(build, file); }
+    static void install(const char* build, const QString& file)
     {
         const QString part = file + QStringLiteral(".part");
         QFile::remove(part);

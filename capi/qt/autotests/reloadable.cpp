@@ -3,6 +3,7 @@
 // clazy:excludeall=qproperty-without-notify
 #include <QObject>
 
+#include <atomic>
 #include <stdexcept>
 
 #include <qtplugin/monitoring/plugin_host.hpp>
@@ -18,6 +19,7 @@ class Reloadable : public QObject, public qtplugin::IReloadable {
     Q_PROPERTY(int version READ version CONSTANT)
     Q_PROPERTY(int calls READ calls)
     Q_PROPERTY(int starts MEMBER m_starts)
+    Q_PROPERTY(bool running READ running)
 
 public:
     int version() const { return VERSION; }
@@ -29,9 +31,12 @@ public:
         return ++m_calls;
     }
 
+    bool running() const { return m_running; }
+
     bool initialize() override
     {
         ++m_starts;
+        m_running = true;
 #if defined(BAD_THROWS)
         throw std::runtime_error("no database");
 #elif defined(BAD_TEXT)
@@ -44,6 +49,7 @@ public:
     }
     void shutdown() override
     {
+        m_running = false;
 #if defined(BAD_END)
         throw std::runtime_error("it is not over");
 #endif
@@ -68,6 +74,7 @@ public:
 
 private:
     int m_calls = 0, m_starts = 0;
+    std::atomic<bool> m_running{false};
 };
 
 #include "reloadable.moc"

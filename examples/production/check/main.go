@@ -60,11 +60,19 @@ func main() {
 	fmt.Printf("ok %s: every broken version refused or rolled back, no request failed\n", name)
 }
 
+// runC has the versions exchanged side by side, and then the old one exit first.
 func runC(host string, e *example) error {
+	if err := runCIn(host, e); err != nil {
+		return err
+	}
+	return runCIn(host, e, "--exit-first")
+}
+
+func runCIn(host string, e *example, options ...string) error {
 	version := func(flags ...string) func() error {
 		return func() error { return e.install(strings.Join(flags, " ")) }
 	}
-	answered, counted, _, err := e.run(host, "-DVERSION=1", []step{
+	answered, counted, err := e.run(host, "-DVERSION=1", []step{
 		{version("-DVERSION=2"), "generation 2 answers"},
 		{e.tamper("-DVERSION=3"), "refused, generation 2 still answers: the signature"},
 		{version("-DVERSION=4", "-DWITHOUT_ANSWER"), "refused, generation 2 still answers: it does not export plugin_answer"},
@@ -74,7 +82,7 @@ func runC(host string, e *example) error {
 		{e.truncate("-DVERSION=8"), "refused, generation 2 still answers: ELF: "},
 		{version("-DVERSION=9", "-DRESTORE_FAILS"), "failed, generation 2 still answers: it returned -9"},
 		{version("-DVERSION=10"), "generation 4 answers"},
-	})
+	}, options...)
 	if err == nil && counted != answered {
 		err = fmt.Errorf("%d answered, %d counted: the state was not handed over", answered, counted)
 	}
@@ -82,26 +90,10 @@ func runC(host string, e *example) error {
 }
 
 func runQt(host string, e *example) error {
-	version := func(build string) func() error { return func() error { return e.install(build) } }
-	const still = "generation 2 still answers: "
-	_, counted, since, err := e.run(host, "1", []step{
-		{version("2"), "generation 2 answers"},
-		{e.tamper("1"), still + "the signature"},
-		{version("without_entry"), still + "it does not export qt_plugin_instance"},
-		{version("other_interface"), still + `it implements "org.qtforge.hotreload.example.Other/1.0"`},
-		{version("unresolved"), still + "in a child process: Cannot load library"},
-		{version("init_crashes"), still + "in a child process it crashed"},
-		{version("init_hangs"), still + "in a child process it did not start"},
-		{version("init_fails"), still + "in a child process: its initialize() returned false"},
-		{e.truncate("1"), still + "ELF: "},
-		{version("restore_fails"), still + "its restore_state() returned false"},
-		{version("1"), "generation 4 answers"},
-		{e.tell("roll back"), "generation 2 answers"},
-	})
-	if err == nil && counted <= since {
-		err = fmt.Errorf("%d counted, %d of them by the last version: the state was not handed over", counted, since)
+	if err := runQtIn(host, e); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := runQtIn(host, e, "--exit-first"); err != nil {
 		return err
 	}
 	// With --strict it is not enough that the file is the right one: nobody else may be able to exchange it.
@@ -113,39 +105,62 @@ func runQt(host string, e *example) error {
 	return e.expect(" is writable by others")
 }
 
+func runQtIn(host string, e *example, options ...string) error {
+	version := func(build string) func() error { return func() error { return e.install(build) } }
+	const still = "generation 2 still answers: "
+	answered, counted, err := e.run(host, "1", []step{
+		{version("2"), "generation 2 answers"},
+		{e.tamper("1"), "refused, " + still + "the signature"},
+		{version("without_entry"), "refused, " + still + "it does not export qt_plugin_instance"},
+		{version("other_interface"), "refused, " + still + `it implements "org.qtforge.hotreload.example.Other/1.0"`},
+		{version("unresolved"), "refused, " + still + "in a child process: Cannot load library"},
+		{version("init_crashes"), "refused, " + still + "in a child process it crashed"},
+		{version("init_hangs"), "refused, " + still + "in a child process it did not start"},
+		{version("init_fails"), "refused, " + still + "in a child process: its initialize() returned false"},
+		{e.truncate("1"), "refused, " + still + "ELF: "},
+		{version("restore_fails"), "failed, " + still + "it returned false"},
+		{version("1"), "generation 4 answers"},
+		{e.tell("roll back"), "generation 2 answers"},
+	}, options...)
+	if err == nil && counted != answered {
+		err = fmt.Errorf("%d answered, %d counted: the state was not handed over", answered, counted)
+	}
+	return err
+}
+
 // run takes a host through the steps. It returns how many requests were answered,
-// how many the plugin has counted, and how many of these in its last version.
-func (e *example) run(host, first string, steps []step) (answered, counted, since int, err error) {
-	done, err := e.start(host, first, 0o700)
+// and how many the plugin has counted.
+func (e *example) run(host, first string, steps []step, options ...string) (answered, counted int, err error) {
+	done, err := e.start(host, first, 0o700, options...)
 	if err != nil {
-		return 0, 0, 0, err
+		return 0, 0, err
 	}
 	defer done()
 	if err := e.expect("generation 1 answers"); err != nil {
-		return 0, 0, 0, err
+		return 0, 0, err
 	}
 	for _, step := range steps {
 		if err := step.do(); err != nil {
-			return 0, 0, 0, err
+			return 0, 0, err
 		}
 		if err := e.expect(step.want); err != nil {
-			return 0, 0, 0, err
+			return 0, 0, err
 		}
 	}
 	_ = e.in.Close()
 	last, err := e.next()
 	if err != nil {
-		return 0, 0, 0, err
+		return 0, 0, err
 	}
 	fmt.Println(last)
 	var failed int
-	if n, err := fmt.Sscanf(last, "%d requests answered, %d failed; the plugin has counted %d, %d", &answered, &failed, &counted, &since); n < 3 {
-		return 0, 0, 0, fmt.Errorf("the host said %q (%v)", last, err)
+	if n, err := fmt.Sscanf(last, "%d requests answered, %d failed; the plugin has counted %d", &answered, &failed, &counted); n < 3 {
+		return 0, 0, fmt.Errorf("the host said %q (%v)", last, err)
 	}
 	if failed != 0 || answered == 0 {
-		return 0, 0, 0, fmt.Errorf("%d answered, %d failed", answered, failed)
+		return 0, 0, fmt.Errorf("%d answered, %d failed", answered, failed)
 	}
-	return answered, counted, since, e.cmd.Wait()
+	return answered, counted, e.cmd.Wait()
 }
 
 // start installs a first version, signed with a new key, in a directory of that

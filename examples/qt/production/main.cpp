@@ -2,10 +2,11 @@
 // The production example of the reference: a plugin is exchanged while other threads use it, and no version that is
 // unsigned, broken, crashing or failing can stop it.
 //
-//     production [--strict] PLUGIN PUBLIC-KEY
+//     production [--strict] [--exit-first] PLUGIN PUBLIC-KEY
 //
 // PUBLIC-KEY is minisign's (minisign -G); PLUGIN.minisig is the signature (minisign -S -m PLUGIN). With --strict a file
-// that somebody else could exchange is refused too. Prints every outcome. The line "roll back" on the standard input says
+// that somebody else could exchange is refused too. With --exit-first the old version is shut down before the new one is
+// initialised, as a plugin needs it that owns a port; requests wait meanwhile. Prints every outcome. The line "roll back" on the standard input says
 // that the present version is bad after all. Ends with its input, and prints how many requests were answered and failed.
 #include <QCommandLineParser>
 #include <QCoreApplication>
@@ -36,17 +37,13 @@ public:
     }
 
     long long answered = 0, failed = 0;
-    long long since = 0;  ///< of the answered: by the last version
 
 private:
     void run(const qtplugin::PluginHost& plugins)
     {
-        for (int last = 0; !m_stop;) {
+        while (!m_stop) {
             const auto plugin = plugins.get<qtplugin::IPlugin>("plugin");
-            const int answer = plugin ? plugin->answer() : 0;
-            since = answer == last ? since + 1 : 1;
-            last = answer;
-            ++(answer > 0 ? answered : failed);
+            ++(plugin && plugin->answer() > 0 ? answered : failed);
         }
     }
 
@@ -62,30 +59,42 @@ static void say(const char* format, Args... args)
     std::fflush(stdout);
 }
 
-static int run(const QString& plugin, const QString& key, bool strict)
+/** What became of a version. */
+static void tell(const hotreload::PluginOutcome& outcome)
+{
+    using hotreload::Verdict;
+    if (outcome.verdict == Verdict::done)
+        say("generation %llu answers\n", static_cast<unsigned long long>(outcome.generation));
+    else if (outcome.verdict == Verdict::failed || outcome.verdict == Verdict::rejected)
+        say("%s, generation %llu still answers: %s\n", outcome.verdict == Verdict::failed ? "failed" : "refused",
+            static_cast<unsigned long long>(outcome.active), outcome.reason.c_str());
+    else if (outcome.verdict != Verdict::noted)  // what stays in memory
+        say("%s\n", outcome.message.c_str());    // waits, is tried again, and the like
+}
+
+static int run(const QString& plugin, const QString& key, bool strict, bool exit_first)
 {
     hotreload::SafeOptions safe;
     safe.image = true;
     safe.strict_modes = strict;
     safe.symbols = {"qt_plugin_instance"};  // it is a Qt plugin
     safe.public_keys = {key.toStdString()};
+    qtplugin::ReloadOptions reload;
+    if (exit_first)
+        reload.mode = hotreload::ReloadMode::exit_first;
     ProductionHotReload production(qtplugin::SecurityManager::create(QStringLiteral(QtPluginExample_iid)));
     const auto ready = production.setup_production_reload(safe).and_then(
-        [&] { return production.add("plugin", QFile::encodeName(plugin).toStdString()); });
+        [&] { return production.add("plugin", QFile::encodeName(plugin).toStdString(), reload); });
     if (!ready) {
         qWarning().noquote() << ready.error().message();
         return 1;
     }
     qtplugin::PluginHost& plugins = production.plugins();
     std::list<Load> loads;
-    QObject::connect(&plugins, &qtplugin::PluginHost::plugin_loaded, [&](const QString&, quint64 generation) {
-        say("generation %llu answers\n", generation);
+    QObject::connect(&plugins, &qtplugin::PluginHost::plugin_outcome, &tell);
+    QObject::connect(&plugins, &qtplugin::PluginHost::plugin_loaded, [&] {
         while (loads.size() < 2)
             loads.emplace_back(plugins);
-    });
-    QObject::connect(&plugins, &qtplugin::PluginHost::plugin_failed, [&](const QString& plugin_id, const QString& why) {
-        say("generation %llu still answers: %s\n", static_cast<quint64>(plugins.generation(plugin_id.toStdString())),
-            qPrintable(why));
     });
 
     QSocketNotifier input(STDIN_FILENO, QSocketNotifier::Read);
@@ -99,16 +108,15 @@ static int run(const QString& plugin, const QString& key, bool strict)
     });
     QCoreApplication::exec();
 
-    long long answered = 0, failed = 0, since = 0;
+    long long answered = 0, failed = 0;
     for (Load& load : loads) {
         load.end();
         answered += load.answered;
         failed += load.failed;
-        since += load.since;
     }
     if (const auto present = plugins.get<qtplugin::IPlugin>("plugin"))
-        say("%lld requests answered, %lld failed; the plugin has counted %lld, %lld of them in its last version\n",
-            answered, failed, present->save_state().toLongLong(), since);
+        say("%lld requests answered, %lld failed; the plugin has counted %lld\n", answered, failed,
+            present->save_state().toLongLong());
     return failed == 0 && answered > 0 ? 0 : 1;
 }
 
@@ -117,6 +125,7 @@ int main(int argc, char** argv)
     QCoreApplication app(argc, argv);
     QCommandLineParser parser;
     parser.addOptions({{QStringLiteral("strict"), QStringLiteral("refuse a file that others could exchange")},
+                       {QStringLiteral("exit-first"), QStringLiteral("shut the old version down before the new one begins")},
                        {QStringLiteral("canary"), QStringLiteral("try a plugin"), QStringLiteral("file")}});
     parser.addPositionalArgument(QStringLiteral("plugin"), QStringLiteral("the plugin"));
     parser.addPositionalArgument(QStringLiteral("public-key"), QStringLiteral("whose signature it must have"));
@@ -127,5 +136,5 @@ int main(int argc, char** argv)
     const QStringList args = parser.positionalArguments();
     if (args.size() != 2)
         parser.showHelp(2);
-    return run(args.at(0), args.at(1), parser.isSet(QStringLiteral("strict")));
+    return run(args.at(0), args.at(1), parser.isSet(QStringLiteral("strict")), parser.isSet(QStringLiteral("exit-first")));
 }

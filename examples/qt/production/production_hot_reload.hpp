@@ -35,10 +35,14 @@ public:
     /** For its signals, and for the plugins. After setup_production_reload(). */
     qtplugin::PluginHost& plugins() const { return *m_plugins; }
 
-    /** Loads the plugin, if it is valid, and keeps it up to date. The outcome comes as a signal of plugins(). */
-    qtplugin::expected<void, qtplugin::PluginError> add(const std::string& plugin_id, const std::filesystem::path& file)
+    /**
+     * Loads the plugin, if it is valid, and keeps it up to date, in the order that @p reload says. The host saves the state,
+     * exchanges the versions and undoes that when a step fails; the outcome comes as a signal of plugins().
+     */
+    qtplugin::expected<void, qtplugin::PluginError> add(const std::string& plugin_id, const std::filesystem::path& file,
+                                                        const qtplugin::ReloadOptions& reload = {})
     {
-        return m_plugins->open(plugin_id, file);
+        return m_plugins->open(plugin_id, file, {}, reload);
     }
 
     /** The present version started, and turns out bad all the same. */

@@ -50,8 +50,12 @@ Debug operator<<(Debug debug, const Text& text)
 QT_END_NAMESPACE
 #endif
 
+struct hrm_manager;
+
 namespace qtplugin {
 inline namespace hotreload_1 {
+
+class PluginHost;
 
 /**
  * The interface of hot reload managers.
@@ -297,6 +301,10 @@ Q_SIGNALS:
     void hot_reload_event(const hotreload::Event& event);
 
 private:
+    friend class PluginHost;
+    /** That of a host; null if there is none, and @p failure says why. */
+    PluginHotReloadManager(hrm_manager* of_host, const hotreload::Error& failure, QObject* parent);
+
     class Private;
     std::unique_ptr<Private> d;
 };
