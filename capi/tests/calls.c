@@ -297,6 +297,64 @@ static void enable(chance *c, hrm_manager *m)
     check_error(e);
 }
 
+static int32_t call_id(const char *path, char *id, size_t size, void *p)
+{
+    if (strlen(path) > PATH_MAX || size < 256)
+        ADD(wrong, 1);
+    if (below(luck(), 8) == 0)
+        memset(id, 'x', size); /* without its NUL */
+    else
+        snprintf(id, size, "%s%d", path, below(luck(), 3));
+    inside(p);
+    return below(luck(), 4) - 1;
+}
+
+static void folder(chance *c, hrm_manager *m)
+{
+    static const char *const lists[][3] = {{NULL}, {"*.so", NULL}, {"**", "**" "/" "*.so", NULL}, {"[", NULL}, {"", NULL}, {"missing/" "**", NULL}};
+    static __thread unsigned char room[1 << 17];
+    hrm_folder_options *o = some_struct(c, sizeof *o, room, sizeof room / 2);
+    hrm_error err, *e = some_error(c, &err);
+    if (o != NULL) {
+        o->include = o->exclude = NULL; /* pointers that were drawn may not be */
+        o->safe = NULL;
+        o->pause_marker = NULL;
+        o->id_fn = NULL;
+        o->id_destroy = NULL;
+        if (o->struct_size == sizeof *o) {
+            o->flags = below(c, 8) ? (uint32_t)below(c, 32) : (uint32_t)draw(c);
+            o->reserved = 0;
+            o->include = below(c, 2) ? lists[below(c, 6)] : NULL;
+            o->exclude = below(c, 4) ? NULL : lists[below(c, 6)];
+            o->max_depth = below(c, 4) ? 0 : some_number(c);
+            o->max_files = below(c, 4) ? 0 : some_number(c);
+            o->quiet_ms = below(c, 2) ? 0 : some_number(c);
+            o->pause_marker = below(c, 4) ? NULL : some_id(c);
+            if (below(c, 2)) {
+                o->id_fn = call_id;
+                o->id_user_data = new_token();
+                o->id_destroy = on_release;
+            }
+        }
+    }
+    check_err(hrm_enable_folder(m, some_id(c), below(c, 2) ? dir : some_path(c), o, e), e);
+    check_error(e);
+}
+
+static void ask_folders(chance *c, hrm_manager *m)
+{
+    size_t room = (size_t)below(c, 600), size = room;
+    char *exact = malloc(room + 1);
+    int32_t paused = hrm_is_folder_paused(m, some_id(c));
+    if (exact == NULL)
+        abort();
+    if (paused != 0 && paused != 1)
+        ADD(wrong, 1);
+    check(hrm_get_folders(m, below(c, 4) ? exact : NULL, below(c, 20) ? &size : NULL));
+    check(hrm_set_folder_paused(m, some_id(c), some_number(c)));
+    free(exact);
+}
+
 static void list(chance *c, hrm_manager *m)
 {
     size_t room = (size_t)below(c, 600), size = room;
@@ -428,7 +486,13 @@ static void step(chance *c)
         e = some_error(c, &err);
         check_err(hrm_dispatch(m, some_number(c), timeout < 0 || timeout > 2 ? 0 : timeout, e), e);
         check_error(e);
-    } else if (w < 900)
+    } else if (w < 860)
+        folder(c, m);
+    else if (w < 868)
+        check(hrm_disable_folder(m, some_id(c)));
+    else if (w < 872)
+        ask_folders(c, m);
+    else if (w < 900)
         check(hrm_event_fd(m) < 0 ? HRM_OK : 1);
     else if (w < 960)
         stats(c, m);

@@ -14,7 +14,7 @@ static const char *const way_names[] = {"removed inside",    "replaced inside", 
                                         "removed while it runs", "replaced while it runs", "destroyed while it runs"};
 
 static hrm_manager *m;
-static const char *f;
+static const char *f, *empty;
 static int slot, mode, way, call; /* the present combination */
 static int running, released, stop;
 
@@ -38,7 +38,7 @@ static const char *const call_names[] = {
     "hrm_report_reload", "hrm_dispatch", "hrm_event_fd", "hrm_set_wakeup_callback", "hrm_stats", "hrm_manager_create",
     "hrm_is_hot_reload_enabled_ex", "hrm_is_global_hot_reload_enabled_ex",
     "hrm_set_plugin_paused", "hrm_is_plugin_paused", "hrm_check_now", "hrm_plugin_status", "hrm_explain",
-    "hrm_set_log_callback", "hrm_metrics"};
+    "hrm_set_log_callback", "hrm_metrics", "hrm_enable_folder", "hrm_disable_folder"};
 #define CALLS (int)(sizeof call_names / sizeof *call_names)
 
 static void do_call(void)
@@ -82,6 +82,8 @@ static void do_call(void)
     case 24: hrm_explain(m, "p", ids, &size); break;
     case 25: hrm_set_log_callback(m, HRM_LOG_DEBUG, no_log, NULL, NULL); break;
     case 26: hrm_metrics(m, ids, &size, &err); break;
+    case 27: hrm_enable_folder(m, "folder", empty, NULL, &err); break;
+    case 28: hrm_disable_folder(m, "folder"); break;
     }
 }
 
@@ -247,6 +249,7 @@ int main(void)
 {
     signal(SIGALRM, bounded);
     f = in(scratch(), "plugin.so");
+    empty = scratch();
     write_version(f, 1);
     RUN(of_the_reload_callback);
     RUN(of_the_event_callback);
