@@ -23,6 +23,11 @@ def rewrite(name: str, content: str = "version = {}\n") -> Change:
     return change
 
 
+def remove(name: str) -> Change:
+    """A file is deleted."""
+    return lambda folder, number: (folder / name).unlink(missing_ok=True)
+
+
 def publish(name: str, content: str) -> Change:
     """Another version of a text file, exchanged at once."""
 
@@ -194,6 +199,15 @@ NATIVE: dict[str, Script] = {
             Step(r'"greeter" \d "Good day"', shell("docs/safe-reload.md sh 4")),
         ],
         "interrupt",
+    ),
+    "docs/folders.md c 1": Script(
+        [
+            Step(r"plugins/echo\.so was found\n", rewrite("plugins/echo.so")),
+            Step(r"plugins/echo\.so: load generation [1-9]\d* of plugins/echo\.so\n"),
+            Step(r"plugins/echo\.so is gone\n", remove("plugins/echo.so")),
+        ],
+        "enter",
+        before=lambda folder, number: (folder / "plugins").mkdir(),
     ),
     "docs/metrics.md c 1": Script([Step(r"(?s)# TYPE hotreload_failed gauge.*\nhotreload_plugins 0\n.*# EOF")]),
     "docs/security-model.md c 1": Script([Step("rejected: there is no signature .*plugin.so.minisig.*")], "enter"),

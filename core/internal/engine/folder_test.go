@@ -595,3 +595,23 @@ func (d listedDisk) List(dir string, visit func(string, fsys.Kind) bool) error {
 	d.lists()
 	return d.Disk.List(dir, visit)
 }
+
+func TestARenameOfAFileThatTheHostHasNotHeardOfIsAFirstVersion(t *testing.T) {
+	findIn(t, Options{}, func(h *finder) {
+		h.folder(FolderOptions{ID: func(path string) string {
+			name, _, _ := strings.Cut(path, "-")
+			return name
+		}})
+		h.hears(settled, "?a.so")
+		h.disk.replace("/plugins/echo-1.so", "half")
+		closeIt := h.disk.open("/plugins/echo-1.so")
+		h.hears(settled)
+		must(t, h.m.SetPluginPaused("echo", true))
+		h.disk.remove("/plugins/echo-1.so")
+		h.disk.replace("/plugins/echo-2.so", "whole")
+		closeIt()
+		h.hears(settled)
+		must(t, h.m.SetPluginPaused("echo", false)) // the pause goes along
+		h.hears(settled, "+echo", "echo=whole")
+	})
+}

@@ -175,8 +175,7 @@ func (m *Engine) admit(c *foundFile) {
 	deliver := !c.present || f.options.DeliverPresent || !c.in.Fingerprint.Exists
 	switch {
 	case former != nil:
-		p.generation = former.generation
-		p.distrust() // its path is news
+		p.succeed(former)
 		deliver = true
 	case !deliver:
 		p.setBaseline(versionOf(&c.in), c.hash)
@@ -185,6 +184,17 @@ func (m *Engine) admit(c *foundFile) {
 	m.watch(p, deliver)
 	if signs := d.folder.Appeared(c.name); signs&(watch.Written|watch.Closed) != 0 {
 		m.notify(p, signs, time.Now()) // it may be open for writing still
+	}
+}
+
+// succeed has a plugin go on where its former self ended, whose file was renamed.
+func (p *plugin) succeed(former *plugin) {
+	p.generation = former.generation
+	if former.isAnnounced() {
+		p.distrust() // its path is news
+	}
+	if former.pausedItself() {
+		p.state().paused = true
 	}
 }
 
