@@ -357,7 +357,7 @@ func TestWhatAFolderTakesOfTheHeapIsWhatItsPluginsTake(t *testing.T) {
 	}
 	found := measure(func(m *Engine) { must(t, m.EnableFolder("f", filepath.Dir(paths[0]), FolderOptions{})) })
 	runtime.KeepAlive(paths)
-	if t.Logf("%.1f bytes each by hand, %.1f by a folder", byHand, found); found > byHand+16 { // its id is two bytes longer
+	if t.Logf("%.1f bytes each by hand, %.1f by a folder", byHand, found); found > byHand+40 { // what one of 7000 has of the directory and the manager; its id is longer
 		t.Errorf("a plugin takes %.1f bytes, %.1f if a folder finds it", byHand, found)
 	}
 }
