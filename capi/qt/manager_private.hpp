@@ -26,6 +26,9 @@ private:
     {
         auto emitters = hotreload::detail::emitters_of(object);
         emitters.event = [object](const hotreload::Event& event) { Q_EMIT object->hot_reload_event(event); };
+        emitters.discovered = [object](const QString& id, const QString& path, const QString& folder) {
+            Q_EMIT object->plugin_discovered(id, path, folder);
+        };
         return emitters;
     }
 };

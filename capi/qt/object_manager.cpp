@@ -237,8 +237,18 @@ void ObjectManager::deliver(const LinkPtr& link, const Event& event)
         }
         return hrm_is_hot_reload_enabled(link->manager, event.plugin_id.c_str()) == 1;
     };
+    if (event.kind == Kind::discovered) {
+        announce_event(link, event.plugin_id, true);
+        if (!goes_on())
+            return;
+    }
     if (link->emitters.event)
         emit_signal(link, "a slot of hot_reload_event", event.plugin_id, [&] { link->emitters.event(event); });
+    if (event.kind == Kind::discovered && link->emitters.discovered && goes_on())
+        emit_signal(link, "a slot of plugin_discovered", event.plugin_id, [&] {
+            link->emitters.discovered(QString::fromStdString(event.plugin_id), path_of(event),
+                                      QString::fromStdString(event.folder_id));
+        });
     if (event.kind != Kind::file_changed || !goes_on())
         return;
     emit_signal(link, "a slot of plugin_file_changed", event.plugin_id,
@@ -315,6 +325,29 @@ expected<std::string> ObjectManager::metrics() const
     return m_manager->metrics();
 }
 
+expected<void> ObjectManager::enable_folder(const std::string& folder_id, const std::filesystem::path& directory,
+                                            const FolderOptions& options)
+{
+    if (!m_manager)
+        return make_unexpected(m_manager.error());
+    if (!options.id)
+        return m_manager->enable_folder(folder_id, directory, options);
+    FolderOptions logging = options;
+    logging.id = [id = options.id](const std::string& path) {
+        std::optional<std::string> name;
+        guarded("the id function of a folder", path.c_str(), [&] { name = id(path); });
+        return name;
+    };
+    return m_manager->enable_folder(folder_id, directory, logging);
+}
+
+expected<void> ObjectManager::set_folder_paused(const std::string& folder_id, bool paused)
+{
+    if (!m_manager)
+        return make_unexpected(m_manager.error());
+    return m_manager->set_folder_paused(folder_id, paused);
+}
+
 /** Runs on a thread of the library. */
 static void log_line(const LogRecord& record)
 {
@@ -362,6 +395,8 @@ void ObjectManager::clear()
     for (std::string& id : get_hot_reload_plugins())
         if (m_manager->disable_hot_reload(id))
             disabled.push_back(std::move(id));
+    for (const std::string& folder : get_folders())
+        m_manager->disable_folder(folder);  // what it has found since is announced by its event
     const LinkPtr link = m_link;  // a slot may delete this
     for (const std::string& id : disabled)
         announce(link, id, false);

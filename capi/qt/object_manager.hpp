@@ -28,6 +28,7 @@ struct Emitters {
     std::function<void(const QString& plugin_id, const QString& file_path)> changed;
     std::function<void(const QString& plugin_id)> enabled;
     std::function<void(const QString& plugin_id)> disabled;
+    std::function<void(const QString& plugin_id, const QString& file_path, const QString& folder_id)> discovered;  // may be empty
 };
 
 /** The three signals of the reference, which every one of the classes has. */
@@ -64,6 +65,15 @@ public:
     expected<PluginStatus> plugin_status(const std::string& plugin_id) const;
     expected<std::string> explain(const std::string& plugin_id) const;
     expected<std::string> metrics() const;
+    expected<void> enable_folder(const std::string& folder_id, const std::filesystem::path& directory,
+                                 const FolderOptions& options);
+    bool disable_folder(const std::string& folder_id) { return m_manager && m_manager->disable_folder(folder_id); }
+    std::vector<std::string> get_folders() const
+    {
+        return m_manager ? m_manager->get_folders() : std::vector<std::string>();
+    }
+    expected<void> set_folder_paused(const std::string& folder_id, bool paused);
+    bool is_folder_paused(const std::string& folder_id) const { return m_manager && m_manager->is_folder_paused(folder_id); }
     expected<void> set_log_level(std::optional<LogLevel> level);
     void disable_hot_reload(const std::string& plugin_id);
     /** Emits hot_reload_enabled or _disabled, which the object's host has brought about in another way. */

@@ -94,6 +94,23 @@ expected<hotreload::PluginStatus, PluginError> PluginHotReloadManager::plugin_st
 
 expected<std::string, PluginError> PluginHotReloadManager::explain(const std::string& plugin_id) const { return d->manager.explain(plugin_id); }
 
+expected<void, PluginError> PluginHotReloadManager::enable_folder(const std::string& folder_id, const std::filesystem::path& directory,
+    const hotreload::FolderOptions& options)
+{
+    return d->manager.enable_folder(folder_id, directory, options);
+}
+
+bool PluginHotReloadManager::disable_folder(const std::string& folder_id) { return d->manager.disable_folder(folder_id); }
+
+std::vector<std::string> PluginHotReloadManager::get_folders() const { return d->manager.get_folders(); }
+
+expected<void, PluginError> PluginHotReloadManager::set_folder_paused(const std::string& folder_id, bool paused)
+{
+    return d->manager.set_folder_paused(folder_id, paused);
+}
+
+bool PluginHotReloadManager::is_folder_paused(const std::string& folder_id) const { return d->manager.is_folder_paused(folder_id); }
+
 expected<std::string, PluginError> PluginHotReloadManager::metrics() const { return d->manager.metrics(); }
 
 expected<void, PluginError> PluginHotReloadManager::set_log_level(std::optional<hotreload::LogLevel> level) { return d->manager.set_log_level(level); }

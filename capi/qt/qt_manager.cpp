@@ -16,6 +16,9 @@ private:
     {
         auto emitters = detail::emitters_of(object);
         emitters.event = [object](const Event& event) { Q_EMIT object->hot_reload_event(event); };
+        emitters.discovered = [object](const QString& id, const QString& path, const QString& folder) {
+            Q_EMIT object->plugin_discovered(id, path, folder);
+        };
         return emitters;
     }
 };
@@ -85,6 +88,23 @@ expected<void> QtManager::check_now(const std::optional<std::string>& plugin_id)
 expected<PluginStatus> QtManager::plugin_status(const std::string& plugin_id) const { return d->manager.plugin_status(plugin_id); }
 
 expected<std::string> QtManager::explain(const std::string& plugin_id) const { return d->manager.explain(plugin_id); }
+
+expected<void> QtManager::enable_folder(const std::string& folder_id, const std::filesystem::path& directory,
+    const FolderOptions& options)
+{
+    return d->manager.enable_folder(folder_id, directory, options);
+}
+
+bool QtManager::disable_folder(const std::string& folder_id) { return d->manager.disable_folder(folder_id); }
+
+std::vector<std::string> QtManager::get_folders() const { return d->manager.get_folders(); }
+
+expected<void> QtManager::set_folder_paused(const std::string& folder_id, bool paused)
+{
+    return d->manager.set_folder_paused(folder_id, paused);
+}
+
+bool QtManager::is_folder_paused(const std::string& folder_id) const { return d->manager.is_folder_paused(folder_id); }
 
 expected<std::string> QtManager::metrics() const { return d->manager.metrics(); }
 

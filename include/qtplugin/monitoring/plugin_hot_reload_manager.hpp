@@ -247,6 +247,43 @@ public:
      */
     qtplugin::expected<std::string, PluginError> explain(const std::string& plugin_id) const;
     /**
+     * Begins to find plugins in a directory: each file that options name is enabled while it is there. docs/folders.md is
+     * the manual. For each plugin that is found, hot_reload_enabled() and plugin_discovered() are emitted through the event
+     * loop; a new one is then delivered as every change. One whose file is removed ends with hot_reload_disabled().
+     * @param folder_id  the folder's name
+     * @param directory  the directory; a relative path is resolved now
+     * @param options    which files are plugins, and how they are watched. options.id runs on a thread of the library; an
+     * exception is logged, and the file is no plugin.
+     * @returns success, or an error: FileNotFound, InvalidPath (also a path that is no directory), AlreadyExists,
+     * PermissionDenied, InvalidParameters (a malformed id or pattern; an option that is out of range or has a NUL byte),
+     * SystemError, ResourceUnavailable, InvalidState, and why the manager could not be made
+     */
+    qtplugin::expected<void, PluginError> enable_folder(const std::string& folder_id, const std::filesystem::path& directory,
+        const hotreload::FolderOptions& options = {});
+    /**
+     * Ends the search for plugins in a folder, and disables those that it has found. Their hot_reload_disabled() comes
+     * through the event loop.
+     * @param folder_id  the folder; an unknown one is ignored
+     * @returns true if it was enabled
+     */
+    bool disable_folder(const std::string& folder_id);
+    /** The enabled folders. @returns their ids, sorted */
+    std::vector<std::string> get_folders() const;
+    /**
+     * Pauses or resumes the delivery of changes of a folder's plugins, as set_plugin_paused() does of one.
+     * @param folder_id  the folder
+     * @param paused     true pauses, false resumes
+     * @returns success, or an error: InvalidParameters (the folder is not enabled), InvalidState, and why the manager could
+     * not be made
+     */
+    qtplugin::expected<void, PluginError> set_folder_paused(const std::string& folder_id, bool paused);
+    /**
+     * Answers whether a folder is paused, by set_folder_paused() or by its marker.
+     * @param folder_id  the folder
+     * @returns true if it is enabled and paused
+     */
+    bool is_folder_paused(const std::string& folder_id) const;
+    /**
      * The figures of the manager and of its plugins as OpenMetrics text, which Prometheus reads. An endpoint sends it with
      * the content type #HRM_METRICS_CONTENT_TYPE (hot_reload_manager.h).
      * @returns the text, or an error: InvalidState, and why the manager could not be made
@@ -288,14 +325,24 @@ Q_SIGNALS:
     void hot_reload_enabled(const QString& plugin_id);
 
     /**
-     * A plugin was disabled by disable_hot_reload() or clear(); always after its last change.
+     * A plugin was disabled by disable_hot_reload(), clear() or disable_folder(), or its file was removed from its folder;
+     * always after its last change.
      * @param plugin_id  the plugin
      */
     void hot_reload_disabled(const QString& plugin_id);
 
     /**
+     * A folder has found a plugin and enabled it; after hot_reload_enabled(), and before any change of it.
+     * @param plugin_id  the plugin
+     * @param file_path  its path below the directory as it was registered
+     * @param folder_id  the folder
+     */
+    void plugin_discovered(const QString& plugin_id, const QString& file_path, const QString& folder_id);
+
+    /**
      * A change, with its generation and times, just before plugin_file_changed(); a removal; or news of the library's
-     * health. Never EventKind::enabled or EventKind::disabled: the two signals above report these.
+     * health; or what a folder has found, just before plugin_discovered(). Never EventKind::enabled or EventKind::disabled:
+     * hot_reload_enabled() and hot_reload_disabled() report these.
      * @param event  the event
      */
     void hot_reload_event(const hotreload::Event& event);
