@@ -61,6 +61,17 @@ def test_the_life_of_a_file(terminal: Open, tmp_path: Path) -> None:
     assert "Traceback" not in last
 
 
+def test_files_of_a_folder_come_and_go(terminal: Open, tmp_path: Path) -> None:
+    (tmp_path / "plugins").mkdir()
+    window = terminal()
+    window.watch("plugins/")
+    window.shows(HEADER, "watching", "plugins/")
+    (tmp_path / "plugins" / "new.so").write_text("v1")
+    window.shows("added           1  ", "plugins/new.so")
+    (tmp_path / "plugins" / "new.so").unlink()
+    window.shows("removed         1  ", "plugins/new.so")
+
+
 @pytest.mark.parametrize("width", [200, 61, 60, 52, 40, 30, 20, 18, 12, 5])
 def test_the_end_of_the_file_is_shown_at_every_width(width: int, terminal: Open, tmp_path: Path) -> None:
     (tmp_path / "some" / "folder").mkdir(parents=True)

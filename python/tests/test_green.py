@@ -95,6 +95,29 @@ with PluginHotReloadManager(quiet_ms=20) as manager:
     file.write_text(file.read_text() + "x")
     until(lambda: "DISABLED" in told)
 assert told == ["ENABLED", "FILE_CHANGED", "DISABLED"], told
+# The same of a folder.
+folder = file.with_name("folder")
+folder.mkdir()
+told.clear()
+with PluginHotReloadManager(quiet_ms=20) as manager:
+    def event(event):
+        told.append(event.kind.name)
+        if event.kind.name == "DISCOVERED":
+            manager.disable_folder("f")
+    manager.set_event_callback(event)
+    manager.set_reload_callback(told.append)
+    assert manager.enable_folder("f", folder)
+    (folder / "new.py").write_text("x")
+    until(lambda: "DISABLED" in told)
+assert told == ["DISCOVERED", "DISABLED"], told
+with PluginHotReloadManager(quiet_ms=20) as manager:
+    manager.set_reload_callback(reload)
+    entered.clear(), left.clear()
+    assert manager.enable_folder("f", folder)
+    (folder / "new.py").write_text("xx")
+    until(lambda: entered)
+    manager.disable_folder("f")
+    assert left == ["f/new.py"]
 print("well")
 """
 
