@@ -24,11 +24,15 @@
 //
 //	include/hot_reload_plugin.h  the public interface and its manual
 //	hosts.c     the hrm_host_* and hrm_plugin_* functions that enter Go
-//	plugins.c   those that do not: acquire, release, what a version exports; handles of
-//	            plugins and versions
+//	plugins.c   those that do not: acquire, release, what a version exports
+//	places.c    handles of plugins and versions
 //	pins.h      the door to one plugin: who is in which version; wait.h: locks of the system
-//	hosts.go    hrmgo_host_*, hrmgo_plugin_*: opening, closing, status
-//	host.go     the steps of reload.Engine, the host's callbacks
+//	hosts.go    hrmgo_host_*: the table of hosts, their beginning and end
+//	opening.go  plugins are opened
+//	plugin.go   hrmgo_plugin_*: closing, status
+//	host.go     a host, its plugins and versions
+//	hoststeps.go  the steps of reload.Engine, performed by C
+//	hostcalls.go  the host's callbacks, validators and checks
 //	jobs.go     what runs inside hrm_dispatch
 //	steps.c     code of plugins and of the host, called from Go
 //	library.c   loading and unloading of shared libraries

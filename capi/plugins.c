@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The plugins of hosts and their versions, and the functions by which callers pin
- * them. None of these enters Go. Handles are keys of two tables that only grow: any
- * value can be looked up, and memory that a handle has led to stays what it is.
+ * them. None of these enters Go.
  */
 #define _GNU_SOURCE
 #define HRM_BUILDING 1
@@ -12,96 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------- handles -- */
-
-/* A handle: how often its place was used | which table | place. */
-#define PLACE_BITS 16
-#define TAG_SHIFT (PLACE_BITS + 1)
-#define PLACES (1u << PLACE_BITS)
-#define IN_CHUNK 16u
-
-typedef struct table {
-    const size_t size; /* of an entry, a multiple of 64 */
-    const uintptr_t kind;
-    char *_Atomic chunks[PLACES / IN_CHUNK];
-    unsigned used;                      /* places that were in use once */
-    hrmc_entry *free_first, *free_last; /* the one that is longest not in use first */
-} table;
-
-#define PADDED(type) ((sizeof(type) + 63) / 64 * 64)
-static table plugins = {.size = PADDED(hrmc_plugin), .kind = 0};
-static table versions = {.size = PADDED(hrmc_loaded), .kind = 1};
+static hrmc_table plugins = {.size = HRMC_PADDED(hrmc_plugin), .kind = 0};
+static hrmc_table versions = {.size = HRMC_PADDED(hrmc_loaded), .kind = 1};
 
 #if defined(_WIN32)
-static hrmc_lock tables, activation;
+static hrmc_lock activation;
 #else
-static hrmc_lock tables = PTHREAD_MUTEX_INITIALIZER, activation = PTHREAD_MUTEX_INITIALIZER;
+static hrmc_lock activation = PTHREAD_MUTEX_INITIALIZER;
 #endif
-
-static inline void *find(table *t, const void *handle)
-{
-    const uintptr_t key = (uintptr_t)handle;
-    const unsigned place = key & (PLACES - 1);
-    char *chunk = atomic_load_explicit(&t->chunks[place / IN_CHUNK], memory_order_acquire);
-    hrmc_entry *e;
-    if (chunk == NULL || key >> TAG_SHIFT == 0)
-        return NULL;
-    e = (hrmc_entry *)(void *)(chunk + place % IN_CHUNK * t->size);
-    return atomic_load_explicit(&e->handle, memory_order_acquire) == key ? e : NULL;
-}
-
-/* A place for one more; NULL if there is no memory. It has no handle yet. */
-static void *take(table *t)
-{
-    hrmc_entry *e = NULL;
-    hrmc_lock_take(&tables);
-    if (t->free_first != NULL) {
-        e = t->free_first;
-        t->free_first = e->next;
-        e->next = NULL;
-    } else if (t->used < PLACES) {
-        const unsigned place = t->used;
-        char *chunk = atomic_load_explicit(&t->chunks[place / IN_CHUNK], memory_order_relaxed);
-        if (chunk == NULL) {
-#if defined(_WIN32)
-            chunk = _aligned_malloc(IN_CHUNK * t->size, 64);
-#else
-            chunk = aligned_alloc(64, IN_CHUNK * t->size);
-#endif
-            if (chunk != NULL)
-                memset(chunk, 0, IN_CHUNK * t->size);
-            atomic_store_explicit(&t->chunks[place / IN_CHUNK], chunk, memory_order_release);
-        }
-        if (chunk != NULL) {
-            e = (hrmc_entry *)(void *)(chunk + place % IN_CHUNK * t->size);
-            e->last = t->kind << PLACE_BITS | place;
-            t->used++;
-        }
-    }
-    hrmc_lock_give(&tables);
-    return e;
-}
-
-static void publish(hrmc_entry *e)
-{
-    const uintptr_t next = e->last + ((uintptr_t)1 << TAG_SHIFT);
-    /* After the last tag comes the first one, not 0. */
-    e->last = next >> TAG_SHIFT != 0 ? next : next + ((uintptr_t)1 << TAG_SHIFT);
-    atomic_store_explicit(&e->handle, e->last, memory_order_release);
-}
-
-static void give(table *t, hrmc_entry *e)
-{
-    atomic_store_explicit(&e->handle, 0, memory_order_release);
-    hrmc_lock_take(&tables);
-    if (t->free_first == NULL)
-        t->free_first = e;
-    else
-        t->free_last->next = e;
-    t->free_last = e;
-    e->next = NULL;
-    hrmc_lock_give(&tables);
-}
 
 /* ---------------------------------------------------------------- plugins -- */
 
@@ -145,7 +62,7 @@ static int copy_names(hrmc_plugin *p, const hrm_plugin_options *o, const char *i
 
 hrmc_plugin *hrmc_plugin_new(const hrm_plugin_options *o, const char *id, const hrmc_host_code *host)
 {
-    hrmc_plugin *p = take(&plugins);
+    hrmc_plugin *p = hrmc_place_take(&plugins);
     if (p == NULL)
         return NULL;
     if (!p->initialised && !(p->initialised = hrmc_pins_init(&p->pins)))
@@ -162,11 +79,11 @@ hrmc_plugin *hrmc_plugin_new(const hrm_plugin_options *o, const char *id, const 
     p->step = (hrm_step_fn)host->step;
     p->user_data = (void *)host->user_data;
     snprintf(p->reason, sizeof p->reason, "it has no version yet");
-    publish(&p->e);
+    hrmc_place_publish(&p->e);
     return p;
 failed:
     free_names(p);
-    give(&plugins, &p->e);
+    hrmc_place_give(&plugins, &p->e);
     return NULL;
 }
 
@@ -174,7 +91,7 @@ uintptr_t hrmc_plugin_handle(const hrmc_plugin *p) { return p->e.last; }
 
 uintptr_t hrmc_host_of(uintptr_t plugin)
 {
-    const hrmc_plugin *p = find(&plugins, (const void *)plugin);
+    const hrmc_plugin *p = hrmc_find(&plugins, (const void *)plugin);
     return p == NULL ? 0 : p->host;
 }
 
@@ -187,12 +104,12 @@ void hrmc_plugin_close(hrmc_plugin *p)
 void hrmc_plugin_free(hrmc_plugin *p)
 {
     free_names(p);
-    give(&plugins, &p->e);
+    hrmc_place_give(&plugins, &p->e);
 }
 
 hrmc_loaded *hrmc_version_new(hrmc_plugin *p, const char *path, uint64_t generation, uint64_t instance)
 {
-    hrmc_loaded *v = take(&versions);
+    hrmc_loaded *v = hrmc_place_take(&versions);
     if (v == NULL)
         return NULL;
     if (!v->initialised && !(v->initialised = hrmc_version_init(&v->v)))
@@ -206,14 +123,14 @@ hrmc_loaded *hrmc_version_new(hrmc_plugin *p, const char *path, uint64_t generat
     if (v->path == NULL || v->symbols == NULL || !hrmc_pins_add(&p->pins, &v->v))
         goto failed;
     v->e.owner = p->e.last;
-    publish(&v->e);
+    hrmc_place_publish(&v->e);
     return v;
 failed:
     free(v->path);
     free(v->symbols);
     v->path = NULL;
     v->symbols = NULL;
-    give(&versions, &v->e);
+    hrmc_place_give(&versions, &v->e);
     return NULL;
 }
 
@@ -240,7 +157,7 @@ void hrmc_version_free(hrmc_loaded *v)
     v->save = NULL;
     v->restore = NULL;
     v->prepared = 0;
-    give(&versions, &v->e);
+    hrmc_place_give(&versions, &v->e);
 }
 
 /* ------------------------------------------------------------------- doors -- */
@@ -276,8 +193,8 @@ void hrmc_door_cancel_wait(hrmc_loaded *v) { hrmc_cancel_wait(&v->v); }
 
 /* ------------------------------------------------------------------ public -- */
 
-static inline hrmc_plugin *plugin_of(const hrm_plugin *handle) { return find(&plugins, handle); }
-static inline hrmc_loaded *version_of(const hrm_plugin_version *handle) { return find(&versions, handle); }
+static inline hrmc_plugin *plugin_of(const hrm_plugin *handle) { return hrmc_find(&plugins, handle); }
+static inline hrmc_loaded *version_of(const hrm_plugin_version *handle) { return hrmc_find(&versions, handle); }
 static inline hrmc_loaded *loaded_of(hrmc_version *v)
 {
     return v == NULL ? NULL : (hrmc_loaded *)(void *)((char *)v - offsetof(hrmc_loaded, v));

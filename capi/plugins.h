@@ -5,15 +5,7 @@
 
 #include "host.h"
 #include "pins.h"
-
-/* The first part of what a handle leads to: alone in its cache line, and only read
- * while the handle is valid. */
-typedef struct hrmc_entry {
-    _Alignas(64) _Atomic uintptr_t handle; /* 0: not in use */
-    uintptr_t last;                        /* the last handle it had */
-    uintptr_t owner;                       /* of a version: its plugin's handle */
-    struct hrmc_entry *next;               /* of those not in use */
-} hrmc_entry;
+#include "places.h"
 
 typedef int (*hrmc_init_fn)(void);
 typedef void (*hrmc_exit_fn)(void);

@@ -104,13 +104,15 @@
 // # Files
 //
 //	plugin.go      what the host says of plugins and sets; which plugin needs which
+//	language.go    what a language supplies: Steps, Config
 //	outcome.go     verdicts and outcomes, and their text
-//	engine.go      Engine: the lock, the timer, Steps, the outcomes' order
+//	engine.go      Engine: the lock, the host's wishes, the timer
+//	effects.go     what the machine asks for, in order; the outcomes' order
+//	perform.go     a step is run, and answered
+//	wait.go        waiting for the end
 //	host.go        Host: a manager and an Engine together
 //	manager.go     a manager's events become offers; outcomes become its reports
 //	gate.go        how a host in Go counts calls and holds new ones
-//	inspect.go     what the image of a version says of its end
-//	advice.go      what can be done about a load that failed
 //	errors.go      the kinds of error
 //
 // The machine is pure:
@@ -121,7 +123,11 @@
 //	membership.go  plugins and sets come and go; closing
 //	candidates.go  versions that wait to be exchanged
 //	start.go       when an exchange begins, and what is part of it; sets; recovery; Status
-//	plan.go        the steps of one exchange, forward and back
+//	plan.go        the steps of one exchange, forward and back, as lists
+//	needed.go      which of them are needed when their turn comes
+//	advance.go     the next step of an exchange begins; one has returned
+//	undo.go        an exchange turns back
+//	conclude.go    the end of an exchange, and what is said of it
 //	tasks.go       a step begins, returns, or is given up
 //	retirement.go  the end of a version
 //
