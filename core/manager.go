@@ -70,11 +70,12 @@ func (m *Manager) Disable(id string) (bool, error) {
 	return was, public(err)
 }
 
-// Clear disables every plugin and returns how many there were. Otherwise as Disable.
+// Clear disables every plugin, ends every folder, and returns how many plugins there were.
+// Otherwise as Disable.
 //
 // Errors: ErrClosed, ErrPanic.
 //
-// See also [Manager.Disable].
+// See also [Manager.Disable] and [Manager.DisableFolder].
 func (m *Manager) Clear() (int, error) {
 	n, err := m.engine.Clear()
 	return n, public(err)

@@ -959,7 +959,8 @@ HRM_API int32_t HRM_CALL hrm_is_hot_reload_enabled_ex(hrm_manager *m, const char
                                                       hrm_error *err);
 
 /**
- * Lists the enabled plugins in the order of enabling, each id followed by a NUL.
+ * Lists the enabled plugins in the order of enabling, each id followed by a NUL. Those that folders have found are among
+ * them, also before their first version is complete.
  * \param m             the manager
  * \param[out] buf      receives the ids; NULL = store the size only
  * \param[in,out] size  the room in buf in bytes; receives the bytes that are needed
@@ -976,7 +977,7 @@ HRM_API int32_t HRM_CALL hrm_is_hot_reload_enabled_ex(hrm_manager *m, const char
 HRM_API int32_t HRM_CALL hrm_get_hot_reload_plugins(hrm_manager *m, char *buf, size_t *size);
 
 /**
- * Disables every plugin.
+ * Disables every plugin, and ends every folder.
  * \param m  the manager
  * \returns how many plugins were enabled, or
  * \retval HRM_ERR_INVALID_HANDLE  not a manager
@@ -984,7 +985,7 @@ HRM_API int32_t HRM_CALL hrm_get_hot_reload_plugins(hrm_manager *m, char *buf, s
  * \retval HRM_ERR_PANIC           the manager is unusable after a contained fault
  * \threadsafety Any thread, also inside a callback. Outside of callbacks it waits for a running callback.
  * \since 1.0.0
- * \sa hrm_disable_hot_reload()
+ * \sa hrm_disable_hot_reload(), hrm_disable_folder()
  */
 HRM_API int32_t HRM_CALL hrm_clear(hrm_manager *m);
 

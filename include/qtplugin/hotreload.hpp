@@ -218,7 +218,7 @@ public:
     /** The enabled plugins. @returns their ids, in the order of enabling */
     std::vector<std::string> get_hot_reload_plugins() const { return ids_of(hrm_get_hot_reload_plugins); }
 
-    /** Disables every plugin. @returns how many were enabled */
+    /** Disables every plugin, and ends every folder. @returns how many plugins were enabled */
     std::size_t clear()
     {
         const std::int32_t count = hrm_clear(m_handle);

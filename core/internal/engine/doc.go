@@ -30,7 +30,7 @@
 //	enable.go      Enable, Disable, Clear; pause.go: all plugins, or one, held back
 //	workers.go     the goroutines that ask the disk; how a file system that hangs is found
 //	folder.go      folders that find plugins: listing.go has directories listed, found.go is
-//	               what becomes of the files
+//	               what becomes of the files, folderhealth.go what the host hears of faults
 //	plugin.go      what is kept of a plugin, and how a plugin is found
 //	policy.go      Safe, of a manager and of a plugin, merged
 //	safe.go        what a plugin with safe reload has beside the others

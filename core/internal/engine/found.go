@@ -314,46 +314,6 @@ func (m *Engine) freed(p *plugin) {
 	}
 }
 
-// noteSkipped says, once, that files could not be enabled. Of a file that waits for the id
-// of another one the host hears only if that does not go soon.
-func (m *Engine) noteSkipped(d *listedDir, skipped []*foundFile) {
-	f, now := d.of, time.Now()
-	f.skipped += len(skipped) - len(d.skipped)
-	before := d.skipped
-	d.skipped = nil
-	if len(skipped) == 0 {
-		d.told = 0
-		return
-	}
-	d.skipped = map[string]time.Time{}
-	var lasting []*foundFile
-	again := skippedAgain
-	for _, c := range skipped {
-		since, known := before[c.name]
-		if !known {
-			since = now
-		}
-		d.skipped[c.name] = since
-		if f.waiting[c.id] == nil || now.Sub(since) >= 2*f.removalHold() {
-			lasting = append(lasting, c)
-		} else {
-			again = 2 * f.removalHold()
-		}
-	}
-	m.listIn(d, again)
-	if len(lasting) == d.told {
-		return
-	}
-	if d.told = len(lasting); d.told > 0 {
-		c := lasting[0]
-		if len(lasting) == 1 {
-			f.report(HealthFolderSkipped, f.path(d.inside(c.name)), "the file is not enabled: %s", c.why)
-		} else {
-			f.report(HealthFolderSkipped, f.path(d.inside(c.name)), "the file and %d others in its directory are not enabled: %s", len(lasting)-1, c.why)
-		}
-	}
-}
-
 const separator = string(filepath.Separator)
 
 func fromSlash(path string) string { return filepath.FromSlash(path) }
