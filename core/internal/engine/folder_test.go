@@ -615,3 +615,18 @@ func TestARenameOfAFileThatTheHostHasNotHeardOfIsAFirstVersion(t *testing.T) {
 		h.hears(settled, "+echo", "echo=whole")
 	})
 }
+
+func TestAFolderThatIsLookedAtWhileItIsMissingIsReportedMissing(t *testing.T) {
+	findIn(t, Options{}, func(h *finder) {
+		h.disk.mkdir("/gone")
+		must(t, h.m.EnableFolder("g", "/gone", FolderOptions{}))
+		h.disk.remove("/gone")
+		for range 5 {
+			time.Sleep(DefaultQuiet / 8)
+			must(t, h.m.CheckAllNow())
+		}
+		h.hears(settled, "18:/gone")
+		h.disk.mkdir("/gone")
+		h.hears(settled, "19:/gone")
+	})
+}

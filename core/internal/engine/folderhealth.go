@@ -46,7 +46,9 @@ func (m *Engine) noteMissing(f *folderState, err error) {
 	case f.missing.IsZero():
 		f.missing = now
 		m.listIn(root, f.removalHold())
-	case now.Sub(f.missing) >= f.removalHold():
+	case now.Sub(f.missing) < f.removalHold():
+		m.listIn(root, f.removalHold()-now.Sub(f.missing))
+	default:
 		f.lost = true
 		f.report(HealthFolderUnreadable, f.path(""), "the directory is missing; its plugins are removed, and it is waited for")
 	}
