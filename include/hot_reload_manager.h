@@ -516,7 +516,7 @@ typedef struct hrm_enable_options {
      * plugin, and removes it when all are complete. If the plugin's file changed meanwhile, its latest version is delivered
      * once then. A path that is not absolute is relative to the plugin's directory, for example ".building". Plugins may
      * share a marker. A directory or anything else of that name counts, too; a link without a target does not. NULL = none;
-     * "" is #HRM_ERR_INVALID_ARGUMENT. The string is copied.
+     * "", the plugin's file, and a directory on its path are #HRM_ERR_INVALID_ARGUMENT. The string is copied.
      */
     const char *pause_marker;
 } hrm_enable_options;
@@ -814,7 +814,8 @@ typedef struct hrm_folder_options {
      * #HRM_ERR_INVALID_ARGUMENT here.
      */
     const hrm_safe_options *safe;
-    const char *pause_marker; /**< The name of a file in the folder: while it is there, the folder is paused. NULL = none. */
+    /** The name of a file in the folder, which is no plugin: while it is there, the folder is paused. NULL or "" = none. */
+    const char *pause_marker;
     hrm_folder_id_fn id_fn;   /**< Gives a plugin its id; NULL = the folder's id, "/", and the file's path in the folder. */
     void *id_user_data;       /**< Passed to id_fn and id_destroy. */
     /** Called exactly once with id_user_data, after the last call of id_fn, also if hrm_enable_folder() fails; may be NULL. */

@@ -127,8 +127,11 @@ func (o *FolderOptions) normalize(id string) error {
 			return fail(ErrInvalidArgument, "folder %q: %s of %d is out of range: 0 (default) or 1 to %d", id, n.name, *n.value, n.most)
 		}
 	}
-	if strings.ContainsAny(o.PauseMarker, "/\x00") || strings.ContainsRune(o.PauseMarker, filepath.Separator) {
+	if name := o.PauseMarker; name == "." || name == ".." || strings.ContainsAny(name, "/\x00") || strings.ContainsRune(name, filepath.Separator) {
 		return fail(ErrInvalidArgument, "folder %q: the pause marker %q is no name of a file in the folder", id, o.PauseMarker)
+	}
+	if err := checkNames(id, o.PauseMarker); err != nil {
+		return aboutFolder(err)
 	}
 	if s := o.Safe; s != nil {
 		if s.Signature != nil || s.Manifest != nil || s.PluginName != nil {
@@ -141,10 +144,12 @@ func (o *FolderOptions) normalize(id string) error {
 	return nil
 }
 
-func checkFolderID(id string) error {
-	err := checkID(id)
+func checkFolderID(id string) error { return aboutFolder(checkID(id)) }
+
+// aboutFolder has an error about a plugin speak of a folder.
+func aboutFolder(err error) error {
 	if e, ok := err.(*Error); ok {
-		e.Msg = strings.Replace(e.Msg, "the plugin id", "the folder id", 1)
+		e.Msg = strings.Replace(e.Msg, "plugin ", "folder ", 1)
 	}
 	return err
 }
@@ -165,7 +170,7 @@ func (m *Engine) inspectFolder(f *folderState, directory string) error {
 		return err
 	}
 	if err := checkNames(f.id, abs); err != nil {
-		return err
+		return aboutFolder(err)
 	}
 	f.text = strings.Clone(fsys.JoinPath(abs, ""))
 	f.as = len(f.text) - (len(abs) - len(directory))
@@ -179,9 +184,7 @@ func (m *Engine) inspectFolder(f *folderState, directory string) error {
 	if err == nil || f.options.AllowMissing && isMissing(err) {
 		return nil
 	}
-	e := pathError(f.id, directory, err)
-	e.Msg = strings.Replace(e.Msg, "plugin ", "folder ", 1)
-	return e
+	return aboutFolder(pathError(f.id, directory, err))
 }
 
 // beginFolder takes a folder over, and waits until the files in it are known. It does not

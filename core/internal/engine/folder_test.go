@@ -381,6 +381,53 @@ func TestAMarkerPausesAFolderWhileItIsThere(t *testing.T) {
 	})
 }
 
+func TestAMarkerOfAFolderIsNoPlugin(t *testing.T) {
+	findIn(t, Options{}, func(h *finder) {
+		h.disk.replace("/plugins/BUILDING", "")
+		h.folder(FolderOptions{PauseMarker: "BUILDING"})
+		h.disk.replace("/plugins/b.so", "v1")
+		h.hears(settled, "?f/a.so")
+		h.disk.remove("/plugins/BUILDING")
+		h.hears(settled, "+f/b.so", "f/b.so=v1")
+		h.disk.replace("/plugins/BUILDING", "")
+		h.disk.remove("/plugins/BUILDING")
+		h.hears(settled)
+	})
+}
+
+func TestAMarkerHoldsWhileItsFolderCannotBeListed(t *testing.T) {
+	findIn(t, Options{}, func(h *finder) {
+		h.disk.replace("/plugins/.building", "")
+		h.folder(FolderOptions{PauseMarker: ".building"})
+		h.hears(settled, "?f/a.so")
+		listable := func(on bool) {
+			h.disk.mu.Lock()
+			h.disk.nodes["/plugins"].mode000 = !on
+			h.disk.mu.Unlock()
+			must(t, h.m.CheckAllNow())
+		}
+		listable(false)
+		h.hears(settled, "18:/plugins")
+		if paused, err := h.m.IsFolderPaused("f"); !paused || err != nil {
+			t.Errorf("paused: %v, %v", paused, err)
+		}
+		listable(true)
+		h.hears(5*settled, "19:/plugins")
+	})
+}
+
+func TestAMarkerOfAFolderThatIsNoneIsAnError(t *testing.T) {
+	findIn(t, Options{}, func(h *finder) {
+		for name, want := range map[string]string{".": "is no name of a file", "..": "is no name of a file", "a/b": "is no name of a file",
+			"a\x00b": "is no name of a file", strings.Repeat("x", maxNameLen+1): "longer than any file's name"} {
+			err := h.m.EnableFolder("f", "/plugins", FolderOptions{PauseMarker: name})
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `folder "f"`) {
+				t.Errorf("%.20q: %v, want %q", name, err, want)
+			}
+		}
+	})
+}
+
 func TestAMarkerOfAFolderThatADeadBuildLeftIsReportedAndExplained(t *testing.T) {
 	findIn(t, Options{MarkerAfter: time.Hour}, func(h *finder) {
 		h.folder(FolderOptions{Include: []string{"**/*.so"}, PauseMarker: ".building"})
@@ -454,6 +501,38 @@ func TestAFolderHasNoMorePluginsThanItMay(t *testing.T) {
 		ids, _ := h.m.Plugins()
 		h.disk.replace(strings.Replace(ids[0], "f", "/plugins", 1), "v2")
 		h.hears(settled, ids[0]+"=v2")
+	})
+}
+
+func TestFilesThatAreNoPluginsDoNotCountAgainstTheLimit(t *testing.T) {
+	accepted := func(path string) string {
+		if strings.HasSuffix(path, ".so") {
+			return path
+		}
+		return ""
+	}
+	findIn(t, Options{}, func(h *finder) {
+		for i := range 20 {
+			h.disk.replace(fmt.Sprintf("/plugins/%d.txt", i), "x")
+		}
+		h.folder(FolderOptions{MaxFiles: 2, ID: accepted})
+		h.hears(settled, "?a.so")
+		h.disk.replace("/plugins/z.so", "v1")
+		h.hears(settled, "+z.so", "z.so=v1")
+		h.disk.replace("/plugins/zz.so", "v1")
+		h.hears(settled, "16:/plugins")
+	})
+	findIn(t, Options{}, func(h *finder) {
+		h.folder(FolderOptions{MaxFiles: 2})
+		h.hears(settled, "?f/a.so")
+		for _, next := range []string{"b", "c", "d", "e"} {
+			h.disk.replace("/plugins/"+next+".so", "v1")
+			h.hears(settled, "+f/"+next+".so", "f/"+next+".so=v1")
+			if _, err := h.m.Disable("f/" + next + ".so"); err != nil {
+				t.Fatal(err)
+			}
+			h.hears(settled, "!f/"+next+".so")
+		}
 	})
 }
 

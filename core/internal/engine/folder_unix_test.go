@@ -138,6 +138,50 @@ func TestLinksToDirectoriesAreFollowedButNotInCircles(t *testing.T) {
 	h.has("f/a/one.so=1", "f/out/three.so=4", "f/out/two.so=3")
 }
 
+func TestALinkInTheRootDirectoryIsNoCircle(t *testing.T) {
+	h := newRealFinder(t, Options{})
+	h.put("plugins/one.so", "1")
+	m, err := New(Options{disk: rootWithLink{hookedDisk{fsys.OS{}, func(_, _ string, access func()) { access() }}, h.at("plugins")}})
+	must(t, err)
+	t.Cleanup(m.Close)
+	enabled := make(chan error, 1)
+	go func() { enabled <- m.EnableFolder("f", "/", FolderOptions{Include: []string{"link/*.so"}}) }()
+	select {
+	case err := <-enabled:
+		must(t, err)
+	case <-time.After(30 * time.Second):
+		t.Fatal("EnableFolder hangs")
+	}
+	if ids, err := m.Plugins(); err != nil || !slices.Equal(ids, []string{"f/link/one.so"}) {
+		t.Errorf("enabled are %q, %v", ids, err)
+	}
+}
+
+// rootWithLink is a disk whose root directory has one name, link, which leads to a
+// directory.
+type rootWithLink struct {
+	fsys.Disk
+	to string
+}
+
+func (d rootWithLink) at(path string) string {
+	if rest, is := strings.CutPrefix(path, "/link"); is {
+		return d.to + rest
+	}
+	return path
+}
+
+func (d rootWithLink) List(dir string, visit func(string, fsys.Kind) bool) error {
+	if dir == "/" {
+		visit("link", fsys.Link)
+		return nil
+	}
+	return d.Disk.List(d.at(dir), visit)
+}
+
+func (d rootWithLink) Stat(path string) (fsys.Info, error)  { return d.Disk.Stat(d.at(path)) }
+func (d rootWithLink) Lstat(path string) (fsys.Info, error) { return d.Disk.Lstat(d.at(path)) }
+
 func TestADeepTreeIsSearchedDownToTheDepth(t *testing.T) {
 	h := newRealFinder(t, Options{})
 	path := "plugins"

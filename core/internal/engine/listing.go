@@ -47,7 +47,8 @@ const (
 
 // listing is what a worker has found in a directory.
 type listing struct {
-	files, dirs []string // names, sorted; of files not more than the folder may have, and one
+	files, dirs []string // names, sorted; of files not more than mostListed, and one
+	cut         bool     // there are more files
 	marker      bool     // the pause marker is there
 	deep        string   // a directory that is too deep; "" if there is none
 	err         error
@@ -145,9 +146,9 @@ func (m *Engine) list(d *listedDir) {
 	d.busy = true
 	d.stopTimer()
 	f := d.of
-	where := m.intake.set.WhereaboutsOf(d.folder)
+	where, most := m.intake.set.WhereaboutsOf(d.folder), d.mostListed()
 	m.workers.add(task{where: where, do: func(at func(string)) {
-		l := m.listDirectory(d, where, at)
+		l := m.listDirectory(d, where, most, at)
 		m.step(func() { m.listed(d, l) })
 	}, stuck: f.isStuck})
 }
@@ -190,10 +191,18 @@ func (m *Engine) listFolder(w *watch.Folder) {
 	}
 }
 
+// mostListed is how many files of a directory must be listed to find those that may be
+// plugins. How many files the host's function accepts is not known before.
+func (d *listedDir) mostListed() int {
+	if d.of.options.ID != nil {
+		return maxMaxFiles
+	}
+	return d.of.options.MaxFiles + len(d.dismissed) + len(d.skipped)
+}
+
 // listDirectory lists a directory. It runs on a worker.
-func (m *Engine) listDirectory(d *listedDir, where string, at func(string)) (l listing) {
+func (m *Engine) listDirectory(d *listedDir, where string, most int, at func(string)) (l listing) {
 	f, dir := d.of, d.folder.Dir()
-	most := f.options.MaxFiles
 	begun := time.Now()
 	at(where)
 	l.err = m.opts.disk.List(dir, func(name string, kind fsys.Kind) bool {
@@ -203,6 +212,7 @@ func (m *Engine) listDirectory(d *listedDir, where string, at func(string)) (l l
 		path := d.inside(name)
 		if d.path == "" && name == f.options.PauseMarker {
 			l.marker = true
+			return true
 		}
 		isPlugin, mayHold := f.rules.IsPlugin(path), f.rules.MayHold(path)
 		if !isPlugin && !mayHold {
@@ -218,11 +228,13 @@ func (m *Engine) listDirectory(d *listedDir, where string, at func(string)) (l l
 			kind = in.Kind
 		}
 		switch {
-		case kind == fsys.Regular && isPlugin && len(l.files) <= most:
+		case kind == fsys.Regular && isPlugin && len(l.files) > most:
+			l.cut = true
+		case kind == fsys.Regular && isPlugin:
 			l.files = append(l.files, strings.Clone(name))
 		case kind == fsys.Directory && mayHold && folder.Depth(path) > f.options.MaxDepth:
 			l.deep = path
-		case kind == fsys.Directory && mayHold && len(l.dirs) <= most:
+		case kind == fsys.Directory && mayHold && len(l.dirs) <= f.options.MaxFiles:
 			l.dirs = append(l.dirs, strings.Clone(name))
 		}
 		return true
@@ -235,14 +247,16 @@ func (m *Engine) listDirectory(d *listedDir, where string, at func(string)) (l l
 
 // isLoop reports whether a link leads to a directory on the way to it.
 func (m *Engine) isLoop(d *listedDir, to fsys.ID, at func(string)) bool {
-	for path := d.folder.Dir(); ; path, _ = fsys.SplitPath(path) {
+	for path := d.folder.Dir(); ; {
 		at(path)
 		if in, err := m.opts.disk.Stat(path); err == nil && in.ID() == to {
 			return true
 		}
-		if len(path) < len(d.of.text) {
+		parent, _ := fsys.SplitPath(path)
+		if len(path) < len(d.of.text) || parent == path {
 			return false
 		}
+		path = parent
 	}
 }
 
@@ -255,7 +269,9 @@ func (m *Engine) listed(d *listedDir, l listing) {
 	f := d.of
 	m.noteReadable(d, l.err)
 	if d.path == "" {
-		m.pauseFolder(f, func() { f.marked = l.marker })
+		if l.err == nil || isMissing(l.err) {
+			m.pauseFolder(f, func() { f.marked = l.marker })
+		}
 		m.noteMissing(f, l.err)
 	}
 	if l.err != nil && !isMissing(l.err) {
@@ -265,9 +281,12 @@ func (m *Engine) listed(d *listedDir, l listing) {
 	}
 	m.compareBelow(d, l.dirs)
 	m.noteDeep(f, l.deep)
+	if l.cut {
+		m.noteFull(f)
+	}
 	isThere := func(name string) bool {
 		_, is := slices.BinarySearch(l.files, name)
-		return is || len(l.files) > f.options.MaxFiles // of so many not all are listed
+		return is || l.cut
 	}
 	for name := range d.dismissed {
 		if !isThere(name) {

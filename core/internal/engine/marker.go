@@ -50,6 +50,9 @@ func markerPath(id, plugin, name string) (string, error) {
 	if path == filepath.Clean(plugin) {
 		return "", fail(ErrInvalidArgument, "plugin %q: the pause marker %q is the plugin's own file; name another one", id, name)
 	}
+	if strings.HasPrefix(filepath.Clean(plugin), fsys.JoinPath(path, "")) {
+		return "", fail(ErrInvalidArgument, "plugin %q: the pause marker %q is a directory on the plugin's path, which is always there; name a file, for example .building", id, name)
+	}
 	return path, checkNames(id, path)
 }
 

@@ -337,6 +337,7 @@ func TestAPauseMarkerInADirectoryThatIsReplacedStaysWatched(t *testing.T) {
 func TestAPauseMarkerThatIsNoneIsAnError(t *testing.T) {
 	inBubble(t, Options{}, func(h *host) {
 		for name, want := range map[string]string{"": "is empty", "plugin.so": "is the plugin's own file", "a\x00b": "NUL",
+			".": "a directory on the plugin's path", "x/..": "a directory on the plugin's path", "..": "a directory on the plugin's path", "/plugins": "a directory on the plugin's path",
 			strings.Repeat("x", maxNameLen+1): "longer than any file's name"} {
 			err := h.m.Enable("m", "/plugins/plugin.so", EnableOptions{PauseMarker: &name, AllowMissing: true})
 			if err == nil || !strings.Contains(err.Error(), want) {

@@ -130,16 +130,18 @@ func FuzzTheWayToAPluginIsEntered(f *testing.F) {
 
 func TestPatternsThatMakeNoSenseAreErrorsThatNameThem(t *testing.T) {
 	for pattern, want := range map[string]string{
-		"":                                    "empty",
-		"[":                                   "malformed",
-		"{a":                                  "malformed",
-		`a\`:                                  "malformed",
-		"/a":                                  "relative",
-		"../a":                                "relative",
-		"a/./b":                               "relative",
-		"a\x00":                               "NUL",
-		strings.Repeat("x", 1001):             "1001 bytes",
-		"{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}": "alternatives",
+		"":                          "empty",
+		"[":                         "malformed",
+		"{a":                        "malformed",
+		`a\`:                        "malformed",
+		"/a":                        "relative",
+		"../a":                      "relative",
+		"a/./b":                     "relative",
+		"a\x00":                     "NUL",
+		strings.Repeat("x", 1001):   "1001 bytes",
+		strings.Repeat("{a,b}", 10): "alternatives",
+		"{" + strings.Repeat("a,", 450) + "}{a,b,c}":              "alternatives",
+		strings.Repeat("{"+strings.Repeat("*,", 80)+"}", 6) + "z": "alternatives",
 	} {
 		if _, err := NewRules([]string{"*", pattern}, nil, false); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "include") {
 			t.Errorf("include %.20q: %v", pattern, err)
@@ -150,6 +152,18 @@ func TestPatternsThatMakeNoSenseAreErrorsThatNameThem(t *testing.T) {
 	}
 	if _, err := NewRules(make([]string, 1001), nil, false); err == nil {
 		t.Error("1001 patterns are accepted")
+	}
+}
+
+func TestTheExpansionOfAPatternIsHowManyItStandsFor(t *testing.T) {
+	for pattern, want := range map[string]int{
+		"a": 1, "a,b": 1, "{a}": 1, "{a,b}": 2, "{,}": 2, "{a,b,c}{d,e}": 6, "{a,{b,c}}": 3, "{a,{b,c}{d,e}}f{g,h}": 10,
+		`\{a,b}`: 1, `{a\,b,c}`: 2, "[{,]{a,b}": 2, `{[},\]},],a}`: 2, strings.Repeat("{a,b}", 9): 512, strings.Repeat("{a,b}", 100): maxExpansion + 1,
+		strings.Repeat("{", 100) + "a,b" + strings.Repeat("}", 100): 2,
+	} {
+		if got := expansion(pattern); got != want {
+			t.Errorf("%.40q stands for %d, not for %d", pattern, got, want)
+		}
 	}
 }
 

@@ -20,11 +20,12 @@ type Rules struct {
 	allNames         bool
 }
 
-// Limits of the patterns. Each alternative ({a,b}) multiplies the cost of a match.
+// Limits of the patterns. A match may try each pattern without braces that one with braces
+// stands for.
 const (
-	maxPatterns     = 1000
-	maxPattern      = 1000 // bytes
-	maxAlternatives = 6    // braces
+	maxPatterns  = 1000
+	maxPattern   = 1000 // bytes
+	maxExpansion = 1000
 )
 
 // NewRules returns the rules of patterns. Without include patterns every file in the folder
@@ -70,10 +71,10 @@ func fault(p string) string {
 		return `begins with "/"; patterns are relative to the folder`
 	case strings.Contains(p, "\x00"):
 		return "contains a NUL byte"
-	case strings.Count(p, "{") > maxAlternatives:
-		return fmt.Sprintf("has more than %d alternatives in braces; use several patterns", maxAlternatives)
 	case !doublestar.ValidatePattern(p):
 		return "is malformed: a bracket, brace or backslash is not complete"
+	case expansion(p) > maxExpansion:
+		return fmt.Sprintf("has braces that stand for more than %d patterns; use fewer alternatives", maxExpansion)
 	}
 	for _, name := range strings.Split(p, "/") {
 		if name == "." || name == ".." {
@@ -81,6 +82,35 @@ func fault(p string) string {
 		}
 	}
 	return ""
+}
+
+// expansion is how many patterns without braces a well-formed pattern stands for, or more
+// than maxExpansion: {a,b}{c,d} stands for four, {a,{b,c}} for three.
+func expansion(p string) int {
+	type brace struct{ before, last int } // alternatives before the last comma, and after it
+	open := []brace{{last: 1}}
+	for i := 0; i < len(p); i++ {
+		top := &open[len(open)-1]
+		switch {
+		case p[i] == '\\':
+			i++
+		case p[i] == '[':
+			for i++; i < len(p) && p[i] != ']'; i++ {
+				if p[i] == '\\' {
+					i++
+				}
+			}
+		case p[i] == '{':
+			open = append(open, brace{last: 1})
+		case p[i] == ',' && len(open) > 1:
+			*top = brace{before: top.before + top.last, last: 1}
+		case p[i] == '}' && len(open) > 1:
+			open = open[:len(open)-1]
+			outer := &open[len(open)-1]
+			outer.last = min(outer.last*(top.before+top.last), maxExpansion+1)
+		}
+	}
+	return open[0].last
 }
 
 func matchesAny(patterns []string, path string) bool {
