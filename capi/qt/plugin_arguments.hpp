@@ -34,6 +34,9 @@ public:
             m_pointers.push_back(id.c_str());
         }
         m_pointers.push_back(nullptr);
+        if (opening.options.pause_marker)
+            m_error = hotreload::Error(hotreload::ErrorCode::NotSupported, "plugin \"" + hotreload::detail::shown(m_id) +
+                "\": a host has no pause markers; pause the plugin by manager().set_plugin_paused()", m_id);
         fill(opening.options, opening.reload);
         m_options.prepare_data = const_cast<HostState::Functions*>(functions);
     }

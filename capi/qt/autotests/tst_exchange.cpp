@@ -295,6 +295,9 @@ private Q_SLOTS:
         reload = {};
         reload.hand_over_timeout = std::chrono::milliseconds(-5);
         QVERIFY(host->open("p", plugins->path(), {}, reload).error().code() == PluginErrorCode::InvalidParameters);
+        hotreload::EnableOptions marked;
+        marked.pause_marker = "building";
+        QVERIFY(host->open("p", plugins->path(), marked).error().code() == PluginErrorCode::NotSupported);
         QVERIFY(!host->open_all({}));
         hotreload::Options options;
         options.quiet = std::chrono::milliseconds(-7);
@@ -304,6 +307,21 @@ private Q_SLOTS:
         QVERIFY(bad.open("p", plugins->path()).error().code() == PluginErrorCode::InvalidParameters);
         bad.close("p");
         QVERIFY(bad.instance("p") == nullptr && bad.generation("p") == 0);
+    }
+
+    void plugin_is_opened_paused()
+    {
+        hotreload::EnableOptions paused;
+        paused.paused = true;
+        plugins->install("1");
+        QVERIFY(host->open("p", plugins->path(), paused));
+        const QString other = at("other.so");
+        Plugins::install("1", other);
+        QVERIFY(host->open("other", other.toStdString()));
+        QVERIFY(happens(Verdict::done, "other: generation 1"));
+        QVERIFY(host->manager().is_plugin_paused("p") && host->instance("p") == nullptr);
+        QVERIFY(host->manager().set_plugin_paused("p", false));
+        QVERIFY(happens(Verdict::done, "p: generation 1"));
     }
 
     // Steps do not nest, and what happens in the nested loop waits.

@@ -194,7 +194,7 @@ public:
      * @param options    options of this plugin; what options.safe names replaces the host's
      * @param reload     how it is exchanged
      * @returns success, or an error of PluginHotReloadManager::enable_hot_reload_ex(), or InvalidParameters (it needs a plugin
-     * that is not open; a time is out of range)
+     * that is not open; a time is out of range), NotSupported (options.pause_marker, which hosts do not have)
      */
     expected<void, PluginError> open(const std::string& plugin_id, const std::filesystem::path& file,
                                      hotreload::EnableOptions options = {}, ReloadOptions reload = {});
