@@ -37,6 +37,9 @@ void hrmc_go_started(void);
 void hrmc_keep_key(void *key);
 void hrmc_forget_key(void *key);
 
+/* How many decisions about a plugin hrmgo_decisions has room for; the core keeps fewer. */
+#define HRMC_DECISIONS 16
+
 /* pressure.c */
 const char *hrmc_short_of(int threads); /* NULL, or what there is too little of */
 int hrmc_threads_are_refused(void);     /* the runtime waits for a thread that it needs */

@@ -116,6 +116,12 @@ static const hrmc_field status_fields[] = {
 };
 LAST(hrm_plugin_status_info, marked_since_ns);
 
+static const hrmc_field decision_fields[] = {
+    FIELD(hrm_past_decision, struct_size), FIELD(hrm_past_decision, decision), FIELD(hrm_past_decision, timestamp_ns),
+    FIELD(hrm_past_decision, times),       FIELD(hrm_past_decision, reason),
+};
+LAST(hrm_past_decision, reason);
+
 /* Whether a struct of this size has a part of a field only. */
 static int cuts_a_field(uint32_t size, const hrmc_field *fields, size_t n)
 {
@@ -548,6 +554,39 @@ int32_t HRM_CALL hrm_explain(hrm_manager *m, const char *plugin_id, char *buf, s
     IN_GO(NULL, code, hrmgo_explain(HANDLE(m), plugin_id, buf, &n));
     *size = (size_t)n;
     return code;
+}
+
+int32_t HRM_CALL hrm_plugin_decisions(hrm_manager *m, const char *plugin_id, hrm_past_decision *out, size_t *count,
+                                      hrm_error *err)
+{
+    hrm_past_decision all[HRMC_DECISIONS];
+    hrm_error e = HRM_ERROR_INIT;
+    size_t room, i;
+    uint32_t each, filled;
+    int32_t code;
+    CHECK_USABLE(err);
+    if (plugin_id == NULL)
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
+    if (count == NULL)
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "count is NULL; pass where to store the number of decisions");
+    room = out == NULL ? 0 : *count;
+    each = room > 0 ? out->struct_size : sizeof *all;
+    if (each < sizeof out->struct_size || each > 1u << 16 || cuts_a_field(each, decision_fields, COUNT(decision_fields)))
+        return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT,
+                         "hrm_past_decision.struct_size of the first element is wrong; set it to sizeof(hrm_past_decision)");
+    memset(all, 0, sizeof all);
+    IN_GO(err, code, hrmgo_decisions(HANDLE(m), plugin_id, all, &e));
+    if (code >= 0) {
+        *count = (size_t)code;
+        if (out != NULL && (size_t)code > room)
+            return hrmc_fail(err, HRM_ERR_BUFFER_TOO_SMALL, "out has fewer elements than there are decisions; their number was stored");
+        filled = each < sizeof *all ? each : (uint32_t)sizeof *all;
+        for (i = 0; out != NULL && i < (size_t)code; i++) {
+            all[i].struct_size = filled;
+            memcpy((char *)out + i * each, &all[i], filled);
+        }
+    }
+    return hrmc_report(err, &e, code);
 }
 
 int32_t HRM_CALL hrm_metrics(hrm_manager *m, char *buf, size_t *size, hrm_error *err)

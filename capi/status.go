@@ -38,6 +38,21 @@ func hrmgo_status(h C.uintptr_t, id *C.hrm_cchar, out *C.hrm_plugin_status_info)
 	})
 }
 
+//export hrmgo_decisions
+func hrmgo_decisions(h C.uintptr_t, id *C.hrm_cchar, out *C.hrm_past_decision, err *C.hrm_error) C.int32_t {
+	return answer(h, err, func(m *core.Manager) (core.PluginStatus, error) { return m.PluginStatus(view(id)) }, func(s core.PluginStatus) C.int32_t {
+		to := unsafe.Slice(out, C.HRMC_DECISIONS)
+		latest := s.Decisions[max(0, len(s.Decisions)-len(to)):]
+		for i, d := range latest {
+			to[i].decision = C.int32_t(d.Decision)
+			to[i].timestamp_ns = nanoseconds(d.Time)
+			to[i].times = C.uint64_t(d.Times)
+			put(unsafe.Slice((*byte)(unsafe.Pointer(&to[i].reason[0])), len(to[i].reason)), d.Reason)
+		}
+		return count(len(latest))
+	})
+}
+
 // nanoseconds is a time as C has it: 0 if there is none.
 func nanoseconds(t time.Time) C.int64_t {
 	if t.IsZero() {

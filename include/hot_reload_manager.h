@@ -1598,6 +1598,45 @@ HRM_API int32_t HRM_CALL hrm_plugin_status(hrm_manager *m, const char *plugin_id
  */
 HRM_API int32_t HRM_CALL hrm_explain(hrm_manager *m, const char *plugin_id, char *buf, size_t *size);
 
+/**
+ * One decision about a plugin. Set up an array of them with #HRM_PAST_DECISION_INIT for its first element.
+ * \since 1.0.0
+ * \sa hrm_plugin_decisions()
+ */
+typedef struct hrm_past_decision {
+    uint32_t struct_size; /**< sizeof(hrm_past_decision), set by the caller in the first element; receives the bytes that were filled. */
+    int32_t decision;     /**< HRM_DECISION_*. */
+    int64_t timestamp_ns; /**< When, in ns since 1970 UTC; the last time, if there were several in a row. */
+    uint64_t times;       /**< How often in a row, from 1. */
+    char reason[512];     /**< Why, for people: one printable line of UTF-8 that ends with a NUL. */
+} hrm_past_decision;
+
+/**
+ * Copies the last decisions about a plugin, oldest first. hrm_explain() shows the same to people.
+ *
+ * In this version at most 8 decisions are kept of each of the 1024 plugins to which something happened last. A plugin to
+ * which nothing happened has none.
+ * \param m              the manager
+ * \param plugin_id      the plugin
+ * \param[in,out] out    an array; struct_size of the first element says how large each element is. Receives the decisions.
+ *                       NULL = store the number only
+ * \param[in,out] count  the room in out in elements; receives the number of decisions
+ * \param[out] err       receives the detail of a failure; may be NULL
+ * \returns the number of decisions, or
+ * \retval HRM_ERR_BUFFER_TOO_SMALL  out has fewer elements than there are decisions; nothing was written
+ * \retval HRM_ERR_INVALID_ARGUMENT  plugin_id is NULL or not enabled; count is NULL; struct_size is too small or ends inside a
+ *                                   field
+ * \retval HRM_ERR_INVALID_HANDLE    not a manager
+ * \retval HRM_ERR_FORKED            called in the child of a fork
+ * \retval HRM_ERR_PANIC             the manager is unusable after a contained fault
+ * \threadsafety Any thread, also inside a callback. It waits for no file system and no callback. Between two calls there may
+ * be more: 8 elements are always enough in this version.
+ * \since 1.0.0
+ * \sa hrm_past_decision, hrm_plugin_status(), hrm_explain()
+ */
+HRM_API int32_t HRM_CALL hrm_plugin_decisions(hrm_manager *m, const char *plugin_id, hrm_past_decision *out, size_t *count,
+                                              hrm_error *err);
+
 /** The media type of what hrm_metrics() writes, for the HTTP header Content-Type. */
 #define HRM_METRICS_CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -1765,6 +1804,9 @@ HRM_API const char *HRM_CALL hrm_version_string(void);
     { sizeof(hrm_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,      \
       0, 0, 0, 0, 0, 0, 0 }
 
+/** For hrm_past_decision. */
+#define HRM_PAST_DECISION_INIT                                                 \
+    { sizeof(hrm_past_decision), 0, 0, 0, { 0 } }
 /** For hrm_plugin_status_info. */
 #define HRM_PLUGIN_STATUS_INIT                                                 \
     { sizeof(hrm_plugin_status_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }

@@ -204,6 +204,11 @@ void says_what_a_plugin_is_doing_and_why()
     CHECK(s.paused && s.last_decision == Decision::complete && s.last_check >= s.last_notification);
     CHECK(s.watching == Watching::notified && s.since > Event::Time() && s.writer_pid == 0);
     check_has(m.explain("p").value(), "held back:         the plugin is paused\n");
+    const auto decisions = m.plugin_decisions("p").value();
+    CHECK(decisions.size() >= 2 && decisions[0].decision == Decision::paused && decisions[0].reason == "paused");
+    CHECK(decisions.back().decision == Decision::complete && decisions.back().time == s.last_decision_at);
+    CHECK(m.plugin_decisions("nobody").error() == ErrorCode::InvalidParameters);
+    CHECK(m.plugin_decisions(std::string("p\0q", 3)).error() == ErrorCode::InvalidParameters);
     CHECK(becomes([&] { return complete == 1; }));
     CHECK(m.set_log_callback(LogLevel::info, {}).has_value());
     const int before = lines;

@@ -311,6 +311,13 @@ expected<PluginStatus> ObjectManager::plugin_status(const std::string& plugin_id
     return m_manager->plugin_status(plugin_id);
 }
 
+expected<std::vector<PastDecision>> ObjectManager::plugin_decisions(const std::string& plugin_id) const
+{
+    if (!m_manager)
+        return make_unexpected(m_manager.error());
+    return m_manager->plugin_decisions(plugin_id);
+}
+
 expected<std::string> ObjectManager::explain(const std::string& plugin_id) const
 {
     if (!m_manager)

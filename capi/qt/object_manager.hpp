@@ -63,6 +63,7 @@ public:
     bool is_plugin_paused(const std::string& plugin_id) const { return m_manager && m_manager->is_plugin_paused(plugin_id); }
     expected<void> check_now(const std::optional<std::string>& plugin_id);
     expected<PluginStatus> plugin_status(const std::string& plugin_id) const;
+    expected<std::vector<PastDecision>> plugin_decisions(const std::string& plugin_id) const;
     expected<std::string> explain(const std::string& plugin_id) const;
     expected<std::string> metrics() const;
     expected<void> enable_folder(const std::string& folder_id, const std::filesystem::path& directory,

@@ -92,6 +92,8 @@ expected<void, PluginError> PluginHotReloadManager::check_now(const std::optiona
 
 expected<hotreload::PluginStatus, PluginError> PluginHotReloadManager::plugin_status(const std::string& plugin_id) const { return d->manager.plugin_status(plugin_id); }
 
+expected<std::vector<hotreload::PastDecision>, PluginError> PluginHotReloadManager::plugin_decisions(const std::string& plugin_id) const { return d->manager.plugin_decisions(plugin_id); }
+
 expected<std::string, PluginError> PluginHotReloadManager::explain(const std::string& plugin_id) const { return d->manager.explain(plugin_id); }
 
 expected<void, PluginError> PluginHotReloadManager::enable_folder(const std::string& folder_id, const std::filesystem::path& directory,

@@ -87,6 +87,8 @@ expected<void> QtManager::check_now(const std::optional<std::string>& plugin_id)
 
 expected<PluginStatus> QtManager::plugin_status(const std::string& plugin_id) const { return d->manager.plugin_status(plugin_id); }
 
+expected<std::vector<PastDecision>> QtManager::plugin_decisions(const std::string& plugin_id) const { return d->manager.plugin_decisions(plugin_id); }
+
 expected<std::string> QtManager::explain(const std::string& plugin_id) const { return d->manager.explain(plugin_id); }
 
 expected<void> QtManager::enable_folder(const std::string& folder_id, const std::filesystem::path& directory,

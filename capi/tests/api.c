@@ -48,6 +48,8 @@ static void check_bad_handle(hrm_manager *m)
     CHECK_INT(hrm_check_now(m, NULL), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_plugin_status(m, "a", &ps), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_explain(m, "a", NULL, &size), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(hrm_plugin_decisions(m, "a", NULL, &size, &err), HRM_ERR_INVALID_HANDLE);
+    CHECK_INT(err.code, HRM_ERR_INVALID_HANDLE);
     CHECK_INT(hrm_metrics(m, NULL, &size, &err), HRM_ERR_INVALID_HANDLE);
     CHECK_INT(err.code, HRM_ERR_INVALID_HANDLE);
     gone = 0;
@@ -428,6 +430,51 @@ static void status_and_explain(void)
     hrm_manager_destroy(m);
 }
 
+static void decisions(void)
+{
+    hrm_manager *m = manager(HRM_DISPATCH_MANUAL, 0);
+    const char *f = in(scratch(), "f");
+    hrm_past_decision all[8] = {HRM_PAST_DECISION_INIT};
+    struct { uint32_t struct_size; int32_t decision; } older[8] = {{8, 0}};
+    struct { hrm_past_decision d; uint64_t more; } newer[2] = {{HRM_PAST_DECISION_INIT, 77}, {HRM_PAST_DECISION_INIT, 77}};
+    hrm_error err = HRM_ERROR_INIT;
+    size_t count = 0;
+    write_version(f, 1);
+    CHECK_INT(hrm_enable_hot_reload(m, "a", f, NULL), HRM_OK);
+    CHECK_INT(hrm_plugin_decisions(m, "a", NULL, &count, &err), 0);
+    CHECK_INT(hrm_set_plugin_paused(m, "a", 1), HRM_OK);
+    CHECK_INT(hrm_set_plugin_paused(m, "a", 0), HRM_OK);
+    CHECK_INT(hrm_plugin_decisions(m, "a", NULL, &count, NULL), 2);
+    CHECK_INT(count, 2);
+    count = 1;
+    CHECK_INT(hrm_plugin_decisions(m, "a", all, &count, &err), HRM_ERR_BUFFER_TOO_SMALL);
+    CHECK_INT(count, 2);
+    CHECK_INT(all[0].times, 0);
+    count = 8;
+    CHECK_INT(hrm_plugin_decisions(m, "a", all, &count, &err), 2);
+    CHECK_INT(count, 2);
+    CHECK_INT(all[1].struct_size, sizeof all[1]);
+    CHECK_INT(all[0].decision, HRM_DECISION_PAUSED);
+    CHECK(strcmp(all[0].reason, "paused") == 0 && strcmp(all[1].reason, "resumed") == 0);
+    CHECK(all[0].times == 1 && all[0].timestamp_ns > 0 && all[0].timestamp_ns <= all[1].timestamp_ns);
+    count = 8;
+    CHECK_INT(hrm_plugin_decisions(m, "a", (hrm_past_decision *)(void *)older, &count, &err), 2);
+    CHECK(older[1].struct_size == 8 && older[1].decision == HRM_DECISION_PAUSED && older[2].struct_size == 0);
+    newer[0].d.struct_size = sizeof newer[0];
+    count = 2;
+    CHECK_INT(hrm_plugin_decisions(m, "a", &newer[0].d, &count, &err), 2);
+    CHECK(strcmp(newer[1].d.reason, "resumed") == 0 && newer[0].more == 77 && newer[1].d.struct_size == sizeof newer[1].d);
+    older[0].struct_size = 10;
+    count = 8;
+    CHECK_INT(hrm_plugin_decisions(m, "a", (hrm_past_decision *)(void *)older, &count, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_HAS(err.message, "struct_size");
+    CHECK_INT(hrm_plugin_decisions(m, "a", all, NULL, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_plugin_decisions(m, NULL, all, &count, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_INT(hrm_plugin_decisions(m, "nobody", NULL, &count, &err), HRM_ERR_INVALID_ARGUMENT);
+    CHECK_HAS(err.message, "\"nobody\" is not enabled");
+    hrm_manager_destroy(m);
+}
+
 static void pause_marker(void)
 {
     hrm_options o = HRM_OPTIONS_INIT;
@@ -659,6 +706,7 @@ int main(void)
     RUN(registry);
     RUN(pause_and_check);
     RUN(status_and_explain);
+    RUN(decisions);
     RUN(pause_marker);
     RUN(metrics);
     RUN(log_callback);

@@ -376,6 +376,12 @@ static void explain(chance *c, hrm_manager *m)
     check(hrm_explain(m, some_id(c), below(c, 4) ? exact : NULL, below(c, 20) ? &size : NULL));
     size = room;
     check(hrm_metrics(m, below(c, 4) ? exact : NULL, below(c, 20) ? &size : NULL, NULL));
+    size = room / sizeof(hrm_past_decision);
+    if (size > 0) {
+        uint32_t each = (uint32_t)(below(c, 4) ? sizeof(hrm_past_decision) : (size_t)below(c, 100));
+        memcpy(exact, &each, sizeof each);
+    }
+    check(hrm_plugin_decisions(m, some_id(c), size > 0 ? (hrm_past_decision *)(void *)exact : NULL, below(c, 20) ? &size : NULL, NULL));
     memcpy(status, &filled, sizeof filled);
     check(hrm_plugin_status(m, some_id(c), below(c, 30) ? status : NULL));
     free(status);

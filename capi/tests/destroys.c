@@ -38,7 +38,7 @@ static const char *const call_names[] = {
     "hrm_report_reload", "hrm_dispatch", "hrm_event_fd", "hrm_set_wakeup_callback", "hrm_stats", "hrm_manager_create",
     "hrm_is_hot_reload_enabled_ex", "hrm_is_global_hot_reload_enabled_ex",
     "hrm_set_plugin_paused", "hrm_is_plugin_paused", "hrm_check_now", "hrm_plugin_status", "hrm_explain",
-    "hrm_set_log_callback", "hrm_metrics", "hrm_enable_folder", "hrm_disable_folder"};
+    "hrm_set_log_callback", "hrm_metrics", "hrm_enable_folder", "hrm_disable_folder", "hrm_plugin_decisions"};
 #define CALLS (int)(sizeof call_names / sizeof *call_names)
 
 static void do_call(void)
@@ -84,6 +84,7 @@ static void do_call(void)
     case 26: hrm_metrics(m, ids, &size, &err); break;
     case 27: hrm_enable_folder(m, "folder", empty, NULL, &err); break;
     case 28: hrm_disable_folder(m, "folder"); break;
+    case 29: hrm_plugin_decisions(m, "p", NULL, &size, &err); break;
     }
 }
 

@@ -490,6 +490,30 @@ public:
         return detail::status_of(s);
     }
     /**
+     * The last decisions about a plugin, oldest first: at most eight, of the plugins to which something happened lately.
+     * @param plugin_id  the plugin
+     * @returns the decisions, or an error: InvalidParameters (the plugin is not enabled), InvalidState
+     */
+    expected<std::vector<PastDecision>> plugin_decisions(const std::string& plugin_id) const
+    {
+        if (auto error = detail::nul_in("plugin id", plugin_id))
+            return unexpected(*std::move(error));
+        hrm_error error = detail::no_error();
+        std::vector<hrm_past_decision> found;
+        std::size_t count = 8;
+        std::int32_t code = HRM_ERR_BUFFER_TOO_SMALL;
+        while (code == HRM_ERR_BUFFER_TOO_SMALL) {  // a newer library may keep more
+            found.assign(count, HRM_PAST_DECISION_INIT);
+            code = hrm_plugin_decisions(m_handle, plugin_id.c_str(), found.data(), &count, &error);
+        }
+        if (code < 0)
+            return unexpected(detail::error_of(code, error, plugin_id));
+        std::vector<PastDecision> decisions;
+        for (std::size_t i = 0; i < count; ++i)
+            decisions.push_back(detail::decision_of(found[i]));
+        return decisions;
+    }
+    /**
      * Says what a plugin is doing and why, for people: some lines of text, each ended by a line feed. The text may change
      * from version to version.
      * @param plugin_id  the plugin

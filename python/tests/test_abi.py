@@ -37,6 +37,7 @@ STRUCTS: dict[str, Any] = {
     "hrm_candidate": _abi.CandidateStruct,
     "hrm_statistics": _abi.StatsStruct,
     "hrm_plugin_status_info": _abi.PluginStatusStruct,
+    "hrm_past_decision": _abi.PastDecisionStruct,
     "hrm_log_record": _abi.LogRecordStruct,
 }
 

@@ -51,9 +51,24 @@ def test_status_follows_a_change(manager: PluginHotReloadManager, file: Path) ->
     assert "delivered: generation 1\n" in manager.explain("p")
 
 
+def test_the_last_decisions_are_data(manager: PluginHotReloadManager, file: Path) -> None:
+    assert manager.plugin_decisions("p") == []
+    manager.set_plugin_paused("p")
+    for _ in range(3):
+        manager.check_now("p")
+    first, second = manager.plugin_decisions("p")
+    assert (first.decision, first.reason, first.times) == (Decision.PAUSED, "paused", 1)
+    assert (second.decision, second.times) == (Decision.NOTICED, 3) and second.reason in manager.explain("p")
+    assert 0 < first.timestamp_ns <= second.timestamp_ns <= time.time_ns()
+    for _ in range(5):
+        manager.set_plugin_paused("p", False)
+        manager.set_plugin_paused("p")
+    assert len(manager.plugin_decisions("p")) == 8
+
+
 def test_what_is_not_enabled_is_named(manager: PluginHotReloadManager) -> None:
-    for question in (manager.plugin_status, manager.explain):
-        with pytest.raises(InvalidArgumentError, match='plugin "nobody" is not enabled'):
+    for question in (manager.plugin_status, manager.explain, manager.plugin_decisions):
+        with pytest.raises(InvalidArgumentError, match='"nobody" is not enabled'):
             question("nobody")
 
 

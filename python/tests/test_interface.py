@@ -59,6 +59,7 @@ def test_help_has_text_for_everything_that_is_public() -> None:
         "Watching",
         "Decision",
         "PluginStatus",
+        "PastDecision",
     ],
 )
 def test_each_member_and_field_has_a_text_beside_it(name: str) -> None:

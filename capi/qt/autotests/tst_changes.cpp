@@ -163,6 +163,8 @@ private Q_SLOTS:
         QVERIFY(status.paused && status.last_decision == hotreload::Decision::complete && status.generation == 0);
         QVERIFY(h.manager.explain("p").value().find("the plugin is paused") != std::string::npos);
         QVERIFY(!h.manager.plugin_status("nobody") && !h.manager.explain("nobody"));
+        const auto decisions = h.manager.plugin_decisions("p").value();
+        QVERIFY(!decisions.empty() && decisions.front().reason == "paused" && !h.manager.plugin_decisions("nobody"));
     }
 
     void waitsForABuild()

@@ -86,6 +86,16 @@ inline PluginStatus status_of(const hrm_plugin_status_info& s)
     return status;
 }
 
+inline PastDecision decision_of(const hrm_past_decision& d)
+{
+    PastDecision decision;
+    decision.decision = static_cast<Decision>(d.decision);
+    decision.time = time_of(d.timestamp_ns);
+    decision.times = d.times;
+    decision.reason = d.reason;
+    return decision;
+}
+
 inline LogRecord record_of(const hrm_log_record& r)
 {
     LogRecord record;

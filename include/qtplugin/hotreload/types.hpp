@@ -382,6 +382,20 @@ struct PluginStatus {
 };
 
 /**
+ * One decision about a plugin.
+ *
+ * @threadsafety As for any value: one object is used by one thread at a time.
+ * @since 1.0.0
+ * @sa Manager::plugin_decisions()
+ */
+struct PastDecision {
+    Decision decision{};      ///< what it was
+    Event::Time time;         ///< when; the last time, if there were several in a row
+    std::uint64_t times = 1;  ///< how often in a row
+    std::string reason;       ///< why, for people: one printable line
+};
+
+/**
  * How important a line of the log is.
  *
  * @since 1.0.0

@@ -240,6 +240,14 @@ public:
      */
     qtplugin::expected<hotreload::PluginStatus, PluginError> plugin_status(const std::string& plugin_id) const;
     /**
+     * The last decisions about a plugin, oldest first: at most eight, of the plugins to which something happened lately.
+     * @param plugin_id  the plugin
+     * @returns the decisions, or an error: InvalidParameters (the plugin is not enabled), InvalidState, and why the manager
+     * could not be made
+     */
+    qtplugin::expected<std::vector<hotreload::PastDecision>, PluginError> plugin_decisions(
+        const std::string& plugin_id) const;
+    /**
      * Says what a plugin is doing and why, for people: some lines of text, each ended by a line feed.
      * @param plugin_id  the plugin
      * @returns the text, or an error: InvalidParameters (the plugin is not enabled), InvalidState, and why the manager could

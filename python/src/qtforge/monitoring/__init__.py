@@ -9,7 +9,7 @@ reload()                                importlib.reload() that always executes 
 SafeOptions                             safeguards: allow-list, signatures, symbols, companion files, retries
 Event, EventKind, Health, Stats         what managers deliver and count
 PluginStatus, PluginState, Watching,    what a plugin is doing and why
-Decision
+PastDecision, Decision
 HotReloadError and the other errors     all with ``code``, ``message``, ``plugin_id``
 ======================================  ==========================================================================
 
@@ -51,6 +51,7 @@ from .events import (
     Event,
     EventKind,
     Health,
+    PastDecision,
     PluginState,
     PluginStatus,
     Stats,
@@ -82,6 +83,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidPathError",
     "LoopClosedError",
+    "PastDecision",
     "Plugin",
     "PluginErrorCode",
     "PluginFileNotFoundError",

@@ -225,6 +225,16 @@ class PluginStatusStruct(Structure):
     ]
 
 
+class PastDecisionStruct(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("decision", c_int32),
+        ("timestamp_ns", c_int64),
+        ("times", c_uint64),
+        ("reason", c_char * 512),
+    ]
+
+
 class LogRecordStruct(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -283,6 +293,10 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "hrm_set_plugin_paused": (c_int32, [Handle, c_char_p, c_int32]),
     "hrm_is_plugin_paused_ex": (c_int32, [Handle, c_char_p, POINTER(c_int32), POINTER(Error)]),
     "hrm_plugin_status": (c_int32, [Handle, c_char_p, POINTER(PluginStatusStruct)]),
+    "hrm_plugin_decisions": (
+        c_int32,
+        [Handle, c_char_p, POINTER(PastDecisionStruct), POINTER(c_size_t), POINTER(Error)],
+    ),
     "hrm_explain": (c_int32, [Handle, c_char_p, c_void_p, POINTER(c_size_t)]),
     "hrm_metrics": (c_int32, [Handle, c_void_p, POINTER(c_size_t), POINTER(Error)]),
     "hrm_set_log_callback": (c_int32, [Handle, c_int32, LogFn, c_void_p, PlainFn]),

@@ -28,7 +28,7 @@ from .errors import (
     InvalidArgumentError,
     Success,
 )
-from .events import PluginStatus, Stats
+from .events import PastDecision, PluginStatus, Stats
 from .safe import ReloadOutcome, SafeOptions, Validator, verdict_of
 
 if TYPE_CHECKING:
@@ -326,6 +326,15 @@ class PluginHotReloadManager(Folders):
         """
         self._usable()
         return self._native.plugin_status(id_bytes(plugin_id))
+
+    def plugin_decisions(self, plugin_id: str) -> list[PastDecision]:
+        """The last decisions about a plugin, oldest first: at most eight, where something happened lately.
+
+        Raises InvalidArgumentError for a plugin that is not enabled, ClosedError, ForkedProcessError. Since 1.0. See
+        also plugin_status(), explain().
+        """
+        self._usable()
+        return self._native.plugin_decisions(id_bytes(plugin_id))
 
     def explain(self, plugin_id: str) -> str:
         """What a plugin is doing and why, for people: some lines of text, each ended by a newline.

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from . import _abi, _callbacks, _library, _output
 from .errors import from_native
-from .events import Decision, Event, EventKind, Health, PluginState, PluginStatus, Stats, Watching
+from .events import Decision, Event, EventKind, Health, PastDecision, PluginState, PluginStatus, Stats, Watching
 from .safe import ReloadOutcome, SafeOptions, arguments
 
 
@@ -240,6 +240,22 @@ class NativeManager:
         fields["last_decision"] = Decision(out.last_decision)
         fields["last_outcome"] = ReloadOutcome(out.last_outcome) if out.last_outcome else None
         return PluginStatus(**fields)
+
+    def plugin_decisions(self, plugin_id: bytes) -> list[PastDecision]:
+        count = ctypes.c_size_t(8)
+        error = _abi.Error()
+        while True:  # a newer library may keep more
+            found = (_abi.PastDecisionStruct * count.value)()
+            found[0].struct_size = ctypes.sizeof(_abi.PastDecisionStruct)
+            code = self._library.hrm_plugin_decisions(
+                self._handle, plugin_id, found, ctypes.byref(count), ctypes.byref(error)
+            )
+            if code != _abi.ERR_BUFFER_TOO_SMALL:
+                self._check(code, error, plugin_id.decode())
+                return [
+                    PastDecision(Decision(d.decision), d.timestamp_ns, d.times, d.reason.decode())
+                    for d in found[: count.value]
+                ]
 
     def explain(self, plugin_id: bytes) -> str:
         size = ctypes.c_size_t(4096)

@@ -265,6 +265,20 @@ class PluginStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PastDecision:
+    """One decision about a plugin."""
+
+    decision: Decision
+    """What it was."""
+    timestamp_ns: int
+    """When, in nanoseconds since 1970 UTC; the last time, if there were several in a row."""
+    times: int
+    """How often in a row, from 1."""
+    reason: str
+    """Why, for people: one printable line."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """Figures of a manager at one moment: how many there are now, or were since the manager was made.
 
