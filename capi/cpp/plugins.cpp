@@ -166,6 +166,28 @@ void manual_hosts_dispatch()
     CHECK(!host.dispatch() && other.find("p").native_handle() == p.native_handle());
 }
 
+// The manager is the host's: it outlives the object that was given it.
+void the_manager_of_a_host()
+{
+    dir = scratch();
+    Heard heard;
+    PluginHost host(heard.callback(), quick(), Delivery::manual);
+    const OpenPlugin p = host.open("p", build(1), two_symbols()).value();
+    {
+        Manager manager = Manager::of_host(hrm_host_manager(host.native_handle()), Delivery::manual);
+        Manager moved = std::move(manager);
+        CHECK_INT(moved.stats().plugins, 1);
+        CHECK(moved.set_plugin_paused("p", true).has_value() && moved.is_plugin_paused("p"));
+        manager = std::move(moved);
+        CHECK(manager.set_plugin_paused("p", false).has_value());
+    }
+    build(2);
+    for (const auto end = std::chrono::steady_clock::now() + patience; call(p, 0) != 2;)
+        if (std::chrono::steady_clock::now() > end || !host.dispatch(0, 100ms))
+            break;
+    CHECK_INT(call(p, 0), 2);
+}
+
 void a_host_that_its_callback_destroys()
 {
     dir = scratch();
@@ -255,6 +277,7 @@ int main()
     RUN(data_of_each_version);
     RUN(a_validator_that_throws_rejects);
     RUN(manual_hosts_dispatch);
+    RUN(the_manager_of_a_host);
     RUN(a_host_that_its_callback_destroys);
     RUN(plugins_that_fit_together);
     RUN(what_is_unloaded);
