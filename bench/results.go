@@ -16,9 +16,16 @@ type results struct {
 	Scale   []scaling
 	Storm   []burst
 	Noise   []burst
-	Idle    []rest
-	Calls   []call
-	Size    sizes
+	Logs    []company
+	Build   []company
+	Objects int // of the build
+	Load    []latencies
+
+	Exchange []exchanging
+
+	Idle  []rest
+	Calls []call
+	Size  sizes
 }
 
 // percentile of the values, NaN if there are none.

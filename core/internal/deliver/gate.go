@@ -131,6 +131,15 @@ func (g *Gate[C]) Next() (c C, isChange bool) {
 	return g.queue.changes.front(), true
 }
 
+// Behind visits up to n changes that wait behind the first one.
+func (g *Gate[C]) Behind(first C, n int, visit func(C)) {
+	g.queue.changes.next(n+1, func(c C) {
+		if c != first {
+			visit(c)
+		}
+	})
+}
+
 // TakeEvent removes the event that Next said is delivered next.
 func (g *Gate[C]) TakeEvent() Event { return g.queue.takeNote() }
 

@@ -60,6 +60,16 @@ func (l *line[T]) tidy() {
 	l.items, l.head = kept, 0
 }
 
+// next calls f with the first n items that wait. f changes nothing in the line.
+func (l *line[T]) next(n int, f func(T)) {
+	for i := l.head; i < len(l.items) && n > 0; i++ {
+		if x := l.items[i]; !x.place().withdrawn {
+			n--
+			f(x)
+		}
+	}
+}
+
 // all calls f with each item that waits. f changes nothing in the line.
 func (l *line[T]) all(f func(T)) {
 	for _, x := range l.items[l.head:] {

@@ -40,26 +40,67 @@ type check struct {
 	content       *fsys.Hash // of all files, if the machine wants it
 }
 
-// startCheck has a file checked, unless a folder on its path is being walked to: then
-// it is checked afterwards.
-func (m *Engine) startCheck(w *work) {
+// mostTogether is how many files of one directory are checked one after another by one
+// worker, which answers once.
+const mostTogether = 16
+
+// startChecks has the files checked that are due.
+func (m *Engine) startChecks(now time.Time) {
+	var due []*check
+	for m.intake.isDue(now) {
+		if c := m.takeDue(m.intake.due[0]); c != nil {
+			due = append(due, c)
+		}
+	}
+	for len(due) > 0 {
+		n := m.countTogether(due)
+		checks := due[:n:n]
+		due = due[n:]
+		m.workers.do(m.whereabouts(checks[0].work.p), func(at func(string)) {
+			for _, c := range checks {
+				m.check(c, at)
+			}
+			m.step(func() {
+				for _, c := range checks {
+					m.checked(c)
+				}
+			})
+		})
+	}
+}
+
+// countTogether is how many of the next checks one worker makes: of files in one directory
+// that are not read, as long as there is enough for each worker.
+func (m *Engine) countTogether(due []*check) int {
+	most := min(mostTogether, len(due)/maxWorkers)
+	n := 0
+	for ; n < most; n++ {
+		c := due[n]
+		if c.work.p.Folder() != due[0].work.p.Folder() || c.work.p.safe != nil || c.files.contents || c.files.remote || !c.files.areTogether() {
+			break
+		}
+	}
+	return max(n, 1)
+}
+
+// takeDue returns the check of a file that is due; nil if a folder on its path is being walked
+// to: then it is checked afterwards.
+func (m *Engine) takeDue(w *work) *check {
 	heap.Remove(&m.intake.due, w.heapIndex-1)
 	switch {
 	case w.checking: // the answer schedules the next one
+		return nil
 	case !m.intake.set.IsWalked(&w.p.Leaf):
 		w.parked = true
-	default:
-		w.checking = true
-		baseline, h := w.p.hostKnows()
-		c := &check{work: w, epoch: w.epoch, files: m.filesOf(w.p), machine: w.machine, baseline: baseline, hash: h,
-			follow: w.signs&(watch.Replaced|watch.Differs) != 0 || w.machine.FirstCheck(), remounted: w.remounted}
-		c.askRoot, c.root = c.follow && (!w.machine.FirstCheck() || m.intake.root == (fsys.ID{})), m.intake.root
-		w.signs = 0
-		m.workers.do(m.whereabouts(w.p), func(at func(string)) {
-			m.check(c, at)
-			m.step(func() { m.checked(c) })
-		})
+		return nil
 	}
+	w.checking = true
+	baseline, h := w.p.hostKnows()
+	c := &check{work: w, epoch: w.epoch, files: m.filesOf(w.p), machine: w.machine, baseline: baseline, hash: h,
+		follow: w.signs&(watch.Replaced|watch.Differs) != 0 || w.machine.FirstCheck(), remounted: w.remounted}
+	c.askRoot, c.root = c.follow && (!w.machine.FirstCheck() || m.intake.root == (fsys.ID{})), m.intake.root
+	w.signs = 0
+	return c
 }
 
 // check checks the file. It runs on a worker.

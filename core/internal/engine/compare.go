@@ -58,6 +58,29 @@ func (m *Engine) compareFolder(f *watch.Folder, signs watch.Signs, walk func(at 
 	})
 }
 
+// compareRestored compares a folder whose writes were not notified for a while.
+func (m *Engine) compareRestored(f *watch.Folder) {
+	e := &m.intake
+	f.Leaves(func(l *watch.Leaf) {
+		p := m.plugins.of(l)
+		if p == nil {
+			return
+		}
+		if w := e.settling[p]; w != nil && w.machine.Settling() {
+			w.epoch++ // a check that is under way may have missed what happened before
+			w.signs |= watch.Differs
+		}
+		if id, linked := e.links[p]; linked {
+			for _, other := range e.linked[id] {
+				if other != p {
+					m.compareApart(other, watch.Differs)
+				}
+			}
+		}
+	})
+	m.compareFolder(f, watch.Differs, nil)
+}
+
 // compareApart is compareFolder for one plugin. There is one comparison of it at a
 // time, and one that is asked for meanwhile follows.
 func (m *Engine) compareApart(p *plugin, signs watch.Signs) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -148,7 +149,7 @@ func TestWhatIsLeftToTheCollector(t *testing.T) {
 				t.Error(on, err)
 			}
 		}},
-		{"an irrelevant notification", 1, func() { m.step(func() { m.noteEvent(irrelevant) }) }},
+		{"an irrelevant notification", 1, func() { m.step(func() { m.noteEvent(irrelevant, time.Now()) }) }},
 	} {
 		if n := testing.AllocsPerRun(100, c.do); n > c.limit {
 			t.Errorf("%s allocates %v times, at most %v are meant", c.what, n, c.limit)

@@ -68,6 +68,9 @@ func (m *Engine) decide(c *check) settle.Decision {
 			p.distrust() // the host may have loaded a half-written version
 		}
 		d = state.Probed(r, time.Now())
+		if r.Writer == fsys.WriterUnknown && c.after.Kind == fsys.Regular { // it was asked
+			m.needWrites(p)
+		}
 	}
 	m.noteHeld(c, d, probed)
 	if probed || d != settle.Wait {
@@ -102,6 +105,17 @@ func (m *Engine) decide(c *check) settle.Decision {
 	}
 	m.noteDecision(c, d, first, probed)
 	return d
+}
+
+// needWrites has writes notified where a plugin's files are: nothing else says that somebody
+// writes them.
+func (m *Engine) needWrites(p *plugin) {
+	m.intake.set.NeedsWrites(&p.Leaf)
+	if p.safe != nil {
+		for _, l := range p.safe.companions {
+			m.intake.set.NeedsWrites(l)
+		}
+	}
 }
 
 // noteDecision notes what a check has led to.

@@ -28,6 +28,8 @@ type pendingChange struct {
 	decided  decided
 	first    time.Time // first notification of the change
 	complete time.Time // when it was found complete
+	seen     time.Time // when that was found last
+	foreseen bool      // seen is of a check that was made together with that of another change
 	snap     *snapshot // with safe reload: what the host will load
 	loadable fsys.Info
 }
@@ -61,6 +63,7 @@ func (m *Engine) enqueueChange(c *pendingChange) {
 	if k := c.p.marked(); k != nil {
 		m.note(c.p, 0, DecisionPaused, k.heldText())
 	}
+	c.seen = c.complete
 	m.gate.PutChange(c)
 }
 

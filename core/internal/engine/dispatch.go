@@ -19,11 +19,6 @@ type run struct {
 	ends   func() // what is to be done when it has returned, with the lock held; nil if nothing
 }
 
-// confirmAfter is how long a change may have waited in the queue before its file is
-// checked again: the host may have been busy, and the file be another one or
-// half-written anew, with the notification still on its way.
-const confirmAfter = time.Millisecond
-
 // Dispatch delivers up to max pending events (0: all) on the calling goroutine
 // and returns how many. If none is pending it waits for the first one as long
 // as timeout says (negative: for ever). From inside a callback it returns 0,
@@ -299,25 +294,6 @@ func (m *Engine) nameLastGood(p *plugin, ev *Event) bool {
 	return true
 }
 
-// recheck checks a file after its delivery. If it is not what was delivered, the host
-// may have loaded either: whatever stands there next is delivered, even if it is the
-// version just delivered, put back.
-func (m *Engine) recheck(c *pendingChange) {
-	p, files, generation := c.p, m.filesOf(c.p), c.p.generation
-	m.workers.do(m.whereabouts(p), func(at func(string)) {
-		in, _ := m.statFiles(&files, at)
-		m.step(func() {
-			if sameVersion(&in, &c.info) || p.disabled() || p.generation != generation {
-				return
-			}
-			p.distrust()
-			if p.rare == nil || p.rare.pending == nil {
-				m.checkSoon(p, &c.info, &in) // it may be back already
-			}
-		})
-	})
-}
-
 // unlocked lets the lock go for f; a panic in f finds it held again, as the
 // deferred functions on its way expect.
 func (m *Engine) unlocked(f func()) {
@@ -332,51 +308,6 @@ func (m *Engine) stillAdmits(c *pendingChange) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.gate.Admits(c)
-}
-
-// confirm checks the file of the change in front once more, if the change has
-// waited. Until the answer is there the change stays in the queue, so that whatever
-// is noticed of the file meanwhile, or becomes of its plugin, takes it back. If the
-// file is not what it was, or its file system hangs, it settles anew.
-func (m *Engine) confirm(c *pendingChange) bool {
-	if time.Since(c.complete) < confirmAfter {
-		return true
-	}
-	p, files := c.p, m.filesOf(c.p)
-	answered, good := false, false
-	found := c.info
-	answer := func(is bool, in *fsys.Info) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if !answered {
-			answered, good, found = true, is, *in
-			m.changed.Broadcast()
-		}
-	}
-	m.workers.add(task{where: m.whereabouts(p), stuck: func() { answer(false, &c.info) }, do: func(at func(string)) {
-		in, err := m.statFiles(&files, at)
-		if c.removal {
-			answer(err != nil || in.Kind != fsys.Regular, &in)
-		} else {
-			answer(err == nil && sameVersion(&in, &c.info) && (c.decided.isOpen || !m.hasWriter(&files, at)), &in)
-		}
-	}})
-	for !answered && !m.closed && !c.Withdrawn() && m.failed == "" {
-		m.changed.Wait()
-	}
-	if m.closed || c.Withdrawn() || m.failed != "" {
-		return false
-	}
-	if good {
-		return m.gate.ChangesOpen() // or it goes on waiting
-	}
-	m.withdraw(p)
-	m.note(p, LogDebug, DecisionSuperseded, "taken back at its delivery: the file has changed")
-	p.withdrawn(&c.info)
-	m.discardLocked(c.snap)
-	m.checkSoon(p, &c.info, &found)
-	m.turn()
-	return false
 }
 
 // instead says what stands in a removed file's place.

@@ -64,6 +64,7 @@ func (m *Engine) Enable(id, path string, o EnableOptions) error {
 	}
 	p := m.plugins.add(id, abs, len(path), o.Quiet)
 	p.safe = s
+	m.noteQuiet(p)
 	if o.Paused {
 		p.state().paused = true
 	}

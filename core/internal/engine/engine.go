@@ -36,8 +36,10 @@ type Engine struct {
 	callbacks  deliver.Owner
 	running    *run // the delivery under way
 	sequence   uint64
-	waking     *run               // the call of the wakeup callback under way
-	ready      *deliver.Readiness // DispatchManual only
+	ahead      int                           // how many changes are checked ahead of their delivery
+	delivered  map[*watch.Folder][]delivered // and not compared yet; a key: that is under way
+	waking     *run                          // the call of the wakeup callback under way
+	ready      *deliver.Readiness            // DispatchManual only
 	validator  *deliver.Slot[Validator]
 	validation validation
 	stats      Stats

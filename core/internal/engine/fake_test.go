@@ -35,8 +35,9 @@ type fakeDisk struct {
 	errs    chan error
 	mute    bool // notifications are lost
 	addErr  error
-	noProbe bool // the probe cannot tell
-	closes  bool // the system notifies of closes
+	noProbe bool            // the probe cannot tell
+	closes  bool            // the system notifies of closes
+	spared  map[string]bool // directories whose writes are left out
 }
 
 type fakeNode struct {
@@ -50,7 +51,7 @@ type fakeNode struct {
 }
 
 func newFakeDisk() *fakeDisk {
-	d := &fakeDisk{nodes: map[string]*fakeNode{}, watched: map[string]uint64{},
+	d := &fakeDisk{nodes: map[string]*fakeNode{}, watched: map[string]uint64{}, spared: map[string]bool{},
 		events: make(chan fsnotify.Event, 10000), errs: make(chan error, 10), mounts: make(chan struct{}, 1)}
 	d.put("/", fsys.Directory, "")
 	return d
@@ -83,7 +84,7 @@ func (n *fakeNode) touch() {
 func (d *fakeDisk) notify(path string, op fsnotify.Op) {
 	dir := filepath.Dir(path)
 	n := d.nodes[dir]
-	if ino, ok := d.watched[dir]; d.mute || !ok || n == nil || n.info.Fingerprint.Inode != ino {
+	if ino, ok := d.watched[dir]; d.mute || op == fsnotify.Write && d.spared[dir] || !ok || n == nil || n.info.Fingerprint.Inode != ino {
 		return
 	}
 	d.events <- fsnotify.Event{Name: dir + "/" + filepath.Base(path), Op: op}
@@ -397,6 +398,14 @@ func (d *fakeDisk) Add(path string, _ bool) error {
 		return err
 	}
 	d.watched[path] = n.info.Fingerprint.Inode
+	delete(d.spared, path)
+	return nil
+}
+
+func (d *fakeDisk) Spare(path string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.spared[path] = true
 	return nil
 }
 
@@ -404,6 +413,7 @@ func (d *fakeDisk) Remove(path string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.watched, path)
+	delete(d.spared, path)
 }
 
 // host records what a manager tells.

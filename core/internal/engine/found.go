@@ -168,6 +168,7 @@ func (m *Engine) admit(c *foundFile) {
 	}
 	p := m.plugins.add(c.id, d.folder.Text()+c.name, as, f.options.Quiet)
 	p.found, p.safe = f, c.safe
+	m.noteQuiet(p)
 	f.plugins++
 	if marker := f.options.PauseMarker; marker != "" {
 		m.mark(p, f.text+marker)

@@ -34,6 +34,8 @@ type intake struct {
 	apart    map[*plugin]watch.Signs // comparisons under way, and what to look for after them
 	hanging  map[*watch.Folder]bool  // a walk there does not come back
 
+	shortestQuiet time.Duration // of all plugins since there were none
+
 	timer    *time.Timer // for what is due next; idle, it does not run
 	poll     periodic    // runs only while something is polled
 	safety   periodic    // runs only while something may change without notifications
@@ -74,9 +76,9 @@ func (m *Engine) startEngine(src watch.Source) {
 	m.useSource(src)
 }
 
-func (m *Engine) noteEvent(ev fsnotify.Event) {
+func (m *Engine) noteEvent(ev fsnotify.Event, now time.Time) {
 	m.stats.Notifications++
-	m.intake.set.Note(ev)
+	m.intake.set.Note(ev, now)
 }
 
 func (m *Engine) noteMount() {
@@ -134,9 +136,11 @@ func (m *Engine) turn() {
 			break
 		}
 	}
+	e.set.EndSparing(now)
+	e.set.Restored(m.compareRestored)
 	m.startOrders()
-	for len(e.due) > 0 && !e.due[0].machine.Due().After(now) {
-		m.startCheck(e.due[0])
+	if !e.isDue(now) || !e.src.want() { // what was notified comes first
+		m.startChecks(now)
 	}
 	m.arm(now)
 }
@@ -383,10 +387,10 @@ func (m *Engine) findLinked(in *fsys.Info) {
 func (m *Engine) arm(now time.Time) {
 	e := &m.intake
 	var due time.Time
-	if len(e.due) > 0 {
+	if len(e.due) > 0 && !e.isDue(now) { // what is due waits for notifications
 		due = e.due[0].machine.Due()
 	}
-	for _, at := range []time.Time{e.overflow.at, e.mounts.at} {
+	for _, at := range []time.Time{e.overflow.at, e.mounts.at, e.set.SparedUntil()} {
 		if !at.IsZero() && (due.IsZero() || at.Before(due)) {
 			due = at
 		}
@@ -429,29 +433,4 @@ func (m *Engine) mountHangs(mount string, hangs bool) {
 			m.healthLocked(HealthAnswering, "", mount, "the file system answers again")
 		}
 	})
-}
-
-// deadlines is a heap of work by the time of the next check.
-type deadlines []*work
-
-func (d deadlines) Len() int           { return len(d) }
-func (d deadlines) Less(i, j int) bool { return d[i].machine.Due().Before(d[j].machine.Due()) }
-func (d deadlines) Swap(i, j int) {
-	d[i], d[j] = d[j], d[i]
-	d[i].heapIndex, d[j].heapIndex = i+1, j+1
-}
-func (d *deadlines) Push(x any) {
-	w := x.(*work)
-	*d = append(*d, w)
-	w.heapIndex = len(*d)
-}
-func (d *deadlines) Pop() any {
-	old := *d
-	w := old[len(old)-1]
-	old[len(old)-1] = nil
-	if *d = old[:len(old)-1]; len(*d) == 0 {
-		*d = nil // so many may never be due again
-	}
-	w.heapIndex = 0
-	return w
 }

@@ -57,6 +57,7 @@ func runModel(t *testing.T, seed uint64) {
 		defer h.m.Close()
 		m := &model{host: h, r: r, last: "v0"}
 		h.m.SetReloadCallback(m.loaded, nil)
+		h.disk.replace("/plugins/log", "")
 		h.enable("a", pluginPath)
 		for range 5 + r.IntN(40) {
 			m.step()
@@ -123,6 +124,11 @@ func (m *model) step() {
 		{"touch", func() { m.disk.write(pluginPath, m.content(pluginPath)) }},
 		{"chmod", func() { m.disk.chmod(pluginPath) }},
 		{"noise", func() { m.disk.replace("/plugins/noise", "x") }},
+		{"log", func() {
+			for range 300 {
+				m.disk.write("/plugins/log", "x")
+			}
+		}},
 		{"overflow", func() { m.disk.overflow(func() { m.disk.replace(pluginPath, m.version()) }) }},
 		{"pause", func() { m.m.SetGlobalEnabled(false) }},
 		{"resume", func() { m.m.SetGlobalEnabled(true) }},

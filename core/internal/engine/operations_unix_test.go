@@ -106,6 +106,9 @@ func (c *oracle) step() {
 			resume()
 		}},
 	}
+	if c.truncates {
+		ops = append(ops, operation{"truncate", func() { c.truncate(path) }})
+	}
 	if c.mountElsewhere != nil {
 		ops = append(ops, operation{"mount elsewhere", func() { c.mountElsewhere(c) }})
 	}
@@ -150,6 +153,49 @@ func (c *oracle) rewrite(path string, pauses int) {
 	c.write(f, path, v[pauses*len(v)/(pauses+1):])
 	c.setTorn(path, time.Time{})
 	c.must(f.Close())
+}
+
+// truncate makes a version shorter that has room for that.
+func (c *oracle) truncate(path string) {
+	now, err := os.ReadFile(path)
+	c.must(err)
+	if !strings.HasSuffix(string(now), pad) {
+		c.rewrite(path, 0)
+		return
+	}
+	c.must(os.Truncate(c.side(path), int64(len(now)-len(pad))))
+}
+
+// makeNoise has two logs written beside the plugins, in turns: equal notifications that
+// follow one another are one to the kernel.
+func (c *oracle) makeNoise() {
+	var logs []*os.File
+	for _, name := range []string{"plain/log-1", "plain/log-2", "rel-1/log-1", "rel-1/log-2"} {
+		f, err := os.Create(c.at(name))
+		c.must(err)
+		logs = append(logs, f)
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			for i := range 400 {
+				_, _ = logs[i%len(logs)].WriteAt([]byte("line"), 0)
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * ms):
+			}
+		}
+	}()
+	c.t.Cleanup(func() {
+		close(stop)
+		<-stopped
+		for _, f := range logs {
+			f.Close()
+		}
+	})
 }
 
 // rewriteMapped writes as linkers do that lay out their output in memory.

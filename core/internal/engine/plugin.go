@@ -144,9 +144,17 @@ func (m *Engine) settleOptions(p *plugin) settle.Options {
 		o.RemovalHold = DefaultQuiet
 		return o
 	}
-	o.Quiet = time.Duration(p.quiet) * time.Microsecond
+	o.Quiet = p.quietPeriod()
 	o.RemovalHold = o.Quiet
 	return o
+}
+
+// quietPeriod is the plugin's quiet period; 0: none.
+func (p *plugin) quietPeriod() time.Duration {
+	if p.quiet == noQuiet {
+		return 0
+	}
+	return time.Duration(p.quiet) * time.Microsecond
 }
 
 // plugins are all that are enabled.

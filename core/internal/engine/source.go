@@ -3,11 +3,8 @@
 package engine
 
 import (
-	"errors"
 	"path/filepath"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 
 	"github.com/qtforge/hotreload/core/internal/watch"
 )
@@ -21,60 +18,15 @@ type source struct {
 	busy    bool // it does: the source must not be closed
 	dropped bool // it is closed when the worker is done
 	hearing hearing
+	leaves  bool          // notifications are left in the kernel at the moment
+	wanted  chan struct{} // ends that
 }
 
 // useSource takes notifications from a source that watches nothing yet.
 func (m *Engine) useSource(src watch.Source) {
-	s := &source{Source: src}
+	s := &source{Source: src, wanted: make(chan struct{}, 1)}
 	m.intake.src = s
 	m.readSource(s)
-}
-
-// readSource takes what a source reports until it or the manager is closed.
-func (m *Engine) readSource(src *source) {
-	m.spawn(func() {
-		for {
-			select {
-			case <-m.done:
-				return
-			case ev := <-heard(src.Source):
-				m.step(func() { m.noteEvent(ev) })
-			case ev, open := <-src.Events():
-				if !open {
-					m.step(func() { m.sourceEnded(src) })
-					return
-				}
-				m.step(func() {
-					m.noteEvent(ev)
-					m.noteWaiting(src)
-				})
-			case err := <-src.Errors():
-				if errors.Is(err, fsnotify.ErrEventOverflow) { // others are about a watch that is gone already
-					m.step(m.noteOverflow)
-				}
-			case <-src.Mounts():
-				m.step(m.noteMount)
-			}
-		}
-	})
-}
-
-// maxDrained is how many notifications are taken in one turn.
-const maxDrained = 256
-
-// noteWaiting takes the notifications that wait already.
-func (m *Engine) noteWaiting(src *source) {
-	for range maxDrained {
-		select {
-		case ev, open := <-src.Events():
-			if !open {
-				return
-			}
-			m.noteEvent(ev)
-		default:
-			return
-		}
-	}
 }
 
 // startOrders has a worker carry out what the set asks of the source, one order after
@@ -98,7 +50,7 @@ func (m *Engine) carryOut(src *source, at func(string)) {
 			break
 		}
 		at(orders[i].Path)
-		answers[i] = orders[i].Do(src)
+		answers[i] = orders[i].Do(src.Source)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -24,6 +24,20 @@ var (
 	withNames = choose(fsnotify.Create | fsnotify.Remove | fsnotify.Rename | fsnotify.Chmod)
 )
 
+// descriptorOf is the descriptor of fsnotify's inotify instance, which it keeps to itself; -1
+// if a version of fsnotify keeps it elsewhere.
+func descriptorOf(w *fsnotify.Watcher) int {
+	backend := reflect.ValueOf(w).Elem().FieldByName("b")
+	if backend.Kind() != reflect.Interface || backend.Elem().Kind() != reflect.Pointer || backend.Elem().Elem().Kind() != reflect.Struct {
+		return -1
+	}
+	fd := backend.Elem().Elem().FieldByName("fd")
+	if fd.Kind() != reflect.Int {
+		return -1
+	}
+	return int(fd.Int())
+}
+
 // add is fsnotify's Add with some operations.
 type add func(w *fsnotify.Watcher, dir string) error
 

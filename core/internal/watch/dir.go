@@ -22,6 +22,11 @@ type dir struct {
 	files   bool // what is written in it matters, not only names
 	suspect bool // another directory may stand there: see Set.spread
 	folds   bool // names that differ in case only are one name there
+
+	second      uint32 // when writes were counted last, in seconds
+	writes      uint16 // in that second, that concerned no leaf
+	needsWrites bool   // writes in it must be notified
+	wasSpared   bool   // they were left out
 }
 
 // watchState is how a dir is watched.
@@ -254,6 +259,7 @@ func (s *Set) unwatch(d *dir) {
 	if s.withdraw(d) || was == watched || was == doubted {
 		s.orders = append(s.orders, Order{Path: d.path(), Remove: true})
 	}
+	s.forgetSpared(d)
 	s.byID.Remove(d, idHash)
 	for _, f := range s.followers[d.id] {
 		s.become(f, unwatched) // until its folders are walked to again

@@ -145,6 +145,14 @@ func (f *Folder) removeLeaf(l *Leaf) {
 // Find visits the leaves with this name.
 func (f *Folder) Find(name string, visit func(*Leaf)) { f.find(fsys.NameKey(name), visit) }
 
+// size is how many leaves end in the folder.
+func (f *Folder) size() int {
+	if f.rare == nil {
+		return len(f.leaves)
+	}
+	return len(f.leaves) + f.rare.many.Len()
+}
+
 // find visits the leaves with this name, as fsys.NameKey has it.
 func (f *Folder) find(key string, visit func(*Leaf)) {
 	for _, l := range f.leaves {

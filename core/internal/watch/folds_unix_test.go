@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -47,7 +48,7 @@ func TestNamesAreComparedAsTheirDirectoryDoes(t *testing.T) {
 		l := f.add(filepath.Join(c.dir, c.registered))
 		f.settle()
 		f.set.Noted(func(*Leaf, Signs) {})
-		f.set.Note(fsnotify.Event{Name: filepath.Join(c.dir, c.notified), Op: fsnotify.Create})
+		f.set.Note(fsnotify.Event{Name: filepath.Join(c.dir, c.notified), Op: fsnotify.Create}, time.Time{})
 		heard := false
 		f.set.Noted(func(of *Leaf, _ Signs) { heard = heard || of == l })
 		if heard != c.heard {
@@ -63,7 +64,7 @@ func TestAMissingDirectoryAppearsInAnotherSpelling(t *testing.T) {
 	f.disk = foldingDisk{dir: f.root}
 	f.add(filepath.Join(f.root, "plugins", "p.so"))
 	f.settle()
-	f.set.Note(fsnotify.Event{Name: filepath.Join(f.root, "Plugins"), Op: fsnotify.Create})
+	f.set.Note(fsnotify.Event{Name: filepath.Join(f.root, "Plugins"), Op: fsnotify.Create}, time.Time{})
 	if len(f.set.ToWalk()) == 0 {
 		t.Error("the path is not walked again")
 	}

@@ -8,6 +8,7 @@ import "github.com/fsnotify/fsnotify"
 type Leaf struct {
 	ID     uint32 // the engine's
 	placed bool
+	writes bool // they must be notified: see Set.NeedsWrites
 	noted  Signs
 	folder *Folder
 	name   string

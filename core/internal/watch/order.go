@@ -14,14 +14,23 @@ type Order struct {
 	Path   string
 	Remove bool // Source.Remove; otherwise Source.Add
 	Files  bool // for Source.Add
+	Spare  bool // Sparing.Spare
 	asked  *asked
+	dir    *dir    // with spared
+	spared *spared // of an order about writes
 }
 
 // Do carries the order out.
 func (o *Order) Do(src Source) error {
-	if o.Remove {
+	switch {
+	case o.Remove:
 		src.Remove(o.Path)
 		return nil
+	case o.Spare:
+		if s, can := src.(Sparing); can {
+			return s.Spare(o.Path)
+		}
+		return errors.ErrUnsupported
 	}
 	return src.Add(o.Path, o.Files)
 }
@@ -101,6 +110,9 @@ func (s *Set) isAwaiting(f *Folder) (is bool) {
 func (s *Set) Answer(o *Order, err error) {
 	switch {
 	case o.Remove:
+		return
+	case o.spared != nil:
+		s.answerSpared(o, err)
 		return
 	case o.asked.file != nil:
 		if f := o.asked.file; f.asked == o.asked {

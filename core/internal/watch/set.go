@@ -4,6 +4,7 @@ package watch
 
 import (
 	"path/filepath"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -46,6 +47,8 @@ type Set struct {
 	unreliable int                  // folders
 	reported   map[string]string    // paths of which report was told that they are polled, and why
 	missed     map[string]bool      // paths of which a notification did not arrive
+	spared     map[*dir]*spared     // whose writes the source leaves out
+	restored   []*Folder            // whose writes it reports again
 	turnover   uint64               // grows whenever watches come or go
 	number     uint32               // of the latest dir
 	shaken     bool                 // some dir is suspect
@@ -285,7 +288,7 @@ func (f *Folder) spelled(path string) string {
 
 // Note passes a notification on: Noted returns the leaves that it concerns, and
 // ToWalk the folders.
-func (s *Set) Note(e fsnotify.Event) {
+func (s *Set) Note(e fsnotify.Event, now time.Time) {
 	path, signs := filepath.Clean(e.Name), signsOf(e.Op)
 	if f := s.filesAt[path]; f != nil {
 		s.noteFile(f, signs)
@@ -300,14 +303,20 @@ func (s *Set) Note(e fsnotify.Event) {
 	if d == nil || name == "" {
 		return
 	}
-	s.noteIn(d, name, signs)
+	if d.wasSpared && signs&Closed != 0 {
+		signs |= Written // which may not have been notified
+	}
+	concerned := s.noteIn(d, name, signs)
 	for _, same := range s.followers[d.id] {
 		if signs&(Replaced|Attributes) != 0 {
 			if child := s.child(same, name); child != nil {
 				s.noteDir(child, signs)
 			}
 		}
-		s.noteIn(same, name, signs)
+		concerned = s.noteIn(same, name, signs) || concerned
+	}
+	if signs == Written && !concerned {
+		s.countNoise(d, now)
 	}
 }
 
@@ -325,7 +334,8 @@ func (s *Set) noteDir(d *dir, signs Signs) {
 	}
 }
 
-func (s *Set) noteIn(d *dir, name string, signs Signs) {
+// noteIn reports whether a leaf is concerned.
+func (s *Set) noteIn(d *dir, name string, signs Signs) (concerned bool) {
 	key := fsys.NameKey(name)
 	if signs&(Replaced|Attributes) != 0 {
 		for _, f := range s.lookups[lookup{d, key}] {
@@ -337,18 +347,19 @@ func (s *Set) noteIn(d *dir, name string, signs Signs) {
 	}
 	for f := d.folders; f != nil; f = f.next {
 		if f.reached {
-			f.find(key, func(l *Leaf) { s.Touch(l, signs) })
+			f.find(key, func(l *Leaf) {
+				concerned = true
+				s.Touch(l, signs)
+			})
 			s.stir(f, name, signs)
 		}
 	}
-	if d.folds {
-		s.noteFolded(d, name, signs)
-	}
+	return d.folds && s.noteFolded(d, name, signs) || concerned
 }
 
 // noteFolded is noteIn for what is spelled otherwise in a directory that folds names: a
 // notification spells a name as it is on the disk.
-func (s *Set) noteFolded(d *dir, name string, signs Signs) {
+func (s *Set) noteFolded(d *dir, name string, signs Signs) (concerned bool) {
 	isOtherSpelling := func(of string) bool { return of != name && fsys.MayBeSame(of, name) }
 	if signs&(Replaced|Attributes) != 0 {
 		for at, folders := range s.lookups {
@@ -369,10 +380,12 @@ func (s *Set) noteFolded(d *dir, name string, signs Signs) {
 		}
 		f.Leaves(func(l *Leaf) {
 			if isOtherSpelling(f.nameOf(l)) {
+				concerned = true
 				s.Touch(l, signs)
 			}
 		})
 	}
+	return concerned
 }
 
 // Touch notes that a leaf's file may have changed.

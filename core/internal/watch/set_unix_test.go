@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -20,6 +21,7 @@ import (
 // fakeSource accepts every directory and says nothing.
 type fakeSource struct {
 	watched map[string]bool
+	spared  map[string]bool
 	refuse  error
 }
 
@@ -27,10 +29,20 @@ func (*fakeSource) Events() <-chan fsnotify.Event { return nil }
 func (*fakeSource) Errors() <-chan error          { return nil }
 func (*fakeSource) Mounts() <-chan struct{}       { return nil }
 func (*fakeSource) Close()                        {}
-func (n *fakeSource) Remove(path string)          { delete(n.watched, path) }
+func (n *fakeSource) Remove(path string) {
+	delete(n.watched, path)
+	delete(n.spared, path)
+}
 func (n *fakeSource) Add(path string, _ bool) error {
 	if n.refuse == nil {
 		n.watched[path] = true
+		delete(n.spared, path)
+	}
+	return n.refuse
+}
+func (n *fakeSource) Spare(path string) error {
+	if n.refuse == nil {
+		n.spared[path] = true
 	}
 	return n.refuse
 }
@@ -41,6 +53,7 @@ type forest struct {
 	disk   fsys.Disk
 	root   string
 	src    *fakeSource
+	now    time.Time
 	set    *Set
 	leaves []*Leaf
 }
@@ -50,7 +63,7 @@ func newForest(t *testing.T) *forest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &forest{t: t, disk: fsys.OS{}, root: root, src: &fakeSource{watched: map[string]bool{}}}
+	f := &forest{t: t, disk: fsys.OS{}, root: root, src: &fakeSource{watched: map[string]bool{}, spared: map[string]bool{}}}
 	f.set = NewSet(false, func(bool, string, string, string) {})
 	return f
 }
@@ -95,7 +108,7 @@ func (f *forest) settle() {
 }
 
 func (f *forest) note(path string, op fsnotify.Op) {
-	f.set.Note(fsnotify.Event{Name: path, Op: op})
+	f.set.Note(fsnotify.Event{Name: path, Op: op}, f.now)
 }
 
 func (f *forest) noted() (ids []uint32) {

@@ -37,9 +37,25 @@ type Source interface {
 	Close()
 }
 
-// Buffer is how many events may wait for the user of a Source, so that the
-// kernel's queue drains meanwhile.
-const Buffer = 1024
+// Keeping is a Source whose events the system keeps until they are read, equal ones that
+// follow one another as one.
+type Keeping interface {
+	Source
+	// Room is how many events the system keeps. Beyond that it drops them.
+	Room() int
+	// Waiting is how many it keeps at the moment, at most.
+	Waiting() int
+}
+
+const (
+	// Buffer is how many events may wait for the user of a Source where the system keeps
+	// few.
+	Buffer = 1024
+	// keptBuffer is the same where the system keeps as many as largeRoom. What is in the
+	// buffer has been read one by one while the user let events wait.
+	keptBuffer = 32
+	largeRoom  = 16384
+)
 
 type fsnotifySource struct {
 	w      *fsnotify.Watcher
@@ -47,6 +63,7 @@ type fsnotifySource struct {
 	mounts *mountWatcher
 	ended  atomic.Bool
 	ears   *ears
+	room   int // see Keeping
 }
 
 // errEnded is Add's when the host has closed the source's descriptor.
@@ -54,11 +71,15 @@ var errEnded = errors.New("the descriptor for notifications was closed by somebo
 
 // Open returns a Source of the system's notifications.
 func Open() (Source, error) {
-	w, err := fsnotify.NewBufferedWatcher(Buffer)
+	room, buffer := queueRoom(), uint(Buffer)
+	if room >= largeRoom {
+		buffer = keptBuffer
+	}
+	w, err := fsnotify.NewBufferedWatcher(buffer)
 	if err != nil {
 		return nil, err
 	}
-	s := &fsnotifySource{w: w, errs: make(chan error, 1)}
+	s := &fsnotifySource{w: w, errs: make(chan error, 1), room: room}
 	s.mounts = newMountWatcher(s.end)
 	s.ears = newEars(s.overflowed, s.end)
 	go s.drain()
