@@ -311,6 +311,59 @@ func TestLeavingNotificationsInTheKernelDropsNone(t *testing.T) {
 	}
 }
 
+// A pause while more waits than the source's buffer holds would let only a buffer through.
+func TestNoPauseWhileNotificationsPileUp(t *testing.T) {
+	const buffer = 32
+	k := &kernel{room: 16384, queue: make(chan fsnotify.Event, 16384)}
+	now := time.Unix(1_000_000_000, 0)
+	d := moderation{kernel: k, latest: now}
+	for _, c := range []struct {
+		taken, waiting int
+		pauses         bool
+	}{{1, 0, true}, {buffer, 0, true}, {buffer, buffer, true}, {buffer + 1, 0, false}, {1, buffer + 1, false}, {0, 0, false}} {
+		for len(k.queue) > 0 {
+			<-k.queue
+		}
+		k.send(c.waiting)
+		if got := d.pauses(c.taken, buffer, now); got != c.pauses {
+			t.Errorf("after %d notifications, with %d in the kernel: a pause is %v, want %v", c.taken, c.waiting, got, c.pauses)
+		}
+	}
+}
+
+// Of several changes that have waited, the files are checked together. One that has changed
+// again settles anew.
+func TestChangesThatHaveWaitedAreCheckedBeforeTheirDelivery(t *testing.T) {
+	inBubble(t, Options{}, func(h *host) {
+		const plugins = 9
+		path := func(i int) string { return fmt.Sprint("/plugins/p", i, ".so") }
+		for i := range plugins {
+			h.disk.replace(path(i), "v0")
+			h.expect(time.Second)
+			h.enable(fmt.Sprint("p", i), path(i))
+		}
+		h.m.SetGlobalEnabled(false)
+		for i := range plugins {
+			h.disk.replace(path(i), "v1")
+		}
+		h.expect(time.Minute)
+		h.below(func() { // unheard
+			for i := 1; i < plugins; i += 3 {
+				h.disk.replace(path(i), "v2")
+			}
+		})
+		h.m.mu.Lock()
+		h.m.gate.Pause(false) // without the comparison that resuming makes
+		h.m.mu.Unlock()
+		h.deliveries(time.Second, plugins)
+		for _, p := range h.m.plugins.inOrder() {
+			if p.id != "a" && p.generation != 1 {
+				t.Errorf("%d versions of %s were delivered, want 1", p.generation, p.id)
+			}
+		}
+	})
+}
+
 // What was notified before a check began is known to it.
 func TestNotificationsComeBeforeTheChecks(t *testing.T) {
 	onKernel(t, 16384, Options{}, func(h *host, k *kernel) {
