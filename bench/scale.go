@@ -30,10 +30,10 @@ func (b *bench) scale() error {
 		plugins, directories int
 		kinds                []kind
 	}{
-		{1000, 1, []kind{hotreload, qfswNever, fsnotifyFiles, kdirwatch, glib}},
-		{10_000, 1, []kind{hotreload, qfswNever, fsnotifyFiles, kdirwatch, glib}},
+		{1000, 1, []kind{hotreload, inFolder, qfswNever, fsnotifyFiles, kdirwatch, glib}},
+		{10_000, 1, []kind{hotreload, inFolder, qfswNever, fsnotifyFiles, kdirwatch, glib}},
 		{30_000, 1, []kind{hotreload, qfswNever}}, // quadratic: 100,000 take minutes
-		{100_000, 1, []kind{hotreload, fsnotifyFiles}},
+		{100_000, 1, []kind{hotreload, inFolder, fsnotifyFiles}},
 		{100_000, 10_000, []kind{hotreload, fsnotifyFiles}},
 		{1_000_000, 1000, []kind{hotreload}},
 	} {

@@ -40,6 +40,7 @@ var (
 	hotreload     = kind{name: "libhotreload, C, no quiet period", argv: []string{"hotreload"}, env: []string{noQuiet}, ours: true}
 	hotreloadQt   = kind{name: "libhotreload, Qt slot, no quiet period", argv: []string{"hotreload_qt"}, env: []string{noQuiet}, ours: true}
 	hotreloadPy   = kind{name: "libhotreload, Python, no quiet period", argv: []string{"venv/bin/python", "peers/hotreload_py.py"}, env: []string{noQuiet}, ours: true}
+	inFolder      = kind{name: "libhotreload, C, found in a folder", argv: []string{"hotreload"}, env: []string{noQuiet, "HRM_FOLDER=1"}, ours: true}
 	defaultQuiet  = kind{name: "libhotreload, C, default quiet period (100 ms)", argv: []string{"hotreload"}, ours: true, slow: 5}
 	qfswNever     = kind{name: "QFileSystemWatcher, as QtForge 3 uses it", argv: []string{"qfsw"}, env: []string{"QFSW_READD=never"}, lost: true}
 	qfswOnce      = kind{name: "QFileSystemWatcher, re-added at once, first signal", argv: []string{"qfsw"}, env: []string{"QFSW_READD=once"}}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* libhotreload through C, delivered on the library's thread. HRM_QUIET_MS: the
- * quiet period, -1 for none; HRM_POLL_MS: poll, this often. */
+ * quiet period, -1 for none; HRM_POLL_MS: poll, this often; HRM_FOLDER: the files
+ * are found in their directory, by one call. */
 #include "subject.h"
 
 #include <hot_reload_manager.h>
@@ -13,11 +14,29 @@ static void on_reload(const char *id, void *user_data)
     told(id);
 }
 
+static int64_t enable_folder(void)
+{
+    char dir[4200];
+    hrm_folder_options o = HRM_FOLDER_OPTIONS_INIT;
+    hrm_error err = HRM_ERROR_INIT;
+    o.max_files = 1000000;
+    o.quiet_ms = HRM_NO_QUIET;
+    strcpy(dir, paths[0]);
+    *strrchr(dir, '/') = 0;
+    if (hrm_enable_folder(m, "folder", dir, &o, &err) < 0) {
+        fprintf(stderr, "%s\n", err.message);
+        exit(1);
+    }
+    return 0;
+}
+
 static int64_t enable_all(void)
 {
     size_t i;
     char id[32];
     hrm_error err = HRM_ERROR_INIT;
+    if (getenv("HRM_FOLDER"))
+        return enable_folder();
     for (i = 0; i < npaths; i++) {
         id_of(i, id);
         if (hrm_enable_hot_reload(m, id, paths[i], &err) < 0) {
@@ -48,6 +67,10 @@ static void disable_all(void)
 {
     size_t i;
     char id[32];
+    if (getenv("HRM_FOLDER")) {
+        hrm_disable_folder(m, "folder");
+        return;
+    }
     for (i = 0; i < npaths; i++) {
         id_of(i, id);
         if (hrm_disable_hot_reload(m, id) != 1)

@@ -39,7 +39,7 @@ const (
 )
 
 // pauses reports whether there is a pause after a batch of n notifications. There is none
-// while more wait behind the source's buffer: each pause would let only a buffer through.
+// while more wait than the source's buffer holds: each pause would let only a buffer through.
 func (d *moderation) pauses(n, buffer int, now time.Time) bool {
 	d.credit = min(mostCredit, d.credit+int(min(now.Sub(d.latest)/refill, mostCredit)))
 	d.latest = now
@@ -50,7 +50,7 @@ func (d *moderation) pauses(n, buffer int, now time.Time) bool {
 		d.credit--
 		return false
 	}
-	return n <= buffer && d.kernel != nil && d.kernel.Room() >= smallestRoom && d.kernel.Waiting() <= buffer
+	return d.kernel != nil && d.kernel.Room() >= smallestRoom && d.kernel.Waiting() <= buffer
 }
 
 // pauseOfSource is how long notifications may be left in the kernel. Without a quiet period each is
@@ -98,11 +98,12 @@ func (m *Engine) readSource(src *source) {
 				continue
 			}
 			batch = src.take(batch)
-			for pause := m.noteBatch(src, batch, &d); pause > 0; pause = m.noteBatch(src, batch, &d) {
+			all := len(batch) <= cap(src.Events())
+			for pause := m.noteBatch(src, batch, all, &d); pause > 0; pause = m.noteBatch(src, batch, all, &d) {
 				if !m.leave(src, pause) {
 					return
 				}
-				batch = src.take(batch[:0])
+				batch, all = src.takeAll(batch[:0])
 			}
 		}
 	})
@@ -127,9 +128,32 @@ func (src *source) take(batch []fsnotify.Event) []fsnotify.Event {
 	return batch
 }
 
+// takeAll takes also those for which there was no room in the source's buffer: the source
+// sends them as soon as there is. It reports whether these are all.
+func (src *source) takeAll(batch []fsnotify.Event) (taken []fsnotify.Event, all bool) {
+	for {
+		before := len(batch)
+		if batch = src.take(batch); len(batch)-before <= cap(src.Events()) {
+			return batch, true
+		}
+		if len(batch) >= mostTaken {
+			return batch, false
+		}
+		select {
+		case ev, open := <-src.Events():
+			if !open {
+				return batch, false
+			}
+			batch = append(batch, ev)
+		case <-time.After(shortestPause):
+			return batch, false // nobody knows
+		}
+	}
+}
+
 // noteBatch notes notifications and goes on with what can go on. It returns for how long
 // further ones are to be left in the kernel; 0: not at all.
-func (m *Engine) noteBatch(src *source, batch []fsnotify.Event, d *moderation) (pause time.Duration) {
+func (m *Engine) noteBatch(src *source, batch []fsnotify.Event, all bool, d *moderation) (pause time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	src.leaves = false
@@ -141,7 +165,7 @@ func (m *Engine) noteBatch(src *source, batch []fsnotify.Event, d *moderation) (
 		m.noteEvent(batch[i], now)
 	}
 	m.turn()
-	if pause = m.pauseOfSource(); pause > 0 && !d.pauses(len(batch), cap(src.Events()), now) {
+	if pause = m.pauseOfSource(); pause > 0 && (!d.pauses(len(batch), cap(src.Events()), now) || !all) {
 		pause = 0
 	}
 	src.leaves = pause > 0

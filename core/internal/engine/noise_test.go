@@ -320,7 +320,7 @@ func TestNoPauseWhileNotificationsPileUp(t *testing.T) {
 	for _, c := range []struct {
 		taken, waiting int
 		pauses         bool
-	}{{1, 0, true}, {buffer, 0, true}, {buffer, buffer, true}, {buffer + 1, 0, false}, {1, buffer + 1, false}, {0, 0, false}} {
+	}{{1, 0, true}, {buffer, 0, true}, {buffer, buffer, true}, {1, buffer + 1, false}, {0, 0, false}} {
 		for len(k.queue) > 0 {
 			<-k.queue
 		}
