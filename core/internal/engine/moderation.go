@@ -71,42 +71,42 @@ func (m *Engine) noteQuiet(p *plugin) {
 }
 
 // readSource takes what a source reports until it or the manager is closed.
-func (m *Engine) readSource(src *source) {
-	m.spawn(func() {
-		d := moderation{credit: mostCredit}
-		d.kernel, _ = src.Source.(watch.Keeping)
-		var batch []fsnotify.Event
-		for {
-			select {
-			case <-m.done:
+func (m *Engine) readSource(src *source) { m.spawn(func() { m.read(src) }) }
+
+func (m *Engine) read(src *source) {
+	d := moderation{credit: mostCredit}
+	d.kernel, _ = src.Source.(watch.Keeping)
+	var batch []fsnotify.Event
+	for {
+		select {
+		case <-m.done:
+			return
+		case ev := <-heard(src.Source):
+			batch = append(batch[:0], ev)
+		case ev, open := <-src.Events():
+			if !open {
+				m.step(func() { m.sourceEnded(src) })
 				return
-			case ev := <-heard(src.Source):
-				batch = append(batch[:0], ev)
-			case ev, open := <-src.Events():
-				if !open {
-					m.step(func() { m.sourceEnded(src) })
-					return
-				}
-				batch = append(batch[:0], ev)
-			case err := <-src.Errors():
-				if errors.Is(err, fsnotify.ErrEventOverflow) { // others are about a watch that is gone already
-					m.step(m.noteOverflow)
-				}
-				continue
-			case <-src.Mounts():
-				m.step(m.noteMount)
-				continue
 			}
-			batch = src.take(batch)
-			all := len(batch) <= cap(src.Events())
-			for pause := m.noteBatch(src, batch, all, &d); pause > 0; pause = m.noteBatch(src, batch, all, &d) {
-				if !m.leave(src, pause) {
-					return
-				}
-				batch, all = src.takeAll(batch[:0])
+			batch = append(batch[:0], ev)
+		case err := <-src.Errors():
+			if errors.Is(err, fsnotify.ErrEventOverflow) { // others are about a watch that is gone already
+				m.step(m.noteOverflow)
 			}
+			continue
+		case <-src.Mounts():
+			m.step(m.noteMount)
+			continue
 		}
-	})
+		batch = src.take(batch)
+		all := len(batch) <= cap(src.Events())
+		for pause := m.noteBatch(src, batch, all, &d); pause > 0; pause = m.noteBatch(src, batch, all, &d) {
+			if !m.leave(src, pause) {
+				return
+			}
+			batch, all = src.takeAll(batch[:0])
+		}
+	}
 }
 
 // mostTaken is how many notifications are taken in one turn.

@@ -27,15 +27,29 @@ var (
 // descriptorOf is the descriptor of fsnotify's inotify instance, which it keeps to itself; -1
 // if a version of fsnotify keeps it elsewhere.
 func descriptorOf(w *fsnotify.Watcher) int {
-	backend := reflect.ValueOf(w).Elem().FieldByName("b")
-	if backend.Kind() != reflect.Interface || backend.Elem().Kind() != reflect.Pointer || backend.Elem().Elem().Kind() != reflect.Struct {
+	backend := field(reflect.ValueOf(w).Elem(), "b")
+	if backend.Kind() != reflect.Interface || backend.Elem().Kind() != reflect.Pointer {
 		return -1
 	}
-	fd := backend.Elem().Elem().FieldByName("fd")
+	fd := field(backend.Elem().Elem(), "fd")
 	if fd.Kind() != reflect.Int {
 		return -1
 	}
 	return int(fd.Int())
+}
+
+// field is a field of a struct; the zero Value if there is none. FieldByName would add 10 kB
+// to the library.
+func field(of reflect.Value, name string) (f reflect.Value) {
+	if of.Kind() != reflect.Struct {
+		return f
+	}
+	for i := range of.NumField() {
+		if of.Type().Field(i).Name == name {
+			f = of.Field(i)
+		}
+	}
+	return f
 }
 
 // add is fsnotify's Add with some operations.
