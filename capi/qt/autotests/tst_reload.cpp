@@ -171,7 +171,7 @@ private:
         hear(block);
     }
 
-    PluginOpening opening_of(const QStringList& words, std::optional<PluginSet>& set, bool& together)
+    PluginOpening opening_of(const QStringList& words)
     {
         PluginOpening opening;
         const QString id = words.at(1);
@@ -180,13 +180,12 @@ private:
         opening.options.allow_missing = true;
         ReloadOptions& reload = opening.reload;
         reload.hand_over_timeout = std::chrono::milliseconds(tale.timed ? 0 : patience);  // a call may take long
-        Q_UNUSED(set)
         for (const QString& word : words.mid(2)) {
             if (word.startsWith(u"needs="))
                 for (const QString& needed : word.mid(6).split(QLatin1Char(',')))
                     reload.needs.push_back(needed.toStdString());
             else if (word.startsWith(u"together="))
-                together = true;
+                continue;  // all plugins that are added with a set are in it
             else if (word.startsWith(u"limit="))
                 reload.load = reload.init = reload.save = reload.restore = reload.prepare_limit = reload.exit = reload.unload =
                     std::chrono::milliseconds(duration(word));
@@ -218,11 +217,10 @@ private:
     {
         std::vector<PluginOpening> plugins;
         std::optional<PluginSet> set;
-        bool together = false;
         for (const QString& line : block.input) {
             const QStringList words = words_of(line);
             if (words.first() == u"plugin") {
-                plugins.push_back(opening_of(words, set, together));
+                plugins.push_back(opening_of(words));
                 continue;
             }
             set.emplace().id = words.at(1).toStdString();
