@@ -49,8 +49,9 @@
 //     step.path, puts what stands for the version into result.data, and says by
 //     result.hooks which steps the version has. INIT, SAVE, RESTORE, PREPARE, EXIT and
 //     UNLOAD do what their names say. A saved state stays with the version that saved it
-//     (step.from names it at RESTORE). FORGET frees what stands for the version. Order, time
-//     limits, undoing, retries and messages are the engine's.
+//     (step.from names it at RESTORE). ACTIVATE says that the version answers from now on:
+//     for what has names of the present version. FORGET frees what stands for the version.
+//     Order, time limits, undoing, retries and messages are the engine's.
 //   - hrm_plugin_outcome_fn hears what became of each version; message is the line for
 //     people, the same in every language.
 //   - a use of a plugin is hrm_plugin_acquire, hrm_plugin_data, hrm_plugin_release: what

@@ -171,11 +171,15 @@ func (h *cHost) Unload(_ context.Context, v reload.Version) (string, error) {
 	return "", err
 }
 
-// Activate makes versions answer.
+// Activate makes versions answer. A language hears of it before callers go on.
 func (h *cHost) Activate(_ context.Context, versions []reload.Version) error {
 	var all []*C.hrmc_loaded
 	for _, v := range versions {
-		all = append(all, h.version(v).c)
+		l := h.version(v)
+		all = append(all, l.c)
+		if h.code.step != 0 {
+			_, _ = h.step(l, C.HRM_STEP_ACTIVATE, nil, nil)
+		}
 	}
 	C.hrmc_door_activate(&all[0], C.uint64_t(len(all)))
 	for _, v := range versions {

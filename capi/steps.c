@@ -200,7 +200,8 @@ static int32_t of_language(hrmc_loaded *v, int32_t kind, const hrmc_loaded *from
     for (i = 0; i < count; i++)
         data[i] = needs[i]->data;
     result = v->p->step(&step, &r, v->p->user_data);
-    v->data = r.data;
+    if (kind != HRM_STEP_ACTIVATE) /* callers may read it meanwhile */
+        v->data = r.data;
     *hooks = r.hooks;
     free(data);
     return result;

@@ -203,7 +203,7 @@ typedef void (*hrm_plugin_fn)(void);
 #define HRM_STEP_RESTORE 7
 /** Make what the host needs of a version before it answers. */
 #define HRM_STEP_PREPARE 8
-/** Exchange the versions; only in outcomes. */
+/** Exchange the versions. hrm_step_fn hears of it for each of them, before callers go on; its answer is ignored. */
 #define HRM_STEP_ACTIVATE 9
 /** Wait for the last call of an old version; only in outcomes. */
 #define HRM_STEP_AWAIT_IDLE 10
@@ -308,7 +308,7 @@ typedef struct hrm_step_result {
     uint32_t hooks;        /**< Of #HRM_STEP_LOAD: HRM_HOOK_* of the version. */
     uint64_t reason_size;  /**< The room in reason in bytes, the NUL included. */
     char *reason;          /**< Write the reason here: UTF-8, it is made printable. */
-    void *data;            /**< Of the version from now on; hrm_plugin_data() gives it. */
+    void *data;            /**< Of the version from now on; hrm_plugin_data() gives it. Ignored after #HRM_STEP_ACTIVATE. */
 } hrm_step_result;
 
 /**
@@ -319,8 +319,8 @@ typedef struct hrm_step_result {
  * \param result     receives the answer
  * \param user_data  hrm_host_options.user_data
  * \returns #HRM_STEP_DONE, #HRM_STEP_FAILED, #HRM_STEP_NOT_NOW or #HRM_STEP_KEPT
- * \threadsafety Called as hot_reload_plugin.h says under Threads. #HRM_STEP_FORGET comes on a thread of the library with
- * #HRM_DISPATCH_MANUAL too; it must return at once.
+ * \threadsafety Called as hot_reload_plugin.h says under Threads. #HRM_STEP_ACTIVATE and #HRM_STEP_FORGET come on a thread
+ * of the library with #HRM_DISPATCH_MANUAL too; they must return at once.
  * \since 1.0.0
  * \sa hrm_host_options
  */

@@ -454,7 +454,7 @@ static struct {
 
 static int32_t perform(const hrm_step *s, hrm_step_result *r, void *arg)
 {
-    static const char *const names[] = {"", "load", "init", "", "save", "exit", "unload", "restore", "prepare"};
+    static const char *const names[] = {"", "load", "init", "", "save", "exit", "unload", "restore", "prepare", "activate"};
     char text[40] = "";
     CHECK(arg == &steps && s->struct_size == sizeof *s && s->instance > 0);
     pthread_mutex_lock(&steps.mu);
@@ -510,7 +510,7 @@ static void steps_of_another_language(int mode)
     CHECK_INT(hrm_host_open(host, "bad", in(dir, "bad"), NULL, NULL, &err), HRM_ERR_IO);
     CHECK_HAS(err.message, "init: it is bad\\n");
     stop();
-    CHECK_HAS(steps.log, "load 1; init 1; ");
+    CHECK_HAS(steps.log, "load 1; init 1; activate 1; ");
     CHECK_HAS(steps.log, "exit 1; unload 1; ");
 }
 

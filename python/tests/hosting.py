@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conftest import BOUND
-from qtforge.monitoring import Plugin, PluginHost, PluginOutcome
+from conftest import BOUND, wait_until
+from qtforge.monitoring import Plugin, PluginHost, PluginOutcome, Verdict
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,18 +48,30 @@ class Hosting:
             self._told.notify_all()
 
     def next(self) -> PluginOutcome:
-        """The next outcome."""
+        """The next outcome that is neither a note nor about a version that is not wanted any more."""
         end = time.monotonic() + BOUND
         while True:
             with self._told:
-                if len(self.outcomes) > self._seen:
+                while len(self.outcomes) > self._seen:
                     self._seen += 1
-                    return self.outcomes[self._seen - 1]
+                    outcome = self.outcomes[self._seen - 1]
+                    if outcome.verdict not in (Verdict.NOTED, Verdict.WITHDRAWN):
+                        return outcome
                 assert time.monotonic() < end, "no outcome"
                 if self.host.manager.dispatch == "thread":
                     self._told.wait(0.1)
                     continue
             self.host.manager.wait(0.1)
+
+    def until(self, what: str, condition: Callable[[], object]) -> None:
+        """Waits for a condition that steps bring about."""
+
+        def ask() -> object:
+            if not condition() and self.host.manager.dispatch != "thread":
+                self.host.manager.wait(0.01)
+            return condition()
+
+        wait_until(what, ask)
 
     def open(self, path: Path, plugin_id: str = "p", **options: Any) -> Plugin:
         plugin = self.host.open(plugin_id, path, timeout=BOUND, **options)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import BOUND, wait_until
 from hosting import Gates, Hosting, plugin_modules
-from qtforge.monitoring import ClosedError, InvalidArgumentError, Plugin, PluginHost
+from qtforge.monitoring import ClosedError, InvalidArgumentError, PluginHost
 
 EXIT = "import sys\ndef plugin_exit(): sys.gates.say('exit')\n"
 
@@ -94,13 +94,7 @@ def test_the_end_of_the_interpreter_unloads_plugins(how: str, dispatch: str, pat
     assert list((tmp_path / "snapshots").iterdir()) == []
 
 
-@pytest.mark.parametrize("learns", ["first", "last"])
-def test_open_says_that_the_host_was_closed(
-    learns: str, path: Path, tmp_path: Path, gates: Gates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether or not the outcome of the version comes before the thread in open() runs again."""
-    if learns == "last":
-        monkeypatch.setattr(Plugin, "_is_decided", lambda plugin: plugin._refused is not None)
+def test_open_says_that_the_host_was_closed(path: Path, tmp_path: Path, gates: Gates) -> None:
     path.write_text("import sys\nsys.gates.wait()")
     ended: list[type[BaseException]] = []
     with Hosting(tmp_path) as hosting:
@@ -116,7 +110,7 @@ def test_open_says_that_the_host_was_closed(
         plugin = hosting.host._plugins["p"]
         closer = threading.Thread(target=hosting.host.close)
         closer.start()
-        wait_until("closing", lambda: plugin._closed)
+        wait_until("closing", lambda: plugin.closed)
         gates.leave.set()
         closer.join(BOUND)
         opener.join(BOUND)

@@ -17,7 +17,7 @@ import pytest
 from conftest import BOUND, wait_until
 from hosting import Gates, Hosting, plugin_modules, replace
 from loops import RUNNERS, run, wait_for
-from qtforge.monitoring import AlreadyExistsError, PluginOutcome, SafeOptions
+from qtforge.monitoring import AlreadyExistsError, SafeOptions, Verdict
 
 HANGS_IN = {
     "import": "import sys, helper\nsys.gates.wait()\n",
@@ -43,12 +43,15 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def undone(hosting: Hosting, gates: Gates) -> None:
+EXITS = {"import": [], "init": ["exit"]}
+"""plugin_exit() is called of what was initialised."""
+
+
+def undone(hosting: Hosting, gates: Gates, exits: list[str]) -> None:
     """What follows when the import has ended."""
     gates.leave.set()
-    wait_until("plugin_exit() called", lambda: gates.said)
     wait_until("removed", lambda: not list(hosting.snapshots.glob("python-*")))
-    assert gates.said == ["exit"] and plugin_modules() == [] and hosting.errors == []
+    assert gates.said == exits and plugin_modules() == [] and hosting.errors == []
 
 
 @pytest.mark.parametrize("where", HANGS_IN)
@@ -58,28 +61,27 @@ def test_open_raises_when_the_time_is_over(where: str, path: Path, tmp_path: Pat
         with pytest.raises(TimeoutError, match="still being imported"):
             hosting.host.open("p", path, safe=FILES, timeout=0.2)
         assert gates.entered.is_set() and not gates.leave.is_set()
-        outcome = hosting.next()
-        assert not outcome.ok and "gave up" in outcome.message and outcome.present == 0
         assert hosting.host.manager.get_hot_reload_plugins() == [] and plugin_modules() == []
-        # The host is not held up: neither another plugin, nor the same one.
+        # The host is not held up; the id is taken until the import has ended.
         replace(path, "import helper\nVALUE = helper.VALUE")
-        for plugin_id in ("q", "p"):
-            assert hosting.open(path, plugin_id, safe=FILES).module.VALUE == 1
+        assert hosting.open(path, "q", safe=FILES).module.VALUE == 1
+        with pytest.raises(AlreadyExistsError):
+            hosting.host.open("p", path, safe=FILES, timeout=0.1)
         hosting.host.close()
-        undone(hosting, gates)
-    assert [o.ok for o in hosting.outcomes] == [False, True, True]
+        undone(hosting, gates, EXITS[where])
 
 
-def test_what_fails_late_is_removed(path: Path, tmp_path: Path, gates: Gates) -> None:
+def test_an_id_is_free_when_what_was_given_up_has_ended(path: Path, tmp_path: Path, gates: Gates) -> None:
     path.write_text("import sys\nsys.gates.wait()\nimport helper\nsys.gates.say('late')\n1 / 0")
     with Hosting(tmp_path) as hosting:
         with pytest.raises(TimeoutError):
             hosting.host.open("p", path, safe=FILES, timeout=0.2)
-        hosting.next()
+        replace(path, "VALUE = 2")
         gates.leave.set()
-        wait_until("removed", lambda: gates.said and not list(hosting.snapshots.glob("python-*")))
-        assert plugin_modules() == []
-    assert [o.ok for o in hosting.outcomes] == [False]
+        assert hosting.open(path, "p").module.VALUE == 2  # waits for that
+        assert gates.said == ["late"] and len(plugin_modules()) == 2
+    assert [(o.verdict, o.ok) for o in hosting.outcomes] == [(Verdict.WITHDRAWN, False), (Verdict.DONE, True)]
+    assert str(hosting.outcomes[0]) == "p: generation 1 is not used: p was removed"
 
 
 @pytest.mark.parametrize("library", RUNNERS)
@@ -93,21 +95,18 @@ def test_a_cancelled_aopen_raises_at_once(library: str, path: Path, tmp_path: Pa
                 tasks.cancel_scope.cancel()
             with pytest.raises(TimeoutError):
                 await host.aopen("q", path, safe=FILES, timeout=0.2)
-        assert [o.ok for o in hosting.outcomes] == [False, False]
         gates.leave.set()
-        await wait_for(lambda: len(gates.said) == 2 and not list(hosting.snapshots.glob("python-*")))
-        assert gates.said == ["exit", "exit"] and plugin_modules() == []
+        await wait_for(lambda: not list(hosting.snapshots.glob("python-*")))
+        assert plugin_modules() == []
 
     run(library, main)
 
 
 def test_open_in_another_thread_than_the_loop_that_imports(path: Path, tmp_path: Path, gates: Gates) -> None:
     raised: list[BaseException] = []
-    outcomes: list[PluginOutcome] = []
 
     async def main() -> None:
         async with Hosting(tmp_path, dispatch="auto").host as host:
-            host._on_outcome = outcomes.append
 
             def open_it() -> None:
                 with pytest.raises(TimeoutError) as caught:
@@ -118,12 +117,11 @@ def test_open_in_another_thread_than_the_loop_that_imports(path: Path, tmp_path:
                 gates.leave.set()
 
             await asyncio.to_thread(open_it)
-            await wait_for(lambda: outcomes)
+            await wait_for(lambda: host._native.loaders == {})
             assert host.manager.get_hot_reload_plugins() == []
 
     asyncio.run(main())
-    assert len(raised) == 1 and gates.said == ["exit"] and plugin_modules() == []
-    assert [(o.ok, "gave up" in o.message) for o in outcomes] == [(False, True)]
+    assert len(raised) == 1 and gates.said == [] and plugin_modules() == []
 
 
 def test_close_waits_for_a_reload_but_not_for_what_open_has_given_up(path: Path, tmp_path: Path, gates: Gates) -> None:
@@ -134,13 +132,11 @@ def test_close_waits_for_a_reload_but_not_for_what_open_has_given_up(path: Path,
         assert gates.entered.wait(BOUND)
         closer = threading.Thread(target=hosting.host.close)
         closer.start()
-        wait_until("closing", lambda: plugin._closed)
+        wait_until("closing", lambda: plugin.closed)
         assert closer.is_alive()
         gates.leave.set()
         closer.join(BOUND)
         assert not closer.is_alive()
-        outcome = hosting.next()
-        assert not outcome.ok and "closed while" in outcome.message
         assert gates.said == ["exit"] and plugin_modules() == []
 
 
@@ -181,7 +177,8 @@ def test_open_from_its_own_thread_lets_ctrl_c_through_the_import(path: Path, tmp
     path.write_text("import sys\ndef plugin_init():\n    raise KeyboardInterrupt\n" + EXIT)
     with Hosting(tmp_path, dispatch="manual") as hosting, pytest.raises(KeyboardInterrupt):
         hosting.host.open("p", path, timeout=BOUND)
-    assert hosting.outcomes == [] and plugin_modules() == [] and gates.said == []
+    assert {o.verdict for o in hosting.outcomes} <= {Verdict.POSTPONED, Verdict.WITHDRAWN}
+    assert plugin_modules() == [] and gates.said == []
 
 
 @pytest.mark.parametrize("library", RUNNERS)

@@ -14,7 +14,7 @@ import anyio
 import pytest
 from conftest import BOUND, wait_until
 from loops import RUNNERS, run, wait_for
-from qtforge.monitoring import ClosedError, PluginHost, PluginLoadError, PluginOutcome
+from qtforge.monitoring import ClosedError, PluginHost, PluginLoadError, PluginOutcome, Verdict
 
 LIBRARY = pytest.mark.parametrize("library", RUNNERS)
 
@@ -158,8 +158,7 @@ def test_closing_in_another_thread_ends_open(dispatch: str, path: Path) -> None:
 
 def next_outcome(host: PluginHost, outcomes: list[PluginOutcome], count: int) -> PluginOutcome:
     wait_until("outcome", lambda: (host.manager.wait(0.01), len(outcomes) >= count)[1])
-    assert len(outcomes) == count
-    return outcomes[-1]
+    return outcomes[count - 1]
 
 
 @pytest.mark.parametrize("dispatch", ["thread", "manual"])
@@ -173,6 +172,9 @@ def test_an_exit_that_raises_does_not_take_the_new_version_back(dispatch: str, p
         replace(path, "VERSION = 2")
         assert next_outcome(host, outcomes, 2).ok
         assert (plugin.module.VERSION, plugin.generation) == (2, 2)
+        note = next_outcome(host, outcomes, 3)
+        assert (note.verdict, note.ok, note.generation) == (Verdict.NOTED, True, 1)
+        wait_until("on_error is called", lambda: (host.manager.wait(0.01), errors)[1])
         assert [str(e) for e in errors] == ["still busy"]
         assert host.manager.stats().reloads_failed == 0
 

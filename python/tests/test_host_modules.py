@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BOUND, wait_until
+from conftest import BOUND
 from hosting import PACKAGE, Gates, Hosting, in_thread, plugin_modules, replace
 from qtforge.monitoring import SafeOptions
 
@@ -375,5 +375,5 @@ def test_a_traceback_shows_the_lines_of_a_version_that_was_released(hosting: Hos
         assert hosting.reload(path, "def f(): return 2").ok
         assert hosting.reload(path, "def f(): return 3").ok
         old.f()
-    wait_until("its files are removed", lambda: not Path(old.__file__ or "").exists())
+    hosting.until("its files are removed", lambda: not Path(old.__file__ or "").exists())
     assert "# of the old one" in "".join(traceback.format_exception(caught.value))

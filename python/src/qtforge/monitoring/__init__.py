@@ -5,6 +5,8 @@
 watch(), awatch()                       iterate over the changes of some files and folders
 PluginHotReloadManager                  callbacks for plugins' files; the interface of QtForge's manager
 PluginHost                              loads Python modules and exchanges them while they are in use
+PluginOutcome, Verdict, Step            what became of a version, and why
+PluginSpec, PluginSet, StepLimits       plugins that are opened together, exchanged together; limits of time
 reload()                                importlib.reload() that always executes the file as it is now
 SafeOptions                             safeguards: allow-list, signatures, symbols, companion files, retries
 Event, EventKind, Health, Stats         what managers deliver and count
@@ -57,7 +59,8 @@ from .events import (
     Stats,
     Watching,
 )
-from .plugin_host import Plugin, PluginHost, PluginLoadError, PluginOutcome
+from .outcomes import PluginOutcome, PluginSet, PluginSpec, Step, StepLimits, Verdict
+from .plugin_host import Plugin, PluginHost, PluginLoadError, PluginUnavailableError
 from .safe import KEEP_NONE, SAFE_NONE, Candidate, ReloadOutcome, SafeOptions
 
 __version__: str
@@ -92,13 +95,19 @@ __all__ = [
     "PluginLoadError",
     "PluginOutcome",
     "PluginPermissionError",
+    "PluginSet",
+    "PluginSpec",
     "PluginState",
     "PluginStatus",
+    "PluginUnavailableError",
     "ReloadOutcome",
     "Result",
     "SafeOptions",
     "Stats",
+    "Step",
+    "StepLimits",
     "Success",
+    "Verdict",
     "Watching",
     "awatch",
     "create_hot_reload_manager",

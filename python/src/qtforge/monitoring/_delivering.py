@@ -191,7 +191,7 @@ class Delivering:
         if self._green is None:
             self._handle_event(raw)
         else:
-            event = event_of(raw)
+            event = raw if isinstance(raw, Event) else event_of(raw)
             self._folder = event.folder_id
             self._jobs.append(_Job(event.plugin_id, event.folder_id, functools.partial(self._handle_event, event)))
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from . import _abi
+from . import _abi, _abi_hosts
 
 VARIABLE = "QTFORGE_MONITORING_LIBRARY"
 
@@ -144,6 +144,7 @@ def load() -> ctypes.CDLL:
             try:
                 library = _open(path)
                 _abi.declare(library)
+                _abi_hosts.declare(library)
             except (OSError, AttributeError) as error:
                 tried.append(_printable(f"{path}: {error}"))
                 continue

@@ -163,9 +163,13 @@ class Modules:
     # ------------------------------------------------------------------ as a whole
 
     def load(self) -> ModuleType:
-        """The plugin's module. Its names stand for this version in this thread only, until _names.activate()."""
-        _names.enter(self)
+        """The plugin's module."""
         return self.module(self.name)
+
+    def extensions(self) -> list[str]:
+        """The names of the extension modules among the modules, without their package's."""
+        loaders = {n: getattr(m, "__loader__", None) for n, m in list(self.loaded.items()) if isinstance(m, ModuleType)}
+        return sorted(n.rpartition(".")[2] for n, x in loaders.items() if isinstance(x, ExtensionFileLoader))
 
     def forget_files(self) -> None:
         """Forgets what the interpreter remembers about the files, which are to be removed."""

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypedDict
 
@@ -148,7 +149,7 @@ class PluginHotReloadManager(Folders):
             | (_abi.DELIVER_HELD if deliver_held else 0)
         )
         self._make_native = functools.partial(
-            NativeManager,
+            self._native_kind,
             quiet_ms=int32("quiet_ms", quiet_ms),
             max_delay_ms=int32("max_delay_ms", max_delay_ms),
             poll_interval_ms=int32("poll_interval_ms", poll_interval_ms),
@@ -551,7 +552,7 @@ class PluginHotReloadManager(Folders):
         if self._is_inside():
             return self._to_await(self._nothing()) if running else Delivered(0)
         self._delivers()
-        if self._reload is None and self._event is None:
+        if not self._has_audience():
             try:
                 self._want_mailbox()
             except ClosedError:  # by another thread, just now
@@ -665,6 +666,11 @@ class PluginHotReloadManager(Folders):
     # ------------------------------------------------------------------ inside
 
     _fork_advice = "Call its reopen()"
+    _native_kind: Callable[..., NativeManager] = NativeManager
+
+    def _has_audience(self) -> bool:
+        """Whether somebody hears of changes although nobody iterates."""
+        return self._reload is not None or self._event is not None
 
     def _after_fork(self) -> None:
         """In the child of a fork, called by the fork."""
@@ -676,7 +682,7 @@ class PluginHotReloadManager(Folders):
             except Exception as error:
                 _log.exception("%r cannot be reopened in the child of a fork", self)
                 unraisable(error, self)
-        elif self._on_fork == "warn" and (self._reload or self._event or self._mailbox is not None):
+        elif self._on_fork == "warn" and (self._has_audience() or self._mailbox is not None):
             text = (
                 f"{self!r} was made before a fork, and delivers nothing in this process, the child. "
                 f"{self._fork_advice} "

@@ -44,10 +44,13 @@ class NativeManager:
             held_after_ms,
             marker_after_ms,
         )
-        self._handle = _abi.Handle()
-        error = _abi.Error()
-        code = self._library.hrm_manager_create(ctypes.byref(options), ctypes.byref(self._handle), ctypes.byref(error))
+        self._handle = self._create(options)
+
+    def _create(self, options: _abi.Options) -> Any:
+        handle, error = _abi.Handle(), _abi.Error()
+        code = self._library.hrm_manager_create(ctypes.byref(options), ctypes.byref(handle), ctypes.byref(error))
         self._check(code, error)
+        return handle
 
     def _check(
         self,

@@ -29,27 +29,20 @@ class _Verdict(ctypes.c_int32):
 
 
 _IN, _OUT = 1, 2
-_PARAMETERS = ((_IN, "candidate"), (_IN, "reason"), (_IN, "room"), (_IN, "token"), (_OUT, "verdict"))
-_JudgeFn = ctypes.CFUNCTYPE(
-    None,
-    ctypes.POINTER(_abi.CandidateStruct),
-    ctypes.c_void_p,
-    ctypes.c_size_t,
-    ctypes.c_void_p,
-    ctypes.POINTER(_Verdict),
-)
-
-Judge = Callable[[Any, int, int, "int | None", Any], None]
-"""Gets the candidate, where to write the reason, the room there, a token, and the verdict: ``verdict[0] = ACCEPT``."""
 
 
-def rejecting_unless_accepted(judge: Judge) -> Any:
-    """The callback for the library. It must be kept for ever."""
-    inner = _JudgeFn(judge)
+def rejecting_unless_accepted(judge: Callable[..., None], kind: Any) -> Any:
+    """A callback of that kind for the library. It is kept for ever.
+
+    judge gets its arguments, and the verdict: ``verdict[0] = ACCEPT``.
+    """
+    judge_fn = ctypes.CFUNCTYPE(None, *kind._argtypes_, ctypes.POINTER(_Verdict))
+    inner = judge_fn(judge)
+    parameters = (*((_IN, f"argument{number}") for number, _ in enumerate(kind._argtypes_)), (_OUT, "verdict"))
     # ctypes takes output parameters only with a function of a library: any, whose address is then replaced.
-    outer = _JudgeFn(("Py_IsInitialized", ctypes.pythonapi), _PARAMETERS)
+    outer = judge_fn(("Py_IsInitialized", ctypes.pythonapi), parameters)
     ctypes.c_void_p.from_buffer(outer).value = ctypes.cast(inner, ctypes.c_void_p).value
-    callback = _abi.ValidatorFn(outer)
+    callback = kind(outer)
     _kept.append((inner, outer, callback))
     return callback
 

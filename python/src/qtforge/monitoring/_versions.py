@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""One loaded version of a plugin: from its snapshot to its modules, its hooks, and their end."""
+"""What the steps of an exchange do with a version: from its snapshot to its modules, its hooks, and their end.
+
+Which step follows is not decided here. Each method is a step: it does it, or raises.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,25 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
-from types import ModuleType
+from types import CoroutineType, ModuleType, coroutine
+from typing import Any
 
-from . import _finding, _names
+from . import _abi_hosts, _finding, _names
 from ._arguments import StrPath, check_callable
 from ._loading import Modules, is_package
 from ._trees import Store, Tree
 
-HOOKS = ("plugin_init", "plugin_exit", "plugin_save_state", "plugin_restore_state")
-
-
-class HookError(Exception):
-    """A function of a plugin has raised; the cause is what it raised."""
-
-    def __init__(self, function: str, generation: int, cause: BaseException) -> None:
-        super().__init__(f"{function}() of generation {generation} raised {text_of(cause)}")
-        self.function = function
-        self.cause = cause
+HOOKS = {
+    "plugin_init": _abi_hosts.HOOK_INIT,
+    "plugin_exit": _abi_hosts.HOOK_EXIT,
+    "plugin_save_state": _abi_hosts.HOOK_SAVE,
+    "plugin_restore_state": _abi_hosts.HOOK_RESTORE,
+}
+"""The functions that a plugin may have."""
 
 
 def is_ctrl_c(error: BaseException) -> bool:
@@ -111,79 +112,192 @@ class Layout:
         return ""
 
 
-class Version:
-    """One loaded generation."""
+class Loader:
+    """What the versions of a plugin have in common."""
 
-    def __init__(
-        self, generation: int, snapshot_path: str, package: str, layout: Layout, store: Store, debug: bool
-    ) -> None:
-        snapshot = Path(snapshot_path)
-        root = snapshot.parents[layout.depth]
+    def __init__(self, plugin_id: str, layout: Layout, store: Store, debug: bool | None, needs: Sequence[str]) -> None:
+        self.id = plugin_id
+        self.package = _names.claim(plugin_id)
+        self.layout = layout
+        self.store = store
+        self.debug = debug
+        self.needs = sorted(needs, key=str.encode)  # as the library sorts them
+        self.versions: list[Version] = []
+        """Those that have not ended, the oldest first."""
+        self.failures: dict[tuple[int, int], BaseException] = {}
+        """What the steps have raised, by generation and step, until their outcomes are known."""
+        self.lock = threading.RLock()  # the collector may end a use while this very thread is in here
+        self.ended = False
+        self.given_up = False
+        """Nobody waits for its versions: open() has given up."""
+
+    def failed(self, generation: int, step: int, error: BaseException) -> None:
+        """Keeps what a step has raised."""
+        with self.lock:
+            self.failures.pop((generation, step), None)
+            self.failures[generation, step] = error
+            while len(self.failures) > 8:  # nobody asks for some: of an old version, for example
+                del self.failures[next(iter(self.failures))]
+
+    def error_of(self, generation: int, step: int) -> BaseException | None:
+        """What a step has raised; asked for once."""
+        with self.lock:
+            return self.failures.pop((generation, step), None)
+
+    def end(self) -> None:
+        """The plugin is closed, and no version of it is left."""
+        self.ended = True
+        _finding.withdraw(self.package)
+        self.store.forget(self.package.rpartition(".")[2])
+        _names.give_back(self.package)
+
+
+class Version:
+    """What stands for a version in the library, from its load to its end."""
+
+    def __init__(self, loader: Loader, generation: int) -> None:
+        self.loader = loader
         self.generation = generation
-        self.uses = 1  # of its being present, and of each use()
-        self._store = store
-        self._tree: Tree = store.keep(root)
-        self._inner = snapshot.relative_to(root)
-        self._stem = layout.stem
-        original = Path(layout.directory, *[os.pardir] * layout.depth).resolve() if debug else None
-        self._modules = Modules(package, self._tree.root, self._tree.root / self._inner, layout.stem, original)
-        self._initialised = False
+        self.uses = 0
+        """How often the library has it pinned for uses."""
+        self.handle = 0
+        """By which the library knows it, if it was in use once."""
+        self.needs: list[Version] = []
+        self.state: object = None
+        """What its plugin_save_state() has returned."""
+        self._modules: Modules | None = None
+        self._tree: Tree | None = None
+        self._inner = Path()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it has modules."""
+        return self._modules is not None
 
     @property
     def module(self) -> ModuleType:
+        if self._modules is None:
+            raise RuntimeError(f"generation {self.generation} of plugin {self.loader.id!r} is not loaded")
         return self._modules.loaded[self._modules.name]
 
-    def load(self) -> None:
-        """Imports it, under names that stand for it in this thread only, and initialises it."""
-        self._modules.load()
-        for function in HOOKS:
-            check_callable(function, getattr(self.module, function, None), "make it a plain function")
-        self.call("plugin_init")
-        self._initialised = True
 
-    def has(self, function: str) -> bool:
-        return getattr(self.module, function, None) is not None
-
-    def call(self, function: str, *arguments: object) -> object:
-        """Calls one of its functions, if it has it. Raises HookError."""
-        hook: Callable[..., object] | None = getattr(self.module, function, None)
-        if hook is None:
-            return None
+    def load(self, path: str, awaits: bool) -> int:
+        """Imports it, under names that stand for it in this thread only. Returns the hooks that it has."""
+        layout, snapshot = self.loader.layout, Path(path)
+        debug = is_debugged() if self.loader.debug is None else self.loader.debug
+        root = snapshot.parents[layout.depth]
+        self._inner = snapshot.relative_to(root)
+        self._tree = self.loader.store.keep(root)
+        original = Path(layout.directory, *[os.pardir] * layout.depth).resolve() if debug else None
+        own = self._tree.root / self._inner
+        self._modules = Modules(self.loader.package, self._tree.root, own, layout.stem, original)
         try:
-            result = hook(*arguments)
-            if inspect.iscoroutine(result):
-                result.close()
-                raise TypeError("it returned a coroutine, and nobody would await it; make it a plain function")
-            return result
-        except BaseException as error:
-            if is_ctrl_c(error):
-                raise  # the user's, not the plugin's
-            raise HookError(function, self.generation, error) from error
+            with _names.executing(self._modules):
+                self._modules.load()
+            return self._hooks(awaits)
+        except BaseException:
+            self._drop()
+            raise
+
+    def _hooks(self, awaits: bool) -> int:
+        bits = 0
+        for name, bit in HOOKS.items():
+            hook = getattr(self.module, name, None)
+            if not (awaits and inspect.iscoroutinefunction(hook)):
+                check_callable(
+                    name,
+                    hook,
+                    "make it a plain function; one that is to be awaited needs a host on a running asyncio or trio "
+                    "loop, and aopen() and aclose()",
+                )
+            bits |= 0 if hook is None else bit
+        return bits
+
+    def init(self, needs: list[Version]) -> Any:
+        self.needs = needs
+        modules = {plugin_id: version.module for plugin_id, version in zip(self.loader.needs, needs, strict=True)}
+        hook = self._hook("plugin_init")
+        return self._call(hook, *([modules] if modules and _takes_one(hook) else []))
+
+    def save(self) -> Any:
+        return self._call(self._hook("plugin_save_state"))
+
+    def restore(self, saved_by: Version) -> Any:
+        return self._call(self._hook("plugin_restore_state"), saved_by.state)
+
+    def exit(self) -> Any:
+        self.needs = []
+        return self._call(self._hook("plugin_exit"))
 
     def activate(self) -> None:
         """Makes it what its names stand for, here and in processes that are started from now on."""
-        package = self._modules.package
-        pointer = self._store.point(package.rpartition(".")[2], self._tree)
-        _names.activate(self._modules)
-        _finding.publish(package, (pointer, str(self._inner), self._stem))
+        modules, tree = self._modules, self._tree
+        if modules is None or tree is None:
+            return
+        pointer = self.loader.store.point(self.loader.package.rpartition(".")[2], tree)
+        _names.activate(modules)
+        _finding.publish(self.loader.package, (pointer, str(self._inner), self.loader.layout.stem))
 
     def hide(self) -> None:
         """Its names do not stand for it any more. Code of it that is running goes on."""
-        _names.withdraw(self._modules)
+        if self._modules is not None:
+            _names.withdraw(self._modules)
 
-    def end(self, run: Callable[[Callable[[None], object]], None]) -> None:
-        """Has run() call its plugin_exit() if it was initialised, and removes its modules and files."""
-        leave: Callable[[], object] | None = None
-        if self._initialised:
-            self._initialised = False
-            leave = getattr(self.module, "plugin_exit", None)
-        if leave is not None:
-            hook = leave
+    def unload(self) -> str:
+        """Removes its modules and files. Returns what stays in memory, and why."""
+        names = [] if self._modules is None else self._modules.extensions()
+        self._drop()
+        return f"Python never unloads extension modules: {', '.join(names)}" if names else ""
 
-            def plugin_exit(_: None) -> None:
-                hook()
+    def _drop(self) -> None:
+        modules, self._modules = self._modules, None
+        tree, self._tree = self._tree, None
+        if modules is not None:
+            _names.withdraw(modules)
+            modules.forget_files()
+        if tree is not None:
+            tree.remove()
 
-            run(plugin_exit)
-        self.hide()
-        self._modules.forget_files()
-        self._tree.remove()
+    def _hook(self, name: str) -> Callable[..., object]:
+        hook: Callable[..., object] = getattr(self.module, name)
+        return hook
+
+    def _call(self, hook: Callable[..., object], *arguments: object) -> Any:
+        """What a hook returns; see driven() if it is a coroutine."""
+        assert self._modules is not None
+        with _names.executing(self._modules):
+            return hook(*arguments)
+
+    def driven(self, hook: CoroutineType[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """An awaitable that runs what a hook has returned."""
+        assert self._modules is not None
+        return _driven(self._modules, hook)
+
+
+@coroutine
+def _driven(modules: Modules, inner: CoroutineType[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """A coroutine of a version. Its names stand for that version while it runs, not while it waits."""
+    send: Callable[[Any], Any] = inner.send
+    value: Any = None
+    while True:
+        try:
+            with _names.executing(modules):
+                awaited = send(value)
+        except StopIteration as end:
+            return end.value
+        try:
+            send, value = inner.send, (yield awaited)
+        except GeneratorExit:
+            inner.close()
+            raise
+        except BaseException as error:
+            send, value = inner.throw, error
+
+
+def _takes_one(hook: Callable[..., object]) -> bool:
+    """Whether a hook can be called with one argument."""
+    try:
+        inspect.signature(hook).bind(None)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from .safe import ReloadOutcome
 
 
-class _OpenEnum(IntEnum):
+class OpenEnum(IntEnum):
     """Has a member also for a number that only a newer library knows."""
 
     @classmethod
-    def _missing_(cls, value: object) -> _OpenEnum | None:
+    def _missing_(cls, value: object) -> OpenEnum | None:
         if not isinstance(value, int):
             return None
         member = int.__new__(cls, value)
@@ -24,7 +24,7 @@ class _OpenEnum(IntEnum):
         return member
 
 
-class EventKind(_OpenEnum):
+class EventKind(OpenEnum):
     """What an event is about."""
 
     FILE_CHANGED = 1
@@ -63,7 +63,7 @@ class Change(IntEnum):
         return self.name
 
 
-class Health(_OpenEnum):
+class Health(OpenEnum):
     """What an event of kind HEALTH is about."""
 
     NONE = 0
@@ -155,7 +155,7 @@ _CHANGES = {
 }
 
 
-class PluginState(_OpenEnum):
+class PluginState(OpenEnum):
     """What a plugin is doing."""
 
     IDLE = 1
@@ -184,7 +184,7 @@ class PluginState(_OpenEnum):
     """The file system does not answer."""
 
 
-class Watching(_OpenEnum):
+class Watching(OpenEnum):
     """How a plugin's path is watched."""
 
     PENDING = 0
@@ -195,7 +195,7 @@ class Watching(_OpenEnum):
     """It is compared every poll_interval_ms, at least in part."""
 
 
-class Decision(_OpenEnum):
+class Decision(OpenEnum):
     """What kind of thing happened to a plugin last."""
 
     NONE = 0

@@ -243,26 +243,38 @@ def candidate_of(raw: Any) -> Candidate:
 
 def verdict_of(validator: Validator, inside: set[int], raw: Any) -> str | Literal[True]:
     """True if the validator accepts, else why it rejects. Meanwhile its thread is in inside."""
+    return _verdict("validator", lambda: validator(candidate_of(raw)), inside)
+
+
+def verdict_of_set(
+    check: Callable[[dict[str, Candidate]], object], inside: set[int], raw: Sequence[Any]
+) -> str | Literal[True]:
+    """True if a set's check says that these candidates fit, else why not. Meanwhile its thread is in inside."""
+    candidates = {candidate.plugin_id: candidate for candidate in map(candidate_of, raw)}
+    return _verdict("check", lambda: check(candidates), inside)
+
+
+def _verdict(name: str, ask: Callable[[], object], inside: set[int]) -> str | Literal[True]:
     thread = threading.get_ident()
     try:
         inside.add(thread)
-        answer = validator(candidate_of(raw))
-        return True if answer is True else _rejection(answer)
+        answer = ask()
+        return True if answer is True else _rejection(name, answer)
     except BaseException as error:
         return _shown(type(error), error)
     finally:
         inside.discard(thread)
 
 
-def _rejection(answer: object) -> str:
+def _rejection(name: str, answer: object) -> str:
     if issubclass(type(answer), str):
         text = str.__str__(cast(str, answer))  # an exact str, whatever methods a subclass has
         if text:
             return text
     if inspect.iscoroutine(answer):
         answer.close()  # else the interpreter warns that nobody awaited it
-        return "the validator returned a coroutine, which nobody awaits, not True; give a function without async"
-    return f"the validator returned {_shown(None, answer)}, not True"
+        return f"the {name} returned a coroutine, which nobody awaits, not True; give a function without async"
+    return f"the {name} returned {_shown(None, answer)}, not True"
 
 
 def _shown(kind: type | None, value: object) -> str:
