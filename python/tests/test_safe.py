@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import qtforge.monitoring as monitoring
+from conftest import wait_until
 from qtforge.monitoring import Event, EventKind, PluginOutcome, ReloadOutcome, SafeOptions
 
 QUIET = 30
@@ -220,6 +221,10 @@ class Modules:
             self.host.manager.wait(0.1)
 
 
+    def until(self, what: str, condition: Callable[[], object]) -> None:
+        wait_until(what, lambda: (self.host.manager.dispatch == "thread" or self.host.manager.wait(0.01), condition())[1])
+
+
 @pytest.fixture(params=["thread", "manual"])
 def modules(snapshots: Path, request: pytest.FixtureRequest) -> Iterator[Modules]:
     m = Modules(snapshots, request.param)
@@ -291,6 +296,7 @@ def test_what_is_in_use_is_left_after_the_last_use(modules: Modules, tmp_path: P
         replace(path, source.format(2))
         assert modules.next().ok
         assert old.VERSION == 1 and plugin.module.VERSION == 2 and not log.exists()
+    modules.until("left", log.exists)
     assert log.read_text() == "exit 1\n"
     plugin.close()
     assert log.read_text() == "exit 1\nexit 2\n"

@@ -11,6 +11,7 @@ import ctypes
 import functools
 import itertools
 import os
+import sys
 import threading
 import time
 from _queue import Empty, SimpleQueue  # not queue's: gevent and eventlet replace that
@@ -26,6 +27,8 @@ from ._versions import Loader, Version
 from ._waiting import Deadline
 from .errors import ClosedError, from_native
 from .outcomes import OK, PluginOutcome, Step, Verdict, message_of
+
+_system: Any = sys.modules.get("posix", os)  # eventlet replaces os.read() by one that waits
 
 Call = Callable[[], None]
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -62,7 +65,7 @@ class Inbox:
         pipe = self._pipe
         if pipe is not None:
             with contextlib.suppress(BlockingIOError):  # it is full, and so readable
-                os.write(pipe.writes, b"x")
+                _system.write(pipe.writes, b"x")
 
     def quiet(self) -> None:
         """Not readable any more, unless somebody rings."""
@@ -72,7 +75,7 @@ class Inbox:
         pipe = self._pipe
         if pipe is not None:
             with contextlib.suppress(BlockingIOError):
-                while len(os.read(pipe.reads, 4096)) == 4096:
+                while len(_system.read(pipe.reads, 4096)) == 4096:
                     pass
 
     def wait(self, timeout: float | None) -> None:
