@@ -135,6 +135,8 @@ static int32_t HRM_CALL step(const hrm_step *s, hrm_step_result *r, void *arg)
         free(v);
         return HRM_STEP_DONE;
     }
+    if (s->kind == HRM_STEP_ACTIVATE)
+        return HRM_STEP_DONE; /* not all hosts see it */
     if (v == NULL) {
         v = calloc(1, sizeof *v);
         v->id = p->id;

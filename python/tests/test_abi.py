@@ -20,13 +20,17 @@ from qtforge.monitoring import (
     Health,
     PluginErrorCode,
     PluginState,
+    Step,
+    Verdict,
     Watching,
     _abi,
+    _abi_hosts,
     _library,
 )
 from qtforge.monitoring.errors import _BY_NATIVE_CODE, from_native
 
 HEADER = Path(__file__).resolve().parents[2] / "include" / "hot_reload_manager.h"
+PLUGINS = HEADER.with_name("hot_reload_plugin.h")
 STRUCTS: dict[str, Any] = {
     "hrm_error": _abi.Error,
     "hrm_safe_options": _abi.SafeOptions,
@@ -39,6 +43,14 @@ STRUCTS: dict[str, Any] = {
     "hrm_plugin_status_info": _abi.PluginStatusStruct,
     "hrm_past_decision": _abi.PastDecisionStruct,
     "hrm_log_record": _abi.LogRecordStruct,
+    "hrm_plugin_outcome": _abi_hosts.OutcomeStruct,
+    "hrm_step": _abi_hosts.StepStruct,
+    "hrm_step_result": _abi_hosts.StepResultStruct,
+    "hrm_host_options": _abi_hosts.HostOptions,
+    "hrm_plugin_options": _abi_hosts.PluginOptions,
+    "hrm_plugin_opening": _abi_hosts.Opening,
+    "hrm_set_options": _abi_hosts.SetOptions,
+    "hrm_plugin_condition": _abi_hosts.PluginCondition,
 }
 
 
@@ -48,10 +60,11 @@ def test_struct_layouts(tmp_path: Path) -> None:
         lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
         want.append(f"{name} {ctypes.sizeof(mirror)}")
         for field in mirror._fields_:
-            lines.append(f'printf("{name}.{field[0]} %zu\\n", offsetof({name}, {field[0]}));')
+            native = field[0].replace("from_data", "from")  # a keyword
+            lines.append(f'printf("{name}.{field[0]} %zu\\n", offsetof({name}, {native}));')
             want.append(f"{name}.{field[0]} {getattr(mirror, field[0]).offset}")
     source = tmp_path / "layout.c"
-    source.write_text(f'#include <stdio.h>\n#include "{HEADER}"\nint main(void) {{ {" ".join(lines)} return 0; }}\n')
+    source.write_text(f'#include <stdio.h>\n#include "{PLUGINS}"\nint main(void) {{ {" ".join(lines)} return 0; }}\n')
     compiler = os.environ.get("CC") or shutil.which("cc") or "gcc"
     subprocess.run([compiler, str(source), "-o", str(tmp_path / "layout")], check=True)
     out = subprocess.run([str(tmp_path / "layout")], check=True, capture_output=True, text=True).stdout
@@ -112,9 +125,27 @@ def test_constants() -> None:
         assert re.search(rf"#define HRM_{name} \({value}\)", text), name
 
 
+def test_constants_of_hosts() -> None:
+    text = PLUGINS.read_text()
+    for name, value in vars(_abi_hosts).items():
+        if re.match(r"(PLUGIN|STEP|HOOK|NO_LIMIT)", name) and isinstance(value, int):
+            found = re.search(rf"#define HRM_{name} \(?(-?\d+)u?\)?", text)
+            assert found and int(found.group(1)) == value, name
+
+
 def test_every_kind_of_the_header_has_a_name() -> None:
-    text = HEADER.read_text()
-    kinds = {"EVENT": EventKind, "HEALTH": Health, "STATE": PluginState, "WATCHING": Watching, "DECISION": Decision}
+    text = HEADER.read_text() + PLUGINS.read_text()
+    for name in ("DONE 0", "FAILED 1", "NOT_NOW 2", "KEPT 3", "FORGET 12"):  # answers, and a step that cannot fail
+        text = text.replace(f"HRM_STEP_{name}\n", "")
+    kinds = {
+        "VERDICT": Verdict,
+        "STEP": Step,
+        "EVENT": EventKind,
+        "HEALTH": Health,
+        "STATE": PluginState,
+        "WATCHING": Watching,
+        "DECISION": Decision,
+    }
     for prefix, kind in kinds.items():
         found = {name: int(n) for name, n in re.findall(rf"#define HRM_{prefix}_(\w+) (\d+)", text)}
         assert {"NONE": 0, **found} == {"NONE": 0, **{member.name: member.value for member in kind}}

@@ -332,7 +332,7 @@ def test_a_directory_is_a_package_with_all_of_its_modules(hosting: Hosting, tmp_
     files = sorted(p.name for p in Path(plugin.module.__file__ or "").parent.rglob("*.*"))
     assert files == ["__init__.py", "__init__.py", "deep.py"]
     assert hosting.reload(pack / "sub" / "deep.py", "VALUE = 2\n").ok and plugin.module.VALUE == 2
-    with pytest.raises(InvalidPathError, match="no __init__.py"):
+    with pytest.raises(InvalidPathError, match=r"no __init__\.py"):
         hosting.host.open("q", tmp_path)
 
 

@@ -60,6 +60,12 @@ def test_help_has_text_for_everything_that_is_public() -> None:
         "Decision",
         "PluginStatus",
         "PastDecision",
+        "PluginOutcome",
+        "PluginSet",
+        "PluginSpec",
+        "Step",
+        "StepLimits",
+        "Verdict",
     ],
 )
 def test_each_member_and_field_has_a_text_beside_it(name: str) -> None:

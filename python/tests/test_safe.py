@@ -220,9 +220,10 @@ class Modules:
                     continue
             self.host.manager.wait(0.1)
 
-
     def until(self, what: str, condition: Callable[[], object]) -> None:
-        wait_until(what, lambda: (self.host.manager.dispatch == "thread" or self.host.manager.wait(0.01), condition())[1])
+        wait_until(
+            what, lambda: (self.host.manager.dispatch == "thread" or self.host.manager.wait(0.01), condition())[1]
+        )
 
 
 @pytest.fixture(params=["thread", "manual"])

@@ -6,21 +6,18 @@ The library calls on threads of its own. What it wants is carried to where the h
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import itertools
 import os
-import sys
 import threading
 import time
-from _queue import Empty, SimpleQueue  # not queue's: gevent and eventlet replace that
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal
 
 from . import _abi, _callbacks
 from . import _abi_hosts as c
+from ._inbox import Call, Inbox
 from ._native import NativeManager, event_of
 from ._steps import AT_EXIT, Job, Workers, job_of, write_reason
 from ._versions import Loader, Version
@@ -28,80 +25,7 @@ from ._waiting import Deadline
 from .errors import ClosedError, from_native
 from .outcomes import OK, PluginOutcome, Step, Verdict, message_of
 
-_system: Any = sys.modules.get("posix", os)  # eventlet replaces os.read() by one that waits
-
-Call = Callable[[], None]
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
-
-
-class _Pipe:
-    """Closed when nobody has it any more: a thread that is about to write must not meet another file's descriptor."""
-
-    __slots__ = ("reads", "writes")
-
-    def __init__(self) -> None:
-        self.reads, self.writes = os.pipe()
-        for fd in (self.reads, self.writes):
-            os.set_blocking(fd, False)
-
-    def __del__(self) -> None:
-        os.close(self.reads)
-        os.close(self.writes)
-
-
-class Inbox:
-    """What is to be done, and a descriptor that polls readable while there is something. It has no lock: threads of the
-    library, signal handlers and the collector may come in between."""
-
-    def __init__(self) -> None:
-        self.steps: deque[Job] = deque()
-        self.calls: deque[tuple[str, Call]] = deque()
-        self.closed = False
-        self._rings: SimpleQueue[None] = SimpleQueue()
-        self._pipe: _Pipe | None = _Pipe()
-
-    def ring(self) -> None:
-        self._rings.put(None)
-        pipe = self._pipe
-        if pipe is not None:
-            with contextlib.suppress(BlockingIOError):  # it is full, and so readable
-                _system.write(pipe.writes, b"x")
-
-    def quiet(self) -> None:
-        """Not readable any more, unless somebody rings."""
-        with contextlib.suppress(Empty):
-            while True:
-                self._rings.get_nowait()
-        pipe = self._pipe
-        if pipe is not None:
-            with contextlib.suppress(BlockingIOError):
-                while len(_system.read(pipe.reads, 4096)) == 4096:
-                    pass
-
-    def wait(self, timeout: float | None) -> None:
-        """Until somebody rings, or the time is over. Rings that came before count, too."""
-        if not self.closed:
-            with contextlib.suppress(Empty):
-                self._rings.get(timeout=timeout)
-
-    def fileno(self) -> int:
-        pipe = self._pipe
-        if pipe is None:
-            raise ClosedError("the manager was closed")
-        return pipe.reads
-
-    def copy(self) -> int:
-        """A descriptor of the caller's own that polls as this one does."""
-        pipe = self._pipe
-        if pipe is None:
-            raise ClosedError("the manager was closed")
-        return os.dup(pipe.reads)
-
-    def close(self) -> None:
-        """Nothing more is to be done here. Also in the child of a fork."""
-        self.closed = True
-        self._pipe = None
-        self._rings.put(None)
 
 
 class HostNative(NativeManager):
@@ -177,9 +101,7 @@ class HostNative(NativeManager):
             opening.options = ctypes.pointer(options)
         error = _abi.Error()
         together_ref = None if together is None else ctypes.byref(together)
-        code = self._library.hrm_host_open_all(
-            self._host, array, len(openings), together_ref, ctypes.byref(error)
-        )
+        code = self._library.hrm_host_open_all(self._host, array, len(openings), together_ref, ctypes.byref(error))
         self._check(code, error, openings[0][0].decode() if len(openings) == 1 else "", filename)
         return [opening.plugin for opening in array]
 
@@ -477,8 +399,10 @@ class HostNative(NativeManager):
             job.give_up(reason)
 
     def is_settled(self, loaders: Sequence[Loader] | None = None) -> bool:
-        """Whether nothing is left to be waited for of closed plugins, or of all: their versions have ended, but for those
-        that are in use, and those of plugins that nobody waits for."""
+        """Whether nothing is left to be waited for of closed plugins, or of all.
+
+        Their versions have ended, but for those that are in use, and those of plugins that nobody waits for.
+        """
         if loaders is None:
             if self.ended:
                 return True

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import threading
@@ -168,11 +169,11 @@ class Plugin:
 
         Until then it keeps its files: what it imports inside its functions, its data files, and what tracebacks show.
 
-        While versions are exchanged that hand their state over or exit first, a new use waits. On the loop of asyncio or
-        trio write ``async with plugin.use() as module``: other tasks run meanwhile. A use inside another use of the same
-        plugin, in the same thread or task, gives the version of that one and does not wait.
+        While versions are exchanged that hand their state over or exit first, a new use waits. On the loop of asyncio
+        or trio write ``async with plugin.use() as module``: other tasks run meanwhile. A use inside another use of the
+        same plugin, in the same thread or task, gives the version of that one and does not wait.
 
-        Raises PluginUnavailableError if no version answers, RuntimeError in a hook that would wait for its own exchange.
+        Raises PluginUnavailableError if no version answers, RuntimeError in a hook that would wait for its exchange.
         """
         return PluginUse(self._pin_one, self._pin_one_async, single=True)
 
@@ -254,10 +255,9 @@ class Plugin:
         self._loader.given_up = True
         self._host._forget(self)  # before what follows, which waits for a validator
         if self._handle is not None:
-            try:
+            # By its host; or it is closed with those that need it.
+            with contextlib.suppress(ClosedError, ValueError):
                 self._native.close_plugin(self._handle)
-            except (ClosedError, ValueError):
-                pass  # by its host; or it is closed with those that need it
         for version in list(self._loader.versions):
             version.hide()  # another plugin may have its names
         self._end()
@@ -341,8 +341,8 @@ class Plugin:
             return self._pinned(found)
         if self._host._manager._is_stepping():
             raise RuntimeError(
-                f"plugin {self.id!r} is being exchanged, and its uses wait for that: a hook of a plugin that is exchanged "
-                "with it cannot wait"
+                f"plugin {self.id!r} is being exchanged, and its uses wait for that: a hook of a plugin that is "
+                "exchanged with it cannot wait"
             )
         return None
 

@@ -63,7 +63,8 @@ class Job:
         try:
             result = self._begin(awaits)
             if isinstance(result, CoroutineType):
-                self._later(result, spawn)
+                hook: CoroutineType[Any, Any, Any] = result
+                self._later(hook, spawn)
                 return
         except BaseException as error:
             self._failed(error)
@@ -152,9 +153,9 @@ class Workers:
     def post(self, job: Job) -> None:
         loader = job.version.loader
         with self._lock:
-            inbox = self._idle.pop(loader, None)
-            if inbox is None:
-                inbox = SimpleQueue()
+            found = self._idle.pop(loader, None)
+            inbox: _Inbox = SimpleQueue() if found is None else found
+            if found is None:
                 name = f"qtforge-hotreload-{loader.id}"
                 thread = threading.Thread(target=self._work, args=(inbox,), name=name, daemon=True)
                 self._threads[inbox] = thread

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES
 from pathlib import Path
@@ -54,7 +54,8 @@ def text_of(error: BaseException) -> str:
 def is_debugged() -> bool:
     """Whether a debugger traces this program."""
     tracers = [tracer for tracer in (sys.gettrace(), threading.gettrace()) if tracer is not None]
-    if any("coverage" not in type(tracer).__module__ for tracer in tracers) or "pydevd" in sys.modules:
+    modules = [getattr(tracer, "__module__", None) or type(tracer).__module__ for tracer in tracers]
+    if any(module.partition(".")[0] != "coverage" for module in modules) or "pydevd" in sys.modules:
         return True
     events = getattr(sys, "monitoring", None)  # since Python 3.12
     return events is not None and events.get_tool(events.DEBUGGER_ID) is not None
@@ -180,7 +181,6 @@ class Version:
             raise RuntimeError(f"generation {self.generation} of plugin {self.loader.id!r} is not loaded")
         return self._modules.loaded[self._modules.name]
 
-
     def load(self, path: str, awaits: bool) -> int:
         """Imports it, under names that stand for it in this thread only. Returns the hooks that it has."""
         layout, snapshot = self.loader.layout, Path(path)
@@ -217,7 +217,7 @@ class Version:
         self.needs = needs
         modules = {plugin_id: version.module for plugin_id, version in zip(self.loader.needs, needs, strict=True)}
         hook = self._hook("plugin_init")
-        return self._call(hook, *([modules] if modules and _takes_one(hook) else []))
+        return self._call(hook, *([modules] if _takes(hook, 1) and (modules or not _takes(hook, 0)) else []))
 
     def save(self) -> Any:
         return self._call(self._hook("plugin_save_state"))
@@ -268,7 +268,7 @@ class Version:
         with _names.executing(self._modules):
             return hook(*arguments)
 
-    def driven(self, hook: CoroutineType[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    def driven(self, hook: CoroutineType[Any, Any, Any]) -> Awaitable[Any]:
         """An awaitable that runs what a hook has returned."""
         assert self._modules is not None
         return _driven(self._modules, hook)
@@ -294,10 +294,10 @@ def _driven(modules: Modules, inner: CoroutineType[Any, Any, Any]) -> Generator[
             send, value = inner.throw, error
 
 
-def _takes_one(hook: Callable[..., object]) -> bool:
-    """Whether a hook can be called with one argument."""
+def _takes(hook: Callable[..., object], count: int) -> bool:
+    """Whether a hook can be called with so many arguments."""
     try:
-        inspect.signature(hook).bind(None)
+        inspect.signature(hook).bind(*[None] * count)
     except (TypeError, ValueError):
         return False
     return True

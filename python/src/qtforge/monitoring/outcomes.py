@@ -83,6 +83,7 @@ class PluginOutcome:
     """What became of a version. ``str(outcome)`` is one line for people, the same in every language."""
 
     plugin_id: str
+    """The plugin."""
     ok: bool
     """Whether all is well: the verdict is DONE, RESTARTED, RECOVERED or NOTED."""
     generation: int
@@ -141,8 +142,8 @@ class StepLimits:
     """How long the steps of a plugin may take, in seconds. None is the default, ``math.inf`` no limit.
 
     A step cannot be interrupted. After its limit nobody waits for it any longer, the exchange is undone without it, and
-    nothing is done with its version until it returns. What it has done is then undone, too. A limit counts from when the
-    step begins to run.
+    nothing is done with its version until it returns. What it has done is then undone, too. A limit counts from when
+    the step begins to run.
     """
 
     load: float | None = None
@@ -185,6 +186,7 @@ class PluginSpec:
     """A plugin that is to be opened; the arguments of PluginHost.open()."""
 
     plugin_id: str
+    """As for PluginHotReloadManager.enable_hot_reload()."""
     file_path: StrPath
     """The module's file, or the directory of a package."""
     safe: SafeOptions | None = None
@@ -217,12 +219,13 @@ class PluginSpec:
 class PluginSet:
     """Plugins that are exchanged together, all or none: a plugin and its data, a set of plugins.
 
-    With a check, new versions are exchanged as soon as it returns True. Until then they wait: silently for wait seconds,
-    then an outcome says so. Without a check they are exchanged when each plugin has a new version, or wait seconds after
-    the first.
+    With a check, new versions are exchanged as soon as it returns True. Until then they wait: silently for wait
+    seconds, then an outcome says so. Without a check they are exchanged when each plugin has a new version, or wait
+    seconds after the first.
     """
 
     set_id: str
+    """The name of the set."""
     check: Callable[[dict[str, Candidate]], object] | None = None
     """Receives a version of each plugin by its id, the new one or the one that answers, and returns True if they fit.
     Everything else says no, a str why. It runs on a thread of the library, and must not open or close plugins."""

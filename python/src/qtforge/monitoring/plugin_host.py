@@ -119,7 +119,6 @@ class PluginHost:
         """For set_validator(), stats(), process_events() and pausing. An event callback hears what the host hears."""
         return self._manager
 
-
     def open(
         self,
         plugin_id: str,
@@ -254,9 +253,9 @@ class PluginHost:
     def close(self) -> None:
         """Closes every plugin and the manager.
 
-        Waits until all versions have ended that are not in use. Those in use keep their files until the last use() ends.
-        It does not wait for a first version that open() has given up. No outcome is delivered any more. Ctrl-C ends the
-        waiting; the rest ends by itself.
+        Waits until all versions have ended that are not in use. Those in use keep their files until the last use()
+        ends. It does not wait for a first version that open() has given up. No outcome is delivered any more. Ctrl-C
+        ends the waiting; the rest ends by itself.
         """
         self._manager.close()
         self._plugins.clear()
@@ -356,6 +355,7 @@ class PluginHost:
     def _new_plugin(self, spec: PluginSpec, path: StrPath, safe: SafeOptions | None) -> Plugin:
         named = safe if safe is not None and safe.files is not None else self._safe
         layout = Layout.of(path, (named.files if named is not None else None) or ())
+        assert layout is not None  # it is a path
         needs = dict.fromkeys(spec.needs)
         with self._lock:
             if self._loader_of(spec) is not None:
@@ -393,7 +393,9 @@ class PluginHost:
             return verdict_of_set(check, self._manager._validating, [raw[i] for i in range(count)])
 
         set_id = id_bytes(together.set_id)
-        return self._native.set_options(set_id, int32("wait", int(together.wait * 1000)), None if check is None else ask)
+        return self._native.set_options(
+            set_id, int32("wait", int(together.wait * 1000)), None if check is None else ask
+        )
 
     def _hear(self, outcome: PluginOutcome) -> None:
         plugin = self._plugins.get(outcome.plugin_id)
