@@ -135,6 +135,14 @@ class HostManager(PluginHotReloadManager):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _until(self, satisfied: Callable[[], bool], deadline: Deadline, *, pump: bool = False) -> None:
+        """open(): while it holds the loop up, what the loop must run waits for the loop."""
+        self.native.defers = self.native.awaits
+        try:
+            super()._until(satisfied, deadline, pump=pump)
+        finally:
+            self.native.resume_deferred()
+
     def _performs_here(self) -> bool:
         """Whether it is this thread that performs steps, so that who waits here must do so meanwhile."""
         if self.native.exits or self.dispatch == "manual":

@@ -43,6 +43,9 @@ class HostNative(NativeManager):
         """Whether hooks may be coroutine functions."""
         self.spawn: Spawn | None = None
         """Has the loop that dispatches run a coroutine; None where it is not the loop that does."""
+        self.defers = False
+        """Whether steps that a loop must run wait for that."""
+        self._deferred: list[Job] = []
         self.awaited: set[Job] = set()
         """The steps that are such coroutines."""
         self.stepping: set[int] = set()
@@ -60,6 +63,7 @@ class HostNative(NativeManager):
         self._tokens: list[int] = []
         self._turn = threading.RLock()
         self._delivering: int | None = None
+        self._folder = ""  # of the event that came last
         self._alone = False  # nobody dispatches any more
         self.exits = False
         """The interpreter ends: whoever closes the host performs the steps."""
@@ -244,10 +248,10 @@ class HostNative(NativeManager):
         if self._alone:
             self.perform_steps()
 
-    def call_later(self, plugin_id: str, call: Call) -> None:
+    def call_later(self, plugin_id: str, call: Call, folder_id: str = "") -> None:
         """Has a callback called where callbacks run."""
         if not self._alone:
-            self.inbox.calls.append((plugin_id, call))
+            self.inbox.calls.append((plugin_id, folder_id, call))
             self.inbox.ring()
             self.woken()
 
@@ -273,12 +277,24 @@ class HostNative(NativeManager):
             job = None
             try:
                 job = self.inbox.steps.popleft()
-                self.perform(job)
+                if self.defers and self.spawn is None and job.needs_loop():
+                    self._deferred.append(job)
+                else:
+                    self.perform(job)
             except BaseException as error:
                 if job is not None:
                     job.give_up("interrupted")
                 if not isinstance(error, IndexError):  # another thread was faster
                     raise
+
+    def resume_deferred(self) -> None:
+        """The loop runs again."""
+        self.defers = False
+        if self._deferred:
+            self.inbox.steps.extend(self._deferred)
+            self._deferred.clear()
+            self.inbox.ring()
+            self.woken()
 
     def dispatch(self, limit: int = 0, timeout_ms: int = 0) -> int:
         """Performs steps and calls up to limit callbacks (0: all). Waits for ever if timeout_ms is less than 0."""
@@ -303,7 +319,7 @@ class HostNative(NativeManager):
         count = 0
         while not limit or count < limit:
             try:
-                _, call = self.inbox.calls.popleft()
+                *_, call = self.inbox.calls.popleft()
             except IndexError:
                 self.inbox.quiet()
                 if not self.inbox.calls and not self.inbox.steps:  # or it has come just now
@@ -322,31 +338,37 @@ class HostNative(NativeManager):
         def later(raw: Any) -> None:
             assert target is not None
             event = event_of(raw)
-            self.call_later(event.plugin_id, functools.partial(target, event))
+            self._folder = event.folder_id
+            self.call_later(event.plugin_id, functools.partial(target, event), event.folder_id)
 
         super().set_event_callback(None if target is None else later)
 
     def set_reload_callback(self, target: Callable[[bytes], None] | None) -> None:
         def later(plugin_id: bytes) -> None:
             assert target is not None
-            self.call_later(plugin_id.decode(), functools.partial(target, plugin_id))
+            self.call_later(plugin_id.decode(), functools.partial(target, plugin_id), self._folder)
 
         super().set_reload_callback(None if target is None else later)
 
     def disable(self, plugin_id: bytes) -> bool:
         was_enabled = super().disable(plugin_id)
-        self._drop(plugin_id.decode())
+        self._drop(lambda plugin, _: plugin == plugin_id.decode())
+        return was_enabled
+
+    def disable_folder(self, folder_id: bytes) -> bool:
+        was_enabled = super().disable_folder(folder_id)
+        self._drop(lambda _, folder: folder == folder_id.decode())
         return was_enabled
 
     def clear(self) -> int:
         count = super().clear()
-        self._drop(None)
+        self._drop(lambda *_: True)
         return count
 
-    def _drop(self, plugin_id: str | None) -> None:
+    def _drop(self, concerns: Callable[[str, str], bool]) -> None:
         """Drops the callbacks that wait, and waits for one that runs."""
         calls = [self.inbox.calls.popleft() for _ in range(len(self.inbox.calls))]
-        self.inbox.calls.extend(call for call in calls if plugin_id is not None and call[0] != plugin_id)
+        self.inbox.calls.extend(call for call in calls if not concerns(call[0], call[1]))
         if self._delivering not in (None, self.ident()) and self.ident() not in self.stepping:
             with self._turn:
                 pass

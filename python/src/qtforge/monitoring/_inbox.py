@@ -40,7 +40,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self.steps: deque[Job] = deque()
-        self.calls: deque[tuple[str, Call]] = deque()
+        self.calls: deque[tuple[str, str, Call]] = deque()
+        """With the ids of the plugin and of the folder that they are about."""
         self.closed = False
         self._rings: SimpleQueue[None] = SimpleQueue()
         self._pipe: _Pipe | None = _Pipe()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import inspect
 import os
 import sys
 import threading
@@ -19,6 +20,13 @@ from typing import Any
 
 from . import _abi_hosts as c
 from ._versions import Loader, Version, is_ctrl_c, text_of
+
+_HOOKS = {
+    c.STEP_INIT: "plugin_init",
+    c.STEP_SAVE: "plugin_save_state",
+    c.STEP_RESTORE: "plugin_restore_state",
+    c.STEP_EXIT: "plugin_exit",
+}
 
 Answer = tuple[int, str]
 """HRM_STEP_DONE and so on, and the reason."""
@@ -44,6 +52,13 @@ class Job:
         """Receives what plugin_exit() raises: too late to reject anything."""
         self.before_answer: Callable[[], None] = lambda: None
         self._answers: SimpleQueue[Answer] = SimpleQueue()
+
+    def needs_loop(self) -> bool:
+        """Whether it is a coroutine function of an open plugin, for which the loop is to be waited for."""
+        name = _HOOKS.get(self.kind)
+        if name is None or self.version.loader.opening or not self.version.loaded:
+            return False
+        return inspect.iscoroutinefunction(getattr(self.version.module, name, None))
 
     def wait(self) -> Answer:
         """For the thread of the library: until the step has returned."""

@@ -128,6 +128,8 @@ class Loader:
         self.failures: dict[tuple[int, int], BaseException] = {}
         """What the steps have raised, by generation and step, until their outcomes are known."""
         self.lock = threading.RLock()  # the collector may end a use while this very thread is in here
+        self.opening = True
+        """Until open() has returned."""
         self.ended = False
         self.given_up = False
         """Nobody waits for its versions: open() has given up."""

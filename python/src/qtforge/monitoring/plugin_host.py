@@ -326,7 +326,7 @@ class PluginHost:
                 plugin._give_up()
             raise
         for plugin in opened:
-            plugin._opened = True
+            plugin._opened, plugin._loader.opening = True, False
 
     def _register(self, specs: Sequence[PluginSpec], together: PluginSet | None, opened: list[Plugin]) -> None:
         """Opens them in the library, which loads them from now on."""
