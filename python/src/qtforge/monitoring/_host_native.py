@@ -362,7 +362,7 @@ class HostNative(NativeManager):
 
     def clear(self) -> int:
         count = super().clear()
-        self._drop(lambda *_: True)
+        self._drop(lambda _plugin, _folder: True)
         return count
 
     def _drop(self, concerns: Callable[[str, str], bool]) -> None:

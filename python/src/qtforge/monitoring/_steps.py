@@ -77,9 +77,8 @@ class Job:
         """Performs the step. If it is a coroutine, spawn has a loop run it; None if nobody can await it here."""
         try:
             result = self._begin(awaits)
-            if isinstance(result, CoroutineType):
-                hook: CoroutineType[Any, Any, Any] = result
-                self._later(hook, spawn)
+            if inspect.iscoroutine(result):
+                self._later(result, spawn)
                 return
         except BaseException as error:
             self._failed(error)
