@@ -45,7 +45,8 @@ type FolderOptions struct {
 	// ID, if it is not nil, gives a file its id by its path in the folder, with "/" between
 	// names; "" means that the file is no plugin. Equal paths must have equal ids. It runs on
 	// a goroutine of the manager, one call at a time, and may call every method. A folder
-	// that is enabled inside it has no plugins yet when EnableFolder returns.
+	// that is enabled inside it has no plugins yet when EnableFolder returns. EnableFolder
+	// waits for it: hold no lock that it takes.
 	ID func(path string) string
 	// Release, if it is not nil, runs exactly once, after the last call of ID, also if
 	// EnableFolder fails.

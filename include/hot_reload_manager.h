@@ -1147,7 +1147,8 @@ HRM_API int32_t HRM_CALL hrm_check_now(hrm_manager *m, const char *plugin_id);
  * \retval HRM_ERR_IO                 another error of the system
  * \retval HRM_ERR_FORKED             called in the child of a fork
  * \retval HRM_ERR_PANIC              the manager is unusable after a contained fault
- * \threadsafety Any thread, also inside a callback. It waits for the file system of the directory, unless that hangs.
+ * \threadsafety Any thread, also inside a callback. It waits for the file system of the directory, unless that hangs, and
+ * for id_fn: hold no lock that id_fn takes.
  * \since 1.0.0
  * \sa hrm_disable_folder(), hrm_folder_options, #HRM_EVENT_DISCOVERED
  */

@@ -53,6 +53,20 @@ def test_what_happens_in_a_folder_is_iterated_over(plugins: Path, monkeypatch: p
     assert seen(next(found)) == (Change.modified, "my plugins/single")
 
 
+@pytest.mark.parametrize("folder_first", [True, False])
+def test_a_file_that_a_folder_finds_and_that_is_named_too_is_watched_once(
+    plugins: Path, monkeypatch: pytest.MonkeyPatch, folder_first: bool
+) -> None:
+    paths = ["my plugins", "my plugins/a.py"]
+    as_soon_as_it_is_watched(monkeypatch, lambda: (plugins / "a.py").write_text("v1"))
+    found = watch(*(paths if folder_first else reversed(paths)), timeout=BOUND, quiet_ms=30)
+    assert seen(next(found)) == (Change.modified, "my plugins/a.py")
+    (plugins / "b.py").write_text("v1")
+    assert seen(next(found)) == (Change.added, "my plugins/b.py")
+    (plugins / "a.py").unlink()
+    assert seen(next(found)) == (Change.removed, "my plugins/a.py")
+
+
 def test_a_stop_event_ends_the_iteration(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stop = threading.Event()
     as_soon_as_it_is_watched(monkeypatch, stop.set)

@@ -222,7 +222,8 @@ struct FolderOptions {
     std::optional<SafeOptions> safe;
     /**
      * Gives a file its id by its path in the folder, with "/" between names; std::nullopt: it is no plugin. It runs on a
-     * thread of the library, one call at a time. An exception means that the file is no plugin.
+     * thread of the library, one call at a time, and enable_folder() waits for it: hold no lock that it takes. An exception
+     * means that the file is no plugin.
      */
     std::function<std::optional<std::string>(const std::string& path)> id;
 };

@@ -101,7 +101,8 @@ class Folders(Delivering):
             safe: safe reload of each plugin, as in enable_hot_reload().
             pause_marker: the name of a file in the folder: while it is there, the folder is paused.
             plugin_id: gives a file, named by its path in the folder, its id, or None if it is no plugin.
-                It runs on a thread of the library. An exception counts as None and goes to ``sys.unraisablehook``.
+                It runs on a thread of the library, and enable_folder() waits for it: hold no lock that it takes. An
+                exception counts as None and goes to ``sys.unraisablehook``.
                 Default: the folder's id, "/", and the path in the folder.
 
         Returns a result as enable_hot_reload() does, and raises with ``raise_on_error`` as it does. Codes:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from ._arguments import StrPath, paths_by_id
 from ._changes import Changes, StopEvent
 from ._folders import Patterns
 from ._manager import Options, PluginHotReloadManager
+from .errors import AlreadyExistsError
 from .events import Event, EventKind
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def watch(
 
     Args:
         paths: the files and folders. The plugin id of each file is its path where possible. What is given twice is
-            watched once.
+            watched once, also a file that is in a given folder and spelled as there.
         timeout: seconds to wait for the next change; then the iteration ends. None waits for ever.
         stop_event: a threading.Event, or the like, that ends the iteration. It is asked every 50 ms.
         include: of folders, a pattern or several of the files: as in PluginHotReloadManager.enable_folder().
@@ -122,9 +124,10 @@ def enable_all(
     """Enables files and folders. With deepest, folders are watched as deep and whatever the names as is possible."""
     if not paths:
         raise TypeError("there is no path to watch")
+    files: dict[str, str | bytes] = {}
     for plugin_id, path in paths_by_id(paths).items():
         if not os.path.isdir(path):
-            manager.enable_hot_reload(plugin_id, path)
+            files[plugin_id] = path
             continue
         manager.enable_folder(
             plugin_id.rstrip("/") or plugin_id,
@@ -135,3 +138,6 @@ def enable_all(
             max_files=MOST if deepest else 0,
             all_names=deepest,
         )
+    for plugin_id, path in files.items():
+        with contextlib.suppress(AlreadyExistsError):  # one of the folders has found it
+            manager.enable_hot_reload(plugin_id, path)
