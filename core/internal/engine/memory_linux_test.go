@@ -42,13 +42,3 @@ func TestWhatAPluginTakesOfTheHeap(t *testing.T) {
 		})
 	}
 }
-
-// live is the size of everything that is in use.
-func live() int {
-	var s runtime.MemStats
-	for range 2 { // what the first finds dead may have held on to more
-		runtime.GC()
-	}
-	runtime.ReadMemStats(&s)
-	return int(s.HeapAlloc)
-}
