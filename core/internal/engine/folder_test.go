@@ -617,6 +617,24 @@ func TestANewFileThatIsNotClosedIsWaitedForWhereWritersAreUnknown(t *testing.T) 
 	})
 }
 
+func TestANewFileWhoseWritesMayBeLostIsWaitedForWhereWritersAreUnknown(t *testing.T) {
+	findIn(t, Options{}, func(h *finder) {
+		h.disk.noProbe, h.disk.closes = true, true
+		h.folder(FolderOptions{})
+		h.hears(settled, "?f/a.so")
+		var closeIt func()
+		h.disk.overflow(func() {
+			h.disk.replace("/plugins/b.so", "")
+			closeIt = h.disk.open("/plugins/b.so")
+			h.disk.write("/plugins/b.so", "half")
+		})
+		h.expect(settled, "1:")
+		h.disk.write("/plugins/b.so", "whole")
+		closeIt()
+		h.hears(settled, "+f/b.so", "f/b.so=whole")
+	})
+}
+
 func TestADirectoryThatGoesTakesThoseBelowItAlong(t *testing.T) {
 	findIn(t, Options{}, func(h *finder) {
 		for _, dir := range []string{"/plugins/fx", "/plugins/fx/deep", "/plugins/fxx"} {

@@ -183,7 +183,11 @@ func (m *Engine) admit(c *foundFile) {
 		m.enqueueEvent(Event{Kind: Discovered, ID: p.id, Path: p.registeredPath(), FolderID: f.id})
 	}
 	m.watch(p, deliver)
-	if signs := d.folder.Appeared(c.name); signs&(watch.Written|watch.Closed) != 0 {
+	signs := d.folder.Appeared(c.name)
+	if deliver && (d.lost || d.afterLoss) {
+		signs |= watch.Written | watch.Lost // that it was written may be among them
+	}
+	if signs&(watch.Written|watch.Closed) != 0 {
 		m.notify(p, signs, time.Now()) // it may be open for writing still
 	}
 }

@@ -118,6 +118,9 @@ func (m *Engine) turn() {
 		e.set.Renew() // among what was lost may be that a directory was removed
 		e.set.Folders(func(f *watch.Folder) {
 			f.Leaves(func(l *watch.Leaf) { e.set.Touch(l, watch.Written|watch.Lost) }) // or that a file was written
+			for _, l := range f.Listeners() {
+				l.(*listedDir).lost = true
+			}
 		})
 	}
 	for {

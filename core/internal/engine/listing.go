@@ -25,6 +25,8 @@ type listedDir struct {
 	listed    bool        // at least once
 	busy      bool        // a listing is under way
 	again     bool        // one more is to follow
+	lost      bool        // notifications may have been lost since the latest listing began
+	afterLoss bool        // the same, before it began
 	timer     *time.Timer // for the next one
 	due       time.Time   // when that is; zero: it does not run
 	dismissed map[string]bool
@@ -144,6 +146,7 @@ func (m *Engine) list(d *listedDir) {
 		return
 	}
 	d.busy = true
+	d.afterLoss, d.lost = d.lost, false
 	d.stopTimer()
 	f := d.of
 	where, most := m.intake.set.WhereaboutsOf(d.folder), d.mostListed()

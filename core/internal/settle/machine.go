@@ -23,7 +23,6 @@ type Machine struct {
 	unknown       bool      // the last check could not find out whether there is a writer
 	unclosed      bool      // written and not closed since, as far as notifications say
 	lost          time.Time // when notifications of its writes and closes may have been lost; zero: they were not
-	inPlace       bool      // the last check found the baseline's file with another content
 	wasClosed     bool      // closed and not written since, as far as notifications say
 	firstCheck    bool      // not checked since enabling: is the baseline itself complete?
 	written       bool      // a notification said that the content was written, not only attributes
@@ -207,7 +206,6 @@ func (m *Machine) Observe(o Observation, now time.Time) Decision {
 		m.forgetWriter()
 	}
 	m.seen = o.Version
-	m.inPlace = o.Baseline.Exists() && o.Baseline.Fingerprint[0] == o.Version.Fingerprint[0] && !o.Baseline.Is(o.Version)
 	if isNew || m.seenSince.IsZero() {
 		m.seenSince = now
 	}

@@ -74,7 +74,9 @@ func (m *Machine) noteContent(n Notification, now time.Time) {
 	case n.Closed:
 		m.unclosed, m.lost = false, time.Time{}
 	case n.Lost && n.ClosesReported:
-		m.lost = now
+		if m.lost.IsZero() {
+			m.lost = now
+		}
 	case n.Lost:
 		m.forgetWriter()
 	case n.Written && n.ClosesReported:
@@ -85,21 +87,13 @@ func (m *Machine) noteContent(n Notification, now time.Time) {
 }
 
 // isUnclosed reports whether the file was written and not closed since, as far as
-// notifications say. If they may have been lost, a file that was written in place counts
-// as closed once it has not changed for long.
+// notifications say. If they may have been lost, it counts as closed once it has not changed
+// for long, however often more may have been lost meanwhile.
 func (m *Machine) isUnclosed(now time.Time) bool {
-	switch {
-	case m.lost.IsZero():
+	if m.lost.IsZero() {
 		return m.unclosed
-	case !m.unclosed && !m.inPlace:
-		return false
 	}
-	for _, since := range []time.Time{m.lost, m.seenSince, m.lastWritten} {
-		if now.Before(since.Add(lostCloseAfter)) {
-			return true
-		}
-	}
-	return false
+	return now.Before(m.lost.Add(lostCloseAfter)) || now.Before(m.seenSince.Add(lostCloseAfter))
 }
 
 // forgetWriter forgets what notifications said about a writer.
