@@ -178,14 +178,21 @@ typedef struct {
     int timed_out, waited, reaped_here, status;
 } ending;
 
-/* Whether the child has ended; its status may have been taken by the host. */
+/* Whether the child has ended; its status may have been taken by the host. What the library has started in it ends as
+ * well: as long as the status is not taken, no other process group has its number. */
 static void look(pid_t child, int options, ending *e)
 {
-    const pid_t was = waitpid(child, &e->status, options);
-    if (was == child)
-        e->waited = e->reaped_here = 1;
-    else if (was < 0 && errno != EINTR)
+    siginfo_t info;
+    int found;
+    info.si_pid = 0;
+    found = waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT | options);
+    if (found == 0 && info.si_pid == child) {
+        kill(-child, SIGKILL);
         e->waited = 1;
+        e->reaped_here = waitpid(child, &e->status, 0) == child;
+    } else if (found != 0 && errno != EINTR) {
+        e->waited = 1;
+    }
 }
 
 /* Follows a child until its verdict is there, it has ended, or its time is over. */
@@ -211,8 +218,10 @@ static void follow(pid_t child, int from, int32_t begin_ms, int32_t timeout_ms, 
         }
         e->timed_out = e->got < 2 && !e->waited && now_ms() - since >= (e->got == 0 ? begin_ms : timeout_ms);
     }
-    if (!e->waited)
-        kill(child, SIGKILL); /* of no effect on a verdict that is there already */
+    if (!e->waited) { /* of no effect on a verdict that is there already */
+        kill(-child, SIGKILL);
+        kill(child, SIGKILL);
+    }
     while (!e->waited)
         look(child, 0, e);
 }
@@ -226,6 +235,16 @@ static void show(const ending *e, char *out, size_t room)
         const unsigned char c = (unsigned char)e->text[i];
         end += (size_t)snprintf(out + end, room - end, c >= ' ' && c < 0x7f ? "%c" : "\\x%02x", c);
     }
+}
+
+/* A library that forks has both processes say so. */
+static int says_it_works(const ending *e)
+{
+    size_t i;
+    for (i = 1; i < e->got; i++)
+        if (e->text[i] != HRMC_CANARY_WORKS)
+            return 0;
+    return e->got > 1;
 }
 
 static int once(const char *program, const char *path, const char *init, int32_t timeout_ms, char *why, size_t room)
@@ -254,7 +273,7 @@ static int once(const char *program, const char *path, const char *init, int32_t
                  program);
     if (e.got == 0)
         return program != NULL ? REJECTED : NOT_BEGUN;
-    if (e.got == 2 && e.text[1] == HRMC_CANARY_WORKS)
+    if (says_it_works(&e))
         return WORKS;
     show(&e, shown, sizeof shown);
     if (e.got > 1)

@@ -21,10 +21,12 @@
 /* How long the child may go on after the time given to it, should nobody end it. */
 #define HRMC_CANARY_GRACE_S 3
 
-/* It leaves no core file, is told from its host in the system's log, and ends with it. */
+/* It leaves no core file, is told from its host in the system's log, and ends with it. What its library starts is in its
+ * process group, and ends with it. */
 static void hrmc_canary_settle(int32_t timeout_ms, pid_t host)
 {
     const struct rlimit none = {0, 0};
+    setpgid(0, 0);
     setrlimit(RLIMIT_CORE, &none);
     if (timeout_ms > 0)
         alarm((unsigned)timeout_ms / 1000 + HRMC_CANARY_GRACE_S);

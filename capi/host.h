@@ -72,6 +72,10 @@ int32_t hrmc_call_plugin_validator(uintptr_t fn, uintptr_t user_data, const hrmc
 /* What code of a host or of its plugins this thread is in; bits. */
 enum { HRMC_IN_STEP = 1, HRMC_IN_CALLBACK = 2 };
 int32_t hrmc_inside_host(uintptr_t host);
+/* A call that may run steps on its own thread; no code of a host. */
+enum { HRMC_IN_DISPATCH = 4 };
+/* Whether this thread runs code of a host inside such a call. Only this thread can run the next step then. */
+int hrmc_dispatches_host(uintptr_t host);
 
 /* canary.c: 1 if the library can be used */
 int32_t hrmc_canary(const char *program, const char *path, const char *init, int32_t timeout_ms, char *why, uint64_t room);

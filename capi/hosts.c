@@ -99,13 +99,22 @@ int32_t HRM_CALL hrm_host_create(const hrm_host_options *opts, hrm_host **out, h
     return code;
 }
 
+/* With manual dispatch steps run inside of this, open_all and the two that close. */
+static int32_t destroy(uintptr_t host, int32_t timeout_ms, hrm_error *e)
+{
+    const int32_t inside = hrmc_inside_host(host);
+    int32_t code;
+    DISPATCHING(code, hrmgo_host_destroy(host, timeout_ms, inside, e));
+    return code;
+}
+
 int32_t HRM_CALL hrm_host_destroy(hrm_host *host, int32_t timeout_ms, hrm_error *err)
 {
     hrm_error e = HRM_ERROR_INIT;
     int32_t code;
     if (host == NULL)
         return HRM_OK;
-    IN_GO(err, code, hrmgo_host_destroy(HANDLE(host), timeout_ms, hrmc_inside_host(HANDLE(host)), &e));
+    IN_GO(err, code, destroy(HANDLE(host), timeout_ms, &e));
     hrmc_waited_for_callbacks();
     return hrmc_report(err, &e, code);
 }
@@ -164,7 +173,11 @@ static int32_t read_opening(hrmc_opening *to, const char *plugin_id, const char 
 static int32_t open_all(uintptr_t host, hrmc_opening *all, uint64_t count, hrmc_set *set, int32_t inside, hrm_error *e)
 {
     const char *shortage = hrmc_short_of(0);
-    return shortage != NULL ? hrmc_fail(e, HRM_ERR_NO_MEMORY, shortage) : hrmgo_host_open(host, all, count, set, inside, e);
+    int32_t code;
+    if (shortage != NULL)
+        return hrmc_fail(e, HRM_ERR_NO_MEMORY, shortage);
+    DISPATCHING(code, hrmgo_host_open(host, all, count, set, inside, e));
+    return code;
 }
 
 static int32_t open_read(hrm_host *host, hrmc_opening *all, uint64_t count, const hrmc_set *set, hrm_error *err)
@@ -257,14 +270,27 @@ int32_t HRM_CALL hrm_host_open_all(hrm_host *host, hrm_plugin_opening *openings,
 
 /* ----------------------------------------------------------------- plugins -- */
 
+static int32_t close_plugin(uintptr_t plugin, int32_t timeout_ms, hrm_error *e)
+{
+    const int32_t inside = hrmc_inside_host(hrmc_host_of(plugin));
+    int32_t code;
+    DISPATCHING(code, hrmgo_plugin_close(plugin, timeout_ms, inside, e));
+    return code;
+}
+
+static int32_t close_by_name(uintptr_t host, const char *plugin_id, int32_t timeout_ms, hrm_error *e)
+{
+    const int32_t inside = hrmc_inside_host(host);
+    int32_t code;
+    DISPATCHING(code, hrmgo_host_close_plugin(host, plugin_id, timeout_ms, inside, e));
+    return code;
+}
+
 int32_t HRM_CALL hrm_plugin_close(hrm_plugin *plugin, int32_t timeout_ms, hrm_error *err)
 {
-    uintptr_t host;
     if (plugin == NULL)
         return HRM_OK;
-    CHECK_USABLE(err);
-    host = hrmc_host_of(HANDLE(plugin));
-    CALL(err, hrmgo_plugin_close(HANDLE(plugin), timeout_ms, hrmc_inside_host(host), &e));
+    CALL(err, close_plugin(HANDLE(plugin), timeout_ms, &e));
 }
 
 int32_t HRM_CALL hrm_host_close_plugin(hrm_host *host, const char *plugin_id, int32_t timeout_ms, hrm_error *err)
@@ -272,7 +298,7 @@ int32_t HRM_CALL hrm_host_close_plugin(hrm_host *host, const char *plugin_id, in
     CHECK_USABLE(err);
     if (plugin_id == NULL)
         return hrmc_fail(err, HRM_ERR_INVALID_ARGUMENT, "plugin_id is NULL");
-    CALL(err, hrmgo_host_close_plugin(HANDLE(host), plugin_id, timeout_ms, hrmc_inside_host(HANDLE(host)), &e));
+    CALL(err, close_by_name(HANDLE(host), plugin_id, timeout_ms, &e));
 }
 
 int32_t HRM_CALL hrm_plugin_fail(hrm_plugin *plugin, uint64_t generation, const char *message, hrm_error *err)

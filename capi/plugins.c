@@ -219,6 +219,9 @@ const hrm_plugin_version *HRM_CALL hrm_plugin_try_acquire(hrm_plugin *plugin)
     return p == NULL ? NULL : checked(hrmc_try_acquire(&p->pins), plugin);
 }
 
+/* A time that is over: a step that hrm_dispatch runs does not wait for the steps after it. */
+enum { NOW = 0 };
+
 const hrm_plugin_version *HRM_CALL hrm_plugin_acquire(hrm_plugin *plugin)
 {
     hrmc_plugin *p = plugin_of(plugin);
@@ -227,7 +230,7 @@ const hrm_plugin_version *HRM_CALL hrm_plugin_acquire(hrm_plugin *plugin)
         return NULL;
     v = hrmc_try_acquire(&p->pins);
     if (v == NULL && hrmc_has_version(&p->pins) && hrmc_unusable() == HRM_OK)
-        v = hrmc_acquire_slowly(&p->pins, -1);
+        v = hrmc_acquire_slowly(&p->pins, hrmc_dispatches_host(p->host) ? NOW : -1);
     return checked(v, plugin);
 }
 
@@ -235,22 +238,28 @@ static int32_t acquire_until(hrm_plugin *plugin, int64_t until, const hrm_plugin
 {
     hrmc_plugin *p = plugin_of(plugin);
     char text[300];
+    int held, for_itself = 0;
     if (p == NULL)
         return hrmc_fail(err, HRM_ERR_INVALID_HANDLE, "this is not a plugin, or not any more; hrm_host_open gives plugins");
     *out = checked(hrmc_try_acquire(&p->pins), plugin);
     if (*out == NULL && hrmc_has_version(&p->pins)) {
         if (hrmc_unusable() != HRM_OK)
             return hrmc_fail(err, hrmc_unusable(), hrm_strerror(hrmc_unusable()));
-        *out = checked(hrmc_acquire_slowly(&p->pins, until), plugin);
+        for_itself = hrmc_dispatches_host(p->host);
+        *out = checked(hrmc_acquire_slowly(&p->pins, for_itself ? NOW : until), plugin);
     }
     if (*out != NULL)
         return HRM_OK;
     if (plugin_of(plugin) == NULL)
         return hrmc_fail(err, HRM_ERR_INVALID_HANDLE, "the plugin was closed");
     hrmc_lock_take(&p->pins.lock);
-    snprintf(text, sizeof text, "no version answers: %s",
-             hrmc_is_held(&p->pins) ? "callers are held while versions are exchanged" : p->reason);
+    held = hrmc_is_held(&p->pins);
+    snprintf(text, sizeof text, "no version answers: %s", held ? "callers are held while versions are exchanged" : p->reason);
     hrmc_lock_give(&p->pins.lock);
+    if (held && for_itself)
+        return hrmc_fail(err, HRM_ERR_NOT_SUPPORTED,
+                         "callers are held while versions are exchanged, and the exchange would wait for this step or "
+                         "callback to return; acquire the plugin elsewhere");
     return hrmc_fail(err, HRM_ERR_IO, text);
 }
 

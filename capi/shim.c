@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #define HRM_BUILDING 1
 #include "bridge.h"
+#include "host.h"
 #include "_cgo_export.h"
 #include "shim.h"
 
@@ -624,9 +625,17 @@ int32_t HRM_CALL hrm_report_reload(hrm_manager *m, const char *plugin_id, uint64
     CALL(err, hrmgo_report(HANDLE(m), plugin_id, generation, result, message, &e));
 }
 
+/* Steps of a host's plugins may run inside. */
+static int32_t dispatch(uintptr_t m, int32_t max, int32_t timeout_ms, hrm_error *e)
+{
+    int32_t code;
+    DISPATCHING(code, hrmgo_dispatch(m, max, timeout_ms, e));
+    return code;
+}
+
 int32_t HRM_CALL hrm_dispatch(hrm_manager *m, int32_t max, int32_t timeout_ms, hrm_error *err)
 {
-    CALL(err, hrmgo_dispatch(HANDLE(m), max, timeout_ms, &e));
+    CALL(err, dispatch(HANDLE(m), max, timeout_ms, &e));
 }
 
 int32_t HRM_CALL hrm_event_fd(hrm_manager *m) { CALL(NULL, hrmgo_event_fd(HANDLE(m))); }

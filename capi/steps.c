@@ -39,6 +39,18 @@ int32_t hrmc_inside_host(uintptr_t host)
     return what;
 }
 
+int hrmc_dispatches_host(uintptr_t host)
+{
+    int in_code = 0;
+    const hrmc_frame *f;
+    for (f = innermost(); f != NULL; f = f->outer) {
+        if (in_code && f->what == HRMC_IN_DISPATCH)
+            return 1;
+        in_code = in_code || (f->what != HRMC_IN_DISPATCH && f->host == host);
+    }
+    return 0;
+}
+
 void hrmc_frame_begins(hrmc_frame *f, uintptr_t host, int32_t what)
 {
     f->host = host;

@@ -58,7 +58,7 @@ void hrmc_callback_ends(hrmc_callback *c);
 /* What code of a host (hot_reload_plugin.h) this thread is in, innermost first. */
 typedef struct hrmc_frame {
     uintptr_t host;
-    int32_t what; /* HRMC_IN_STEP or HRMC_IN_CALLBACK */
+    int32_t what; /* HRMC_IN_STEP, HRMC_IN_CALLBACK or HRMC_IN_DISPATCH */
     struct hrmc_frame *outer;
 } hrmc_frame;
 void hrmc_frame_begins(hrmc_frame *f, uintptr_t host, int32_t what);
@@ -70,6 +70,15 @@ void hrmc_frame_ends(const hrmc_frame *f);
         hrmc_frame frame_;                                                                                             \
         hrmc_frame_begins(&frame_, host, what);                                                                        \
         HOST_CODE(mask, call);                                                                                         \
+        hrmc_frame_ends(&frame_);                                                                                      \
+    } while (0)
+
+/* For a call that may run steps on its own thread. */
+#define DISPATCHING(code, call)                                                                                        \
+    do {                                                                                                               \
+        hrmc_frame frame_;                                                                                             \
+        hrmc_frame_begins(&frame_, 0, HRMC_IN_DISPATCH);                                                               \
+        (code) = call;                                                                                                 \
         hrmc_frame_ends(&frame_);                                                                                      \
     } while (0)
 

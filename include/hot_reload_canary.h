@@ -33,7 +33,8 @@
  * such a thing fails there: use no canary for plugins with #HRM_MODE_EXIT_FIRST or #HRM_MODE_UNLOAD_FIRST that do.
  *
  * The child is called hotreload-canar in the system's logs, so that its crash is not taken for the host's. It writes no core
- * file. It ends with the host, at the latest a few seconds after the timeout.
+ * file. It ends with the host, at the latest a few seconds after the timeout. It has a process group of its own: processes
+ * that the library starts in it are killed when it ends, unless they leave the group.
  *
  * \section hrm_canary_sigchld SIGCHLD
  * The host gets SIGCHLD for each child, as for every child of its own. A host that ignores SIGCHLD, or waits for all of its

@@ -88,8 +88,11 @@
  * A caller that holds a version of one plugin and acquires another plugin that is exchanged together with the first waits
  * for itself until the limit is over. Acquire such plugins in one go, by hrm_plugin_acquire_all().
  *
- * Inside steps and callbacks nothing waits for itself: hrm_host_destroy() and hrm_plugin_close() return at once there, and
- * hrm_host_open() returns #HRM_ERR_NOT_SUPPORTED where the first version would have to wait for the caller.
+ * Inside steps and callbacks hrm_host_destroy() and hrm_plugin_close() return at once, and hrm_host_open() returns
+ * #HRM_ERR_NOT_SUPPORTED where the first version would have to wait for the caller. Inside hrm_dispatch()
+ * hrm_plugin_acquire() returns NULL while callers are held: only the thread that is in the step can let go of them. On a
+ * thread of the library a step that acquires a plugin of its own exchange waits until the limit of the step is over, which
+ * fails the exchange.
  *
  * \section hrm_plugin_unloading Unloading
  * A version is unloaded after its exit, except where something could call into it, or use what is in it, afterwards:
@@ -632,7 +635,7 @@ HRM_API hrm_plugin *HRM_CALL hrm_host_find(hrm_host *host, const char *plugin_id
 /**
  * Pins the version that answers: it stays loaded until it is released.
  * \param plugin  the plugin
- * \returns the version; NULL if none answers, or if plugin is not a plugin
+ * \returns the version; NULL if none answers, if plugin is not a plugin, or where it would wait for itself (Threads)
  * \threadsafety Any thread. It waits while versions are exchanged with callers held, and for nothing else.
  * \since 1.0.0
  * \sa hrm_plugin_release(), hrm_plugin_try_acquire(), hrm_plugin_acquire_ex()
@@ -657,6 +660,7 @@ HRM_API const hrm_plugin_version *HRM_CALL hrm_plugin_try_acquire(hrm_plugin *pl
  * \retval HRM_ERR_INVALID_HANDLE    it is not a plugin, or not any more
  * \retval HRM_ERR_INVALID_ARGUMENT  out is NULL
  * \retval HRM_ERR_IO                no version answers, or callers were held until the time was over
+ * \retval HRM_ERR_NOT_SUPPORTED     it would wait for itself: callers are held, and it is called inside hrm_dispatch()
  * \retval HRM_ERR_FORKED            it would have to wait in the child of a fork
  * \threadsafety Any thread.
  * \since 1.0.0

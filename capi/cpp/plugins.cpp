@@ -115,6 +115,8 @@ void data_of_each_version()
         o.prepare = [&first](const FreshVersion& v) -> std::shared_ptr<void> {
             if (v.function<int()>(0)() == 3)
                 throw std::runtime_error("no instance of 3");
+            if (v.function<int()>(0)() == 4)
+                throw 4;
             auto made = std::make_shared<int>(10 * v.function<int()>(0)());
             if (v.generation() == 1)
                 first = made;
@@ -130,6 +132,9 @@ void data_of_each_version()
         build(3);
         CHECK(heard.has(3));
         check_has(heard.all[2].message, "prepare: no instance of 3");
+        build(4);
+        CHECK(heard.has(4));
+        check_has(heard.all[3].message, "prepare: it threw something that is no std::exception");
         CHECK_INT(*p.acquire().data<int>(), 20);
     }
     CHECK(!PluginVersion().data<int>());

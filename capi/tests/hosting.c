@@ -358,6 +358,45 @@ static void one_thread_that_dispatches_and_calls(void)
     stop();
 }
 
+/* Only the thread that is in the step could let go of the callers. */
+static int32_t acquires_its_plugin(hrm_preparation *p, char *reason, size_t room, void *arg)
+{
+    const hrm_plugin_version *v = NULL;
+    hrm_error err = HRM_ERROR_INIT;
+    (void)reason, (void)room;
+    if (hrm_plugin_generation(p->version) == 1)
+        return 0;
+    ADD(*(int *)arg, 1);
+    acts.code = hrm_plugin_acquire_ex(plugin, 200, &v, &err);
+    CHECK_INT(acts.code, HRM_ERR_NOT_SUPPORTED);
+    CHECK_HAS(err.message, "would wait for this step");
+    if (acts.code != HRM_ERR_NOT_SUPPORTED)
+        return 1; /* the others would wait for ever */
+    CHECK(hrm_plugin_acquire(plugin) == NULL);
+    CHECK_INT(hrm_plugin_acquire_all(&plugin, 1, &v), HRM_ERR_NOT_SUPPORTED);
+    CHECK(v == NULL);
+    return 0;
+}
+
+static void a_step_in_hrm_dispatch_never_waits_for_itself(void)
+{
+    static const int modes[] = {HRM_MODE_SIDE_BY_SIDE, HRM_MODE_EXIT_FIRST, HRM_MODE_UNLOAD_FIRST};
+    size_t i;
+    for (i = 0; i < sizeof modes / sizeof *modes; i++) {
+        hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
+        int n = 0;
+        o.mode = modes[i];
+        o.prepare = acquires_its_plugin;
+        o.prepare_data = &n;
+        start(HRM_DISPATCH_MANUAL, &o);
+        build(2, STATE);
+        expect(HRM_VERDICT_DONE, 2, "");
+        CHECK_INT(n, 1);
+        CHECK_INT(call(0), 2);
+        stop();
+    }
+}
+
 static void in_the_child_of_a_fork(void)
 {
     hrm_plugin_options o = HRM_PLUGIN_OPTIONS_INIT;
@@ -432,6 +471,7 @@ int main(void)
     RUN(a_version_ends_in_hrm_dispatch);
     RUN(a_version_ends_on_a_library_thread_if_wanted);
     RUN(one_thread_that_dispatches_and_calls);
+    RUN(a_step_in_hrm_dispatch_never_waits_for_itself);
     RUN(in_the_child_of_a_fork);
     RUN(a_canary_whose_status_the_host_takes);
     RUN(a_canary_in_a_program_of_its_own);

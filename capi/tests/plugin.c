@@ -77,6 +77,38 @@ static void a_canary_dies_in_its_place(void)
     stop();
 }
 
+/* The other end of the pipe is in the host and in what it has forked. */
+static int ends_everywhere(int pipe_end)
+{
+    struct pollfd ready = {pipe_end, POLLIN, 0};
+    char byte;
+    return poll(&ready, 1, PATIENCE) == 1 && read(pipe_end, &byte, 1) == 0;
+}
+
+static void what_a_library_starts_in_a_canary_ends_with_it(void)
+{
+    static const char *const ways[] = {"return 0;", "abort();", "for (;;) pause();"};
+    char source[300], why[300];
+    size_t i;
+    begin(HRM_DISPATCH_THREAD);
+    for (i = 0; i < sizeof ways / sizeof *ways; i++) {
+        int ends[2];
+        snprintf(source, sizeof source, "int plugin_init(void) { if (fork() == 0) { alarm(20); pause(); } %s }", ways[i]);
+        build(1, source);
+        CHECK_INT(pipe(ends), 0);
+        CHECK_INT(hrm_plugin_canary(f, NULL, i == 2 ? 400 : PATIENCE, why, sizeof why), i == 0);
+        close(ends[1]);
+        CHECK(ends_everywhere(ends[0]));
+        close(ends[0]);
+    }
+    build(1, "int plugin_init(void) { fork(); return 0; }"); /* both say that it works */
+    for (i = 0; i < 20; i++) {
+        CHECK_INT(hrm_plugin_canary(f, NULL, PATIENCE, why, sizeof why), 1);
+        CHECK_STR(why, "");
+    }
+    stop();
+}
+
 /* What a reason quotes comes from files: it cannot write to a terminal what it likes. */
 static void reasons_are_printable(void)
 {
@@ -419,6 +451,7 @@ int main(void)
     RUN(inside_hrm_dispatch);
     RUN(opening_fails);
     RUN(a_canary_dies_in_its_place);
+    RUN(what_a_library_starts_in_a_canary_ends_with_it);
     RUN(reasons_are_printable);
     RUN(a_canary_beside_a_thread_that_loads);
     RUN(a_validator_of_its_own);

@@ -121,7 +121,7 @@ std::int32_t verdict_of(Validate&& validate, char* reason, std::size_t room) noe
     } catch (const std::exception& e) {
         write_reason(what_of(e), reason, room);
     } catch (...) {
-        write_reason("the validator threw something that is no std::exception", reason, room);
+        write_reason("it threw something that is no std::exception", reason, room);
     }
     return HRM_REJECT;
 }
