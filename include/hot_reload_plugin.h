@@ -88,6 +88,9 @@
  * A caller that holds a version of one plugin and acquires another plugin that is exchanged together with the first waits
  * for itself until the limit is over. Acquire such plugins in one go, by hrm_plugin_acquire_all().
  *
+ * A thread that plugin_exit joins acquires plugins by hrm_plugin_try_acquire(). hrm_plugin_acquire() may wait for an exchange
+ * that waits for this plugin_exit; then exit takes too long, the old version has to begin again, and meanwhile none answers.
+ *
  * Inside steps and callbacks hrm_host_destroy() and hrm_plugin_close() return at once, and hrm_host_open() returns
  * #HRM_ERR_NOT_SUPPORTED where the first version would have to wait for the caller. Inside hrm_dispatch()
  * hrm_plugin_acquire() returns NULL while callers are held: only the thread that is in the step can let go of them. On a
