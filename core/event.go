@@ -155,8 +155,11 @@ type Event struct {
 	// FileChanged it is that of the new version, of a FileRemoved that of the latest, of a
 	// Rollback that of the last good one. Otherwise 0.
 	Generation uint64
-	Health     HealthCode // of a Health event; otherwise 0
-	Message    string     // for people: one printable line of at most 1000 bytes, or ""
+	// Failed is the generation that failed, of a Rollback; otherwise 0. If more than one
+	// has failed since the last Rollback, it is the latest of them.
+	Failed  uint64
+	Health  HealthCode // of a Health event; otherwise 0
+	Message string     // for people: one printable line of at most 1000 bytes, or ""
 
 	// Snapshot is the private, read-only copy to load, with safe reload: of a FileChanged
 	// the new version, of a Rollback the last good one; otherwise "". Its name was never
@@ -175,7 +178,7 @@ type Event struct {
 
 func eventOf(e *engine.Event) Event {
 	return Event{Kind: Kind(e.Kind), Sequence: e.Sequence, Time: e.Time, FirstSeen: e.FirstSeen, ID: e.ID, Path: e.Path, FolderID: e.FolderID,
-		Generation: e.Generation, Health: HealthCode(e.Health), Message: e.Message,
+		Generation: e.Generation, Failed: e.Failed, Health: HealthCode(e.Health), Message: e.Message,
 		Snapshot: e.Snapshot, SnapshotSize: e.SnapshotSize, SnapshotHash: e.SnapshotHash,
 		TrustedComment: e.TrustedComment}
 }

@@ -52,6 +52,8 @@ std::int32_t HRM_CALL perform(const hrm_step* step, hrm_step_result* result, voi
                 HostedVersion::forget(*state, version);
             return HRM_STEP_DONE;
         }
+        if (step->kind == HRM_STEP_ACTIVATE)  // comes on a thread of the library; there is nothing to do
+            return HRM_STEP_DONE;
         PluginHost* const host = host_here(*state);
         if (host == nullptr) {
             const std::lock_guard<std::mutex> lock(state->mutex);

@@ -15,7 +15,7 @@ func (m *machine) offer(in offer, now time.Time) error {
 		return err
 	case in.Generation == 0:
 		return errorOf(ErrInvalid, "plugin %q: generations count from 1", in.Plugin)
-	case p.active != nil && p.active.Generation == in.Generation && p.plan == nil:
+	case p.active != nil && p.active.Generation == in.Generation && !p.isReplaced():
 		return errorOf(ErrExists, "plugin %q: generation %d is the active one", in.Plugin, in.Generation)
 	case p.last != nil && p.last.Generation == in.Generation:
 		p.recoverAt = now
@@ -23,6 +23,9 @@ func (m *machine) offer(in offer, now time.Time) error {
 	}
 	if newer := p.newest(); in.Back && newer > in.Generation {
 		return errorOf(ErrExists, "plugin %q: generation %d is newer, and is tried first; if it fails, go back then", in.Plugin, newer)
+	}
+	if in.Back && in.Failed != 0 && p.active != nil && p.active.Generation > in.Failed {
+		return errorOf(ErrExists, "plugin %q: generation %d failed, but generation %d answers now", in.Plugin, in.Failed, p.active.Generation)
 	}
 	m.withdraw(p, fmt.Sprintf("superseded by generation %d", in.Generation))
 	m.wait(p, &candidate{generation: in.Generation, back: in.Back})
@@ -32,6 +35,12 @@ func (m *machine) offer(in offer, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// isReplaced reports whether a new version of the plugin is being exchanged. A plugin
+// that is only restarted for another one keeps its generation.
+func (p *plugin) isReplaced() bool {
+	return p.plan != nil && slices.ContainsFunc(p.plan.members, func(mem *member) bool { return mem.p == p && !mem.restarts() })
 }
 
 // newest is the latest generation of those that wait or are being exchanged; 0 if none is.

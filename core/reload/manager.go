@@ -16,7 +16,7 @@ func (e *Engine) Deliver(ev core.Event) {
 		_ = e.Offer(ev.ID, ev.Generation, ev)
 	case core.Rollback:
 		if ev.Generation != 0 {
-			_ = e.GoBack(ev.ID, ev.Generation, ev)
+			_ = e.offer(offer{Plugin: ev.ID, Generation: ev.Generation, Back: true, Failed: ev.Failed}, ev)
 		}
 	case core.Rejected:
 		_ = e.input(rejected{ev.ID, ev.Message})

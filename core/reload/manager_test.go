@@ -62,6 +62,27 @@ func TestEventsOfAManagerBecomeInputs(t *testing.T) {
 	})
 }
 
+// The report on generation 2 was still under way when generation 3 began to answer.
+func TestARollbackFromAnOldVersionDoesNotReplaceANewerOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t, reload.SideBySide, "greeter")
+		for _, ev := range []core.Event{
+			{Kind: core.FileChanged, ID: "greeter", Generation: 1},
+			{Kind: core.FileChanged, ID: "greeter", Generation: 2},
+			{Kind: core.FileChanged, ID: "greeter", Generation: 3},
+			{Kind: core.Rollback, ID: "greeter", Generation: 1, Failed: 2},
+		} {
+			h.Deliver(ev)
+			synctest.Wait()
+		}
+		said := []string{"greeter: generation 1 answers now", "greeter: generation 2 answers now", "greeter: generation 3 answers now"}
+		h.wantOutcomes(t, said...)
+		h.Deliver(core.Event{Kind: core.Rollback, ID: "greeter", Generation: 1, Failed: 3})
+		h.wantOutcomes(t, append(said, "greeter: generation 1 answers now")...)
+		h.end(t)
+	})
+}
+
 // texts is a language whose versions are what a file says.
 type texts struct{ *language }
 

@@ -14,6 +14,7 @@ type (
 		Plugin     string
 		Generation uint64
 		Back       bool
+		Failed     uint64 // with Back: the generation that turned out bad; 0: the active one
 	}
 	// fileRemoved says that the plugin's file is gone.
 	fileRemoved struct{ Plugin string }

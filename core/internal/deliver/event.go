@@ -57,6 +57,7 @@ type Event struct {
 	Path       string    // as registered, or the directory of a health event
 	FolderID   string    // the folder that has found the plugin, or that a health event is about
 	Generation uint64    // of a change: how many versions were delivered, from 1
+	Failed     uint64    // of a Rollback: the latest generation that failed
 	Health     HealthCode
 	Message    string // of FileRemoved: what stands at the path now, "" if nothing
 

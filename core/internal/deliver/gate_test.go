@@ -208,6 +208,19 @@ func TestOnlyTheLatestEventOfASubjectWaits(t *testing.T) {
 	h.expect(fmt.Sprint("health a ", HealthReadable), fmt.Sprint("health  ", HealthPolling), fmt.Sprint("health  ", HealthWatching), "rejected b", "rejected a")
 }
 
+func TestARollbackThatSupersedesAnotherNamesTheLatestFailure(t *testing.T) {
+	h := newHost(t)
+	h.PutEvent(Event{Kind: Rollback, ID: "a", Failed: 3})
+	h.PutEvent(Event{Kind: Rollback, ID: "a", Failed: 2})
+	if ev := h.TakeEvent(); ev.Failed != 3 {
+		t.Errorf("generation %d failed, want 3", ev.Failed)
+	}
+	h.PutEvent(Event{Kind: Rollback, ID: "a", Failed: 2})
+	if ev := h.TakeEvent(); ev.Failed != 2 {
+		t.Errorf("after the delivery: generation %d failed, want 2", ev.Failed)
+	}
+}
+
 func TestDisabledSupersedesWhatWaitsAboutItsPluginButEnabled(t *testing.T) {
 	h := newHost(t)
 	h.note(Enabled, "a")

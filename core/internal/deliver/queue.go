@@ -103,6 +103,9 @@ func (q *queue[C]) addNote(ev Event) {
 			q.boundUnheard()
 		}
 	default:
+		if old := q.latest[about]; old.waits() {
+			n.event.Failed = max(n.event.Failed, old.event.Failed)
+		}
 		q.withdrawNote(q.latest[about])
 	}
 	if q.latest == nil {

@@ -117,7 +117,7 @@ func (m *Engine) reloadFailed(p *plugin, o *deliveredVersion, message string) {
 				m.stats.Rollbacks++
 				m.tallyOf(p).rolled++
 			}
-			m.enqueueEvent(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Message: what}) // see nameLastGood
+			m.enqueueEvent(Event{Kind: Rollback, ID: p.id, Path: p.registeredPath(), Failed: o.generation, Message: what}) // see nameLastGood
 		})
 	})
 }
