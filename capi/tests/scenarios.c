@@ -25,9 +25,26 @@ static int kind_of(const char *name)
     return kind;
 }
 
+/* How often the story prints that a step fails, up to the next command about it. */
+static int count_failures(const teller *t, const block *b, const script *s)
+{
+    const block *end = t->st->b + t->st->blocks;
+    char line[400];
+    int i, n = 0;
+    snprintf(line, sizeof line, "  %s %s %d: %s", step_names[s->kind], s->plugin, s->generation, s->why);
+    for (b++; b < end; b++) {
+        if (strcmp(b->word[0], "step") == 0 && strcmp(b->word[1], s->plugin) == 0 && atoi(b->word[2]) == s->generation &&
+            kind_of(b->word[3]) == s->kind)
+            break;
+        for (i = 0; i < b->prints; i++)
+            n += strcmp(b->print[i], line) == 0;
+    }
+    return n;
+}
+
 static int add_script(teller *t, const block *b)
 {
-    script s = {b->word[1], atoi(b->word[2]), kind_of(b->word[3]), 0, 0, 0, HRM_STEP_DONE, ""};
+    script s = {b->word[1], atoi(b->word[2]), kind_of(b->word[3]), 0, 0, 0, HRM_STEP_DONE, 0, ""};
     int i, works = 0;
     for (i = 4; i < b->words; i++) {
         const char *w = b->word[i];
@@ -42,6 +59,7 @@ static int add_script(teller *t, const block *b)
             works = works || strcmp(w, "works") == 0;
         }
     }
+    s.prints = s.always ? count_failures(t, b, &s) : 0;
     pthread_mutex_lock(&t->mu);
     for (i = 0; works && i < SCRIPTS; i++)
         if (t->scripts[i].plugin != NULL && strcmp(t->scripts[i].plugin, s.plugin) == 0 &&
@@ -163,7 +181,10 @@ static int read_plugin(teller *t, char *line, opening *out)
     out->p = p;
     out->o.struct_size = sizeof out->o;
     out->o.flags = HRM_PLUGIN_ALLOW_MISSING | HRM_PLUGIN_DO_NOT_WAIT;
-    out->o.hand_over_timeout_ms = t->st->timed ? 0 : LONG; /* on a busy machine a call may take long */
+    /* On a busy machine a call and a step may take long. */
+    out->o.hand_over_timeout_ms = out->o.load_timeout_ms = out->o.init_timeout_ms = out->o.save_timeout_ms =
+        out->o.restore_timeout_ms = out->o.prepare_timeout_ms = out->o.exit_timeout_ms = out->o.unload_timeout_ms =
+            t->st->timed ? 0 : LONG;
     out->o.validator = validate;
     out->o.validator_data = out->o.prepare_data = p;
     for (i = 2; i < n; i++) {
@@ -280,6 +301,13 @@ static int command(teller *t, const block *b)
     hrm_error err = HRM_ERROR_INIT;
     if (strcmp(c, "story") == 0 || strcmp(c, "status") == 0)
         return 1;
+    if (strcmp(c, "step") != 0 && strcmp(c, "call") != 0) {
+        pthread_mutex_lock(&t->mu);
+        t->clock += strcmp(c, "advance") == 0 ? duration(b->word[1]) : 0;
+        t->commands++;
+        pthread_cond_broadcast(&t->changed);
+        pthread_mutex_unlock(&t->mu);
+    }
     if (strcmp(c, "add") == 0)
         return add(t, b);
     if (strcmp(c, "remove") == 0)
@@ -307,9 +335,7 @@ static int command(teller *t, const block *b)
     pthread_mutex_lock(&t->mu);
     if (strcmp(c, "check-says") == 0)
         t->fits = strcmp(b->input[0], "fits") == 0 ? NULL : b->input[0];
-    else if (strcmp(c, "advance") == 0)
-        t->clock += duration(b->word[1]);
-    else
+    else if (strcmp(c, "advance") != 0)
         c = NULL;
     pthread_cond_broadcast(&t->changed);
     pthread_mutex_unlock(&t->mu);

@@ -16,6 +16,7 @@ static const char *const step_names[] = {"", "load", "init", "quiesce", "save", 
 typedef struct {
     const char *plugin;
     int generation, kind, takes, hangs, always, code;
+    int prints; /* with always: how often the story says so, less how often it came */
     char why[200];
 } script;
 
@@ -50,6 +51,7 @@ typedef struct teller {
     pthread_mutex_t mu;
     pthread_cond_t changed;
     int n, clock, over, files; /* clock: in the story, ms */
+    int commands;              /* of the story, that the engine notices */
     char *said[SAID];          /* and not yet expected */
     plugin plugins[PLUGINS];
     script scripts[SCRIPTS];
@@ -84,19 +86,29 @@ static void say(teller *t, const char *format, ...)
 
 /* ------------------------------------------------------- what the host does */
 
-static int take_script(teller *t, const char *id, int generation, int kind, script *out)
+static script *find_script(teller *t, const version *v, int kind)
 {
-    int i;
-    for (i = 0; i < SCRIPTS; i++) {
-        script *s = &t->scripts[i];
-        if (s->plugin == NULL || strcmp(s->plugin, id) != 0 || s->kind != kind || s->generation != generation)
-            continue;
-        *out = *s;
-        if (!s->always)
-            s->plugin = NULL;
-        return 1;
-    }
-    return 0;
+    script *s;
+    for (s = t->scripts; s < t->scripts + SCRIPTS; s++)
+        if (s->plugin != NULL && strcmp(s->plugin, v->id) == 0 && s->kind == kind && s->generation == v->generation)
+            return s;
+    return NULL;
+}
+
+/* The engine's pauses are real. A step that it tries again before the story's next command waits for that command. */
+static int take_script(teller *t, const version *v, int kind, script *out)
+{
+    const int before = t->commands;
+    script *s = find_script(t, v, kind);
+    while (s != NULL && s->always && s->prints == 0 && !t->over && t->commands == before)
+        pthread_cond_wait(&t->changed, &t->mu);
+    if ((s = find_script(t, v, kind)) == NULL)
+        return 0;
+    *out = *s;
+    if (!s->always)
+        s->plugin = NULL;
+    s->prints -= s->prints > 0;
+    return 1;
 }
 
 /* Runs a step as the story wants it; the lock is held. */
@@ -105,9 +117,10 @@ static int32_t as_told(teller *t, const version *v, int kind, char *why, size_t 
     script s;
     running r = {v->id, v->generation, kind, 0, "", t->steps};
     running **at;
-    const int begun = t->clock;
-    if (!take_script(t, v->id, v->generation, kind, &s))
+    int begun;
+    if (!take_script(t, v, kind, &s))
         return HRM_STEP_DONE;
+    begun = t->clock;
     t->steps = &r;
     snprintf(r.why, sizeof r.why, "%s", s.why);
     while (!t->over && !r.returns && (s.hangs || t->clock < begun + s.takes))
