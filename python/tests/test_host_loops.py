@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -187,7 +188,13 @@ def test_ctrl_c_while_a_version_is_loaded_reaches_who_dispatches(path: Path) -> 
         with pytest.raises(KeyboardInterrupt):
             host.manager.wait(BOUND)
         assert plugin.module.VERSION == 1
-        assert len(outcomes) == 1
+
+        def told() -> bool:
+            with contextlib.suppress(KeyboardInterrupt):  # the version is tried again, which is interrupted again
+                host.manager.wait(0.01)
+            return [o.reason for o in outcomes[:2]] == ["", "interrupted by Ctrl-C"]
+
+        wait_until("the outcome", told)
 
 
 def test_a_plugin_that_closes_itself_is_left(path: Path, monkeypatch: Any) -> None:
