@@ -6,7 +6,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
@@ -16,7 +15,7 @@ from . import _green
 from ._delivering import _Delivery
 from ._host_native import HostNative
 from ._manager import Options, PluginHotReloadManager
-from ._steps import Workers
+from ._steps import Workers, is_awaited_in
 from ._waiting import Deadline
 from .errors import HotReloadError
 from .outcomes import PluginOutcome
@@ -107,7 +106,7 @@ class HostManager(PluginHotReloadManager):
 
     def _is_stepping(self) -> bool:
         """Whether the code that calls is a plugin's, in a step."""
-        return self.native.ident() in self.native.stepping
+        return self.native.ident() in self.native.stepping or is_awaited_in(self.native.awaited)
 
     def _is_inside(self) -> bool:
         return super()._is_inside() or self._is_stepping()
@@ -193,23 +192,6 @@ class HostManager(PluginHotReloadManager):
             self._pause(_SLICE)
         else:
             self.native.inbox.wait(_SLICE)
-
-    def _in_thread(self, function: Callable[[], Any]) -> Any:
-        """What a function returns in another thread, while this one performs steps."""
-        answers: list[Any] = []
-
-        def run() -> None:
-            try:
-                answers.append((function(), None))
-            except BaseException as error:
-                answers.append((None, error))
-
-        threading.Thread(target=run, name="qtforge-hotreload-use", daemon=True).start()
-        self._wait_for(lambda: bool(answers))
-        result, error = answers[0]
-        if error is not None:
-            raise error
-        return result
 
     # ------------------------------------------------------------------ the end
 

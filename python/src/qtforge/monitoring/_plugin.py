@@ -364,40 +364,93 @@ class Plugin:
         return [pin]
 
 
-def pin_all(plugins: Sequence[Plugin]) -> list[_Pin]:
-    """Versions that answered at the same moment."""
+class _Gathering:
+    """Versions that a thread of its own pins. It lets go of them if nobody waits any more when it has them."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self._plugins = plugins
+        self._handles = _handles_of(plugins)
+        self._lock = threading.Lock()
+        self._left = False
+        self._answer: list[_Pin] | BaseException | None = None
+        threading.Thread(target=self._run, name="qtforge-hotreload-use", daemon=True).start()
+
+    def _run(self) -> None:
+        native = self._plugins[0]._native
+        try:
+            answer: list[_Pin] | BaseException = _pin_handles(self._plugins, self._handles)
+        except BaseException as error:
+            answer = error
+        with self._lock:
+            self._answer = answer
+        self._let_go()
+        native.on_news()
+
+    def is_done(self) -> bool:
+        return self._answer is not None
+
+    def pins(self) -> list[_Pin]:
+        """What it has pinned, or raises why it has not."""
+        if self._answer is None:
+            raise ClosedError("the host was closed")
+        if isinstance(self._answer, BaseException):
+            raise self._answer
+        return self._answer
+
+    def leave(self) -> None:
+        """Nobody waits any more."""
+        self._left = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        with self._lock:
+            if not self._left or not isinstance(self._answer, list):
+                return
+            pins, self._answer = self._answer, ClosedError("nobody waits for these versions")
+        for pin in pins:
+            pin.release()
+
+
+def _handles_of(plugins: Sequence[Plugin]) -> list[int]:
     if not plugins:
         raise ValueError("name the plugins that are to be used together")
-    native = plugins[0]._native
-    handles = [plugin._open_handle() for plugin in plugins]
-    manager = plugins[0]._host._manager
-    if manager._is_stepping():
+    if plugins[0]._host._manager._is_stepping():
         raise RuntimeError("a hook cannot wait until no plugin is being exchanged: use one plugin at a time")
-    if manager._performs_here():  # the exchange that it may wait for needs this thread
-        found = manager._in_thread(lambda: native.acquire_all(handles))
-    else:
-        found = native.acquire_all(handles)
+    return [plugin._open_handle() for plugin in plugins]
+
+
+def _pin_handles(plugins: Sequence[Plugin], handles: Sequence[int]) -> list[_Pin]:
+    """Waits in the library."""
+    found = plugins[0]._native.acquire_all(handles)
     return [plugin._pinned(each) for plugin, each in zip(plugins, found, strict=True)]
+
+
+def pin_all(plugins: Sequence[Plugin]) -> list[_Pin]:
+    """Versions that answered at the same moment."""
+    handles = _handles_of(plugins)
+    manager = plugins[0]._host._manager
+    # Ctrl-C would not interrupt the library, and the exchange that it may wait for may need this thread.
+    if threading.current_thread() is not threading.main_thread() and not manager._performs_here():
+        return _pin_handles(plugins, handles)
+    gathering = _Gathering(plugins)
+    try:
+        manager._wait_for(gathering.is_done)
+        return gathering.pins()
+    except BaseException:
+        gathering.leave()
+        raise
 
 
 async def pin_all_async(plugins: Sequence[Plugin]) -> list[_Pin]:
     """pin_all() in a thread, so that the loop is not blocked."""
-    answers: list[list[_Pin] | BaseException] = []
-
-    def pin() -> None:
-        try:
-            answers.append(pin_all(plugins))
-        except BaseException as error:
-            answers.append(error)
-
-    thread = threading.Thread(target=pin, name="qtforge-hotreload-use", daemon=True)
-    thread.start()
-    while not answers:
-        await sleep(_PAUSE)
-    answer = answers[0]
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+    gathering = _Gathering(plugins)
+    try:
+        while not gathering.is_done():
+            await sleep(_PAUSE)
+        return gathering.pins()
+    except BaseException:  # it was cancelled, for example
+        gathering.leave()
+        raise
 
 
 async def sleep(pause: float) -> None:

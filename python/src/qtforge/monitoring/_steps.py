@@ -14,7 +14,8 @@ import os
 import sys
 import threading
 from _queue import SimpleQueue  # not queue's: gevent and eventlet replace that, and a thread of the library waits here
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Container, Coroutine
+from contextvars import ContextVar
 from types import CoroutineType
 from typing import Any
 
@@ -113,6 +114,7 @@ class Job:
             )
 
         async def finish() -> None:
+            _awaited.set(self)  # the task has a context of its own
             try:
                 result = await self.version.driven(hook)
             except BaseException as error:
@@ -136,7 +138,7 @@ class Job:
         if is_ctrl_c(error):
             self.interrupt = error
             self.answer(c.STEP_NOT_NOW, "interrupted by Ctrl-C")
-        elif _is_cancelled(error):  # the loop ends; the version is not at fault
+        elif self.is_awaited and _is_cancelled(error):  # the loop ends; the version is not at fault
             self.answer(c.STEP_NOT_NOW, "the loop that runs it has cancelled it")
         else:
             version.loader.failed(version.generation, self.kind, error)
@@ -146,6 +148,14 @@ class Job:
             if self.kind in (c.STEP_LOAD, c.STEP_INIT):
                 reason += version.loader.layout.advice(error, version.loader.package, self.path)
             self.answer(c.STEP_FAILED, reason)
+
+
+_awaited: ContextVar[Job | None] = ContextVar("qtforge.monitoring step", default=None)
+
+
+def is_awaited_in(jobs: Container[Job | None]) -> bool:
+    """Whether the code that calls is of the coroutine of one of these steps, or of a task that it has started."""
+    return _awaited.get() in jobs
 
 
 def _is_cancelled(error: BaseException) -> bool:
