@@ -179,7 +179,9 @@ private:
         opening.file = file(id).toStdString();
         opening.options.allow_missing = true;
         ReloadOptions& reload = opening.reload;
-        reload.hand_over_timeout = std::chrono::milliseconds(tale.timed ? 0 : patience);  // a call may take long
+        // On a busy machine a call and a step may take long.
+        reload.hand_over_timeout = reload.load = reload.init = reload.save = reload.restore = reload.prepare_limit = reload.exit =
+            reload.unload = std::chrono::milliseconds(tale.timed ? 0 : patience);
         for (const QString& word : words.mid(2)) {
             if (word.startsWith(u"needs="))
                 for (const QString& needed : word.mid(6).split(QLatin1Char(',')))
