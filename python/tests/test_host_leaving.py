@@ -122,3 +122,17 @@ def test_a_plain_function_that_raises_a_cancellation_has_failed(path: Path, tmp_
         hosting.open(path)
         outcome = hosting.reload(path, "import asyncio\nraise asyncio.CancelledError")
         assert outcome.verdict is Verdict.FAILED and "CancelledError" in outcome.message
+
+
+def test_a_plugin_is_not_waited_for_in_the_child_of_a_fork(path: Path, tmp_path: Path) -> None:
+    with Hosting(tmp_path) as hosting:
+        plugin = hosting.open(path)
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(10)  # ends a child that waits for ever
+            hosting.host.close()
+            plugin.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert plugin.module.VERSION == 1

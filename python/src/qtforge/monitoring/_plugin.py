@@ -205,8 +205,10 @@ class Plugin:
 
         Raises InvalidArgumentError if other plugins need it: close these first.
         """
-        self._begin_close()
         manager = self._host._manager
+        if manager.forked:
+            return  # the versions are the parent's, where they end
+        self._begin_close()
         try:
             if not manager._is_stepping():
                 manager._wait_for(lambda: self._native.is_settled([self._loader]))
@@ -215,8 +217,10 @@ class Plugin:
 
     async def aclose(self) -> None:
         """close() for coroutines: the loop is not blocked while it waits."""
-        self._begin_close()
         manager = self._host._manager
+        if manager.forked:
+            return  # the versions are the parent's, where they end
+        self._begin_close()
         try:
             if not manager._is_stepping():
                 await manager._until_async(lambda: self._native.is_settled([self._loader]), Deadline(None))
