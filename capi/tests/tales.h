@@ -81,6 +81,9 @@ static void note_block(tale *t, const block *b)
         if (strstr(b->print[i], "is tried again in") != NULL || strstr(b->print[i], "did not end within") != NULL ||
             strstr(b->print[i], "did not return within") != NULL)
             t->timed = 1;
+    /* What a file gets again is another generation. */
+    if (strcmp(b->word[0], "offer") == 0 && b->prints > 0 && strstr(b->print[0], "is the active one") != NULL)
+        t->hosts = 0;
     for (i = 0; i < b->prints; i++)
         t->stops = t->stops || strstr(b->print[i], "nothing answers: ") != NULL;
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import wait_until
 from hosting import Gates, Hosting, replace
 from qtforge.monitoring import SafeOptions, _finding, _names
 
@@ -73,7 +74,8 @@ def test_nothing_grows_with_reloads_good_and_bad(hosting: Hosting, tmp_path: Pat
         assert version - (version % 3 == 0) == plugin.module.VERSION
         if version == 4:  # both kinds have been there
             before = remembered(hosting.snapshots)
-    assert remembered(hosting.snapshots) == before
+    # A version that has ended may be forgotten a moment later, also at the time of the first count.
+    wait_until("nothing has grown", lambda: all(n <= before[what] for what, n in remembered(hosting.snapshots).items()))
     hosting.host.close()
     left = remembered(hosting.snapshots)
     assert (left["of versions"], left["names"], left["shared names"], left["places"]) == (0, 0, 0, 0)

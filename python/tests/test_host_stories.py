@@ -77,6 +77,8 @@ class Story:
             return "long"
         if any(w[0] == "close" or (w[0] == "step" and w[3] == "activate") for w in words):
             return "the end of the engine, and an activation that fails"
+        if any(c.words[0] == "offer" and "is the active one" in "".join(c.prints) for c in self.commands):
+            return "what a file gets again is another generation"
         if "stopped-go-back" in self.commands[0].words:
             return "a version that does not answer is not reported"
         return next((w for w in ("not-now=", "kept=", " prepare") if w in text), "")
