@@ -134,6 +134,7 @@ def test_a_save_that_raises_is_the_present_versions_fault(hosting: Hosting, path
     assert hosting.host.manager.stats().reloads_failed == 0
     replace(path, HOOKS.format(2))  # the bytes are not remembered as bad
     assert hosting.next().waiting
+    hosting.until("undone again", lambda: len(gates.said) == 4)
     gates.said.clear()
     plugin.take_without_state()
     outcome = hosting.next()

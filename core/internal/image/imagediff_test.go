@@ -30,9 +30,10 @@ var stricter = []string{
 	"than any image has", "longer than any image has", "images in one", // no more memory or time than an image is worth
 	"two symbol tables", "at the same place of the file",
 	"the dynamic symbol table has more symbols", // debug/macho adds in 32 bits
-	"unknown version",                  // debug/elf looks at 8 of 32 bits
-	"not in the file as they are used", // names that are compressed
-	"the dynamic segment is malformed", // debug/elf looks at the sections instead
+	"has no name of a library",                  // debug/macho knows two of the kinds
+	"unknown version",                           // debug/elf looks at 8 of 32 bits
+	"not in the file as they are used",          // names that are compressed
+	"the dynamic segment is malformed",          // debug/elf looks at the sections instead
 }
 
 // agree compares our verdict on an image, and what it exports, with the

@@ -160,7 +160,7 @@ func (f *machoFile) command(b []byte) error {
 	case dylib, lazy, weak, reexport, upward, rpath:
 		at := f.u32(b[8:])
 		if at >= uint64(len(b)) {
-			return fmt.Errorf("a load command is malformed")
+			return fmt.Errorf("a load command has no name of a library where it says")
 		}
 		if len(f.searched) <= maxLibraries {
 			text, _ := cstring(b[at:])
