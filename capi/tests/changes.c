@@ -108,6 +108,14 @@ static void slow_writer(void)
     stop();
 }
 
+static int is_being_written(void *unused)
+{
+    hrm_stats_t st;
+    (void)unused;
+    st.struct_size = sizeof st;
+    return hrm_stats(m, &st) == HRM_OK && st.settling == 1 && st.being_written == 1;
+}
+
 static void being_written_shows(void)
 {
     hrm_stats_t st;
@@ -116,11 +124,9 @@ static void being_written_shows(void)
     fd = open(f, O_WRONLY | O_CLOEXEC);
     CHECK_INT(write(fd, "BEGIN 9", 7), 7);
     CHECK(sentinel(r, dir));
-    st.struct_size = sizeof st;
-    CHECK_INT(hrm_stats(m, &st), HRM_OK);
-    CHECK_INT(st.settling, 1);
-    CHECK_INT(st.being_written, 1);
+    CHECK(wait_until(is_being_written, NULL, PATIENCE));
     CHECK_INT(told(), 0);
+    st.struct_size = sizeof st;
     CHECK_INT(pwrite(fd, "BEGIN 1", 7, 0), 7);
     close(fd);
     expect_told(1, 1);

@@ -31,8 +31,9 @@ type spared struct {
 const (
 	// noisyWrites is from how many writes on, within a second, that concern no plugin a
 	// directory is noisy, and noisyParts how many times as many plugins make one more
-	// necessary: the comparison must cost less than the notifications.
-	noisyWrites = 50
+	// necessary: the comparison must cost less than the notifications. A few writes cost little,
+	// and while they are left out, who opens a plugin's file for writing counts as its writer.
+	noisyWrites = 200
 	noisyParts  = 10
 	// sparedFor is how long its writes are left out, and sparedForEach how long at least for
 	// each plugin in it: a comparison of it takes about a fiftieth of that.
