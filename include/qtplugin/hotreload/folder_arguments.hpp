@@ -57,7 +57,7 @@ public:
     FolderArguments(const FolderArguments&) = delete;
     FolderArguments& operator=(const FolderArguments&) = delete;
 
-    /** The options; the C library deletes the function, also when it refuses them. */
+    /** The options; the C library deletes the function, also when it rejects them. */
     const hrm_folder_options* release() noexcept
     {
         m_struct.id_user_data = m_slot.release();
@@ -76,7 +76,7 @@ private:
             const std::optional<std::string> name = function(path);
             if (!name)
                 return;
-            // One that is too long, or has a NUL byte, becomes one that the library refuses.
+            // One that is too long, or has a NUL byte, becomes one that the library rejects.
             const bool fits = name->size() < room && !has_nul(*name);
             const std::string text = fits ? *name : std::string("\n");
             text.copy(id, text.size());

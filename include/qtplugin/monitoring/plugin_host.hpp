@@ -135,7 +135,7 @@ struct PluginSet {
  * nothing: what was done is undone, the old version stays in use, plugin_failed() gives the reason, and the same bytes are not
  * tried again.
  *
- * What instance() and get() return stays loaded as long as somebody has it. Of two kinds:
+ * What instance() and get() return stays loaded as long as a caller holds it. Of two kinds:
  * - What another thread got is a call under way. An exchange that hands a state over or has the old version exit first waits
  *   for its end, and new calls wait for the exchange. If it does not end in time, the exchange is tried again later
  *   (hotreload::Verdict::postponed).
@@ -208,7 +208,7 @@ public:
     expected<void, PluginError> open_all(std::vector<PluginOpening> plugins, std::optional<PluginSet> set = std::nullopt);
     /**
      * Stops watching a plugin and lets go of it. On the host's thread, its version is shut down and unloaded before
-     * this returns, unless somebody has it; not inside a slot or step.
+     * this returns, unless a caller holds it; not inside a slot or step.
      * @param plugin_id  the plugin; an unknown id is ignored, and one that others need is logged and stays
      */
     void close(const std::string& plugin_id);
